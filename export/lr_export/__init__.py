@@ -1,0 +1,41 @@
+"""From a checkpoint to a file that proves itself: built, written, read back, checked against exact arithmetic, kept.
+
+    table -> moments -> checkpoint -> graph -> certificate -> prediction
+                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    numbers.py       the checkpoint's numbers at a precision
+    graph.py         the ONNX graph;  module.py, torchscript.py  the PyTorch module and its TorchScript file
+    formats.py       the one table of formats: how each is built, and what evaluates it
+    arithmetic.py    exact rational arithmetic on floating-point numbers
+    bound.py         how far an engine may be from the exact model, with its derivation
+    probes.py        the rows that a file is checked on
+    certificate.py   the check itself
+    exporting.py     the way through: nothing is written that did not pass
+
+>>> import lr_export
+>>> lr_export.export("model.safetensors", "model.onnx").sha256  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_runtime.errors import needs_extra
+
+if TYPE_CHECKING:
+    from lr_export.certificate import Certificate
+    from lr_export.exporting import export
+
+__all__ = ["Certificate", "export"]
+
+_HOMES = {"Certificate": "certificate", "export": "exporting"}
+
+
+def __getattr__(name: str) -> object:
+    # torch takes seconds to import: only those who export pay for it.
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with needs_extra("export"):
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,126 @@
+"""Exact arithmetic on floating-point numbers: every one of them is an integer over a power of two.
+
+Integers on a common exponent need no greatest common divisors, which makes them several times as fast as fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Dyadic:
+    """An array of exact numbers `integers` * 2**`exponent`; integers is an object array of Python ints of any shape."""
+
+    integers: NDArray[Any]
+    exponent: int
+
+    @staticmethod
+    def of(values: NDArray[np.floating[Any]]) -> Dyadic:
+        """Return finite floating-point numbers exactly."""
+        mantissas, exponents = np.frexp(np.asarray(values, dtype=np.float64))
+        whole = np.ldexp(mantissas, 53).astype(np.int64).astype(object)
+        used = exponents[mantissas != 0]
+        low = int(used.min()) - 53 if used.size else 0
+        shifts = np.where(mantissas != 0, exponents - 53 - low, 0).astype(object)
+        return Dyadic(np.asarray(whole << shifts, dtype=object), low)
+
+    @staticmethod
+    def power_of_two(exponent: int) -> Dyadic:
+        """Return 2**exponent."""
+        return Dyadic(np.array(1, dtype=object), exponent)
+
+    def __add__(self, other: Dyadic) -> Dyadic:
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.asarray(left + right, dtype=object), exponent)
+
+    def __sub__(self, other: Dyadic) -> Dyadic:
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.asarray(left - right, dtype=object), exponent)
+
+    def __mul__(self, other: Dyadic) -> Dyadic:
+        return Dyadic(np.asarray(self.integers * other.integers, dtype=object), self.exponent + other.exponent)
+
+    def __matmul__(self, other: Dyadic) -> Dyadic:
+        return Dyadic(np.asarray(self.integers @ other.integers, dtype=object), self.exponent + other.exponent)
+
+    def __abs__(self) -> Dyadic:
+        return Dyadic(np.asarray(np.abs(self.integers), dtype=object), self.exponent)
+
+    def __le__(self, other: Dyadic) -> NDArray[np.bool_]:
+        left, right, _ = _aligned(self, other)
+        return np.asarray(left <= right, dtype=np.bool_)
+
+    def maximum(self, other: Dyadic) -> Dyadic:
+        """Return the larger of both, element by element."""
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.asarray(np.maximum(left, right), dtype=object), exponent)
+
+    @property
+    def T(self) -> Dyadic:  # noqa: N802 - numpy's name
+        """The transpose."""
+        return Dyadic(self.integers.T, self.exponent)
+
+    def first(self, rows: int) -> Dyadic:
+        """Return the first `rows` rows."""
+        return Dyadic(self.integers[:rows], self.exponent)
+
+    def where(self, rows: NDArray[np.bool_]) -> Dyadic:
+        """Return the rows that are True."""
+        return Dyadic(self.integers[rows], self.exponent)
+
+    def sum(self) -> Dyadic:
+        """Return the sums over the last axis."""
+        return Dyadic(np.asarray(self.integers.sum(axis=-1), dtype=object), self.exponent)
+
+    def fraction(self, index: tuple[int, ...]) -> Fraction:
+        """Return one element as a fraction."""
+        return Fraction(self.integers[index]) * Fraction(2) ** self.exponent
+
+    def fractions(self) -> list[Fraction]:
+        """Return all elements, flat, as fractions."""
+        return [Fraction(value) * Fraction(2) ** self.exponent for value in self.integers.ravel()]
+
+
+def _aligned(a: Dyadic, b: Dyadic) -> tuple[NDArray[Any], NDArray[Any], int]:
+    exponent = min(a.exponent, b.exponent)
+    return a.integers << (a.exponent - exponent), b.integers << (b.exponent - exponent), exponent
+
+
+def nearest(value: Fraction, dtype: Literal["float32", "float64"]) -> np.floating[Any]:
+    """Return the floating-point number nearest to `value`, ties to even (IEEE 754, 4.3.1).
+
+    Raises:
+        OverflowError: there is none that is finite.
+    """
+    if dtype == "float64":
+        return np.float64(value.numerator / value.denominator)  # Python rounds the quotient of two integers correctly
+    with np.errstate(over="ignore"):
+        guess = np.float32(value.numerator / value.denominator)
+    if not np.isfinite(guess):
+        raise OverflowError(f"{float(value)!r} is beyond the range of float32")
+    # Rounding to float64 first can land on the wrong side of a tie: compare with both neighbours exactly.
+    around = [np.nextafter(guess, np.float32(side)) for side in (-np.inf, np.inf)]
+    candidates = [c for c in (guess, *around) if np.isfinite(c)]
+    return min(candidates, key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1))
+
+
+def distance_to_tie(value: Fraction, rounded: np.floating[Any]) -> Fraction:
+    """Return how far `value` is from the nearer midpoint between `rounded`, its nearest float, and a neighbour."""
+    here = Fraction(float(rounded))
+    sides = (np.nextafter(rounded, rounded.dtype.type(side)) for side in (-np.inf, np.inf))
+    return min(abs((here + Fraction(float(side))) / 2 - value) for side in sides if np.isfinite(side))
+
+
+def rounded_up(value: Fraction) -> float:
+    """Return a float64 that is not below `value`."""
+    near = value.numerator / value.denominator
+    return near if Fraction(near) >= value else math.nextafter(near, math.inf)

@@ -1,0 +1,8 @@
+"""The single list of formats' names and suffixes, readable without importing torch or onnx."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+FormatName = Literal["onnx", "torchscript"]
+SUFFIXES: dict[FormatName, str] = {"onnx": ".onnx", "torchscript": ".pt"}

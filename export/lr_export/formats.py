@@ -1,0 +1,102 @@
+"""The one table of formats: the command, the documentation and the tests all read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from lr_runtime.contract import Contract
+    from numpy.typing import NDArray
+
+    from lr_export.choices import FormatName
+    from lr_export.numbers import Numbers
+
+    Array = NDArray[np.floating[Any]]
+    Engine = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An artefact read back from its bytes.
+
+    Attributes:
+        numbers: as `Numbers.arrays` names them.
+        contract: its JSON.
+        engines: what evaluates x (rows, columns) to y (rows, outputs), by name; the artefact's own first.
+    """
+
+    numbers: Mapping[str, Array]
+    contract: str
+    engines: Mapping[str, Engine]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is written and read back."""
+
+    build: Callable[[Numbers, Contract], bytes]
+    reopen: Callable[[bytes], Opened]
+
+
+def eager(numbers: Numbers) -> Engine:
+    """Return PyTorch, eager: the reference that every artefact is verified beside."""
+    import torch
+
+    from lr_export.module import LinearModel
+
+    return _in_torch(LinearModel(numbers).eval(), torch)
+
+
+def _build_onnx(numbers: Numbers, contract: Contract) -> bytes:
+    from lr_export.graph import onnx_bytes
+
+    return onnx_bytes(numbers, contract)
+
+
+def _reopen_onnx(content: bytes) -> Opened:
+    from lr_runtime.session import ENGINE, Session
+    from onnx.reference import ReferenceEvaluator
+
+    from lr_export.graph import read_onnx
+
+    model, numbers, contract = read_onnx(content)
+    session, reference = Session(content), ReferenceEvaluator(model)
+    engines: dict[str, Engine] = {
+        ENGINE: session.run,
+        "onnx reference evaluator": lambda x: reference.run(["y"], {"x": x})[0],  # type: ignore[index]
+    }
+    return Opened(numbers, contract, engines)
+
+
+def _build_torchscript(numbers: Numbers, contract: Contract) -> bytes:
+    from lr_export.torchscript import torchscript_bytes
+
+    return torchscript_bytes(numbers, contract)
+
+
+def _reopen_torchscript(content: bytes) -> Opened:
+    import torch
+
+    from lr_export.torchscript import read_torchscript
+
+    module, numbers, contract = read_torchscript(content)
+    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": _in_torch(module, torch)})
+
+
+def _in_torch(module: Any, torch: Any) -> Engine:
+    def run(x: Array) -> Array:
+        with torch.inference_mode():
+            result: Array = module(torch.from_numpy(x)).numpy()
+        return result
+
+    return run
+
+
+FORMATS: dict[FormatName, Format] = {
+    "onnx": Format(_build_onnx, _reopen_onnx),
+    "torchscript": Format(_build_torchscript, _reopen_torchscript),
+}

@@ -1,0 +1,36 @@
+"""The end of the line, and the part that every other part stands on: what a device runs.
+
+    table -> moments -> checkpoint -> graph -> certificate -> prediction
+             (lr_trainer)             (lr_export)             (lr_runtime)
+
+It needs numpy, onnxruntime and click, and imports neither torch nor onnx, at no depth. The contract, the checkpoint's
+layout, the reading of tables, the errors and the habits of the commands live here because all three packages share
+them.
+
+>>> from lr_runtime import Predictor
+>>> Predictor.load("model.onnx").predict([[4.0]]).values  # doctest: +SKIP
+array([[8.]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_runtime.contract import Column, Contract, GoldenRow, Output
+from lr_runtime.errors import LinedgeError
+
+if TYPE_CHECKING:
+    from lr_runtime.predictor import Prediction, Predictor
+
+__version__ = "0.1.0"
+
+__all__ = ["Column", "Contract", "GoldenRow", "LinedgeError", "Output", "Prediction", "Predictor", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    # numpy and onnxruntime take 0.1 s to import: only those who predict pay for it.
+    if name in {"Prediction", "Predictor"}:
+        from lr_runtime import predictor
+
+        return getattr(predictor, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,140 @@
+"""The checkpoint: where the trainer and the export stage meet. One safetensors file, readable without torch.
+
+Its float64 numbers *are* the model: output k at a row x is, as exact rational numbers,
+
+    y_k = bias_k + sum_j weight_kj (x_j - origin_j) / scale_j
+
+Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit. The
+header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.errors import CheckpointError, LinedgeError
+from lr_runtime.files import read_bytes, what_it_is
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+_MODEL_TENSORS = ("weight", "bias", "origin", "scale")
+_MOMENTS_PREFIX = "moments."
+_HEADER_LIMIT = 64 << 20
+_RUN_TRAINER = "Run lr-train first, or name a checkpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fitted model with what it was fitted on, in numbers.
+
+    Args:
+        contract: the columns, outputs and training ranges.
+        weight: float64 (outputs, columns).
+        bias: float64 (outputs,).
+        origin: float64 (columns,), 0 unless a column's mean is far from 0 in its own standard deviations.
+        scale: float64 (columns,), powers of two.
+        moments: float64 arrays by name, as `lr_trainer.moments.Moments` names its fields.
+        fit: the report of the fit, as JSON values.
+    """
+
+    contract: Contract
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    moments: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        outputs, columns = len(self.contract.outputs), len(self.contract.columns)
+        shapes = {"weight": (outputs, columns), "bias": (outputs,), "origin": (columns,), "scale": (columns,)}
+        for name, shape in shapes.items():
+            tensor = getattr(self, name)
+            if tensor.shape != shape or tensor.dtype != np.float64:
+                raise CheckpointError(
+                    f"{name} is {tensor.dtype} {tensor.shape}; the contract's columns and outputs take float64 {shape}"
+                )
+            if not np.isfinite(tensor).all():
+                raise CheckpointError(f"{name} holds a number that is not finite")
+        if not (np.frexp(self.scale)[0] == 0.5).all():
+            raise CheckpointError("scale holds a number that is no positive power of two")
+
+    def tensors(self) -> dict[str, NDArray[np.float64]]:
+        """All arrays under the names that the file gives them."""
+        model = {name: getattr(self, name) for name in _MODEL_TENSORS}
+        return model | {_MOMENTS_PREFIX + name: array for name, array in self.moments.items()}
+
+    def metadata(self) -> dict[str, str]:
+        """Return the safetensors header's metadata: one entry, because the format does not keep an order of several."""
+        content = {"contract": json.loads(self.contract.to_json()), "fit": self.fit}
+        return {METADATA_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a checkpoint file, checking every size it states.
+
+        Raises:
+            MissingFileError: there is no such file.
+            CheckpointError: the file is not a checkpoint; the message says what it is.
+        """
+        content = read_bytes(path, _RUN_TRAINER)
+        try:
+            return cls.from_bytes(content)
+        except LinedgeError as error:
+            raise CheckpointError(f"{path}: not a linedge checkpoint: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read a checkpoint from the bytes of its file.
+
+        Raises:
+            LinedgeError: the bytes are not a checkpoint.
+        """
+        header, data = _split(content)
+        metadata = header.pop("__metadata__", None)
+        if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
+            raise CheckpointError("a safetensors file that lr-train did not write. Name one that it did")
+        try:
+            described = json.loads(metadata[METADATA_KEY])
+            contract, fit = json.dumps(described["contract"]), dict(described["fit"])
+            tensors = {name: _tensor(entry, data) for name, entry in header.items()}
+            model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise CheckpointError(f"its header is damaged ({error!r:.60}). Train the model again") from error
+        moments = {name.removeprefix(_MOMENTS_PREFIX): tensor for name, tensor in tensors.items()}
+        return cls(Contract.from_json(contract), **model, moments=moments, fit=fit)
+
+
+def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Split a safetensors file: 8 bytes with the header's length, the header as JSON, the data."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(_HEADER_LIMIT, len(content) - 8):
+        raise CheckpointError(f"{what_it_is(content[:64]) or 'an unknown kind of file'}. {_RUN_TRAINER}")
+    try:
+        header = json.loads(content[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"its header is not JSON. {_RUN_TRAINER}") from error
+    if not isinstance(header, dict):
+        raise CheckpointError(f"its header is not a JSON object. {_RUN_TRAINER}")
+    return header, memoryview(content)[8 + length :]
+
+
+def _tensor(entry: dict[str, Any], data: memoryview) -> NDArray[np.float64]:
+    start, stop = entry["data_offsets"]
+    shape = entry["shape"]
+    if entry["dtype"] != "F64" or any(not isinstance(size, int) or size < 0 for size in (*shape, start)):
+        raise ValueError("a tensor is not float64")
+    if not start <= stop <= len(data) or stop - start != 8 * math.prod(shape):
+        raise ValueError("a tensor is cut off")
+    return np.frombuffer(data[start:stop], dtype="<f8").reshape(shape).astype(np.float64)

@@ -1,0 +1,168 @@
+"""The habits that all commands share, once: options, one-line errors, exit codes, progress, negative numbers.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check failed, 130 interrupted. Results go to standard output,
+everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lr_runtime.errors import LinedgeError, OptionError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lr_runtime.tables import TableOptions
+
+_NEGATIVE_NUMBER = re.compile(r"-(?:[0-9.].*|inf|infinity|nan)", re.IGNORECASE | re.DOTALL)
+_SHIELD = "\0"
+_F = TypeVar("_F", bound="Callable[..., object]")
+
+
+class Command(click.Command):
+    """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Shield negative numbers, which click takes for options."""
+        # No argument can hold a NUL, so nothing else begins with the shield.
+        return super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command and leave the process with its exit code."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+            sys.stdout.flush()
+            sys.exit(code if isinstance(code, int) else 0)
+        except BrokenPipeError:
+            # Whoever read our output has enough of it; Python would complain once more while closing.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(130)
+        except click.ClickException as error:
+            self._fail(error.format_message(), error.exit_code)
+        except LinedgeError as error:
+            self._fail(str(error), error.exit_code)
+
+    def _fail(self, message: str, code: int) -> None:
+        text = " ".join(message.split())
+        click.echo(f"{self.name}: {text}", err=True)
+        sys.exit(code)
+
+
+def unshielded(_: click.Context, __: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+    """Give negative numbers back as they were typed; a callback for arguments that may hold them."""
+    return tuple(text.removeprefix(_SHIELD) for text in value)
+
+
+def command(name: str) -> Callable[[Callable[..., object]], Command]:
+    """Make a function a command with the options that every command has: --json, --quiet, --config, --version."""
+
+    def decorate(body: Callable[..., object]) -> Command:
+        options = (
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            click.option("--quiet", is_flag=True, help="Print results and errors only."),
+            click.option(
+                "--config",
+                type=click.Path(dir_okay=False, path_type=Path),
+                is_eager=True,
+                expose_value=False,
+                callback=_read_config,
+                help=f"Take options from the table [{name}] of a TOML file; the command line goes before it.",
+            ),
+            click.option(
+                "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it."
+            ),
+        )
+        for option in reversed(options):
+            body = option(body)
+        return click.command(name, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(body)
+
+    return decorate
+
+
+def output_option(help_text: str) -> Callable[[_F], _F]:
+    """The option -o FILE of a command that writes one."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), help=help_text)
+
+
+def table_options(body: _F) -> _F:
+    """Add the options that say how a table is read: the same for training and inference."""
+    for option in (
+        click.option("--no-header", is_flag=True, help="The first row holds numbers; name the columns x1, x2, ..."),
+        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The decimal mark."),
+        click.option("--delimiter", default=",", show_default=True, help="The character between cells."),
+    ):
+        body = option(body)
+    return body
+
+
+def read_as(delimiter: str, decimal: str, no_header: bool) -> TableOptions:
+    """Make of the values of `table_options` what the readers take.
+
+    Raises:
+        OptionError: they contradict each other.
+    """
+    from lr_runtime.tables import TableOptions
+
+    if len(delimiter) != 1 or delimiter in '"\n\r':
+        raise OptionError(f"--delimiter takes one character, not {escaped(delimiter)}")
+    if delimiter == decimal:
+        raise OptionError(f"--delimiter and --decimal are both {escaped(decimal)}")
+    return TableOptions(delimiter=delimiter, decimal=decimal, header=not no_header)
+
+
+def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
+    command_name = ctx.command.name or ""
+    table = content.get(command_name)
+    if not isinstance(table, dict):
+        raise OptionError(f"--config {path}: has no table [{command_name}]")
+    options = {
+        option.lstrip("-"): parameter.name or ""
+        for parameter in ctx.command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    }
+    if unknown := [key for key in table if key.replace("_", "-") not in options]:
+        raise OptionError(f"--config {path}: {ctx.command.name} has no option {escaped(unknown[0])}")
+    ctx.default_map = {options[key.replace("_", "-")]: value for key, value in table.items()}
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from lr_runtime import __version__
+
+        click.echo(f"{ctx.command.name} {__version__}")
+        ctx.exit()
+
+
+def note(text: str, *, quiet: bool) -> None:
+    """Say something beside the results, on standard error."""
+    if not quiet:
+        click.echo(text, err=True)
+
+
+@contextmanager
+def progress(label: str, length: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error while the block runs, where that is a terminal; gives what advances it."""
+    if quiet or length is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update

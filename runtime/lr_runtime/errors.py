@@ -1,0 +1,126 @@
+"""Every error that linedge raises on purpose, each with the exit code that its command ends with.
+
+Each class is also the builtin that a caller would expect, and builds its message itself, so the wording lives here
+once: what was expected, what came, what to do.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class LinedgeError(Exception):
+    """Base of all errors below; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class MissingFileError(LinedgeError, FileNotFoundError):
+    """A file that was named does not exist."""
+
+    def __init__(self, path: object, hint: str) -> None:
+        super().__init__(f"{path}: no such file. {hint}")
+
+
+class UnusableFileError(LinedgeError, OSError):
+    """A file or folder cannot be read or written; the operating system's reason is in the message."""
+
+
+class TableError(LinedgeError, ValueError):
+    """A table that cannot be read as one: the message says where, what was seen, what was expected."""
+
+
+class MissingColumnError(LinedgeError, ValueError):
+    """Columns that were asked for by name are not there.
+
+    Args:
+        where: the file, or "the input".
+        missing: the names asked for and not found.
+        present: the names found.
+    """
+
+    def __init__(self, where: str, missing: Sequence[str], present: Sequence[str]) -> None:
+        columns = "column" if len(missing) == 1 else "columns"
+        super().__init__(f"{where} has no {columns} {quoted(missing)}; it has: {listed(present)}")
+
+
+class FitError(LinedgeError, ValueError):
+    """The data do not determine the model that was asked for."""
+
+
+class CheckpointError(LinedgeError, ValueError):
+    """A file that is not a checkpoint, or not one that this version can read."""
+
+
+class ModelFileError(LinedgeError, ValueError):
+    """A file that is not a model that linedge wrote."""
+
+
+class InputError(LinedgeError, ValueError):
+    """Values that the model does not take."""
+
+
+class RowError(InputError):
+    """One row that the model does not take.
+
+    Attributes:
+        row: its position among the rows that were given, from 0.
+        what: the column, what was seen and what is wrong with it.
+    """
+
+    def __init__(self, row: int, what: str) -> None:
+        super().__init__(f"row {row + 1}: {what}")
+        self.row = row
+        self.what = what
+
+
+class OptionError(LinedgeError, ValueError):
+    """Options that do not go together: wrong usage, not wrong data."""
+
+    exit_code = 2
+
+
+class CheckFailedError(LinedgeError, ArithmeticError):
+    """What was to be written does not match the model within its proven bound. Nothing was written."""
+
+    exit_code = 3
+
+
+class MissingExtraError(LinedgeError, ImportError):
+    """An optional dependency is not installed; the message is the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"the package {package!r} is not installed. Run: pip install 'linedge[{extra}]'")
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a failed import of a third-party package inside the block into MissingExtraError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package.startswith("lr_") or not package:
+            raise
+        raise MissingExtraError(package, extra) from error
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Names as they are shown in messages: escaped, in quotes, at most 60 characters each."""
+    return ", ".join(escaped(name) for name in names)
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in quotes, the first `most` of them, then how many more there are."""
+    more = len(names) - most
+    return quoted(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def escaped(text: str, most: int = 60) -> str:
+    """One line of at most `most` characters that shows `text`, control characters escaped."""
+    shown = text if len(text) <= most else text[: most - 1] + "…"
+    return f'"{shown.encode("unicode_escape").decode("ascii") if not shown.isprintable() else shown}"'

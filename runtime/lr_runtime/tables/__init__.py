@@ -1,0 +1,15 @@
+"""Tables come in here, for training and for prediction alike: a row has one way in.
+
+    options.py   how a cell is written, and what counts as missing
+    text.py      CSV and JSON lines with the standard library: the rule for what a table says
+    arrow.py     the same through pyarrow, faster, and Parquet and Arrow files (extra "tables")
+    reading.py   opens any of them by first bytes and suffix
+
+Numbers are float64 throughout; a missing value is NaN until somebody's policy has seen it.
+"""
+
+from lr_runtime.tables.batch import Batch, Table, numbers_only
+from lr_runtime.tables.options import TableOptions
+from lr_runtime.tables.reading import has_table_suffix, open_table
+
+__all__ = ["Batch", "Table", "TableOptions", "has_table_suffix", "numbers_only", "open_table"]

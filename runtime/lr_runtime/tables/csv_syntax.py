@@ -1,0 +1,81 @@
+"""Comma-separated values (RFC 4180), strictly: every record has as many cells as the header has names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from lr_runtime.tables import acceleration
+from lr_runtime.tables.text import LineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.options import TableOptions
+
+_OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
+
+
+class CsvSyntax:
+    """CSV as `options` describe it; see `Syntax`."""
+
+    def __init__(self, options: TableOptions) -> None:
+        self._options = options
+
+    def header(self, text: str) -> tuple[tuple[str, ...], int]:
+        """See `Syntax.header`."""
+        lines, cells = next(self._cells(text))
+        if not self._options.header:
+            return tuple(f"x{index + 1}" for index in range(len(cells))), 0
+        if len(cells) == 1:
+            self._refuse_other_delimiters(cells[0], lines)
+        if all(self._options.is_number(cell) for cell in cells):
+            raise LineError(lines, "every name is a number: is this a table without names? Try: --no-header")
+        return tuple(cell.strip() for cell in cells), lines
+
+    def _refuse_other_delimiters(self, header: str, line: int) -> None:
+        for delimiter, typed in _OTHER_DELIMITERS.items():
+            if delimiter in header:
+                raise LineError(
+                    line, f"one column, with {typed} in its name: other delimiters? Try: --delimiter {typed}"
+                )
+
+    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[tuple[int, Sequence[str]]]:
+        """See `Syntax.records`."""
+        width = len(names)
+        for lines, cells in self._cells(text, line):
+            if len(cells) != width:
+                raise LineError(lines, f"{len(cells)} cells where the header has {width} names")
+            yield lines, cells
+
+    def _cells(self, text: str, line: int = 1) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record with the line that it ends on; blank lines are passed over."""
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._options.delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield line + reader.line_num - 1, cells
+        except csv.Error as error:
+            raise LineError(line + reader.line_num - 1, f"not CSV ({error})") from error
+
+    def number(self, cell: str) -> float:
+        """See `Syntax.number`."""
+        return self._options.number(cell)
+
+    def last_record_end(self, block: bytes) -> int:
+        """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
+        end = block.rfind(b"\n") + 1
+        quotes = block.count(b'"', 0, end)
+        while end and quotes % 2:
+            before = block.rfind(b"\n", 0, end - 1) + 1
+            quotes -= block.count(b'"', before, end)
+            end = before
+        return end
+
+    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
+        """See `Syntax.fast`."""
+        return acceleration.csv_block(block, names, columns, self._options)

@@ -1,0 +1,164 @@
+"""Text tables with the standard library: what this package reads is what a text table says.
+
+A file is taken in blocks of whole records. A fast parser may turn a block into numbers; where it declines, the block is
+read here, record by record, and either yields the same numbers or an error with the line at fault.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from lr_runtime.errors import TableError, escaped
+from lr_runtime.files import what_it_is
+from lr_runtime.tables.batch import Batch, check_names, positions
+from lr_runtime.tables.options import NotANumberError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+BLOCK_BYTES = 4 << 20
+_LONGEST_RECORD = 64 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class LineError(ValueError):
+    """A record is not what the syntax allows, at this line of the text."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+class Syntax(Protocol):
+    """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
+
+    def header(self, text: str) -> tuple[tuple[str, ...], int]:
+        """Return the columns' names, and how many lines of `text` they took."""
+        ...
+
+    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Yield each record with its line, counted from `line`; raises LineError."""
+        ...
+
+    def number(self, cell: Any) -> float:
+        """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
+        ...
+
+    def last_record_end(self, block: bytes) -> int:
+        """Return the offset behind the last whole record in `block`, 0 where there is none."""
+        ...
+
+    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
+        """Return the block as float64 (rows, columns), or decline with None."""
+        ...
+
+
+class TextTable:
+    """The records between a header and the end of a stream; see `Table`.
+
+    Args:
+        open_stream: opens the stream at its start; called again for every further pass.
+        name: the file's name, for messages.
+        syntax: how text becomes records.
+        size: the number of bytes, None where unknown.
+    """
+
+    def __init__(self, open_stream: Callable[[], IO[bytes]], name: str, syntax: Syntax, size: int | None) -> None:
+        self.name = name
+        self.size = size
+        self._syntax = syntax
+        self._open_stream = open_stream
+        # Standard input opens only once: the first pass goes on with the stream that the header was read from.
+        self._stream: IO[bytes] | None = None
+        self.names, self._line, self._rest = self._start()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        indices = positions(self, columns)
+        line, rest = self._line, self._rest
+        if self._stream is None:
+            _, line, rest = self._start()
+        stream, self._stream = cast("IO[bytes]", self._stream), None
+        with stream:
+            for block in self._blocks(stream, rest):
+                values = self._syntax.fast(block, self.names, columns)
+                if values is None:
+                    values = self._strict(block, line, indices)
+                yield Batch(values, partial(self._line_of, block, line), len(block))
+                line += block.count(b"\n")
+
+    def _start(self) -> tuple[tuple[str, ...], int, bytes]:
+        """Open the stream; return the names, the line of the first record, and the bytes read from there on."""
+        stream = self._stream = self._open_stream()
+        block = stream.read(BLOCK_BYTES).removeprefix(_BOM)
+        kind = what_it_is(block[:64])
+        if kind or b"\0" in block[:4096]:
+            raise TableError(f"{self.name} is {kind or 'a binary file'}, not a text table")
+        text = self._decoded(block[: self._syntax.last_record_end(block) or len(block)], 1)
+        if not text.strip():
+            raise TableError(f"{self.name} is empty. A table has a row of names and rows of numbers")
+        try:
+            names, lines = self._syntax.header(text)
+        except LineError as error:
+            raise TableError(f"{self.name} line {error.line}: {error}") from error
+        return check_names(self.name, names), 1 + lines, block[_end_of_line(block, lines) :]
+
+    def _blocks(self, stream: IO[bytes], rest: bytes) -> Iterator[bytes]:
+        while chunk := stream.read(BLOCK_BYTES):
+            rest += chunk
+            end = self._syntax.last_record_end(rest)
+            if end:
+                yield rest[:end]
+                rest = rest[end:]
+            elif len(rest) > _LONGEST_RECORD:
+                raise TableError(
+                    f"{self.name}: a record is longer than {_LONGEST_RECORD >> 20} MiB (a quote left open?)"
+                )
+        if rest:
+            yield rest
+
+    def _records(self, block: bytes, line: int) -> Iterator[tuple[int, Sequence[Any]]]:
+        try:
+            yield from self._syntax.records(self._decoded(block, line), self.names, line)
+        except LineError as error:
+            raise TableError(f"{self.name} line {error.line}: {error}") from error
+
+    def _strict(self, block: bytes, line: int, indices: Sequence[int]) -> NDArray[np.float64]:
+        rows = [[self._cell(at, cells, index) for index in indices] for at, cells in self._records(block, line)]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(indices))
+
+    def _cell(self, line: int, cells: Sequence[Any], index: int) -> float:
+        try:
+            return self._syntax.number(cells[index])
+        except NotANumberError as error:
+            column = escaped(self.names[index])
+            raise TableError(
+                f"{self.name} line {line}, column {column}: {escaped(str(cells[index]))} {error}"
+            ) from error
+
+    def _line_of(self, block: bytes, first_line: int, row: int) -> str:
+        lines = (line for line, _ in self._records(block, first_line))
+        return f"line {next(line for number, line in enumerate(lines) if number == row)}"
+
+    def _decoded(self, content: bytes, line: int) -> str:
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            at = line + content.count(b"\n", 0, error.start)
+            raise TableError(
+                f"{self.name} line {at}: the byte 0x{content[error.start]:02x} is not UTF-8 text. "
+                "Save the table as UTF-8 (it may be Latin-1)"
+            ) from error
+
+
+def _end_of_line(block: bytes, lines: int) -> int:
+    """Return the offset behind the first `lines` lines of `block`."""
+    end = 0
+    for _ in range(lines):
+        end = block.find(b"\n", end) + 1 or len(block)
+    return end

@@ -1,0 +1,41 @@
+"""From a table to a checkpoint: reads rows, takes their moments, solves, writes the model's numbers.
+
+    table -> moments -> checkpoint -> graph -> certificate -> prediction
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    fit.py             the way through: table -> moments -> solution -> checkpoint
+    moments.py         centred moments of blocks of rows, merged in a fixed tree
+    least_squares.py   the solution from the moments, its standard errors, its condition number
+    lesson.py          the PyTorch cycle on the lesson's data
+    checkpoint.py      writing, summary, the eager model (the layout is lr_runtime.checkpoint's)
+
+>>> import lr_trainer
+>>> checkpoint = lr_trainer.fit("calibration.csv", target="y")  # doctest: +SKIP
+>>> checkpoint.save(Path("model.safetensors"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_runtime.errors import needs_extra
+
+if TYPE_CHECKING:
+    from lr_trainer.checkpoint import Checkpoint
+    from lr_trainer.fit import fit
+    from lr_trainer.lesson import lesson
+    from lr_trainer.model import LinearModel
+
+__all__ = ["Checkpoint", "LinearModel", "fit", "lesson"]
+
+_HOMES = {"Checkpoint": "checkpoint", "LinearModel": "model", "fit": "fit", "lesson": "lesson"}
+
+
+def __getattr__(name: str) -> object:
+    # torch takes seconds to import: only those who fit pay for it.
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with needs_extra("train"):
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,43 @@
+"""The checkpoint with what only the trainer can do: write it, say it, and make a PyTorch model of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lr_runtime.checkpoint
+import safetensors.numpy
+from lr_runtime.files import write_bytes
+
+from lr_trainer.summary import summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lr_trainer.model import LinearModel
+
+
+class Checkpoint(lr_runtime.checkpoint.Checkpoint):
+    """See `lr_runtime.checkpoint.Checkpoint` for the fields."""
+
+    def to_bytes(self) -> bytes:
+        """Return the safetensors file; equal checkpoints give equal bytes."""
+        content: bytes = safetensors.numpy.save(self.tensors(), metadata=self.metadata())
+        return content
+
+    def save(self, path: Path) -> None:
+        """Replace `path` by this checkpoint, whole or not at all.
+
+        Raises:
+            UnusableFileError: the folder cannot be written.
+        """
+        write_bytes(path, self.to_bytes())
+
+    def summary(self) -> str:
+        """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""
+        return summary(self.fit)
+
+    def model(self) -> LinearModel:
+        """Return the eager PyTorch model with these numbers."""
+        from lr_trainer.model import LinearModel
+
+        return LinearModel(self)

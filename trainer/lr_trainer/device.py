@@ -1,0 +1,23 @@
+"""Where a fit computes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from lr_runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from lr_trainer.choices import Device
+
+
+def device_named(name: Device) -> torch.device:
+    """Return the device; "auto" is CUDA where there is one.
+
+    Raises:
+        OptionError: CUDA was asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise OptionError("--device cuda: PyTorch finds no CUDA device here. Use --device cpu, or auto")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")

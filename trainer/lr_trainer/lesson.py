@@ -1,0 +1,151 @@
+"""The first PyTorch lesson: class, loss and optimizer, training cycle. float32, not standardised, loss summed.
+
+x = 1, 2, 3 and y = 2, 4, 6 are fitted by one nn.Linear(1, 1) in 500 epochs of gradient descent; then the model is asked
+for 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from lr_runtime import __version__
+from lr_runtime.contract import Column, Contract, Output
+from lr_runtime.errors import OptionError
+from torch import nn
+
+from lr_trainer.checkpoint import Checkpoint
+from lr_trainer.device import device_named
+from lr_trainer.errors import DivergedError
+from lr_trainer.moments import block_moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lr_runtime.checkpoint
+
+    from lr_trainer.choices import Device, Loss, Optimizer
+
+X = ((1.0,), (2.0,), (3.0,))
+Y = ((2.0,), (4.0,), (6.0,))
+ASKED = 4.0
+
+_OPTIMIZERS: dict[Optimizer, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+_LOSSES: dict[Loss, Callable[[], nn.Module]] = {
+    "squared": lambda: nn.MSELoss(reduction="sum"),
+    "huber": lambda: nn.HuberLoss(reduction="sum"),
+    "absolute": lambda: nn.L1Loss(reduction="sum"),
+}
+
+
+def lesson(
+    *,
+    epochs: int = 500,
+    lr: float = 0.01,
+    optimizer: Optimizer = "sgd",
+    loss: Loss = "squared",
+    seed: int = 0,
+    device: Device = "cpu",
+    init: lr_runtime.checkpoint.Checkpoint | None = None,
+    report: Callable[[int, float], None] = lambda _epoch, _loss: None,
+) -> tuple[Checkpoint, float]:
+    """Train the lesson's model; return its checkpoint and its float32 prediction at 4.
+
+    Args:
+        epochs: the number of full-batch steps.
+        lr: the learning rate.
+        optimizer: of torch.optim.
+        loss: squared, Huber (delta 1) or absolute, summed over the rows.
+        seed: of the initial weights.
+        device: where to train.
+        init: a checkpoint of one column and one output to start from, in place of random weights.
+        report: called with the epoch and its loss before each step.
+
+    Raises:
+        DivergedError: the loss or the weights are no longer finite.
+        OptionError: `init` is a model of another shape.
+    """
+    place = device_named(device)
+    x, y = torch.tensor(X, device=place), torch.tensor(Y, device=place)
+
+    # 1. The class.
+    torch.manual_seed(seed)
+    model = nn.Linear(1, 1)
+    if init is not None:
+        _start_from(init, model)
+    model.to(place)
+
+    # 2. The loss and the optimizer.
+    criterion = _LOSSES[loss]()
+    stepper = _OPTIMIZERS[optimizer](model.parameters(), lr=lr)  # type: ignore[call-arg]
+
+    # 3. The training cycle: forward, loss, backward, step.
+    for epoch in range(epochs):
+        predicted = model(x)
+        error = criterion(predicted, y)
+        _check_finite(epoch, error.item())
+        report(epoch, error.item())
+        stepper.zero_grad()
+        error.backward()
+        stepper.step()
+
+    with torch.no_grad():
+        final, asked = criterion(model(x), y).item(), model(torch.tensor([[ASKED]], device=place)).item()
+    _check_finite(epochs, final + asked)
+    return _checkpoint(model.cpu()), asked
+
+
+def _check_finite(epoch: int, loss: float) -> None:
+    if not math.isfinite(loss):
+        raise DivergedError(epoch, loss)
+
+
+def _start_from(init: lr_runtime.checkpoint.Checkpoint, model: nn.Linear) -> None:
+    if init.weight.shape != (1, 1) or init.origin[0] != 0 or init.scale[0] != 1:
+        raise OptionError(
+            "--init: the lesson's model has one column, one output and no origin; this checkpoint differs"
+        )
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(init.weight))
+        model.bias.copy_(torch.from_numpy(init.bias))
+
+
+def _checkpoint(model: nn.Linear) -> Checkpoint:
+    weight = model.weight.detach().double().numpy()
+    bias = model.bias.detach().double().numpy()
+    moments = block_moments(torch.tensor(np.column_stack([X, Y])))
+    rows, total = moments.rows, float(moments.comoment[1, 1])
+    residual_sum = float(((np.array(X) @ weight.T + bias - np.array(Y)) ** 2).sum())
+    r2, residual_sd = 1 - residual_sum / total, math.sqrt(residual_sum / (rows - 2))
+    names, estimates = ("intercept", "x"), (float(bias[0]), float(weight[0, 0]))
+    return Checkpoint(
+        contract=Contract((Column("x", 1.0, 3.0),), (Output("y", r2, residual_sd),), rows, __version__),
+        weight=weight,
+        bias=bias,
+        origin=np.zeros(1),
+        scale=np.ones(1),
+        moments=moments.arrays(),
+        fit={
+            "solver": "descent",
+            "passes": 1,
+            "rows": rows,
+            "columns": ["x"],
+            "target": "y",
+            # A descent that was stopped is no least-squares fit, so no standard errors.
+            "coefficients": [
+                {"target": "y", "term": name, "estimate": estimate, "standard_error": None}
+                for name, estimate in zip(names, estimates, strict=True)
+            ],
+            "r2": r2,
+            "residual_sd": residual_sd,
+            "degrees_of_freedom": rows - 2,
+            "condition_number": 1.0,
+            "dropped": [],
+        },
+    )
