@@ -72,8 +72,10 @@ class Checkpoint:
 
     def tensors(self) -> dict[str, NDArray[np.float64]]:
         """All arrays under the names that the file gives them."""
-        model = {name: getattr(self, name) for name in _MODEL_TENSORS}
-        return model | {_MOMENTS_PREFIX + name: array for name, array in self.moments.items()}
+        named = {name: getattr(self, name) for name in _MODEL_TENSORS}
+        named |= {_MOMENTS_PREFIX + name: array for name, array in self.moments.items()}
+        # Row-major, as the file stores them: the safetensors library copies memory without looking at strides.
+        return {name: np.asarray(array, dtype=np.float64, order="C") for name, array in named.items()}
 
     def metadata(self) -> dict[str, str]:
         """Return the safetensors header's metadata: one entry, because the format does not keep an order of several."""

@@ -3,10 +3,10 @@
     table -> moments -> checkpoint -> graph -> certificate -> prediction
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    fit.py             the way through: table -> moments -> solution -> checkpoint
+    fitting.py         the way through: table -> moments -> solution -> checkpoint
     moments.py         centred moments of blocks of rows, merged in a fixed tree
     least_squares.py   the solution from the moments, its standard errors, its condition number
-    lesson.py          the PyTorch cycle on the lesson's data
+    cycle.py           the PyTorch cycle on the lesson's data
     checkpoint.py      writing, summary, the eager model (the layout is lr_runtime.checkpoint's)
 
 >>> import lr_trainer
@@ -22,13 +22,13 @@ from lr_runtime.errors import needs_extra
 
 if TYPE_CHECKING:
     from lr_trainer.checkpoint import Checkpoint
-    from lr_trainer.fit import fit
-    from lr_trainer.lesson import lesson
+    from lr_trainer.cycle import lesson
+    from lr_trainer.fitting import fit
     from lr_trainer.model import LinearModel
 
 __all__ = ["Checkpoint", "LinearModel", "fit", "lesson"]
 
-_HOMES = {"Checkpoint": "checkpoint", "LinearModel": "model", "fit": "fit", "lesson": "lesson"}
+_HOMES = {"Checkpoint": "checkpoint", "LinearModel": "model", "fit": "fitting", "lesson": "cycle"}
 
 
 def __getattr__(name: str) -> object:

@@ -89,7 +89,7 @@ def _fit(
     from lr_runtime.tables import open_table
 
     with needs_extra("train"):
-        from lr_trainer.fit import fit
+        from lr_trainer.fitting import fit
     opened = open_table(table, options)
     names = None if features is None else [name.strip() for name in features.split(",")]
     with progress("reading", opened.size, quiet=quiet) as advance:
@@ -100,7 +100,7 @@ def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Any) -
     from lr_runtime.checkpoint import Checkpoint as Stored
 
     with needs_extra("train"):
-        from lr_trainer.lesson import ASKED, lesson
+        from lr_trainer.cycle import ASKED, lesson
 
     def report(epoch: int, loss: float) -> None:
         if not silent and epoch % _EPOCHS_BETWEEN_LINES == 0:

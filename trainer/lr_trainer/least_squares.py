@@ -78,7 +78,8 @@ def solve(moments: Moments, names: Sequence[str], outputs: int) -> LeastSquares:
         CollinearError: some columns are combinations of others, to the precision of the moments.
     """
     terms = len(names)
-    kept = _varies(moments, terms)
+    # One row makes every column look constant, so it is refused before those are left out.
+    kept = _varies(moments, terms) if moments.rows > 1 else np.ones(terms, dtype=np.bool_)
     if moments.rows < 1 + np.count_nonzero(kept):
         raise TooFewRowsError(moments.rows, int(np.count_nonzero(kept)) + 1)
     gram = moments.comoment[:terms, :terms][np.ix_(kept, kept)]

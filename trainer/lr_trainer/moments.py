@@ -60,7 +60,7 @@ class Moments:
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both (Chan, Golub and LeVeque 1983, eq. 2.1, for a mean in two parts)."""
-        count = self.count + other.count
+        count = np.asarray(self.count + other.count)
         delta = (other.mean - self.mean) + (other.mean_low - self.mean_low)
         share = other.count / count
         mean, mean_low = _two_sum(self.mean, self.mean_low + delta * share)

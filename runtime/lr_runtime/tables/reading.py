@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from lr_runtime.errors import MissingFileError, UnusableFileError, needs_extra
+from lr_runtime.errors import MissingFileError, TableError, UnusableFileError, needs_extra
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.options import TableOptions
-from lr_runtime.tables.text import TextTable
+from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,15 +73,49 @@ def _gunzipped(path: Path) -> IO[bytes]:
 
 
 def _standard_input() -> tuple[Callable[[], IO[bytes]], bytes, None]:
-    stream = cast("io.BufferedReader", sys.stdin.buffer)
-    return (lambda: stream), stream.peek(64)[:64], None
+    head = sys.stdin.buffer.read(BLOCK_BYTES)
+    rest = _Rest(sys.stdin.buffer)
+    return (lambda: cast("IO[bytes]", _Replayed(head, rest))), head, None
+
+
+class _Rest:
+    """What standard input still holds; `touched` once some of it was read, which nothing can undo."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.touched = False
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self.touched = self.touched or bool(content)
+        return content
+
+
+class _Replayed(io.RawIOBase):
+    """Standard input from its start: the block that told its kind and its header, then the rest."""
+
+    def __init__(self, head: bytes, rest: _Rest) -> None:
+        if rest.touched:
+            raise TableError("standard input can be read only once. Save it to a file first")
+        self._head, self._rest = memoryview(head), rest
+
+    def readable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """See `io.RawIOBase`."""
+        taken = self._head[: len(buffer)] if self._head else self._rest.read(len(buffer))
+        self._head = self._head[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
 
 
 def _seekable(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     """Copy a stream to an unnamed temporary file: the formats that need it keep their index at the end."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
-    while chunk := opener().read(1 << 20):
-        spool.write(chunk)
+    with opener() as stream:
+        shutil.copyfileobj(stream, spool)
     return partial(_rewound, spool)
 
 

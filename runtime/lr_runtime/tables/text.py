@@ -7,7 +7,7 @@ read here, record by record, and either yields the same numbers or an error with
 from __future__ import annotations
 
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class TextTable:
     """The records between a header and the end of a stream; see `Table`.
 
     Args:
-        open_stream: opens the stream at its start; called again for every further pass.
+        open_stream: gives the stream at its start, for every pass; closed after each.
         name: the file's name, for messages.
         syntax: how text becomes records.
         size: the number of bytes, None where unknown.
@@ -73,18 +73,14 @@ class TextTable:
         self.size = size
         self._syntax = syntax
         self._open_stream = open_stream
-        # Standard input opens only once: the first pass goes on with the stream that the header was read from.
-        self._stream: IO[bytes] | None = None
-        self.names, self._line, self._rest = self._start()
+        with open_stream() as stream:
+            self.names, *_ = self._start(stream)
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
         """See `Table.batches`."""
         indices = positions(self, columns)
-        line, rest = self._line, self._rest
-        if self._stream is None:
-            _, line, rest = self._start()
-        stream, self._stream = cast("IO[bytes]", self._stream), None
-        with stream:
+        with self._open_stream() as stream:
+            _, line, rest = self._start(stream)
             for block in self._blocks(stream, rest):
                 values = self._syntax.fast(block, self.names, columns)
                 if values is None:
@@ -92,9 +88,8 @@ class TextTable:
                 yield Batch(values, partial(self._line_of, block, line), len(block))
                 line += block.count(b"\n")
 
-    def _start(self) -> tuple[tuple[str, ...], int, bytes]:
-        """Open the stream; return the names, the line of the first record, and the bytes read from there on."""
-        stream = self._stream = self._open_stream()
+    def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
+        """Read the header; return the names, the line of the first record, and the bytes read from there on."""
         block = stream.read(BLOCK_BYTES).removeprefix(_BOM)
         kind = what_it_is(block[:64])
         if kind or b"\0" in block[:4096]:

@@ -75,8 +75,9 @@ def lesson(
     x, y = torch.tensor(X, device=place), torch.tensor(Y, device=place)
 
     # 1. The class.
-    torch.manual_seed(seed)
-    model = nn.Linear(1, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = nn.Linear(1, 1)
     if init is not None:
         _start_from(init, model)
     model.to(place)

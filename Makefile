@@ -1,0 +1,53 @@
+# make demo and make test set up everything they need: a virtual environment in .venv, from constraints.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# On 64-bit Linux the ordinary index serves torch with CUDA, several gigabytes. `make demo TORCH_INDEX=URL` asks that
+# index for torch alone first, as the "Get started" page of PyTorch names one for CPU; if it has none, pip goes on without.
+TORCH_INDEX ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types imports pytest bench clean
+
+help: ## show what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
+
+setup: $(VENV)/.ready ## make the virtual environment
+
+$(VENV)/.ready: pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "linedge needs Python 3.11 or later; name one with: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "this Python has no venv module. Run: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --retries 0 --index-url "$(TORCH_INDEX)" -c constraints.txt torch || true
+	$(PIP) install --quiet -c constraints.txt torch
+	$(PIP) install --quiet -c constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: setup ## the three commands, then the same on a table of ozone monitors
+	@PATH="$(BIN):$$PATH" sh examples/demo.sh build/demo
+
+test: lint types imports pytest ## everything that must hold
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports --no-logo
+
+pytest: setup
+	$(BIN)/python -m pytest --numprocesses auto
+
+bench: setup ## speed and size, as ratios against peers measured in the same run
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build dist

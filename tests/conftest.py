@@ -1,0 +1,96 @@
+"""What tests share: the commands as a user runs them, checkpoints with known numbers, and the tables of NIST."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lr_runtime import Column, Contract, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_trainer import Checkpoint
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(__file__).parent / "data"
+SCRIPTS = Path(sys.executable).parent
+
+Run = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Run]:
+    """Run an installed command in an empty folder, as a user does; returns its code, output and errors."""
+
+    def command(name: str, *arguments: object, stdin: str | bytes | None = None) -> Run:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [SCRIPTS / name, *map(str, arguments)], cwd=tmp_path, input=raw or b"", capture_output=True, check=False
+        )
+        return Run(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return command
+
+
+def one_line(done: Run, code: int) -> str:
+    """Return the single line that a failed command left on standard error, and nothing on standard output."""
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
+def checkpoint_of(
+    weight: object,
+    bias: object,
+    *,
+    low: object = -1.0,
+    high: object = 1.0,
+    origin: object = 0.0,
+    scale: object = 1.0,
+) -> Checkpoint:
+    """Return a checkpoint with these numbers; scalars are repeated for every column."""
+    from lr_trainer import Checkpoint
+
+    w = np.atleast_2d(np.asarray(weight, dtype=np.float64))
+    outputs, columns = w.shape
+
+    def each(value: object) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (columns,)))
+
+    ranges = zip(each(low).tolist(), each(high).tolist(), strict=True)
+    contract = Contract(
+        columns=tuple(Column(f"x{index + 1}", *ends) for index, ends in enumerate(ranges)),
+        outputs=tuple(Output(f"y{index + 1}" if outputs > 1 else "y", 0.5, 1.0) for index in range(outputs)),
+        rows=10,
+        linedge="0.1.0",
+    )
+    biases = np.array(np.broadcast_to(np.asarray(bias, dtype=np.float64), (outputs,)))
+    return Checkpoint(contract, w, biases, each(origin), each(scale))
+
+
+CHECKPOINTS: dict[str, Callable[[], Checkpoint]] = {
+    "one column": lambda: checkpoint_of([[2.0]], 0.5),
+    "the published lesson": lambda: checkpoint_of([[1.9889246225357056]], 0.02517702803015709, low=1, high=3),
+    "an offset column": lambda: checkpoint_of(
+        [[1e-3, -2.0]], 0.25, low=[1.7e9 - 3600, -3], high=[1.7e9 + 3600, 3], origin=[1.7e9, 0]
+    ),
+    "two outputs": lambda: checkpoint_of([[1 / 3, -2.5, 1e-3], [0.0, 7.0, -1e3]], [0.1, -0.2], low=-10, high=20),
+    "ten columns": lambda: checkpoint_of(np.random.default_rng(1).normal(size=(1, 10)), 3.0, low=-5, high=5),
+    "cancelling": lambda: checkpoint_of([[1.0, -1.0]], 0.0, low=0.5e6, high=1e6),
+    "a zero weight": lambda: checkpoint_of([[0.0, 1.5]], -1.0),
+    "scales": lambda: checkpoint_of([[3.0, 0.7]], 1.0, origin=[8.0, 0.0], scale=[2.0**-10, 2.0**3]),
+}
+"""Named cases that artefacts are tested on."""
+
+
+@pytest.fixture(params=CHECKPOINTS)
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    """Each of the named cases."""
+    return CHECKPOINTS[request.param]()

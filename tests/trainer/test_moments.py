@@ -1,0 +1,130 @@
+"""Moments against exact fractions and numpy, and the promise that their bits depend on the rows alone."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from lr_trainer.moments import BLOCK_ROWS, Moments, accumulate, block_moments, in_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+CPU = torch.device("cpu")
+Rows = "NDArray[np.float64]"
+
+TABLES = {
+    "standard normal": lambda random: random.normal(size=(500, 3)),
+    "offset like a timestamp": lambda random: random.normal(size=(500, 3)) * 3600 + 1.7e9,
+    "scales far apart": lambda random: random.normal(size=(500, 3)) * np.array([1e-30, 1.0, 1e30]),
+    "one row": lambda random: random.normal(size=(1, 3)),
+    "constant": lambda _: np.full((50, 3), 0.1),
+}
+
+
+@pytest.fixture(params=TABLES)
+def rows(request: pytest.FixtureRequest) -> NDArray[np.float64]:
+    table: NDArray[np.float64] = TABLES[request.param](np.random.default_rng(7))
+    return table
+
+
+def exact_moments(rows: NDArray[np.float64]) -> tuple[list[Fraction], list[list[Fraction]]]:
+    columns = [[Fraction(value) for value in column] for column in rows.T.tolist()]
+    means = [sum(column) / len(column) for column in columns]
+    centred = [[value - mean for value in column] for column, mean in zip(columns, means, strict=True)]
+    gram = [[sum(a * b for a, b in zip(left, right, strict=True)) for right in centred] for left in centred]
+    return means, gram
+
+
+def assert_close_to_exact(moments: Moments, rows: NDArray[np.float64]) -> None:
+    means, gram = exact_moments(rows)
+    sds = [float(gram[index][index]) ** 0.5 for index in range(len(means))]
+    for index, mean in enumerate(means):
+        found = Fraction(float(moments.mean[index])) + Fraction(float(moments.mean_low[index]))
+        # The mean is known far below the unit in its last place: to the precision of the deviations.
+        assert abs(found - mean) <= Fraction(1, 2**48) * Fraction(sds[index]) + abs(mean) * Fraction(1, 2**90)
+        for other in range(len(means)):
+            error = abs(Fraction(float(moments.comoment[index, other])) - gram[index][other])
+            assert error <= 1e-13 * sds[index] * sds[other]
+
+
+def total(blocks: Iterable[torch.Tensor], threads: int = 1) -> Moments:
+    moments = accumulate(blocks, CPU, threads)
+    assert moments is not None
+    return moments
+
+
+def assert_same_bits(left: Moments, right: Moments) -> None:
+    for name, array in left.arrays().items():
+        assert array.tobytes() == right.arrays()[name].tobytes(), name
+
+
+def test_a_block_has_the_exact_moments(rows: NDArray[np.float64]) -> None:
+    assert_close_to_exact(block_moments(torch.from_numpy(rows)), rows)
+
+
+def test_merged_moments_are_those_of_all_rows(rows: NDArray[np.float64]) -> None:
+    pieces = [piece for piece in np.array_split(rows, 3) if len(piece)]
+    merged = block_moments(torch.from_numpy(pieces[0]))
+    for piece in pieces[1:]:
+        merged = merged.merge(block_moments(torch.from_numpy(piece)))
+    assert merged.rows == len(rows)
+    assert_close_to_exact(merged, rows)
+
+
+def test_ranges_are_the_rows_own(rows: NDArray[np.float64]) -> None:
+    moments = total(in_blocks([rows], rows.shape[1]))
+    assert (moments.minimum == rows.min(axis=0)).all()
+    assert (moments.maximum == rows.max(axis=0)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=8), st.sampled_from([1, 2, 3]))
+def test_bits_depend_neither_on_batches_nor_on_threads(cuts: list[int], threads: int) -> None:
+    rows = np.random.default_rng(3).normal(size=(3 * BLOCK_ROWS + 17, 2)) + 5
+    batches = np.array_split(rows, sorted(cut % len(rows) for cut in cuts))
+    assert_same_bits(total(in_blocks([rows], 2)), total(in_blocks(batches, 2), threads))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    arrays.arrays(np.float64, (20, 2), elements=st.floats(-1e6, 1e6)),
+    st.integers(-200, 200),
+)
+def test_scaling_by_a_power_of_two_scales_the_moments_exactly(rows: NDArray[np.float64], power: int) -> None:
+    rows = np.where(np.abs(rows) < 1e-60, 0, rows)  # deviations whose square would be subnormal lose bits
+    plain, scaled = block_moments(torch.from_numpy(rows)), block_moments(torch.from_numpy(np.ldexp(rows, power)))
+    assert (scaled.mean == np.ldexp(plain.mean, power)).all()
+    assert (scaled.comoment == np.ldexp(plain.comoment, 2 * power)).all()
+
+
+def test_no_rows_have_no_moments() -> None:
+    assert accumulate(in_blocks([], 2), CPU, 1) is None
+    assert accumulate(in_blocks([np.empty((0, 2))], 2), CPU, 1) is None
+
+
+def test_moments_survive_the_checkpoints_arrays(rows: NDArray[np.float64]) -> None:
+    moments = block_moments(torch.from_numpy(rows))
+    assert_same_bits(Moments.from_arrays(moments.arrays()), moments)
+
+
+def test_the_callers_torch_threads_are_restored() -> None:
+    before = torch.get_num_threads()
+    total(in_blocks([np.ones((3, 1))], 1), threads=2)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_agrees_with_the_cpu(rows: NDArray[np.float64]) -> None:
+    moments = accumulate(in_blocks([rows], 3), torch.device("cuda"), 1)
+    assert moments is not None
+    assert_close_to_exact(moments, rows)
