@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
 from lr_runtime import Column, Contract, Output
 
 if TYPE_CHECKING:

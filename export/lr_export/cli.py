@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from lr_runtime.console import command, note, output_option
+from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import needs_extra
 
@@ -51,7 +51,7 @@ def main(
     target = output or checkpoint.with_suffix(SUFFIXES[format_name])
     if format_name == "torchscript":
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    if str(target) == "-":
+    if is_stdout(target):
         with tempfile.TemporaryDirectory() as folder:
             content = Path(folder, "artefact")
             export(checkpoint, content, format=format_name, precision=precision)

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+from lr_runtime.session import ENGINE, Session
+from onnx.reference import ReferenceEvaluator
+
+from lr_export.graph import onnx_bytes, read_onnx
+from lr_export.module import LinearModel
+from lr_export.torchscript import read_torchscript, torchscript_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -44,25 +52,10 @@ class Format:
 
 def eager(numbers: Numbers) -> Engine:
     """Return PyTorch, eager: the reference that every artefact is verified beside."""
-    import torch
-
-    from lr_export.module import LinearModel
-
-    return _in_torch(LinearModel(numbers).eval(), torch)
-
-
-def _build_onnx(numbers: Numbers, contract: Contract) -> bytes:
-    from lr_export.graph import onnx_bytes
-
-    return onnx_bytes(numbers, contract)
+    return _in_torch(LinearModel(numbers).eval())
 
 
 def _reopen_onnx(content: bytes) -> Opened:
-    from lr_runtime.session import ENGINE, Session
-    from onnx.reference import ReferenceEvaluator
-
-    from lr_export.graph import read_onnx
-
     model, numbers, contract = read_onnx(content)
     session, reference = Session(content), ReferenceEvaluator(model)
     engines: dict[str, Engine] = {
@@ -72,22 +65,12 @@ def _reopen_onnx(content: bytes) -> Opened:
     return Opened(numbers, contract, engines)
 
 
-def _build_torchscript(numbers: Numbers, contract: Contract) -> bytes:
-    from lr_export.torchscript import torchscript_bytes
-
-    return torchscript_bytes(numbers, contract)
-
-
 def _reopen_torchscript(content: bytes) -> Opened:
-    import torch
-
-    from lr_export.torchscript import read_torchscript
-
     module, numbers, contract = read_torchscript(content)
-    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": _in_torch(module, torch)})
+    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": _in_torch(module)})
 
 
-def _in_torch(module: Any, torch: Any) -> Engine:
+def _in_torch(module: torch.nn.Module) -> Engine:
     def run(x: Array) -> Array:
         with torch.inference_mode():
             result: Array = module(torch.from_numpy(x)).numpy()
@@ -97,6 +80,6 @@ def _in_torch(module: Any, torch: Any) -> Engine:
 
 
 FORMATS: dict[FormatName, Format] = {
-    "onnx": Format(_build_onnx, _reopen_onnx),
-    "torchscript": Format(_build_torchscript, _reopen_torchscript),
+    "onnx": Format(onnx_bytes, _reopen_onnx),
+    "torchscript": Format(torchscript_bytes, _reopen_torchscript),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, output_option, progress, read_as, table_options, unshielded
+from lr_runtime.console import command, is_stdout, output_option, progress, read_as, table_options, unshielded
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _as_json(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterato
 
 
 def _write(pieces: Iterator[str], output: Path | None) -> None:
-    if output is None or str(output) == "-":
+    if output is None or is_stdout(output):
         for piece in pieces:
             sys.stdout.write(piece)
         return

@@ -96,6 +96,11 @@ def output_option(help_text: str) -> Callable[[_F], _F]:
     return click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), help=help_text)
 
 
+def is_stdout(output: Path) -> bool:
+    """Whether -o names standard output: what is said about the result then goes to standard error."""
+    return str(output) == "-"
+
+
 def table_options(body: _F) -> _F:
     """Add the options that say how a table is read: the same for training and inference."""
     for option in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -48,12 +49,12 @@ def test_equals_statsmodels(seed: int) -> None:
 def test_one_column_equals_the_exact_solution(points: list[tuple[int, int]]) -> None:
     xs, ys = [Fraction(x) for x, _ in points], [Fraction(y) for _, y in points]
     assume(len(set(xs)) > 1)
-    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    mean_x, mean_y = sum(xs, Fraction(0)) / len(xs), sum(ys, Fraction(0)) / len(ys)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum((x - mean_x) ** 2 for x in xs)
     table = np.array(points, dtype=np.float64)
     found = solve(block_moments(torch.from_numpy(table)), ["x"], 1)
-    scale = max(1, *map(abs, ys)) / min(abs(a - b) for a in xs for b in xs if a != b)
-    assert abs(Fraction(float(found.weight[0, 0])) - slope) <= Fraction(1, 10**12) * Fraction(scale)
+    scale = max([Fraction(1), *map(abs, ys)]) / min(abs(a - b) for a in xs for b in xs if a != b)
+    assert abs(Fraction(float(found.weight[0, 0])) - slope) <= Fraction(1, 10**12) * scale
 
 
 def test_several_targets_are_fitted_each_for_itself() -> None:
@@ -74,7 +75,8 @@ def test_condition_number_is_that_of_the_unit_columns() -> None:
     )
 
 
-DEPENDENT = {
+Column = np.ndarray[tuple[int], np.dtype[np.float64]]
+DEPENDENT: dict[str, tuple[Callable[[Column, Column], Column], set[str]]] = {
     "two identical columns": (lambda a, _: a, {"x1", "x3"}),
     "a multiple": (lambda a, _: -1e6 * a, {"x1", "x3"}),
     "a sum": (lambda a, b: a + b, {"x1", "x2", "x3"}),

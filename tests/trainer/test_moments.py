@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,13 @@ from hypothesis.extra import numpy as arrays
 from lr_trainer.moments import BLOCK_ROWS, Moments, accumulate, block_moments, in_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
 CPU = torch.device("cpu")
-Rows = "NDArray[np.float64]"
 
-TABLES = {
+TABLES: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
     "standard normal": lambda random: random.normal(size=(500, 3)),
     "offset like a timestamp": lambda random: random.normal(size=(500, 3)) * 3600 + 1.7e9,
     "scales far apart": lambda random: random.normal(size=(500, 3)) * np.array([1e-30, 1.0, 1e30]),
@@ -32,15 +32,14 @@ TABLES = {
 
 @pytest.fixture(params=TABLES)
 def rows(request: pytest.FixtureRequest) -> NDArray[np.float64]:
-    table: NDArray[np.float64] = TABLES[request.param](np.random.default_rng(7))
-    return table
+    return TABLES[request.param](np.random.default_rng(7))
 
 
 def exact_moments(rows: NDArray[np.float64]) -> tuple[list[Fraction], list[list[Fraction]]]:
     columns = [[Fraction(value) for value in column] for column in rows.T.tolist()]
-    means = [sum(column) / len(column) for column in columns]
+    means = [sum(column, Fraction(0)) / len(column) for column in columns]
     centred = [[value - mean for value in column] for column, mean in zip(columns, means, strict=True)]
-    gram = [[sum(a * b for a, b in zip(left, right, strict=True)) for right in centred] for left in centred]
+    gram = [[sum(map(mul, left, right), Fraction(0)) for right in centred] for left in centred]
     return means, gram
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from lr_runtime.console import command, note, output_option, progress, read_as, table_options
+from lr_runtime.console import command, is_stdout, note, output_option, progress, read_as, table_options
 from lr_runtime.errors import OptionError, needs_extra
 
 from lr_trainer.choices import DEVICES, LOSSES, OPTIMIZERS
@@ -62,7 +63,7 @@ def main(
       lr-train readings.parquet --target y --features rh,temp -o sensor.safetensors
     """
     output = output or Path("model.safetensors")
-    say = partial(click.echo, err=str(output) == "-", nl=True)
+    say = partial(click.echo, err=is_stdout(output))
     chosen = {name: value for name, value in lesson_options.items() if value is not None}
     started = time.perf_counter()
     if table is None:
@@ -73,7 +74,10 @@ def main(
         raise OptionError(f"--{next(iter(chosen))} belongs to the lesson; a table is fitted exactly. Leave it out")
     else:
         checkpoint = _fit(table, target, features, read_as(delimiter, decimal, no_header), device, quiet=quiet)
-    checkpoint.save(output)
+    if is_stdout(output):
+        sys.stdout.buffer.write(checkpoint.to_bytes())
+    else:
+        checkpoint.save(output)
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
     elif table is not None:
