@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import needs_extra
+from lr_runtime.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_export.certificate import Certificate
@@ -28,14 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificate", "export"]
 
-_HOMES = {"Certificate": "certificate", "export": "exporting"}
-
-
-def __getattr__(name: str) -> object:
-    # torch takes seconds to import: only those who export pay for it.
-    from importlib import import_module
-
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with needs_extra("export"):
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Certificate": "certificate",
+        "export": "exporting",
+    },
+    extra="export",
+)

@@ -16,21 +16,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.contract import Column, Contract, GoldenRow, Output
-from lr_runtime.errors import LinedgeError
+from lr_runtime.lazy import lazily
 
 if TYPE_CHECKING:
+    from lr_runtime.contract import Column, Contract, GoldenRow, Output
+    from lr_runtime.errors import LinedgeError
     from lr_runtime.predictor import Prediction, Predictor
 
 __version__ = "0.1.0"
 
 __all__ = ["Column", "Contract", "GoldenRow", "LinedgeError", "Output", "Prediction", "Predictor", "__version__"]
 
-
-def __getattr__(name: str) -> object:
-    # numpy and onnxruntime take 0.1 s to import: only those who predict pay for it.
-    if name in {"Prediction", "Predictor"}:
-        from lr_runtime import predictor
-
-        return getattr(predictor, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "Column": "contract",
+        "Contract": "contract",
+        "GoldenRow": "contract",
+        "LinedgeError": "errors",
+        "Output": "contract",
+        "Prediction": "predictor",
+        "Predictor": "predictor",
+    },
+)

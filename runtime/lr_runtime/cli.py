@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import os
 import sys
 from pathlib import Path
@@ -126,12 +124,16 @@ def _as_csv(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterator
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:
+    import csv
+
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def _as_json(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterator[str]:
+    import json
+
     yield '{"predictions": ['
     separator = ""
     for prediction in predictions:

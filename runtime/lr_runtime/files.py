@@ -1,10 +1,11 @@
-"""Files, whole or not at all: atomic replacement, and what a file is by its first bytes."""
+"""Files, whole or not at all: atomic replacement, and what a file is by its first bytes.
+
+Modules that only some calls need are imported by those: this one is on the way of every prediction.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ def read_bytes(path: Path, hint: str) -> bytes:
 
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of `content` as 64 hexadecimal digits."""
+    import hashlib
+
     return hashlib.sha256(content).hexdigest()
 
 
@@ -71,6 +74,8 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         UnusableFileError: the folder does not exist, or cannot be written.
     """
+    import tempfile
+
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
     except OSError as error:

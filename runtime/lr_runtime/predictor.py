@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,11 +38,10 @@ class Predictor:
 
     Attributes:
         contract: what the model takes and gives.
-        sha256: of the file's bytes, the very bytes that the session was made from.
     """
 
     def __init__(self, model: bytes) -> None:
-        self.sha256 = sha256(model)
+        self._model = model
         try:
             self._session = Session(model)
         except ValueError as error:
@@ -57,6 +57,11 @@ class Predictor:
         expected = ([("x", dtype, len(contract.columns))], [("y", dtype, len(contract.outputs))])
         if self._session.signature != expected:
             raise ModelFileError("its graph does not fit its contract. Export the model again")
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes, the very bytes that the session was made from."""
+        return sha256(self._model)
 
     @classmethod
     def load(cls, path: str | Path) -> Predictor:

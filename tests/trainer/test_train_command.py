@@ -68,7 +68,7 @@ def test_standard_input_is_a_table(run: Runner, tmp_path: Path) -> None:
 
 
 def test_a_dash_is_standard_output(run: Runner, tmp_path: Path) -> None:
-    command = [SCRIPTS / "lr-train", DATA / "nist" / "norris.csv", "--target", "y", "-o", "-"]
+    command = [str(SCRIPTS / "lr-train"), str(DATA / "nist" / "norris.csv"), "--target", "y", "-o", "-"]
     done = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
     run("lr-train", DATA / "nist" / "norris.csv", "--target", "y")
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]

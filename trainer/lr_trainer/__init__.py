@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import needs_extra
+from lr_runtime.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_trainer.checkpoint import Checkpoint
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "LinearModel", "fit", "lesson"]
 
-_HOMES = {"Checkpoint": "checkpoint", "LinearModel": "model", "fit": "fitting", "lesson": "cycle"}
-
-
-def __getattr__(name: str) -> object:
-    # torch takes seconds to import: only those who fit pay for it.
-    from importlib import import_module
-
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with needs_extra("train"):
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Checkpoint": "checkpoint",
+        "LinearModel": "model",
+        "fit": "fitting",
+        "lesson": "cycle",
+    },
+    extra="train",
+)

@@ -8,8 +8,28 @@
 Numbers are float64 throughout; a missing value is NaN until somebody's policy has seen it.
 """
 
-from lr_runtime.tables.batch import Batch, Table, numbers_only
-from lr_runtime.tables.options import TableOptions
-from lr_runtime.tables.reading import has_table_suffix, open_table
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_runtime.lazy import lazily
+
+if TYPE_CHECKING:
+    from lr_runtime.tables.batch import Batch, Table, numbers_only
+    from lr_runtime.tables.options import TableOptions, has_table_suffix
+    from lr_runtime.tables.reading import open_table
 
 __all__ = ["Batch", "Table", "TableOptions", "has_table_suffix", "numbers_only", "open_table"]
+
+# A prediction for values on the command line reads no table.
+__getattr__ = lazily(
+    __name__,
+    {
+        "Batch": "batch",
+        "Table": "batch",
+        "TableOptions": "options",
+        "has_table_suffix": "options",
+        "numbers_only": "batch",
+        "open_table": "reading",
+    },
+)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
 """Cells that mean "no value here", after trimming spaces; exactly these."""
 
+_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _COMMA_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+")
@@ -65,3 +66,8 @@ class TableOptions:
             return not math.isnan(self.number(cell))
         except NotANumberError:
             return False
+
+
+def has_table_suffix(name: str) -> bool:
+    """Whether `name` looks like a table's file name."""
+    return name.lower().removesuffix(".gz").endswith(_SUFFIXES)

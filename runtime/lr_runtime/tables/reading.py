@@ -23,16 +23,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import Table
 
 STDIN = "-"
-_CSV_SUFFIXES = (".csv", ".tsv", ".txt")
-_JSON_SUFFIXES = (".jsonl", ".ndjson")
-_ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather")
 _ARROW_HEADS = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
-
-
-def has_table_suffix(name: str) -> bool:
-    """Whether `name` looks like a table's file name."""
-    suffix = Path(name.removesuffix(".gz")).suffix.lower()
-    return suffix in (*_CSV_SUFFIXES, *_JSON_SUFFIXES, *_ARROW_SUFFIXES)
 
 
 def open_table(source: str | Path, options: TableOptions | None = None) -> Table:

@@ -1,0 +1,57 @@
+"""How large things are: the artefacts of the lesson's model, and the runtime as a device installs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+from lr_export import export
+from lr_trainer import lesson
+
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def report() -> Iterator[str]:
+    """Yield the lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint, _ = lesson()
+        export(checkpoint, Path(folder, "m.onnx"))
+        model = onnx.load(Path(folder, "m.onnx"))
+        whole = Path(folder, "m.onnx").stat().st_size
+        del model.metadata_props[:]
+        yield f"the lesson's ONNX file: {whole} bytes, {len(model.SerializeToString())} without metadata"
+        export(checkpoint, Path(folder, "m.pt"), format="torchscript")
+        yield f"its TorchScript file: {Path(folder, 'm.pt').stat().st_size} bytes"
+        yield from _bare_install(Path(folder))
+
+
+def _bare_install(folder: Path) -> Iterator[str]:
+    """Install the wheel alone, without pip in the environment, and weigh what came."""
+    _quietly(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=False)
+    python = folder / "venv" / "bin" / "python"
+    _quietly(sys.executable, "-m", "pip", "--python", python, "install", "-c", ROOT / "constraints.txt", wheel)
+    (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    sizes = {
+        entry.name: sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) / 1e6
+        for entry in site.iterdir()
+        if entry.is_dir()
+    }
+    packages = sorted(entry.name.split("-")[0] for entry in site.glob("*.dist-info"))
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:4]
+    yield f"the wheel: {wheel.stat().st_size / 1e3:.0f} kB"
+    yield f"the bare runtime: {sum(sizes.values()):.0f} MB on disk, packages: {', '.join(packages)}"
+    yield f"  of that: {', '.join(f'{name} {sizes[name]:.0f} MB' for name in largest)}"
+
+
+def _quietly(*command: object) -> None:
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)

@@ -1,0 +1,56 @@
+"""How long a command takes to start: lr-infer against a bare script that does nothing but run the same file."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tests.conftest import DATA, SCRIPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUNS = 25
+GOLDEN = DATA / "golden.onnx"
+BARE_SCRIPT = """\
+import sys
+import numpy
+import onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+print(float(session.run(None, {"x": numpy.array([[float(sys.argv[2])]], dtype=numpy.float32)})[0][0, 0]))
+"""
+
+
+def report() -> Iterator[str]:
+    """Yield the lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "bare.py")
+        script.write_text(BARE_SCRIPT)
+        bare = [SCRIPTS / "python", script, GOLDEN, "4.0"]
+        ours = [SCRIPTS / "lr-infer", GOLDEN, "4.0"]
+        times: dict[str, list[float]] = {"bare": [], "ours": []}
+        for _ in range(RUNS):
+            times["bare"].append(_seconds(bare))
+            times["ours"].append(_seconds(ours))
+    theirs, mine = median(times["bare"]), median(times["ours"])
+    yield f"lr-infer model.onnx 4.0: {mine:.3f} s, a bare onnxruntime script: {theirs:.3f} s, ratio {mine / theirs:.2f}"
+    for command in ("lr-train", "lr-export", "lr-infer"):
+        yield f"{command} --help: {median(_cpu_seconds(command) for _ in range(5)):.3f} s of CPU"
+
+
+def _seconds(command: list[object]) -> float:
+    started = time.perf_counter()
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _cpu_seconds(command: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([SCRIPTS / command, "--help"], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
