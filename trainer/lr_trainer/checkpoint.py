@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import lr_runtime.checkpoint
 import safetensors.numpy
-from lr_runtime.files import write_bytes
 
+import lr_runtime.checkpoint
+from lr_runtime.files import write_bytes
 from lr_trainer.summary import summary
 
 if TYPE_CHECKING:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from lr_runtime.console import command, is_stdout, note, output_option, progress, read_as, table_options
 from lr_runtime.errors import OptionError, needs_extra
-
 from lr_trainer.choices import DEVICES, LOSSES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from lr_runtime.tables import TableOptions
-
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
 

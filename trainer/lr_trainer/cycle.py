@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
+
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
 from lr_runtime.errors import OptionError
-from torch import nn
-
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.device import device_named
 from lr_trainer.errors import DivergedError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lr_runtime.checkpoint
-
     from lr_trainer.choices import Device, Loss, Optimizer
 
 X = ((1.0,), (2.0,), (3.0,))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
 from lr_runtime.errors import MissingColumnError, OptionError, TableError, escaped, listed
 from lr_runtime.tables import TableOptions, numbers_only, open_table
-
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.device import device_named
 from lr_trainer.least_squares import LeastSquares, solve
@@ -21,9 +21,9 @@ from lr_trainer.moments import Moments, accumulate, in_blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lr_runtime.tables import Table
     from numpy.typing import NDArray
 
+    from lr_runtime.tables import Table
     from lr_trainer.choices import Device
 
 _FAR = 1000
