@@ -66,7 +66,7 @@ def test_to_standard_output(run: Runner, saved: Path) -> None:
     import subprocess
 
     done = subprocess.run([SCRIPTS / "lr-export", "-o", "-"], cwd=saved, capture_output=True, check=True)
-    assert done.stderr == b""
+    assert b"verified" in done.stderr
     assert Predictor(done.stdout).contract.column_names == ("x1", "x2")
     assert names(saved) == ["model.safetensors"]
 
