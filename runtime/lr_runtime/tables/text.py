@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lr_runtime.errors import TableError, escaped
+from lr_runtime.errors import TableError, UnusableFileError, escaped
 from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import Batch, check_names, positions
+from lr_runtime.tables.batch import READ_ERRORS, Batch, check_names, positions
 from lr_runtime.tables.options import NotANumberError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4 << 20
 _LONGEST_RECORD = 64 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class LineError(ValueError):
@@ -82,6 +82,8 @@ class TextTable:
         with self._open_stream() as stream:
             _, line, rest = self._start(stream)
             for block in self._blocks(stream, rest):
+                if not block.isascii():
+                    self._decoded(block, line)  # a fast parser looks only at the columns that it was asked for
                 values = self._syntax.fast(block, self.names, columns)
                 if values is None:
                     values = self._strict(block, line, indices)
@@ -90,7 +92,7 @@ class TextTable:
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
         """Read the header; return the names, the line of the first record, and the bytes read from there on."""
-        block = stream.read(BLOCK_BYTES).removeprefix(_BOM)
+        block = self._read(stream).removeprefix(BOM)
         kind = what_it_is(block[:64])
         if kind or b"\0" in block[:4096]:
             raise TableError(f"{self.name} is {kind or 'a binary file'}, not a text table")
@@ -104,7 +106,7 @@ class TextTable:
         return check_names(self.name, names), 1 + lines, block[_end_of_line(block, lines) :]
 
     def _blocks(self, stream: IO[bytes], rest: bytes) -> Iterator[bytes]:
-        while chunk := stream.read(BLOCK_BYTES):
+        while chunk := self._read(stream):
             rest += chunk
             end = self._syntax.last_record_end(rest)
             if end:
@@ -116,6 +118,12 @@ class TextTable:
                 )
         if rest:
             yield rest
+
+    def _read(self, stream: IO[bytes]) -> bytes:
+        try:
+            return stream.read(BLOCK_BYTES)
+        except READ_ERRORS as error:
+            raise UnusableFileError(f"{self.name}: cannot be read ({error})") from error
 
     def _records(self, block: bytes, line: int) -> Iterator[tuple[int, Sequence[Any]]]:
         try:
