@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,11 +121,9 @@ def test_anything_else_keeps_its_traceback() -> None:
 
 
 def test_a_missing_extra_is_a_command_to_paste() -> None:
-    with pytest.raises(
-        errors.MissingExtraError, match=r"^the package 'nosuch' is not installed. Run: pip install 'lin"
-    ):
-        with errors.needs_extra("tables"):
-            import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
+    with pytest.raises(errors.MissingExtraError) as caught, errors.needs_extra("tables"):
+        import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
+    assert str(caught.value) == "the package 'nosuch' is not installed. Run: pip install 'linedge[tables]'"
 
 
 def test_a_bug_in_our_own_imports_is_not_a_missing_extra() -> None:
@@ -268,7 +269,7 @@ def test_table_options_are_read() -> None:
     assert read_as(",", ".", no_header=False) == TableOptions()
 
 
-@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r", "\ud800"], ids=ascii)
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r"], ids=ascii)
 def test_delimiters_that_are_none(delimiter: str) -> None:
     with pytest.raises(errors.OptionError, match="--delimiter takes one character"):
         read_as(delimiter, ".", no_header=False)
@@ -289,18 +290,27 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("y\n", "", 1)
 
 
+def _waits_for_more(pid: int, pipe: int) -> bool:
+    """Whether a process has taken all that the pipe held and sleeps: in between, Python may not see a signal."""
+    held = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return held == 0 and state == "S"
+
+
 def test_an_interrupted_run_ends_with_130() -> None:
     read_end, write_end = os.pipe()
-    waiting = subprocess.Popen(
-        [SCRIPTS / "lr-infer", GOLDEN, "-"], stdin=read_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    # A shell that starts the tests in the background has them ignore SIGINT, and what they start inherits that.
+    command_line = ["env", "--default-signal=INT", str(SCRIPTS / "lr-infer"), str(GOLDEN), "-"]
+    waiting = subprocess.Popen(command_line, stdin=read_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.close(read_end)
-    # A pipe takes 64 KiB: once all of this is written, the command has begun to read and waits for more.
-    os.write(write_end, b"x\n" + b"1\n" * (1 << 17))
+    os.write(write_end, b"x\n1\n")
+    while waiting.poll() is None and not _waits_for_more(waiting.pid, write_end):
+        time.sleep(0.01)
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate()
     os.close(write_end)
-    assert (out, err, waiting.returncode) == (b"", b"", 130)
+    # The newline ends the line on which a terminal shows ^C.
+    assert (out, err, waiting.returncode) == (b"", b"\n", 130)
 
 
 def test_one_line_of_the_command_itself(run: Runner) -> None:

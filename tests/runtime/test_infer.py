@@ -91,7 +91,7 @@ def test_names_with_spaces_unicode_and_equals_signs(run: Runner, put: Callable[[
     sink = io.StringIO()
     csv.writer(sink).writerows([named, [values[0] for values in named.values()]])
     done = run("lr-infer", "m.onnx", "-", stdin=sink.getvalue())
-    assert list(csv.reader(io.StringIO(done.stdout)))[0] == ["y (mm)", "名前"]
+    assert next(csv.reader(io.StringIO(done.stdout))) == ["y (mm)", "名前"]
     as_json = json.loads(run("lr-infer", "m.onnx", "-", "--json", stdin=sink.getvalue()).stdout)
     assert as_json["predictions"] == predictor.predict(named).rows()
 

@@ -135,7 +135,8 @@ def test_rows_are_dicts_of_floats(model: Models) -> None:
 def test_no_rows(model: Models) -> None:
     _, path = model("weather")
     predictor = Predictor.load(path)
-    for x in (np.empty((0, 3)), {name: [] for name in NAMES}):
+    empty: list[Any] = [np.empty((0, 3)), dict.fromkeys(NAMES, ())]
+    for x in empty:
         assert predictor.predict(x).values.shape == (0, 1)
         assert predictor.predict(x).rows() == []
 

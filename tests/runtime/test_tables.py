@@ -147,8 +147,8 @@ def tables(draw: st.DrawFn) -> str:
     cell = draw(st.sampled_from([cells, plain_cells]))
     ends = draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n", "\n\n", "\r", ""]]))
     delimiter = draw(st.sampled_from([",", ",", ";"]))
-    rows = draw(st.lists(st.tuples(cell, cell) | st.tuples(cell, cell), max_size=5))
-    rows += draw(st.lists(st.tuples(cell) | st.tuples(cell, cell, cell), max_size=1))
+    rows = draw(st.lists(st.lists(cell, min_size=2, max_size=2), max_size=5))
+    rows += draw(st.lists(st.lists(cell, min_size=1, max_size=3), max_size=1))
     return "".join(delimiter.join(row) + draw(st.sampled_from(ends)) for row in rows)
 
 
@@ -172,6 +172,7 @@ def strictly(content: str, columns: Sequence[str], options: TableOptions) -> Val
 @example("1,2\r3,4\n", ["a", "b"], ",")
 @example('"1\n2",2\n', ["b"], ",")
 @example('5"a,b",1\n', ["b"], ",")
+@example("\ufeff1,2\n", ["a"], ",")
 def test_what_pyarrow_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
     fast = csv_block(content.encode(), ["a", "b"], columns, options)
@@ -205,7 +206,7 @@ def outcome(path: Path, columns: Sequence[str], *, fast: bool, block: int) -> tu
 
 
 @given(tables(), st.sampled_from(COLUMNS))
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_with_and_without_pyarrow_a_file_gives_the_same(
     tmp_path_factory: pytest.TempPathFactory, content: str, columns: list[str]
 ) -> None:
@@ -250,14 +251,17 @@ def test_any_split_into_blocks_gives_the_same_error(
         assert outcome(path, ["b"], fast=fast, block=block)[0] == whole
 
 
-@given(st.lists(st.tuples(st.text(max_size=5), st.floats(allow_infinity=False)), max_size=8))
+notes = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
+
+
+@given(st.lists(st.tuples(notes, st.floats(allow_infinity=False)), max_size=8))
 @settings(deadline=None)
 def test_what_the_csv_module_writes_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, float]]
 ) -> None:
     sink = io.StringIO()
     csv.writer(sink, quoting=csv.QUOTE_NONNUMERIC).writerows([("note", "value"), *rows])
-    path = table_file(tmp_path_factory.getbasetemp(), sink.getvalue().encode("utf-8", "replace"))
+    path = table_file(tmp_path_factory.getbasetemp(), sink.getvalue())
     expected = np.array([[value] for _, value in rows]).reshape(-1, 1)
     assert_same(read(path, columns=["value"]), expected)
 
@@ -366,7 +370,8 @@ def test_what_the_json_module_writes_is_read(
     rows = [{"a": 0.0, "b": 0.0}, *rows]
     content = "\n".join(json.dumps(row) for row in rows)
     path = table_file(tmp_path_factory.getbasetemp(), content)
-    expected = [[math.nan if row.get(name) is None else float(row[name] or 0) for name in "ab"] for row in rows]
+    cells = [[row.get(name) for name in "ab"] for row in rows]
+    expected = [[math.nan if cell is None else float(cell) for cell in row] for row in cells]
     assert_same(read(path), np.array(expected))
 
 
