@@ -290,6 +290,21 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("y\n", "", 1)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_reader_that_is_gone_before_the_first_line_is_no_error(unbuffered: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [SCRIPTS / "lr-infer", GOLDEN, "4.0"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.stderr, done.returncode) == (b"", 1)
+
+
 def _waits_for_more(pid: int, pipe: int) -> bool:
     """Whether a process has taken all that the pipe held and sleeps: in between, Python may not see a signal."""
     held = int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -15,6 +15,7 @@ import pyarrow.parquet
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.batch import READ_ERRORS, Batch, check_names, positions
 from lr_runtime.tables.options import MISSING_TOKENS
+from lr_runtime.tables.text import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,8 +56,10 @@ def csv_block(
 
 
 def _same_cells(block: bytes, delimiter: str) -> bool:
-    """Whether pyarrow splits `block` as the strict reader does: it ends lines at a lone CR, and reads "1"2 as 12."""
-    if b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not delimiter.isascii():
+    """Whether pyarrow splits `block` as the strict reader does: it ends lines at a lone CR, reads "1"2 as 12, and drops
+    a byte order mark from any block.
+    """
+    if block.startswith(BOM) or b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not delimiter.isascii():
         return False
     if b'"' not in block:
         return True
