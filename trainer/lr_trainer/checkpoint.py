@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import safetensors.numpy
 
 import lr_runtime.checkpoint
-import safetensors.numpy
 from lr_runtime.files import write_bytes
-
 from lr_trainer.summary import summary
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Checkpoint(lr_runtime.checkpoint.Checkpoint):
             UnusableFileError: the folder cannot be written.
         """
         write_bytes(path, self.to_bytes())
+
+    def reported(self, **figures: Any) -> Checkpoint:
+        """Return the checkpoint with these figures in its report."""
+        return replace(self, fit={**self.fit, **figures})
 
     def summary(self) -> str:
         """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
+
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
 from lr_runtime.errors import OptionError
-from torch import nn
-
+from lr_runtime.terms import Term
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.device import device_named
 from lr_trainer.errors import DivergedError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lr_runtime.checkpoint
-
     from lr_trainer.choices import Device, Loss, Optimizer
 
 X = ((1.0,), (2.0,), (3.0,))
@@ -131,9 +131,14 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
         bias=bias,
         origin=np.zeros(1),
         scale=np.ones(1),
+        fill=np.zeros(1),
+        terms=(Term(0),),
         moments=moments.arrays(),
         fit={
             "solver": "descent",
+            "arithmetic": "float32",
+            "weight": None,
+            "intercept": True,
             "passes": 1,
             "rows": rows,
             "columns": ["x"],
@@ -147,6 +152,7 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
             "residual_sd": residual_sd,
             "degrees_of_freedom": rows - 2,
             "condition_number": 1.0,
-            "dropped": [],
+            "constant": [],
+            "collinear": [],
         },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:

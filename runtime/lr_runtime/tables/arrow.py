@@ -13,7 +13,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import Batch, check_names, positions
+from lr_runtime.tables.batch import Batch, Coded, check_names, positions
 from lr_runtime.tables.options import MISSING_TOKENS
 
 if TYPE_CHECKING:
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract import Kind
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed
 
 _BATCH_ROWS = 1 << 16
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
-) -> NDArray[np.float64] | None:
-    """Parse whole CSV records as float64 (rows, columns); None where the strict reader must look."""
+    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+) -> Parsed | None:
+    """Parse whole CSV records; None where the strict reader must look."""
     if b"\0" in block:
         return None
     try:
@@ -40,19 +42,25 @@ def csv_block(
                 delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.float64()),
-                include_columns=list(columns),
+                column_types=dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string()),
+                include_columns=[*columns, *categories],
                 null_values=list(MISSING_TOKENS),
+                strings_can_be_null=True,
                 decimal_point=options.decimal,
             ),
         )
     except pa.ArrowInvalid:
         return None
-    return _finite_or_missing(_stacked(table.columns, table.num_rows))
+    values = _finite_or_missing(_stacked(table.columns[: len(columns)], table.num_rows))
+    texts = [_coded(table.column(name)) for name in categories]
+    # The strict reader trims spaces around a value, which may make it another value, or a missing one.
+    if values is None or any(value != value.strip(" \t") for text in texts for value in text.values):
+        return None
+    return values, tuple(texts)
 
 
-def json_block(block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
-    """Parse whole JSON lines as float64 (rows, columns); None where the strict reader must look."""
+def json_block(block: bytes, names: Sequence[str], columns: Sequence[str]) -> Parsed | None:
+    """Parse whole JSON lines; None where the strict reader must look."""
     schema = pa.schema([(name, pa.float64()) for name in columns])
     try:
         table = pyarrow.json.read_json(
@@ -64,7 +72,8 @@ def json_block(block: bytes, names: Sequence[str], columns: Sequence[str]) -> ND
         return None
     if not set(table.column_names) <= set(names):
         return None
-    return _finite_or_missing(_stacked([table.column(name) for name in columns], table.num_rows))
+    values = _finite_or_missing(_stacked([table.column(name) for name in columns], table.num_rows))
+    return None if values is None else (values, ())
 
 
 def _finite_or_missing(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -90,17 +99,23 @@ class ArrowTable:
         self._types = dict(zip(schema.names, schema.types, strict=False))
         self.names = check_names(name, schema.names)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """See `Table.batches`."""
+    def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
+        """See `Table.kinds`; the file's own types tell."""
         positions(self, columns)
+        return {name: "category" if _is_text(self._types[name]) else "number" for name in columns}
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        positions(self, [*columns, *categories])
         for column in columns:
             self._check_type(column)
         first = 0
         with self._open_stream() as stream:
-            _, _, batches = self._opened(stream, list(columns))
+            _, _, batches = self._opened(stream, [*columns, *categories])
             for batch in self._unless_damaged(batches):
                 values = _stacked([_as_float64(batch.column(name)) for name in columns], batch.num_rows)
-                yield Batch(values, partial(_row, first), batch.num_rows)
+                coded_columns = tuple(_coded(batch.column(name)) for name in categories)
+                yield Batch(values, partial(_row, first), batch.num_rows, coded_columns)
                 first += batch.num_rows
 
     def _opened(self, stream: IO[bytes], columns: list[str] | None) -> tuple[Any, int | None, Iterator[Any]]:
@@ -131,6 +146,21 @@ class ArrowTable:
         types = pa.types
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
+
+
+def _is_text(kind: Any) -> bool:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _coded(column: Any) -> Coded:
+    text = pc.cast(column, pa.string())
+    array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Coded(codes, tuple(encoded.dictionary.to_pylist()))
 
 
 def _as_float64(column: Any) -> Any:

@@ -10,9 +10,24 @@ import numpy as np
 from lr_runtime.errors import MissingColumnError, TableError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from lr_runtime.contract import Kind
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of text, each value written once.
+
+    Attributes:
+        codes: int64 (rows,), positions in `values`; -1 where a value is missing.
+        values: the distinct values of these rows.
+    """
+
+    codes: NDArray[np.int64]
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -23,11 +38,13 @@ class Batch:
         values: float64 (rows, columns), in the order that the columns were asked for; NaN where a value is missing.
         where: the place of a row (counted from 0 in this batch) in the file, such as "line 12".
         size: how far this batch moves a reader through the table, in the unit of `Table.size`.
+        categories: the columns asked for as text, in that order.
     """
 
     values: NDArray[np.float64]
     where: Callable[[int], str]
     size: int
+    categories: tuple[Coded, ...] = ()
 
 
 class Table(Protocol):
@@ -37,8 +54,12 @@ class Table(Protocol):
     names: tuple[str, ...]
     size: int | None
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Read the rows of `columns`, in that order, in bounded memory.
+    def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
+        """Tell each column by its first value that is not missing: a category where that is no number."""
+        ...
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
 
         Raises:
             TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
@@ -84,3 +105,10 @@ def numbers_only(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
             what = "the value is missing. Fill it in or leave the row out" if missing else "the value is not finite"
             raise TableError(f"{table.name} {batch.where(row)}, column {escaped(columns[column])}: {what}")
         yield batch
+
+
+def coded(cells: Iterable[str | None]) -> Coded:
+    """Write each distinct value once, in order of appearance; None is a missing value."""
+    places: dict[str, int] = {}
+    codes = [-1 if cell is None else places.setdefault(cell, len(places)) for cell in cells]
+    return Coded(np.array(codes, dtype=np.int64), tuple(places))

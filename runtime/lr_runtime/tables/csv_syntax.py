@@ -12,10 +12,8 @@ from lr_runtime.tables.text import LineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed
 
 _OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
 
@@ -66,6 +64,10 @@ class CsvSyntax:
         """See `Syntax.number`."""
         return self._options.number(cell)
 
+    def text(self, cell: str) -> str | None:
+        """See `Syntax.text`."""
+        return self._options.text(cell)
+
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
         end = block.rfind(b"\n") + 1
@@ -76,6 +78,8 @@ class CsvSyntax:
             end = before
         return end
 
-    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
+    def fast(
+        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+    ) -> Parsed | None:
         """See `Syntax.fast`."""
-        return acceleration.csv_block(block, names, columns, self._options)
+        return acceleration.csv_block(block, names, columns, categories, self._options)

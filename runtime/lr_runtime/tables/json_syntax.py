@@ -14,8 +14,7 @@ from lr_runtime.tables.text import LineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from lr_runtime.tables.text import Parsed
 
 
 class JsonLinesSyntax:
@@ -62,13 +61,23 @@ class JsonLinesSyntax:
             raise NotANumberError("is not a finite number, or beyond the range of float64")
         return value
 
+    def text(self, cell: Any) -> str | None:
+        """See `Syntax.text`: text, and numbers as they are written."""
+        if cell is None or isinstance(cell, str):
+            return cell or None
+        if isinstance(cell, dict | list):
+            raise NotANumberError("is neither text nor a number")
+        return json.dumps(cell)
+
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`."""
         return block.rfind(b"\n") + 1
 
-    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
-        """See `Syntax.fast`."""
-        return acceleration.json_block(block, names, columns)
+    def fast(
+        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+    ) -> Parsed | None:
+        """See `Syntax.fast`; text is left to the strict reader."""
+        return None if categories else acceleration.json_block(block, names, columns)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class TableOptions:
             raise NotANumberError("is beyond the range of float64")
         return value
 
+    def text(self, cell: str) -> str | None:
+        """Return a category's value, spaces around it aside; None where the cell is a missing token."""
+        text = cell.strip(" \t")
+        return None if text in MISSING_TOKENS else text
+
     def _why_not(self, text: str) -> str:
         if _INFINITY.fullmatch(text):
             return "is not a finite number"

@@ -6,14 +6,15 @@ read here, record by record, and either yields the same numbers or an error with
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import Batch, check_names, positions
+from lr_runtime.tables.batch import Batch, Coded, check_names, coded, positions
 from lr_runtime.tables.options import NotANumberError
 
 if TYPE_CHECKING:
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract import Kind
+
+T = TypeVar("T")
+
 BLOCK_BYTES = 4 << 20
 _LONGEST_RECORD = 64 << 20
 _BOM = b"\xef\xbb\xbf"
+
+
+Parsed = tuple["NDArray[np.float64]", tuple[Coded, ...]]
+"""float64 (rows, columns), and the columns of text."""
 
 
 class LineError(ValueError):
@@ -49,12 +58,18 @@ class Syntax(Protocol):
         """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
         ...
 
+    def text(self, cell: Any) -> str | None:
+        """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
+        ...
+
     def last_record_end(self, block: bytes) -> int:
         """Return the offset behind the last whole record in `block`, 0 where there is none."""
         ...
 
-    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
-        """Return the block as float64 (rows, columns), or decline with None."""
+    def fast(
+        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+    ) -> Parsed | None:
+        """Return the block's numbers and categories, or decline with None."""
         ...
 
 
@@ -76,16 +91,38 @@ class TextTable:
         with open_stream() as stream:
             self.names, *_ = self._start(stream)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """See `Table.batches`."""
-        indices = positions(self, columns)
+    def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
+        """See `Table.kinds`; reads no further than it must."""
+        waiting = dict(zip(columns, positions(self, columns), strict=True))
+        kinds: dict[str, Kind] = dict.fromkeys(columns, "number")
         with self._open_stream() as stream:
             _, line, rest = self._start(stream)
             for block in self._blocks(stream, rest):
-                values = self._syntax.fast(block, self.names, columns)
-                if values is None:
-                    values = self._strict(block, line, indices)
-                yield Batch(values, partial(self._line_of, block, line), len(block))
+                for _, cells in self._records(block, line):
+                    for name, index in list(waiting.items()):
+                        if (kind := self._kind(cells[index])) is not None:
+                            kinds[name] = kind
+                            del waiting[name]
+                    if not waiting:
+                        return kinds
+                line += block.count(b"\n")
+        return kinds
+
+    def _kind(self, cell: Any) -> Kind | None:
+        try:
+            return None if math.isnan(self._syntax.number(cell)) else "number"
+        except NotANumberError:
+            return "category"
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        numbers, texts = positions(self, columns), positions(self, categories)
+        with self._open_stream() as stream:
+            _, line, rest = self._start(stream)
+            for block in self._blocks(stream, rest):
+                parsed = self._syntax.fast(block, self.names, columns, categories)
+                values, coded_columns = parsed or self._strict(block, line, numbers, texts)
+                yield Batch(values, partial(self._line_of, block, line), len(block), coded_columns)
                 line += block.count(b"\n")
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
@@ -123,13 +160,16 @@ class TextTable:
         except LineError as error:
             raise TableError(f"{self.name} line {error.line}: {error}") from error
 
-    def _strict(self, block: bytes, line: int, indices: Sequence[int]) -> NDArray[np.float64]:
-        rows = [[self._cell(at, cells, index) for index in indices] for at, cells in self._records(block, line)]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(indices))
+    def _strict(self, block: bytes, line: int, numbers: Sequence[int], texts: Sequence[int]) -> Parsed:
+        records = list(self._records(block, line))
+        rows = [[self._cell(at, cells, index, self._syntax.number) for index in numbers] for at, cells in records]
+        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(numbers))
+        columns = ((self._cell(at, cells, index, self._syntax.text) for at, cells in records) for index in texts)
+        return values, tuple(coded(column) for column in columns)
 
-    def _cell(self, line: int, cells: Sequence[Any], index: int) -> float:
+    def _cell(self, line: int, cells: Sequence[Any], index: int, read: Callable[[Any], T]) -> T:
         try:
-            return self._syntax.number(cells[index])
+            return read(cells[index])
         except NotANumberError as error:
             column = escaped(self.names[index])
             raise TableError(
