@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from lr_runtime import Column, Contract, Output
 
 if TYPE_CHECKING:

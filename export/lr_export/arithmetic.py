@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_FLOAT32_OVERFLOW = Fraction(2**128 - 2**103)
+"""From here on, half an ulp above the largest float32, rounding gives infinity (IEEE 754, 4.3.1)."""
+
+
 @dataclass(frozen=True)
 class Dyadic:
     """An array of exact numbers `integers` * 2**`exponent`; integers is an object array of Python ints of any shape."""
@@ -34,9 +38,10 @@ class Dyadic:
         return Dyadic(np.asarray(whole << shifts, dtype=object), low)
 
     @staticmethod
-    def power_of_two(exponent: int) -> Dyadic:
-        """Return 2**exponent."""
-        return Dyadic(np.array(1, dtype=object), exponent)
+    def power_of_two(exponent: int | NDArray[np.integer[Any]]) -> Dyadic:
+        """Return 2**exponent, element by element."""
+        low = int(np.min(exponent))
+        return Dyadic(np.asarray(1 << np.asarray(exponent - low, dtype=object), dtype=object), low)
 
     def __add__(self, other: Dyadic) -> Dyadic:
         left, right, exponent = _aligned(self, other)
@@ -103,24 +108,29 @@ def nearest(value: Fraction, dtype: Literal["float32", "float64"]) -> np.floatin
     """
     if dtype == "float64":
         return np.float64(value.numerator / value.denominator)  # Python rounds the quotient of two integers correctly
-    with np.errstate(over="ignore"):
-        guess = np.float32(value.numerator / value.denominator)
-    if not np.isfinite(guess):
-        raise OverflowError(f"{float(value)!r} is beyond the range of float32")
+    if abs(value) >= _FLOAT32_OVERFLOW:
+        raise OverflowError("beyond the range of float32")
+    largest = float(np.finfo(np.float32).max)
+    guess = np.float32(min(max(value.numerator / value.denominator, -largest), largest))
     # Rounding to float64 first can land on the wrong side of a tie: compare with both neighbours exactly.
-    around = [np.nextafter(guess, np.float32(side)) for side in (-np.inf, np.inf)]
-    candidates = [c for c in (guess, *around) if np.isfinite(c)]
+    candidates = [guess, *_neighbours(guess)]
     return min(candidates, key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1))
 
 
 def distance_to_tie(value: Fraction, rounded: np.floating[Any]) -> Fraction:
     """Return how far `value` is from the nearer midpoint between `rounded`, its nearest float, and a neighbour."""
     here = Fraction(float(rounded))
-    sides = (np.nextafter(rounded, rounded.dtype.type(side)) for side in (-np.inf, np.inf))
-    return min(abs((here + Fraction(float(side))) / 2 - value) for side in sides if np.isfinite(side))
+    return min(abs((here + Fraction(float(side))) / 2 - value) for side in _neighbours(rounded))
+
+
+def _neighbours(value: np.floating[Any]) -> list[np.floating[Any]]:
+    """Return the next floats below and above that are finite."""
+    with np.errstate(over="ignore"):
+        sides = [np.nextafter(value, value.dtype.type(side)) for side in (-np.inf, np.inf)]
+    return [side for side in sides if np.isfinite(side)]
 
 
 def rounded_up(value: Fraction) -> float:
-    """Return a float64 that is not below `value`."""
+    """Return a float64 that is not below `value`, which is within its range."""
     near = value.numerator / value.denominator
     return near if Fraction(near) >= value else math.nextafter(near, math.inf)

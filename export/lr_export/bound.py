@@ -35,10 +35,10 @@ import numpy as np
 from lr_export.arithmetic import Dyadic
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
     from numpy.typing import NDArray
 
     from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
 
 _DIGITS = {"float32": 24, "float64": 53}
 _SMALLEST = {"float32": -149, "float64": -1074}
@@ -56,7 +56,8 @@ class ExactModel:
     @staticmethod
     def of(checkpoint: Checkpoint) -> ExactModel:
         """Return the model whose numbers the checkpoint holds."""
-        inverse = Dyadic.of(1.0 / checkpoint.scale)  # exact: scales are powers of two
+        # A scale is 0.5 * 2**exponent; its reciprocal can be beyond the range of float64.
+        inverse = Dyadic.power_of_two(1 - np.frexp(checkpoint.scale)[1])
         return ExactModel(
             Dyadic.of(checkpoint.weight) * inverse, Dyadic.of(checkpoint.bias), Dyadic.of(checkpoint.origin)
         )

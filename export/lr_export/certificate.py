@@ -7,22 +7,22 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lr_runtime.errors import CheckFailedError
-from lr_runtime.files import sha256
 
 from lr_export.arithmetic import Dyadic, rounded_up
 from lr_export.bound import ExactModel, forward_error, input_rounding
 from lr_export.formats import FORMATS, eager
 from lr_export.probes import BATCH_SIZES, box, probe_rows
+from lr_runtime.errors import CheckFailedError
+from lr_runtime.files import sha256
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract, Precision
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
     from lr_export.formats import Engine, Opened
     from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Contract, Precision
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,19 @@ class Certificate:
 
 
 def box_bound(checkpoint: Checkpoint, numbers: Numbers) -> tuple[float, ...]:
-    """Return, per output, the closed-form worst case of the bound over the training box, rounded up."""
+    """Return, per output, the closed-form worst case of the bound over the training box, rounded up.
+
+    Raises:
+        CheckFailedError: an output, or a sum on the way to it, may be beyond the range of its dtype there.
+    """
     low, high = (Dyadic.of(corner.astype(numbers.io)) for corner in box(checkpoint))
-    bound = forward_error(numbers, *ExactModel.of(checkpoint).largest(low, high))
+    y, magnitude = ExactModel.of(checkpoint).largest(low, high)
+    bound = forward_error(numbers, y, magnitude)
+    for largest, dtype in ((magnitude + bound, numbers.compute), (y + bound, numbers.io)):
+        if not (largest <= Dyadic.of(np.asarray(np.finfo(dtype).max))).all():
+            raise CheckFailedError(
+                f"the output is beyond the range of {dtype} within the training ranges. Try another --precision"
+            )
     return tuple(rounded_up(value) for value in bound.fractions())
 
 
@@ -157,7 +167,10 @@ def _measure(name: str, run: Engine, expected: _Expected) -> Measured:
 
 
 def _checked_run(name: str, run: Engine, x: NDArray[np.floating[Any]], outputs: int) -> NDArray[np.floating[Any]]:
-    got = run(x)
+    try:
+        got = run(x)
+    except Exception as error:  # engines' exceptions share no base
+        raise CheckFailedError(f"{name} fails on {len(x)} rows ({str(error)[:200]}). Nothing was kept") from error
     if got.shape != (len(x), outputs) or got.dtype != x.dtype:
         raise CheckFailedError(f"{name} gives {got.dtype} {got.shape} in place of {x.dtype} {(len(x), outputs)}")
     if not np.isfinite(got).all():

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from lr_runtime.console import command, is_stdout, note, output_option
-from lr_runtime.contract import PRECISIONS
-from lr_runtime.errors import needs_extra
 
 from lr_export.choices import SUFFIXES
+from lr_runtime.console import command, is_stdout, note, output_option
+from lr_runtime.contract import PRECISIONS
+from lr_runtime.errors import OptionError, needs_extra
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Precision
+    from collections.abc import Iterator
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName
+    from lr_runtime.contract import Precision
 
 
 @command("lr-export")
@@ -51,15 +53,24 @@ def main(
     target = output or checkpoint.with_suffix(SUFFIXES[format_name])
     if format_name == "torchscript":
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    if is_stdout(target):
-        with tempfile.TemporaryDirectory() as folder:
-            content = Path(folder, "artefact")
-            export(checkpoint, content, format=format_name, precision=precision)
-            sys.stdout.buffer.write(content.read_bytes())
-        return
-    certificate = export(checkpoint, target, format=format_name, precision=precision)
-    click.echo(json.dumps(certificate.to_json()) if as_json else _described(certificate))
+    if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
+        raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
+    with _written(target) as path:
+        certificate = export(checkpoint, path, format=format_name, precision=precision)
+    said = json.dumps(certificate.to_json()) if as_json else _described(certificate)
+    click.echo(said, err=is_stdout(target))
     note(f"wrote {target}", quiet=quiet)
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[Path]:
+    """Give the path to export to: the target, or for standard output a file that is copied there afterwards."""
+    if not is_stdout(target):
+        yield target
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield (path := Path(folder, "artefact"))
+        sys.stdout.buffer.write(path.read_bytes())
 
 
 def _described(certificate: Certificate) -> str:

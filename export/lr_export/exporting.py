@@ -6,18 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_runtime.checkpoint import Checkpoint
-from lr_runtime.files import replacing
-
 from lr_export.certificate import Certificate, box_bound, certify
 from lr_export.formats import FORMATS
 from lr_export.golden import golden_rows
 from lr_export.numbers import numbers_at
+from lr_runtime.checkpoint import Checkpoint
+from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Precision
-
     from lr_export.choices import FormatName
+    from lr_runtime.contract import Precision
 
 
 def export(

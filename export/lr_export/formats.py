@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lr_runtime.session import ENGINE, Session
 from onnx.reference import ReferenceEvaluator
 
 from lr_export.graph import onnx_bytes, read_onnx
 from lr_export.module import LinearModel
 from lr_export.torchscript import read_torchscript, torchscript_bytes
+from lr_runtime.session import ENGINE, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
-    from lr_runtime.contract import Contract
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
     from lr_export.numbers import Numbers
+    from lr_runtime.contract import Contract
 
     Array = NDArray[np.floating[Any]]
     Engine = Callable[[Array], Array]

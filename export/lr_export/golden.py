@@ -5,23 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lr_runtime.contract import GoldenRow
 
 from lr_export.arithmetic import Dyadic, distance_to_tie, nearest
 from lr_export.bound import ExactModel, inner_error
 from lr_export.probes import box
+from lr_runtime.contract import GoldenRow
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
-
     from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
 
 GOLDEN_ROWS = 3
 _TRIED = 64
 
 
 def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ...]:
-    """Return rows on the diagonal of the training box whose outputs every engine must round alike.
+    """Return rows in the training box whose outputs every engine must round alike.
+
+    No two columns stand at the same share of their ranges, so that swapped columns show and a difference of two columns
+    is not always 0.
 
     Rows whose exact output lies within the float64 bound of a rounding tie are passed over; where nearly all do (terms
     that cancel), there may be fewer rows than GOLDEN_ROWS.
@@ -29,8 +31,7 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
     low, high = box(checkpoint)
     exact, found = ExactModel.of(checkpoint), []
     for step in range(_TRIED):
-        # The bit-reversed fractions 1/2, 1/4, 3/4, 1/8, ...: spread out, wherever the search stops.
-        share = int(f"{step + 1:b}"[::-1], 2) / 2 ** (step + 1).bit_length()
+        share = np.array([_spread(1 + step + column) for column in range(len(low))])
         with np.errstate(over="ignore"):
             x = (low * (1 - share) + high * share).astype(numbers.io)
         if not np.isfinite(x).all():
@@ -41,6 +42,11 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
         if len(found) == GOLDEN_ROWS:
             break
     return tuple(found)
+
+
+def _spread(index: int) -> float:
+    """Return number `index` of 1/2, 1/4, 3/4, 1/8, ..., its bits mirrored at the point (van der Corput 1935)."""
+    return int(f"{index:b}"[::-1], 2) / (1 << index.bit_length())
 
 
 def _golden(

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from lr_runtime.contract import METADATA_KEY
 from onnx import TensorProto, helper, numpy_helper
 
+from lr_runtime.contract import METADATA_KEY
+
 if TYPE_CHECKING:
-    from lr_runtime.contract import Contract
     from numpy.typing import NDArray
 
     from lr_export.numbers import Numbers
+    from lr_runtime.contract import Contract
 
 OPSET = 13
 IR_VERSION = 7

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
 from lr_runtime.contract import INPUT_DTYPES
-from lr_runtime.errors import CheckFailedError
+from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Precision
-    from numpy.typing import NDArray
 
 COMPUTE_DTYPES: dict[Precision, Literal["float32", "float64"]] = {
     "exact": "float64",
@@ -47,9 +49,11 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
     """Return the checkpoint's numbers for `precision`: themselves in float64, correctly rounded in float32.
 
     Raises:
-        CheckFailedError: a number does not survive: it overflows, or becomes subnormal and loses its digits.
+        CheckFailedError: a number does not survive: it overflows, or becomes subnormal and loses its digits; or the
+            training range of a column is beyond the range of the inputs' dtype.
     """
     compute = COMPUTE_DTYPES[precision]
+    _check_ranges(checkpoint, INPUT_DTYPES[precision])
     with np.errstate(over="ignore", under="ignore"):
         weight = checkpoint.weight / checkpoint.scale
     if not (weight * checkpoint.scale == checkpoint.weight).all():
@@ -64,6 +68,18 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
         io=INPUT_DTYPES[precision],
         compute=compute,
     )
+
+
+def _check_ranges(checkpoint: Checkpoint, dtype: Literal["float32", "float64"]) -> None:
+    for column in checkpoint.contract.columns:
+        ends = np.array([column.minimum, column.maximum])
+        with np.errstate(over="ignore"):
+            beyond = ends[~np.isfinite(ends.astype(dtype))]
+        if beyond.size:
+            raise CheckFailedError(
+                f"column {escaped(column.name)} reaches {float(beyond[0])!r} in training, beyond the range of {dtype}. "
+                "Try --precision float64"
+            )
 
 
 def _converted(values: NDArray[np.float64], dtype: str, what: str) -> NDArray[np.floating[Any]]:

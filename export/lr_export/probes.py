@@ -10,10 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lr_runtime.checkpoint import Checkpoint
     from numpy.typing import NDArray
 
     from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
 
 BATCH_SIZES = (0, 1, 2, 7, 1000)
 GRID_STEPS = 9
@@ -35,17 +35,18 @@ def probe_rows(checkpoint: Checkpoint, numbers: Numbers) -> NDArray[np.floating[
     """
     low, high = box(checkpoint)
     random = np.random.default_rng(_SEED)
-    rows = [
-        *_corners(low, high, checkpoint.weight, random),
-        *_grid(low, high),
-        np.zeros(len(low)),
-        *_subnormals(len(low), numbers.io),
-        *_cancelling(low, high, checkpoint, numbers.io),
-    ]
     inside = random.uniform(size=(max(BATCH_SIZES), len(low)))
-    # low + (high - low) * u would overflow for ranges near the largest float64.
-    rows.extend(low * (1 - inside) + high * inside)
+    # A row that cancels may lie beyond the range of the dtype; those are left out.
     with np.errstate(over="ignore", under="ignore"):
+        rows = [
+            *_corners(low, high, checkpoint.weight, random),
+            *_grid(low, high),
+            np.zeros(len(low)),
+            *_subnormals(len(low), numbers.io),
+            *_cancelling(low, high, checkpoint, numbers.io),
+            # low + (high - low) * u would overflow for ranges near the largest float64.
+            *(low * (1 - inside) + high * inside),
+        ]
         array = np.array(rows).astype(numbers.io)
     usable: NDArray[np.floating[Any]] = array[np.isfinite(array).all(axis=1)]
     return usable
@@ -69,9 +70,9 @@ def _corners(
 def _grid(low: NDArray[np.float64], high: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     middle = low / 2 + high / 2
     for column in range(len(low)):
-        for value in np.linspace(low[column], high[column], GRID_STEPS):
+        for share in np.linspace(0, 1, GRID_STEPS):
             row = middle.copy()
-            row[column] = value
+            row[column] = low[column] * (1 - share) + high[column] * share
             yield row
 
 
@@ -88,7 +89,7 @@ def _cancelling(
     middle = low / 2 + high / 2
     for weight, bias in zip(checkpoint.weight, checkpoint.bias, strict=True):
         folded = weight / checkpoint.scale
-        column = int(np.argmax(np.abs(folded) * (high - low)))
+        column = int(np.argmax(np.abs(folded) * (high / 2 - low / 2)))
         if folded[column] == 0:
             continue
         for start in (low, middle, high):

@@ -8,18 +8,18 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lr_runtime.contract import METADATA_KEY
 
 from lr_export.module import LinearModel
+from lr_runtime.contract import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
-    from lr_runtime.contract import Contract
     from numpy.typing import NDArray
 
     from lr_export.numbers import Numbers
+    from lr_runtime.contract import Contract
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _DEBUG_SUFFIX = ".debug_pkl"

@@ -26,7 +26,7 @@ from lr_runtime.files import read_bytes, what_it_is
 from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Self
 
@@ -130,10 +130,13 @@ class Checkpoint:
             contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
             terms = tuple(Term.from_json(fields, contract.columns) for fields in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
+            _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
+            if not all(name.startswith(_MOMENTS_PREFIX) for name in tensors):
+                raise ValueError("a tensor of no known name")
         except LinedgeError:
             raise
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CheckpointError(f"its header is damaged ({error!r:.60}). Train the model again") from error
         moments = {name.removeprefix(_MOMENTS_PREFIX): tensor for name, tensor in tensors.items()}
         return cls(contract, **model, terms=terms, moments=moments, fit=fit)
@@ -151,6 +154,16 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     if not isinstance(header, dict):
         raise CheckpointError(f"its header is not a JSON object. {_RUN_TRAINER}")
     return header, memoryview(content)[8 + length :]
+
+
+def _check_layout(entries: Iterable[dict[str, Any]], size: int) -> None:
+    end = 0
+    for start, stop in sorted(entry["data_offsets"] for entry in entries):
+        if start != end:
+            raise ValueError("tensors overlap or leave a gap")
+        end = stop
+    if end != size:
+        raise ValueError("bytes of no tensor")
 
 
 def _tensor(entry: dict[str, Any], data: memoryview) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, is_stdout, output_option, progress, read_as, table_options, unshielded
+from lr_runtime.console import command, is_stdout, output_option, progress, read_as, table_options
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @command("lr-infer")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("values", nargs=-1, required=True, callback=unshielded)
+@click.argument("values", nargs=-1, required=True)
 @output_option("Write there in place of standard output.")
 @table_options
 def main(
@@ -54,7 +55,7 @@ def main(
     options = read_as(delimiter, decimal, no_header)
     predictor = Predictor.load(model)
     if _is_table(values):
-        predictions = _table_predictions(predictor, values[0], options, quiet=quiet)
+        predictions = _begun(_table_predictions(predictor, values[0], options, quiet=quiet))
         pieces = _as_json(predictor, predictions) if as_json else _as_csv(predictor, predictions)
     else:
         prediction = predictor.predict([_one_row(values, predictor.contract.column_names, options)])
@@ -66,7 +67,11 @@ def _is_table(values: Sequence[str]) -> bool:
     from lr_runtime.tables import has_table_suffix
 
     alone = values[0] if len(values) == 1 else None
-    return alone is not None and (alone == "-" or has_table_suffix(alone) or Path(alone).is_file())
+    return alone is not None and (alone == "-" or has_table_suffix(alone) or _is_file(alone))
+
+
+def _is_file(name: str) -> bool:
+    return os.path.isfile(name)  # noqa: PTH113 - Path.is_file raises on a name too long for a file
 
 
 def _one_row(values: Sequence[str], columns: Sequence[str], options: TableOptions) -> list[float]:
@@ -111,6 +116,11 @@ def _table_predictions(
             except RowError as error:
                 raise TableError(f"{table.name} {batch.where(error.row)}, {error.what}") from error
             advance(batch.size)
+
+
+def _begun(predictions: Iterator[Prediction]) -> Iterator[Prediction]:
+    """Compute the first batch now, so that a table that cannot be read leaves standard output empty."""
+    return itertools.chain(list(itertools.islice(predictions, 1)), predictions)
 
 
 def _as_line(prediction: Prediction) -> Iterator[str]:

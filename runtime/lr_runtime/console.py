@@ -18,7 +18,7 @@ import click
 from lr_runtime.errors import LinedgeError, OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from lr_runtime.tables import TableOptions
 
@@ -30,10 +30,19 @@ _F = TypeVar("_F", bound="Callable[..., object]")
 class Command(click.Command):
     """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Shield negative numbers, which click takes for options."""
-        # No argument can hold a NUL, so nothing else begins with the shield.
-        return super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Shield negative numbers, which click takes for options, while it tells options and arguments apart."""
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_shielded(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
+            # No argument can hold a NUL, so nothing else begins with the shield.
+            shielded = [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args]
+            values, rest, order = parse(args=shielded)
+            return {name: _unshielded(value) for name, value in values.items()}, _unshielded(rest), order
+
+        parser.parse_args = parse_shielded  # type: ignore[method-assign]
+        return parser
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
@@ -59,9 +68,10 @@ class Command(click.Command):
         sys.exit(code)
 
 
-def unshielded(_: click.Context, __: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
-    """Give negative numbers back as they were typed; a callback for arguments that may hold them."""
-    return tuple(text.removeprefix(_SHIELD) for text in value)
+def _unshielded(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.removeprefix(_SHIELD)
+    return type(value)(map(_unshielded, value)) if isinstance(value, list | tuple) else value
 
 
 def command(name: str) -> Callable[[Callable[..., object]], Command]:

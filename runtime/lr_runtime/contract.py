@@ -125,7 +125,7 @@ class Contract:
             )
         try:
             return _contract(fields)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ModelFileError(f"its linedge metadata is damaged ({error}). Export the model again") from error
 
 
@@ -144,6 +144,8 @@ def _contract(fields: dict[str, Any]) -> Contract:
         raise ValueError("it names no columns or no outputs")
     if len(set(contract.column_names)) < len(contract.columns):
         raise ValueError("it names a column twice")
+    if len(set(contract.output_names)) < len(contract.outputs):
+        raise ValueError("it names an output twice")
     if contract.bound is not None and len(contract.bound) != len(contract.outputs):
         raise ValueError("its bound does not match its outputs")
     if any((len(row.x), len(row.y)) != (len(contract.columns), len(contract.outputs)) for row in contract.golden_rows):
@@ -184,6 +186,7 @@ def _output(*, name: object, r2: object, residual_sd: object, unit: object) -> O
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.40} is not text")
+    value.encode()  # half a surrogate pair, which JSON can spell and no output can hold, is a ValueError here
     return value
 
 

@@ -69,7 +69,8 @@ def sha256(content: bytes) -> str:
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; rename it onto `target` when the block ends well, else remove it.
 
-    Readers see the old file or the new one, whole: the bytes are on the disk (fsync) before the name is.
+    Readers see the old file or the new one, whole: the bytes are on the disk (fsync) before the name is. A symbolic
+    link stays one, and a device or a pipe (/dev/null) is written to: it has no content that could be replaced.
 
     Raises:
         UnusableFileError: the folder does not exist, or cannot be written.
@@ -77,7 +78,10 @@ def replacing(target: Path) -> Iterator[Path]:
     import tempfile
 
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        final = target.resolve()
+        special = final.exists() and not final.is_file()
+        folder = None if special else final.parent
+        handle, name = tempfile.mkstemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=folder)
     except OSError as error:
         raise UnusableFileError(
             f'{target}: the folder "{target.parent}" cannot be written ({error.strerror}). Name another with -o FILE'
@@ -86,7 +90,10 @@ def replacing(target: Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        _settle(part, target)
+        if special:
+            _pour(part, final)
+        else:
+            _settle(part, final)
     except OSError as error:
         if isinstance(error, UnusableFileError | MissingFileError):
             raise
@@ -103,6 +110,13 @@ def _settle(part: Path, target: Path) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(target)
+
+
+def _pour(part: Path, target: Path) -> None:
+    import shutil
+
+    with part.open("rb") as source, target.open("wb") as sink:
+        shutil.copyfileobj(source, sink)
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx
+
 from lr_export import export
 from lr_trainer import lesson
-
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lr_runtime import Predictor
 
+from lr_runtime import Predictor
 from tests.conftest import DATA, ROOT
 
 if TYPE_CHECKING:

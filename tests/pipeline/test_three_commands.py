@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from lr_trainer import Checkpoint
 
+from lr_trainer import Checkpoint
 from tests.conftest import DATA, ROOT, SCRIPTS
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import pyarrow.parquet
 import pytest
 import safetensors.numpy
 import torch
+
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError
 from lr_trainer import Checkpoint, fit
-
 from tests.conftest import DATA
 
 if TYPE_CHECKING:

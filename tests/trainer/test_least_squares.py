@@ -11,6 +11,7 @@ import statsmodels.api as sm
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.least_squares import solve
 from lr_trainer.moments import block_moments

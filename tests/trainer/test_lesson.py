@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
 from lr_runtime.errors import OptionError
 from lr_trainer import lesson
 from lr_trainer.errors import DivergedError
-from torch import nn
-
 from tests.conftest import checkpoint_of
 
 if TYPE_CHECKING:

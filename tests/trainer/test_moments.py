@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
 from lr_trainer.moments import BLOCK_ROWS, Moments, accumulate, block_moments, in_blocks
 
 if TYPE_CHECKING:

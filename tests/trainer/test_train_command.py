@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lr_trainer import Checkpoint
 
+from lr_trainer import Checkpoint
 from tests.conftest import DATA, SCRIPTS, checkpoint_of, one_line
 from tests.trainer.test_lesson import PUBLISHED_LOSSES, PUBLISHED_PREDICTION, PUBLISHED_START
 

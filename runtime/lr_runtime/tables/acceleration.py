@@ -1,6 +1,6 @@
-"""Faster parsing where pyarrow is installed; without it, or on anything unusual, each function declines with None.
+"""Faster parsing where pyarrow is installed; without it, or on anything unusual, it declines with None.
 
-A parser here may only accept what the strict reader accepts, with the same values: `tests/runtime/test_tables.py` holds
+The parser may only accept what the strict reader accepts, with the same values: `tests/runtime/test_tables.py` holds
 the two against each other on generated text.
 """
 
@@ -32,12 +32,3 @@ def csv_block(
     from lr_runtime.tables import arrow
 
     return arrow.csv_block(block, names, columns, categories, options)
-
-
-def json_block(block: bytes, names: Sequence[str], columns: Sequence[str]) -> Parsed | None:
-    """Parse whole JSON lines, or decline."""
-    if not available():
-        return None
-    from lr_runtime.tables import arrow
-
-    return arrow.json_block(block, names, columns)

@@ -1,7 +1,8 @@
-"""The only module that imports pyarrow: Parquet and Arrow files, and the fast parsers of text blocks."""
+"""The only module that imports pyarrow: Parquet and Arrow files, and the fast parser of CSV blocks."""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
@@ -9,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import Batch, Coded, check_names, positions
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, check_names, positions
 from lr_runtime.tables.options import MISSING_TOKENS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def csv_block(
     block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
-    if b"\0" in block:
+    if not _same_cells(block, options.delimiter):
         return None
     try:
         table = pyarrow.csv.read_csv(
@@ -51,34 +51,26 @@ def csv_block(
         )
     except pa.ArrowInvalid:
         return None
-    values = _finite_or_missing(_stacked(table.columns[: len(columns)], table.num_rows))
-    texts = [_coded(table.column(name)) for name in categories]
+    numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
+    values = _stacked(numbers, table.num_rows)
+    # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
+    if np.isinf(values).any() or np.isnan(values).sum() != sum(column.null_count for column in numbers):
+        return None
     # The strict reader trims spaces around a value, which may make it another value, or a missing one.
-    if values is None or any(value != value.strip(" \t") for text in texts for value in text.values):
+    if any(value != value.strip(" \t") for text in texts for value in text.values):
         return None
     return values, tuple(texts)
 
 
-def json_block(block: bytes, names: Sequence[str], columns: Sequence[str]) -> Parsed | None:
-    """Parse whole JSON lines; None where the strict reader must look."""
-    schema = pa.schema([(name, pa.float64()) for name in columns])
-    try:
-        table = pyarrow.json.read_json(
-            pa.py_buffer(block),
-            read_options=pyarrow.json.ReadOptions(block_size=len(block) + 1),
-            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return None
-    if not set(table.column_names) <= set(names):
-        return None
-    values = _finite_or_missing(_stacked([table.column(name) for name in columns], table.num_rows))
-    return None if values is None else (values, ())
-
-
-def _finite_or_missing(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    # pyarrow reads 1e400 and inf as infinity; the strict reader says which line that is.
-    return None if np.isinf(values).any() else values
+def _same_cells(block: bytes, delimiter: str) -> bool:
+    """Whether pyarrow splits `block` as the strict reader does: it ends lines at a lone CR, and reads "1"2 as 12."""
+    if b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not delimiter.isascii():
+        return False
+    if b'"' not in block:
+        return True
+    mark = re.escape(delimiter.encode())
+    quoted_cell = rb'(?<![^\n%b])"(?:[^"]|"")*"(?=[\r\n%b]|\Z)' % (mark, mark)
+    return b'"' not in re.sub(quoted_cell, b"", block)
 
 
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
@@ -132,13 +124,13 @@ class ArrowTable:
                 return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
             reader = pa.ipc.open_stream(stream)
             return reader.schema, None, iter(reader)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, *READ_ERRORS) as error:
             raise TableError(f"{self.name}: not a Parquet or Arrow file ({_first_line(error)})") from error
 
     def _unless_damaged(self, batches: Iterator[Any]) -> Iterator[Any]:
         try:
             yield from batches
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, *READ_ERRORS) as error:
             raise TableError(f"{self.name}: damaged ({_first_line(error)})") from error
 
     def _check_type(self, column: str) -> None:

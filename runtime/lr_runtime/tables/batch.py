@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract import Kind
+
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading a file can raise; the last two where it is compressed."""
 
 
 @dataclass(frozen=True)

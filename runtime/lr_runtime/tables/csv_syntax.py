@@ -26,6 +26,8 @@ class CsvSyntax:
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
+        if "\n" not in text.rstrip() and "\r" in text.rstrip():
+            raise LineError(1, "the lines end in carriage returns alone. Save the table with line feeds")
         lines, cells = next(self._cells(text))
         if not self._options.header:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
@@ -52,13 +54,14 @@ class CsvSyntax:
 
     def _cells(self, text: str, line: int = 1) -> Iterator[tuple[int, list[str]]]:
         """Yield each record with the line that it ends on; blank lines are passed over."""
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._options.delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._options.delimiter, strict=True)
         try:
             for cells in reader:
                 if cells:
                     yield line + reader.line_num - 1, cells
         except csv.Error as error:
-            raise LineError(line + reader.line_num - 1, f"not CSV ({error})") from error
+            reason = str(error).partition(" - ")[0]  # the rest is advice for programmers
+            raise LineError(line + reader.line_num - 1, f"not CSV ({reason})") from error
 
     def number(self, cell: str) -> float:
         """See `Syntax.number`."""

@@ -7,15 +7,17 @@ import io
 import shutil
 import sys
 import tempfile
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from lr_runtime.errors import MissingFileError, TableError, UnusableFileError, needs_extra
+from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.options import TableOptions
-from lr_runtime.tables.text import BLOCK_BYTES, TextTable
+from lr_runtime.tables.text import BLOCK_BYTES, BOM, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,7 @@ def open_table(source: str | Path, options: TableOptions | None = None) -> Table
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
         return ArrowTable(_seekable(opener) if str(source) == STDIN else opener, name)
-    is_json = head.lstrip()[:1] == b"{"
+    is_json = head.removeprefix(BOM).lstrip()[:1] == b"{"
     syntax = JsonLinesSyntax() if is_json else CsvSyntax(options or TableOptions())
     return TextTable(opener, name, syntax, size)
 
@@ -55,7 +57,7 @@ def _file(path: Path) -> tuple[Callable[[], IO[bytes]], bytes, int | None]:
             return partial(_gunzipped, path), file.read(64), None
     except FileNotFoundError as error:
         raise MissingFileError(path, "Name a table: CSV, JSON lines, Parquet or Arrow") from error
-    except (OSError, EOFError) as error:
+    except READ_ERRORS as error:
         raise UnusableFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
@@ -107,7 +109,9 @@ def _seekable(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
     with opener() as stream:
         shutil.copyfileobj(stream, spool)
-    return partial(_rewound, spool)
+    again = partial(_rewound, spool)
+    weakref.finalize(again, spool.close)
+    return again
 
 
 def _rewound(spool: IO[bytes]) -> IO[bytes]:

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from lr_runtime.errors import TableError, escaped
+from lr_runtime.errors import TableError, UnusableFileError, escaped
 from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import Batch, Coded, check_names, coded, positions
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, check_names, coded, positions
 from lr_runtime.tables.options import NotANumberError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 BLOCK_BYTES = 4 << 20
 _LONGEST_RECORD = 64 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 Parsed = tuple["NDArray[np.float64]", tuple[Coded, ...]]
@@ -120,6 +120,8 @@ class TextTable:
         with self._open_stream() as stream:
             _, line, rest = self._start(stream)
             for block in self._blocks(stream, rest):
+                if not block.isascii():
+                    self._decoded(block, line)  # a fast parser looks only at the columns that it was asked for
                 parsed = self._syntax.fast(block, self.names, columns, categories)
                 values, coded_columns = parsed or self._strict(block, line, numbers, texts)
                 yield Batch(values, partial(self._line_of, block, line), len(block), coded_columns)
@@ -127,7 +129,7 @@ class TextTable:
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
         """Read the header; return the names, the line of the first record, and the bytes read from there on."""
-        block = stream.read(BLOCK_BYTES).removeprefix(_BOM)
+        block = self._read(stream).removeprefix(BOM)
         kind = what_it_is(block[:64])
         if kind or b"\0" in block[:4096]:
             raise TableError(f"{self.name} is {kind or 'a binary file'}, not a text table")
@@ -141,7 +143,7 @@ class TextTable:
         return check_names(self.name, names), 1 + lines, block[_end_of_line(block, lines) :]
 
     def _blocks(self, stream: IO[bytes], rest: bytes) -> Iterator[bytes]:
-        while chunk := stream.read(BLOCK_BYTES):
+        while chunk := self._read(stream):
             rest += chunk
             end = self._syntax.last_record_end(rest)
             if end:
@@ -153,6 +155,12 @@ class TextTable:
                 )
         if rest:
             yield rest
+
+    def _read(self, stream: IO[bytes]) -> bytes:
+        try:
+            return stream.read(BLOCK_BYTES)
+        except READ_ERRORS as error:
+            raise UnusableFileError(f"{self.name}: cannot be read ({error})") from error
 
     def _records(self, block: bytes, line: int) -> Iterator[tuple[int, Sequence[Any]]]:
         try:

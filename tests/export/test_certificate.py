@@ -1,0 +1,395 @@
+"""Planted faults: each has to be found, and nothing may be written or replaced."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from lr_export import Certificate, certificate, export, torchscript
+from lr_export.choices import SUFFIXES
+from lr_export.formats import FORMATS, Opened, eager
+from lr_export.numbers import numbers_at
+from lr_export.probes import probe_rows
+from lr_runtime.errors import CheckFailedError
+from tests.conftest import CHECKPOINTS, checkpoint_of
+from tests.export import faulty
+from tests.export.oracle import bounds, outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lr_export.choices import FormatName
+    from lr_export.formats import Engine
+    from lr_export.module import LinearModel
+    from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Contract
+    from tests.export.oracle import Floats
+
+    Build = Callable[[Numbers, Contract], bytes]
+
+CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
+FORMAT_NAMES: list[FormatName] = list(SUFFIXES)
+in_both_formats = pytest.mark.parametrize("format_name", FORMAT_NAMES)
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Export CHECKPOINT over an old file, which has to fail and leave it; returns the message."""
+    target = tmp_path / "model"
+    target.write_text("an old file")
+
+    def attempt(format_name: FormatName) -> str:
+        with pytest.raises(CheckFailedError) as caught:
+            export(CHECKPOINT, target, format=format_name)
+        assert caught.value.exit_code == 3
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model": "an old file"}
+        return str(caught.value)
+
+    return attempt
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, format_name: FormatName, **parts: Callable[..., object]) -> None:
+    monkeypatch.setitem(FORMATS, format_name, replace(FORMATS[format_name], **parts))  # type: ignore[arg-type]
+
+
+def next_up(values: Floats) -> Floats:
+    up: Floats = np.nextafter(values, np.array(np.inf, dtype=values.dtype))
+    return up
+
+
+@in_both_formats
+def test_without_a_fault_the_file_is_written(format_name: FormatName, tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.write_text("an old file")
+    found = export(CHECKPOINT, target, format=format_name)
+    content = target.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (found.sha256, found.size) == (sha256(content).hexdigest(), len(content))
+    assert (found.format, found.precision) == (format_name, "exact")
+    assert found.rows >= 1000
+    assert len(found.engines) == {"onnx": 3, "torchscript": 2}[format_name]
+    for measured in found.engines:
+        assert 0 < measured.worst_error <= found.bound[0]
+        assert 0 < measured.worst_share <= 1
+    assert json.loads(json.dumps(found.to_json()))["sha256"] == found.sha256
+    assert isinstance(found, Certificate)
+
+
+NUMBERS_AND_CONTRACTS: dict[str, Callable[[Numbers, Contract], tuple[Numbers, Contract]]] = {
+    "the last bit of a weight": lambda n, c: (replace(n, weight=next_up(n.weight)), c),
+    "the last bit of the bias": lambda n, c: (replace(n, bias=next_up(n.bias)), c),
+    "swapped columns": lambda n, c: (replace(n, weight=n.weight[:, ::-1].copy()), c),
+    "another sign of zero": lambda n, c: (replace(n, origin=np.array([1004.0, -0.0])), c),
+    "no origin": lambda n, c: (replace(n, origin=None), c),
+    "float32 inside": lambda _, c: (numbers_at(CHECKPOINT, "float32"), c),
+    "another model": lambda _, c: (numbers_at(checkpoint_of([[1.0, 2.0]], 0.0), "exact"), c),
+    "one more column": lambda _, c: (numbers_at(checkpoint_of([[1.0, 2.0, 3.0]], 0.0), "exact"), c),
+    "another number of training rows": lambda n, c: (n, replace(c, rows=c.rows + 1)),
+    "a smaller bound": lambda n, c: (n, replace(c, bound=(0.0,))),
+    "no golden rows": lambda n, c: (n, replace(c, golden_rows=())),
+    "renamed outputs": lambda n, c: (n, replace(c, outputs=tuple(replace(o, name="z") for o in c.outputs))),
+}
+
+
+@in_both_formats
+@pytest.mark.parametrize("fault", NUMBERS_AND_CONTRACTS.values(), ids=NUMBERS_AND_CONTRACTS)
+def test_a_file_with_other_contents(
+    fault: Callable[[Numbers, Contract], tuple[Numbers, Contract]],
+    format_name: FormatName,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = FORMATS[format_name].build
+    plant(monkeypatch, format_name, build=lambda numbers, contract: honest(*fault(numbers, contract)))
+    assert "the file as written" in refused(format_name)
+
+
+@in_both_formats
+def test_a_file_with_other_inputs_and_outputs(
+    format_name: FormatName, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FORMATS[format_name].build
+    plant(monkeypatch, format_name, build=lambda _, contract: honest(numbers_at(CHECKPOINT, "float64"), contract))
+    assert "float64" in refused(format_name).replace("double", "float64")
+
+
+@in_both_formats
+def test_a_first_file_that_fails_leaves_an_empty_folder(
+    format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, format_name, build=lambda *_: b"garbage")
+    with pytest.raises(CheckFailedError):
+        export(CHECKPOINT, tmp_path / "model", format=format_name)
+    assert list(tmp_path.iterdir()) == []
+
+
+BYTES: dict[str, Callable[[bytes], bytes]] = {
+    "the last byte is missing": lambda content: content[:-1],
+    "half is missing": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "garbage": lambda content: bytes(np.random.default_rng(1).integers(0, 256, len(content), dtype=np.uint8)),
+    "text": lambda _: b"linedge\n" * 100,
+}
+
+
+@in_both_formats
+@pytest.mark.parametrize("fault", BYTES.values(), ids=BYTES)
+def test_damaged_bytes(
+    fault: Callable[[bytes], bytes],
+    format_name: FormatName,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = FORMATS[format_name].build
+    plant(monkeypatch, format_name, build=lambda numbers, contract: fault(honest(numbers, contract)))
+    assert "does not load" in refused(format_name)
+
+
+@in_both_formats
+def test_a_stale_file(
+    format_name: FormatName,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    other = tmp_path_factory.mktemp("other") / "model"
+    export(CHECKPOINTS["an offset column"](), other, format=format_name)
+    plant(monkeypatch, format_name, build=lambda *_: other.read_bytes())
+    assert "is not the checkpoint's" in refused(format_name)
+
+
+def _in_float32(graph: onnx.GraphProto) -> None:
+    """Cast the numbers to float32 in the graph, and compute there: the initializers stay as they are."""
+    casts = [helper.make_node("Cast", [name], [f"{name}32"], to=TensorProto.FLOAT) for name in ("o", "w", "b")]
+    steps = [helper.make_node("Sub", ["x", "o32"], ["d"]), helper.make_node("Gemm", ["d", "w32", "b32"], ["y"])]
+    _set_nodes(graph, [*casts, *steps])
+
+
+def _reversed(graph: onnx.GraphProto) -> None:
+    index = helper.make_node("Constant", [], ["i"], value=helper.make_tensor("i", TensorProto.INT64, [2], [1, 0]))
+    gather = helper.make_node("Gather", ["x", "i"], ["g"], axis=1)
+    nodes = list(graph.node)
+    nodes[0].input[0] = "g"
+    _set_nodes(graph, [index, gather, *nodes])
+
+
+def _without_origin(graph: onnx.GraphProto) -> None:
+    cast, subtract, gemm, back = graph.node
+    gemm.input[0] = subtract.input[0]
+    _set_nodes(graph, [cast, gemm, back])
+
+
+def _clipped(graph: onnx.GraphProto) -> None:
+    nodes = list(graph.node)
+    nodes[-1].output[0] = "before"
+    _set_nodes(graph, [*nodes, helper.make_node("Relu", ["before"], ["y"])])
+
+
+def _transposed_output(graph: onnx.GraphProto) -> None:
+    nodes = list(graph.node)
+    nodes[-1].output[0] = "before"
+    _set_nodes(graph, [*nodes, helper.make_node("Transpose", ["before"], ["y"])])
+
+
+def _one_more_number(graph: onnx.GraphProto) -> None:
+    graph.initializer.append(helper.make_tensor("c", TensorProto.DOUBLE, [1], [0.0]))
+
+
+def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+GRAPHS: dict[str, Callable[[onnx.GraphProto], None]] = {
+    "computes in float32": _in_float32,
+    "columns in the wrong order": _reversed,
+    "origin not used": _without_origin,
+    "clipped at 0": _clipped,
+    "rows and outputs swapped": _transposed_output,
+    "one more number": _one_more_number,
+}
+
+
+@pytest.mark.parametrize("fault", GRAPHS.values(), ids=GRAPHS)
+def test_a_graph_with_the_right_numbers_and_a_wrong_step(
+    fault: Callable[[onnx.GraphProto], None], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FORMATS["onnx"].build
+
+    def build(numbers: Numbers, contract: Contract) -> bytes:
+        model = onnx.load_model_from_string(honest(numbers, contract))
+        fault(model.graph)
+        content: bytes = model.SerializeToString()
+        return content
+
+    plant(monkeypatch, "onnx", build=build)
+    refused("onnx")
+
+
+MODULES: dict[str, type[LinearModel]] = {
+    "computes in float32": faulty.InFloat32,
+    "columns in the wrong order": faulty.Reversed,
+    "origin not used": faulty.WithoutOrigin,
+    "clipped at 0": faulty.Clipped,
+}
+
+
+@pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
+def test_a_module_with_the_right_numbers_and_a_wrong_step(
+    module: type[LinearModel], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torchscript, "LinearModel", module)
+    assert "the bound there is" in refused("torchscript")
+
+
+def _raises(_: Engine, __: Floats) -> Floats:
+    raise RuntimeError("out of luck")
+
+
+def _only(size: int, fault: Callable[[Floats], Floats]) -> Callable[[Engine, Floats], Floats]:
+    return lambda run, x: fault(run(x)) if len(x) == size else run(x)
+
+
+ENGINES: dict[str, Callable[[Engine, Floats], Floats]] = {
+    "flat": lambda run, x: run(x).ravel(),
+    "one row too many": lambda run, x: np.vstack([run(x), np.zeros((1, 1), dtype=x.dtype)]),
+    "one row where there is none": _only(0, lambda _: np.zeros((1, 1), dtype=np.float32)),
+    "float64": lambda run, x: run(x).astype(np.float64),
+    "not a number": lambda run, x: run(x) * np.float32(np.nan),
+    "infinite": lambda run, x: run(x) + np.float32(np.inf),
+    "raises": _raises,
+    "wrong alone": _only(1, lambda y: y + np.float32(1)),
+    "wrong in pairs": _only(2, lambda y: y[::-1].copy()),
+    "wrong in batches of 7": _only(7, lambda y: np.roll(y, 1, axis=0)),
+    "wrong in batches of 1000": _only(1000, lambda y: np.roll(y, 1, axis=0)),
+    "the same for every row": lambda run, x: np.repeat(run(x[:1]), len(x), axis=0) if len(x) else run(x),
+}
+
+
+def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Engine, Floats], Floats]) -> FormatName:
+    """Put a faulty engine in place of `which`; returns the format that it belongs to."""
+    if which == "eager":
+        monkeypatch.setattr(certificate, "eager", lambda numbers: lambda x: fault(eager(numbers), x))
+        return "onnx"
+    format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
+    reopen = FORMATS[format_name].reopen
+
+    def faulty_reopen(content: bytes) -> Opened:
+        opened = reopen(content)
+        (name,) = [name for name in opened.engines if name.startswith(which)]
+        run = opened.engines[name]
+        return replace(opened, engines={**opened.engines, name: lambda x: fault(run, x)})
+
+    plant(monkeypatch, format_name, reopen=faulty_reopen)
+    return format_name
+
+
+WHICH = ["onnxruntime", "onnx reference", "torchscript", "eager"]
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("fault", ENGINES.values(), ids=ENGINES)
+def test_an_engine_that_is_wrong(
+    fault: Callable[[Engine, Floats], Floats],
+    which: str,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    format_name = plant_engine(monkeypatch, which, fault)
+    with np.errstate(invalid="ignore"):
+        assert refused(format_name).startswith(which)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_called_that(
+    value: float, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant_engine(monkeypatch, "onnxruntime", lambda _, x: np.full((len(x), 1), value, dtype=x.dtype))
+    assert "gives a number that is not finite" in refused("onnx")
+
+
+def at_the_edge(row: Floats, *, beyond: bool) -> np.float32:
+    """Return the largest output that the bound allows at a row, or the next one, which it does not."""
+    x = row[None, :]
+    limit = outputs(CHECKPOINT, x)[0, 0] + bounds(CHECKPOINT, numbers_at(CHECKPOINT, "exact"), x)[0, 0]
+    allowed = np.float32(float(limit))
+    while Fraction(float(allowed)) > limit:
+        allowed = np.nextafter(allowed, np.float32(-np.inf))
+    return np.nextafter(allowed, np.float32(np.inf)) if beyond else allowed
+
+
+def off_at_one_row(position: int, *, beyond: bool) -> Callable[[Engine, Floats], Floats]:
+    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+    value = at_the_edge(row, beyond=beyond)
+
+    def fault(run: Engine, x: Floats) -> Floats:
+        y = run(x).copy()
+        y[(x == row).all(axis=1)] = value
+        return y
+
+    return fault
+
+
+POSITIONS = {"the first row": 0, "a middle row": 500, "the last row": -1}
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+def test_one_output_one_step_beyond_the_bound(
+    which: str, position: int, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = refused(plant_engine(monkeypatch, which, off_at_one_row(position, beyond=True)))
+    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+    assert message.startswith(which)
+    assert repr(row.tolist()) in message
+
+
+@pytest.mark.parametrize("which", WHICH)
+@pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+def test_one_output_just_within_the_bound_passes(
+    which: str, position: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    format_name = plant_engine(monkeypatch, which, off_at_one_row(position, beyond=False))
+    found = export(CHECKPOINT, tmp_path / "model", format=format_name)
+    assert max(measured.worst_share for measured in found.engines) <= 1
+
+
+UNFIT: dict[str, tuple[Checkpoint, dict[str, Any], str]] = {
+    "a weight beyond float32": (checkpoint_of([[1e300]], 0.0), {"precision": "float32"}, "--precision exact"),
+    "outputs beyond float32": (checkpoint_of([[1e30]], 0.0, high=1e30), {}, "--precision"),
+    "outputs beyond float64": (checkpoint_of([[1e300]], 0.0, high=1e300), {"precision": "float64"}, "float64"),
+    "sums beyond float64": (
+        checkpoint_of([[1e300, -1e300]], 0.0, low=1.5e8, high=1.6e8),
+        {"precision": "float64"},
+        "float64",
+    ),
+    "a range beyond float32": (checkpoint_of([[1e-300]], 0.0, high=1e300), {}, "--precision float64"),
+}
+
+
+@in_both_formats
+@pytest.mark.parametrize(("checkpoint", "options", "advice"), UNFIT.values(), ids=UNFIT)
+def test_a_model_that_does_not_fit_a_precision(
+    checkpoint: Checkpoint, options: dict[str, Any], advice: str, format_name: FormatName, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        export(checkpoint, tmp_path / "model", format=format_name, **options)
+    assert advice in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_full_range_of_float64_can_be_certified(tmp_path: Path) -> None:
+    checkpoint = checkpoint_of([[1e-300, 1.0]], 0.5, low=[-1.7e308, -1.0], high=[1.7e308, 1.0])
+    found = export(checkpoint, tmp_path / "model", precision="float64")
+    assert found.input_rounding == (0.0,)

@@ -1,0 +1,110 @@
+"""lr-export as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lr_runtime import Predictor
+from tests.conftest import SCRIPTS, checkpoint_of, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Run
+
+    Runner = Callable[..., Run]
+
+CHECKPOINT = checkpoint_of([[2.0, -0.5]], 0.25)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    CHECKPOINT.save(tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_without_arguments(run: Runner, saved: Path) -> None:
+    done = run("lr-export")
+    assert (done.returncode, done.stderr) == (0, "wrote model.onnx\n")
+    assert names(saved) == ["model.onnx", "model.safetensors"]
+    content = (saved / "model.onnx").read_bytes()
+    for said in ("verified: ", "onnxruntime", "onnx reference evaluator", "eager torch", "proven: within"):
+        assert said in done.stdout
+    assert done.stdout.endswith(f"{len(content)} bytes, sha256 {sha256(content).hexdigest()}\n")
+
+
+def test_a_name_for_the_file_and_json(run: Runner, saved: Path) -> None:
+    done = run("lr-export", "model.safetensors", "--precision", "float64", "-o", "other.bin", "--json", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    predictor = Predictor.load(saved / "other.bin")
+    assert found["sha256"] == predictor.sha256
+    assert found["precision"] == predictor.contract.precision == "float64"
+    assert tuple(found["bound"]) == predictor.contract.bound
+    assert names(saved) == ["model.safetensors", "other.bin"]
+
+
+def test_torchscript_says_in_one_line_that_it_is_deprecated(run: Runner, saved: Path) -> None:
+    done = run("lr-export", "--format", "torchscript")
+    deprecation, wrote = done.stderr.splitlines()
+    assert "deprecated" in deprecation
+    assert wrote == "wrote model.pt"
+    assert "torchscript in torch" in done.stdout
+    assert names(saved) == ["model.pt", "model.safetensors"]
+
+
+def test_to_standard_output(run: Runner, saved: Path) -> None:
+    import subprocess
+
+    done = subprocess.run([SCRIPTS / "lr-export", "-o", "-"], cwd=saved, capture_output=True, check=True)
+    assert b"verified" in done.stderr
+    assert Predictor(done.stdout).contract.column_names == ("x1", "x2")
+    assert names(saved) == ["model.safetensors"]
+
+
+def test_no_checkpoint(run: Runner, tmp_path: Path) -> None:
+    message = one_line(run("lr-export"), 1)
+    assert message == "lr-export: model.safetensors: no such file. Run lr-train first, or name a checkpoint"
+    assert names(tmp_path) == []
+
+
+def test_not_a_checkpoint(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n")
+    assert "t.csv: not a linedge checkpoint" in one_line(run("lr-export", "t.csv"), 1)
+    assert names(tmp_path) == ["t.csv"]
+
+
+def test_a_folder_that_is_not_there(run: Runner, saved: Path) -> None:
+    message = one_line(run("lr-export", "-o", "nowhere/model.onnx"), 1)
+    assert 'the folder "nowhere" cannot be written' in message
+    assert names(saved) == ["model.safetensors"]
+
+
+def test_a_failed_check_leaves_the_old_file(run: Runner, tmp_path: Path) -> None:
+    checkpoint_of([[1e300]], 0.0).save(tmp_path / "model.safetensors")
+    (tmp_path / "model.onnx").write_text("an old file")
+    message = one_line(run("lr-export", "--precision", "float32"), 3)
+    assert "the weight 1e+300 is beyond the range of float32" in message
+    assert "--precision" in message
+    assert (tmp_path / "model.onnx").read_text() == "an old file"
+    assert names(tmp_path) == ["model.onnx", "model.safetensors"]
+
+
+def test_a_format_that_does_not_exist_is_wrong_usage(run: Runner, saved: Path) -> None:
+    assert "'onnx', 'torchscript'" in one_line(run("lr-export", "--format", "pmml"), 2)
+    assert names(saved) == ["model.safetensors"]
+
+
+def test_the_checkpoint_is_not_its_own_target(run: Runner, saved: Path) -> None:
+    before = (saved / "model.safetensors").read_bytes()
+    assert "is the checkpoint itself" in one_line(run("lr-export", "-o", "model.safetensors"), 2)
+    assert (saved / "model.safetensors").read_bytes() == before

@@ -1,0 +1,55 @@
+"""Models to predict with, exported once for each name and shared by the tests of the runtime."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lr_runtime import Column, Output
+from tests.conftest import CHECKPOINTS, checkpoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lr_runtime.checkpoint import Checkpoint
+
+Model = tuple["Checkpoint", "Path"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
+    """Give one of `MODELS` by its name: the checkpoint, and the path of the ONNX file made from it."""
+    from lr_export import export
+
+    folder = tmp_path_factory.mktemp("models")
+
+    @cache
+    def exported(name: str) -> Model:
+        checkpoint, path = MODELS[name](), folder / f"{len(list(folder.iterdir()))}.onnx"
+        export(checkpoint, path)
+        return checkpoint, path
+
+    return exported
+
+
+def with_names(columns: Sequence[str], outputs: Sequence[str] = ("y",)) -> Checkpoint:
+    """Return a checkpoint with these names, its weights 2, 4, 8, ... for the first output and more for the next."""
+    weight = [[2.0 ** (k + j + 1) for j in range(len(columns))] for k in range(len(outputs))]
+    checkpoint = checkpoint_of(weight, 0.5)
+    contract = replace(
+        checkpoint.contract,
+        columns=tuple(Column(name, -1.0, 1.0) for name in columns),
+        outputs=tuple(Output(name, None, None) for name in outputs),
+    )
+    return replace(checkpoint, contract=contract)
+
+
+MODELS: dict[str, Callable[[], Checkpoint]] = {
+    **CHECKPOINTS,
+    "weather": lambda: with_names(["rh", "temp", "p"], ["ozone"]),
+    "strange names": lambda: with_names(["a b", "größe", "u=v", '"q",'], ["y (mm)", "名前"]),
+}

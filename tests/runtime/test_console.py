@@ -1,0 +1,307 @@
+"""The habits of all commands: arguments, errors, exit codes, options from a file, and how a run is cut short."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from lr_runtime import __version__, errors
+from lr_runtime.console import command, note, output_option, progress, read_as, table_options
+from lr_runtime.tables import TableOptions
+from tests.conftest import DATA, SCRIPTS, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    from tests.conftest import Run
+
+    Runner = Callable[..., Run]
+
+GOLDEN = DATA / "golden.onnx"
+
+
+@command("lr-echo")
+@click.argument("first")
+@click.argument("values", nargs=-1)
+@click.option("--number", type=click.FloatRange(min=0))
+@click.option("--pair", nargs=2)
+@click.option("-e", "short", is_flag=True)
+@click.option("--delimiter", default=",")
+@output_option("Where.")
+def echo(**values: Any) -> int | None:
+    """Say what came in."""
+    click.echo(repr(values))
+    if values["first"].startswith("fail "):
+        raise getattr(errors, values["first"].removeprefix("fail "))("a\nb  c")
+    return None
+
+
+def invoked(*arguments: str) -> Result:
+    return CliRunner().invoke(echo, arguments)
+
+
+def came_in(*arguments: str) -> dict[str, Any]:
+    done = invoked(*arguments)
+    assert done.exit_code == 0, done.stderr
+    values: dict[str, Any] = eval(done.stdout, {"PosixPath": Path})  # noqa: S307 - our own repr
+    return values
+
+
+NEGATIVE = ["-4.0", "-1e5", "-.5", "-inf", "-nan", "-INFINITY", "-0", "-5x", "-1\n2", "-4.csv"]
+
+
+@pytest.mark.parametrize("argument", NEGATIVE)
+def test_a_negative_number_is_an_argument(argument: str) -> None:
+    values = came_in("x", argument, "3", "-e", argument)
+    assert values["values"] == (argument, "3", argument)
+    assert values["short"] is True
+    assert came_in(argument)["first"] == argument
+    assert came_in("x", "--", argument, "-e")["values"] == (argument, "-e")
+
+
+@pytest.mark.parametrize("argument", NEGATIVE)
+def test_a_negative_number_is_the_value_of_an_option(argument: str) -> None:
+    assert came_in("x", "-o", argument)["output"] == Path(argument)
+    assert came_in("x", "--output", argument)["output"] == Path(argument)
+    assert came_in("x", "--pair", argument, "b")["pair"] == (argument, "b")
+
+
+def test_a_negative_number_where_none_is_taken() -> None:
+    done = invoked("x", "--number", "-4")
+    assert done.exit_code == 2
+    assert "-4.0 is not in the range" in done.stderr
+    assert "\0" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-x", "--unknown", "-", "--e"])
+def test_what_is_no_number_stays_an_option(option: str) -> None:
+    if option == "-":
+        assert came_in("x", option)["values"] == ("-",)
+    else:
+        assert invoked("x", option).exit_code == 2
+
+
+EXIT_CODES = {"TableError": 1, "ModelFileError": 1, "InputError": 1, "OptionError": 2, "CheckFailedError": 3}
+
+
+@pytest.mark.parametrize("error", EXIT_CODES)
+def test_an_error_is_one_line_and_its_exit_code(error: str) -> None:
+    done = invoked(f"fail {error}")
+    assert done.exit_code == EXIT_CODES[error]
+    assert done.stderr == "lr-echo: a b c\n"
+
+
+def test_every_error_of_ours_is_also_a_builtin() -> None:
+    ours = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LinedgeError)]
+    assert len(ours) > 10
+    for kind in ours:
+        assert kind is errors.LinedgeError or any(base.__module__ == "builtins" for base in kind.__mro__[1:-3])
+        assert kind.exit_code in {1, 2, 3}
+
+
+def test_anything_else_keeps_its_traceback() -> None:
+    @command("lr-broken")
+    def broken(**_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    assert isinstance(CliRunner().invoke(broken, []).exception, ZeroDivisionError)
+
+
+def test_a_missing_extra_is_a_command_to_paste() -> None:
+    with pytest.raises(
+        errors.MissingExtraError, match=r"^the package 'nosuch' is not installed. Run: pip install 'lin"
+    ):
+        with errors.needs_extra("tables"):
+            import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_a_bug_in_our_own_imports_is_not_a_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError) as caught, errors.needs_extra("tables"):
+        import lr_runtime.nosuch  # type: ignore[import-not-found]  # noqa: F401
+    assert not isinstance(caught.value, errors.LinedgeError)
+
+
+ESCAPED = {
+    "plain": ("a b", '"a b"'),
+    "unicode": ("größe 名", '"größe 名"'),
+    "a newline": ("a\nb", '"a\\nb"'),
+    "a terminal's code": ("\x1b[31m", '"\\x1b[31m"'),
+    "half a surrogate pair": ("\ud800", '"\\ud800"'),
+    "long": ("x" * 61, '"' + "x" * 59 + '…"'),
+    "just short enough": ("x" * 60, '"' + "x" * 60 + '"'),
+}
+
+
+@pytest.mark.parametrize("case", ESCAPED)
+def test_names_in_messages_are_escaped(case: str) -> None:
+    text, shown = ESCAPED[case]
+    assert errors.escaped(text) == shown
+
+
+def test_long_lists_are_cut() -> None:
+    assert errors.listed(["a", "b", "c"], most=2) == '"a", "b" and 1 more'
+    assert errors.listed(["a", "b"], most=2) == '"a", "b"'
+
+
+# --- --config, --version ---
+
+
+def config(folder: Path, content: str | bytes) -> str:
+    path = folder / "options.toml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def test_options_come_from_a_file(tmp_path: Path) -> None:
+    path = config(
+        tmp_path, "[lr-echo]\nnumber = 5\nas-json = 1\n".replace("as-json = 1\n", 'json = true\noutput = "a b"\n')
+    )
+    values = came_in("x", "--config", path)
+    assert values["number"] == 5.0
+    assert values["as_json"] is True
+    assert values["output"] == Path("a b")
+    assert values["short"] is False
+
+
+def test_the_command_line_goes_first_wherever_it_stands(tmp_path: Path) -> None:
+    path = config(tmp_path, "[lr-other]\nx = 1\n[lr-echo]\nnumber = 5\nquiet = true\n")
+    assert came_in("x", "--config", path, "--number", "6")["number"] == 6.0
+    assert came_in("--number", "6", "x", "--config", path)["number"] == 6.0
+    assert came_in("x", "--config", path)["quiet"] is True
+
+
+def test_a_short_name_and_an_underscore_are_keys_too(tmp_path: Path) -> None:
+    assert came_in("x", "--config", config(tmp_path, '[lr-echo]\no = "y"\n'))["output"] == Path("y")
+    assert read_from(tmp_path, "[lr-table]\nno_header = true\n")["no_header"] is True
+    assert read_from(tmp_path, "[lr-table]\nno-header = true\n")["no_header"] is True
+
+
+def read_from(folder: Path, content: str) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+
+    @command("lr-table")
+    @table_options
+    def table(**values: Any) -> None:
+        seen.update(values)
+
+    assert CliRunner().invoke(table, ["--config", config(folder, content)]).exit_code == 0
+    return seen
+
+
+BAD_CONFIG: dict[str, tuple[str | bytes, list[str]]] = {
+    "an unknown key": ("[lr-echo]\nnumbr = 5\n", ['no option "numbr"']),
+    "an argument": ('[lr-echo]\nfirst = "x"\n', ['no option "first"']),
+    "no table": ("number = 5\n", ["has no table [lr-echo]"]),
+    "a table that is a value": ("lr-echo = 5\n", ["has no table [lr-echo]"]),
+    "no TOML": ("[lr-echo\n", ["options.toml"]),
+    "no text": (b"\xff\xfe\0", ["options.toml"]),
+    "a value of another kind": ('[lr-echo]\nnumber = "five"\n', ["--number", "five"]),
+    "a value out of range": ("[lr-echo]\nnumber = -5\n", ["-5.0 is not in the range"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CONFIG)
+def test_a_bad_config_is_wrong_usage(case: str, tmp_path: Path) -> None:
+    content, said = BAD_CONFIG[case]
+    done = invoked("x", "--config", config(tmp_path, content))
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    for words in said:
+        assert words in done.stderr
+
+
+def test_no_config_file_is_wrong_usage() -> None:
+    done = invoked("x", "--config", "nosuch.toml")
+    assert (done.exit_code, done.stderr) == (2, "lr-echo: --config nosuch.toml: No such file or directory\n")
+
+
+def test_the_version_needs_no_arguments() -> None:
+    done = invoked("--version")
+    assert (done.exit_code, done.stdout) == (0, f"lr-echo {__version__}\n")
+
+
+def test_help_has_two_names() -> None:
+    assert invoked("-h").stdout == invoked("--help").stdout
+    assert "Say what came in." in invoked("-h").stdout
+
+
+# --- notes, progress, tables ---
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    note("loud", quiet=False)
+    note("soft", quiet=True)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "loud\n")
+
+
+def test_no_bar_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("reading", 10, quiet=False) as advance:
+        advance(10)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("quiet", "length", "shown"), [(False, 10, True), (True, 10, False), (False, None, False)])
+def test_a_bar_on_a_terminal(
+    quiet: bool, length: int | None, shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress("reading", length, quiet=quiet) as advance:
+        advance(10)
+    captured = capsys.readouterr()
+    assert ("reading" in captured.err) == shown
+    assert captured.out == ""
+
+
+def test_table_options_are_read() -> None:
+    assert read_as(";", ",", no_header=True) == TableOptions(delimiter=";", decimal=",", header=False)
+    assert read_as(",", ".", no_header=False) == TableOptions()
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r", "\ud800"], ids=ascii)
+def test_delimiters_that_are_none(delimiter: str) -> None:
+    with pytest.raises(errors.OptionError, match="--delimiter takes one character"):
+        read_as(delimiter, ".", no_header=False)
+
+
+# --- as processes ---
+
+
+def test_colours_are_never_used(run: Runner) -> None:
+    assert "\x1b" not in run("lr-infer", "--help").stdout
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("x\n" + "1\n" * 200_000)
+    line = f"set -o pipefail; {SCRIPTS / 'lr-infer'} {GOLDEN} {table} | head -1"
+    done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("y\n", "", 1)
+
+
+def test_an_interrupted_run_ends_with_130() -> None:
+    read_end, write_end = os.pipe()
+    waiting = subprocess.Popen(
+        [SCRIPTS / "lr-infer", GOLDEN, "-"], stdin=read_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    os.close(read_end)
+    # A pipe takes 64 KiB: once all of this is written, the command has begun to read and waits for more.
+    os.write(write_end, b"x\n" + b"1\n" * (1 << 17))
+    waiting.send_signal(signal.SIGINT)
+    out, err = waiting.communicate()
+    os.close(write_end)
+    assert (out, err, waiting.returncode) == (b"", b"", 130)
+
+
+def test_one_line_of_the_command_itself(run: Runner) -> None:
+    assert one_line(run("lr-infer", GOLDEN, "1", "2"), 2).startswith("lr-infer: expected 1 values")

@@ -1,0 +1,202 @@
+"""The contract: what is written comes back, and whatever is no contract is refused in one way."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lr_runtime import Column, Contract, GoldenRow, Output
+from lr_runtime.contract import CONTRACT_VERSION, INPUT_DTYPES, PRECISIONS, Kind, Missing
+from lr_runtime.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> Contract:
+    names = draw(st.lists(text, min_size=1, max_size=4, unique=True))
+    outputs = draw(st.lists(text, min_size=1, max_size=3, unique=True))
+    unit, maybe = st.none() | text, st.none() | finite
+
+    def row(size: int) -> tuple[float, ...]:
+        return tuple(draw(st.lists(finite, min_size=size, max_size=size)))
+
+    return Contract(
+        columns=tuple(
+            Column(
+                name,
+                draw(finite),
+                draw(finite),
+                draw(unit),
+                draw(st.sampled_from(get_args(Kind))),
+                draw(st.sampled_from(get_args(Missing))),
+            )
+            for name in names
+        ),
+        outputs=tuple(Output(name, draw(maybe), draw(maybe), draw(unit)) for name in outputs),
+        rows=draw(st.integers(min_value=0)),
+        linedge=draw(text),
+        precision=draw(st.sampled_from(PRECISIONS)),
+        bound=draw(st.none() | st.just(row(len(outputs)))),
+        golden_rows=tuple(GoldenRow(row(len(names)), row(len(outputs))) for _ in range(draw(st.integers(0, 2)))),
+    )
+
+
+ONE = Contract(
+    columns=(Column("a", 0.0, 1.0), Column("b", -1.0, 2.0)),
+    outputs=(Output("y", 0.5, None),),
+    rows=3,
+    linedge="0.1.0",
+    bound=(0.25,),
+    golden_rows=(GoldenRow((0.1, 0.2), (0.3,)),),
+)
+
+
+def as_fields() -> dict[str, Any]:
+    written: dict[str, Any] = json.loads(ONE.to_json())
+    return written
+
+
+def refusal(written: str) -> str:
+    with pytest.raises(ModelFileError) as caught:
+        Contract.from_json(written)
+    return str(caught.value)
+
+
+@given(contracts())
+@settings(deadline=None)
+def test_what_is_written_comes_back(contract: Contract) -> None:
+    back = Contract.from_json(contract.to_json())
+    assert back == contract
+    # Equality does not tell -0.0 from 0.0, and the text does.
+    assert back.to_json() == contract.to_json()
+
+
+def test_every_field_is_written() -> None:
+    written = as_fields()
+    assert written.pop("contract") == CONTRACT_VERSION
+    assert list(written) == [field.name for field in fields(Contract)]
+
+
+def test_names_stand_in_order() -> None:
+    assert ONE.column_names == ("a", "b")
+    assert ONE.output_names == ("y",)
+    assert ONE.input_dtype == INPUT_DTYPES[ONE.precision]
+
+
+@pytest.mark.parametrize("version", [0, CONTRACT_VERSION + 1, "1", None, [1]], ids=str)
+def test_another_version_says_how_to_upgrade(version: object) -> None:
+    said = refusal(json.dumps({**as_fields(), "contract": version}))
+    assert repr(version) in said
+    assert "pip install -U linedge" in said
+
+
+def _set(path: str, value: object) -> Callable[[dict[str, Any]], object]:
+    def edit(written: dict[str, Any]) -> None:
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        target: Any = written
+        for part in parents:
+            target = target[part]
+        target[last] = value
+
+    return edit
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no columns": _set("columns", []),
+    "no outputs": _set("outputs", []),
+    "a column twice": _set("columns.1.name", "a"),
+    "an output twice": lambda written: written["outputs"].append(written["outputs"][0]),
+    "columns that are text": _set("columns", "ab"),
+    "a column that is a list": _set("columns.0", ["a", 0, 1]),
+    "a column without a minimum": lambda written: written["columns"][0].pop("minimum"),
+    "a column with a field too many": _set("columns.0.color", "red"),
+    "a name that is a number": _set("columns.0.name", 5),
+    "a name with half a surrogate pair": _set("columns.0.name", "\ud800"),
+    "a minimum that is text": _set("columns.0.minimum", "0"),
+    "a minimum that is true": _set("columns.0.minimum", True),
+    "a minimum that is NaN": _set("columns.0.minimum", float("nan")),
+    "a maximum beyond float64": _set("columns.0.maximum", 10**400),
+    "a kind that is none": _set("columns.0.kind", "picture"),
+    "a policy that is none": _set("columns.0.missing", "guess"),
+    "a precision that is none": _set("precision", "float16"),
+    "a precision that is a list": _set("precision", ["exact"]),
+    "fewer than no rows": _set("rows", -1),
+    "half a row": _set("rows", 0.5),
+    "a bound of another width": _set("bound", [1.0, 2.0]),
+    "a bound that is infinite": _set("bound", [float("inf")]),
+    "a golden row that is too short": _set("golden_rows.0.x", [0.1]),
+    "a golden row without y": lambda written: written["golden_rows"][0].pop("y"),
+    "no precision": lambda written: written.pop("precision"),
+    "no version": lambda written: written.pop("contract"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_named(case: str) -> None:
+    written = as_fields()
+    DAMAGE[case](written)
+    assert "its linedge metadata is damaged" in refusal(json.dumps(written))
+
+
+NOT_AN_OBJECT = {
+    "nothing": "",
+    "half of it": ONE.to_json()[:-9],
+    "null": "null",
+    "a list": "[1]",
+    "a number": "1",
+    "text": '"contract"',
+    "deep nesting": "[" * 100_000,
+    "a long number": '{"contract":' + "1" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("case", NOT_AN_OBJECT)
+def test_what_is_no_object_is_damaged(case: str) -> None:
+    assert "its linedge metadata is damaged" in refusal(NOT_AN_OBJECT[case])
+
+
+@pytest.mark.parametrize("depth", range(100, 1000, 100))
+def test_nesting_of_any_depth_is_damage(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    refusal(ONE.to_json().replace('"rows":3', f'"rows":{nested}'))
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_mutation_of_the_text_raises_anything_else(data: st.DataObject) -> None:
+    mutant = list(ONE.to_json())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(mutant)))
+        stop = data.draw(st.integers(start, min(len(mutant), start + 8)))
+        mutant[start:stop] = data.draw(st.text(max_size=6) | st.sampled_from([*'{}[]",:', "1e999", "NaN", "null"]))
+    with suppress(ModelFileError):
+        Contract.from_json("".join(mutant))
+
+
+@given(st.data(), JSON_VALUES)
+@settings(max_examples=200, deadline=None)
+def test_no_other_value_in_a_field_raises_anything_else(data: st.DataObject, value: object) -> None:
+    written = as_fields()
+    paths = ["rows", "columns", "outputs", "linedge", "precision", "bound", "golden_rows", "columns.0", "outputs.0"]
+    paths += [f"columns.0.{field.name}" for field in fields(Column)]
+    paths += [f"outputs.0.{field.name}" for field in fields(Output)]
+    paths += ["golden_rows.0", "golden_rows.0.x", "golden_rows.0.y", "golden_rows.0.x.0", "bound.0"]
+    _set(data.draw(st.sampled_from(paths)), value)(written)
+    with suppress(ModelFileError):
+        Contract.from_json(json.dumps(written))

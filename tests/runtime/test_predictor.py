@@ -1,0 +1,347 @@
+"""The predictor: every shape that rows come in, exact numbers out, and what is no model of linedge refused."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+import safetensors.numpy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from lr_runtime import Predictor
+from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.errors import InputError, MissingColumnError, MissingFileError, ModelFileError, RowError
+from lr_runtime.files import sha256
+from tests.conftest import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.checkpoint import Checkpoint
+    from tests.runtime.conftest import Model
+
+    Models = Callable[[str], Model]
+
+
+def exact(checkpoint: Checkpoint, row: NDArray[np.floating[Any]]) -> list[Fraction]:
+    """Evaluate the checkpoint at a row in rational arithmetic."""
+    terms = [
+        (Fraction(float(x)) - Fraction(origin)) / Fraction(scale)
+        for x, origin, scale in zip(row, checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)
+    ]
+    return [
+        Fraction(bias) + sum((Fraction(w) * term for w, term in zip(weights, terms, strict=True)), Fraction(0))
+        for weights, bias in zip(checkpoint.weight.tolist(), checkpoint.bias.tolist(), strict=True)
+    ]
+
+
+def nearest_float32(value: Fraction) -> np.float32:
+    """Round to the nearest float32 by looking at its neighbours; ties to the even one."""
+    near = np.float32(float(value))
+    around = [np.nextafter(near, np.float32(-np.inf)), near, np.nextafter(near, np.float32(np.inf))]
+    return min(around, key=lambda one: (abs(Fraction(float(one)) - value), int(one.view(np.uint32)) & 1))
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_predictions_are_the_exact_ones_correctly_rounded(name: str, model: Models) -> None:
+    checkpoint, path = model(name)
+    low, high = np.array([(column.minimum, column.maximum) for column in checkpoint.contract.columns]).T
+    x = np.random.default_rng(7).uniform(low, high, size=(300, len(low))).astype(np.float32)
+    values = Predictor.load(path).predict(x).values
+    assert values.dtype == np.float32
+    expected = [[nearest_float32(value) for value in exact(checkpoint, row)] for row in x]
+    assert values.tobytes() == np.array(expected, dtype=np.float32).tobytes()
+
+
+@given(st.lists(st.floats(width=32, min_value=-1e6, max_value=1e6), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_one_column_is_exact_at_any_number(model: Models, x: list[float]) -> None:
+    # Beside a bias of 1/2, a weight of 2 and 24 bits of x, float64 holds the sum unless x is tiny: no double rounding.
+    checkpoint, path = model("one column")
+    values = Predictor.load(path).predict(np.array(x)[:, None]).values[:, 0]
+    assert values.tolist() == [float(nearest_float32(exact(checkpoint, np.array([one]))[0])) for one in x]
+
+
+def test_a_row_alone_is_the_row_in_a_batch(model: Models) -> None:
+    checkpoint, path = model("ten columns")
+    x = np.random.default_rng(3).normal(size=(1000, len(checkpoint.origin)))
+    predictor = Predictor.load(path)
+    batch = predictor.predict(x).values
+    alone = np.concatenate([predictor.predict(row[None, :]).values for row in x[::50]])
+    assert batch[::50].tobytes() == alone.tobytes()
+
+
+ROWS = [[0.5, -1.5, 2.0], [1.0, 0.0, -3.0]]
+NAMES = ["rh", "temp", "p"]
+BY_NAME: dict[str, Any] = {name: [row[index] for row in ROWS] for index, name in enumerate(NAMES)}
+INPUTS: dict[str, Any] = {
+    "lists": ROWS,
+    "tuples": tuple(map(tuple, ROWS)),
+    "float64": np.array(ROWS),
+    "float32": np.array(ROWS, np.float32),
+    "float16": np.array(ROWS, np.float16),
+    "column-major": np.asfortranarray(ROWS),
+    "a view": np.repeat(np.array(ROWS), 2, axis=0)[::2],
+    "columns by name": BY_NAME,
+    "columns in another order": dict(reversed(BY_NAME.items())),
+    "columns as arrays": {name: np.array(values) for name, values in BY_NAME.items()},
+    "a column too many": {"id": ["a", "b"], **BY_NAME, "other": [1, 2, 3]},
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_rows_in_any_shape(case: str, model: Models) -> None:
+    checkpoint, path = model("weather")
+    prediction = Predictor.load(path).predict(INPUTS[case])
+    assert prediction.names == ("ozone",)
+    assert prediction.values.tolist() == [[float(exact(checkpoint, np.array(row))[0])] for row in ROWS]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint64, np.bool_])
+def test_integers_and_truth_values_are_numbers(dtype: type[Any], model: Models) -> None:
+    _, path = model("weather")
+    x = np.array([[1, 0, 1]])
+    predictor = Predictor.load(path)
+    assert predictor.predict(x.astype(dtype)).values.tolist() == predictor.predict(x.astype(float)).values.tolist()
+
+
+def test_one_row_by_name(model: Models) -> None:
+    _, path = model("weather")
+    predictor = Predictor.load(path)
+    one = predictor.predict({name: values[0] for name, values in BY_NAME.items()})
+    assert one.values.tolist() == predictor.predict(ROWS[:1]).values.tolist()
+
+
+def test_rows_are_dicts_of_floats(model: Models) -> None:
+    checkpoint, path = model("two outputs")
+    prediction = Predictor.load(path).predict([[1.0, 2.0, 3.0]])
+    assert prediction.names == checkpoint.contract.output_names
+    assert prediction.rows() == [dict(zip(prediction.names, prediction.values[0].tolist(), strict=True))]
+    assert all(type(value) is float for value in prediction.rows()[0].values())
+
+
+def test_no_rows(model: Models) -> None:
+    _, path = model("weather")
+    predictor = Predictor.load(path)
+    for x in (np.empty((0, 3)), {name: [] for name in NAMES}):
+        assert predictor.predict(x).values.shape == (0, 1)
+        assert predictor.predict(x).rows() == []
+
+
+def test_the_callers_array_is_not_touched(model: Models) -> None:
+    _, path = model("an offset column")
+    x = np.array([[1.7e9, 1.0]], np.float32)
+    before = x.copy()
+    Predictor.load(path).predict(x)
+    assert x.tobytes() == before.tobytes()
+
+
+WRONG: dict[str, tuple[Any, list[str]]] = {
+    "one number": (4.0, ["shape ()", "(rows, 3)", '"rh", "temp", "p"']),
+    "one flat row": ([1.0, 2.0, 3.0], ["shape (3,)", "(rows, 3)"]),
+    "too narrow": ([[1.0, 2.0]], ["shape (1, 2)"]),
+    "too wide": (np.zeros((5, 4)), ["shape (5, 4)"]),
+    "too deep": (np.zeros((1, 1, 3)), ["shape (1, 1, 3)"]),
+    "ragged": ([[1.0, 2.0, 3.0], [1.0]], ["the rows have different lengths"]),
+    "text": ([["1", "2", "3"]], ["text, not numbers"]),
+    "dates": (np.zeros((1, 3), "M8[s]"), ["dates, not numbers"]),
+    "complex": (np.zeros((1, 3), complex), ["complex numbers"]),
+    "objects": ([[1.0, None, 3.0]], ["objects, not numbers"]),
+    "text in a column": ({**BY_NAME, "p": ["a", "b"]}, ['column "p"', "text, not numbers"]),
+    "columns of different lengths": ({**BY_NAME, "p": [1.0]}, ["different lengths"]),
+    "a column of rows": ({**BY_NAME, "p": [[1.0], [2.0]]}, ["more than one dimension"]),
+    "one number beside columns": ({**BY_NAME, "p": 1.0}, ["different lengths"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_says_what_is_expected(case: str, model: Models) -> None:
+    x, said = WRONG[case]
+    with pytest.raises(InputError) as caught:
+        Predictor.load(model("weather")[1]).predict(x)
+    for words in said:
+        assert words in str(caught.value)
+
+
+def test_a_missing_column_lists_what_there_is(model: Models) -> None:
+    with pytest.raises(MissingColumnError, match=r'no column "temp"; it has: "rh", "p", "5"'):
+        Predictor.load(model("weather")[1]).predict({"rh": [1.0], "p": [2.0], 5: [1.0]})  # type: ignore[dict-item]
+
+
+NOT_FINITE = {
+    "NaN": (np.nan, "nan is not a finite number"),
+    "infinity": (-np.inf, "-inf is not a finite number"),
+    "beyond float32": (1e39, "1e+39 is beyond the range of float32"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FINITE)
+def test_a_number_that_is_not_finite_names_row_and_column(case: str, model: Models) -> None:
+    value, said = NOT_FINITE[case]
+    x = np.zeros((9, 3))
+    x[4, 1] = value
+    predictor = Predictor.load(model("weather")[1])
+    for given_x in (x, dict(zip(NAMES, x.T, strict=True))):
+        with pytest.raises(RowError) as caught:
+            predictor.predict(given_x)
+        assert str(caught.value) == f'row 5: column "temp": {said}'
+        assert caught.value.row == 4
+
+
+def test_the_largest_float32_is_still_taken(model: Models) -> None:
+    largest = float(np.finfo(np.float32).max)
+    predictor = Predictor.load(model("a zero weight")[1])
+    assert predictor.predict([[largest, 1.0]]).values.tolist() == predictor.predict([[0.0, 1.0]]).values.tolist()
+
+
+def test_a_prediction_beyond_float32_names_row_and_output(model: Models) -> None:
+    with pytest.raises(RowError, match=r'row 2: "y" is beyond the range of float32 there'):
+        Predictor.load(model("one column")[1]).predict([[1.0], [3e38], [3e38]])
+
+
+def test_the_digest_is_that_of_the_file(model: Models) -> None:
+    _, path = model("one column")
+    assert Predictor.load(path).sha256 == sha256(path.read_bytes())
+    assert Predictor.load(str(path)).contract == Predictor(path.read_bytes()).contract
+
+
+def test_the_path_is_not_opened_again(model: Models, tmp_path: Path) -> None:
+    _, path = model("one column")
+    copy = tmp_path / "m.onnx"
+    copy.write_bytes(path.read_bytes())
+    predictor = Predictor.load(copy)
+    copy.unlink()
+    assert predictor.sha256 == sha256(path.read_bytes())
+    assert predictor.predict([[4.0]]).values.tolist() == [[8.5]]
+
+
+# --- files that are no models of linedge ---
+
+
+def foreign(**metadata: str) -> bytes:
+    """An ordinary ONNX model that linedge did not write: y = 2 x."""
+    two = numpy_helper.from_array(np.array([[2.0]], np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "other",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 1])],
+        [two],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    helper.set_model_props(made, metadata)
+    return bytes(made.SerializeToString())
+
+
+def torchscript() -> bytes:
+    sink = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), sink)
+    return sink.getvalue()
+
+
+NO_MODELS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a foreign model": (foreign, "linedge did not write"),
+    "nothing": (lambda: b"", "not an ONNX model"),
+    "text": (lambda: b"x,y\n1,2\n", "not an ONNX model"),
+    "zeros": (lambda: bytes(1000), "not an ONNX model"),
+    "TorchScript": (torchscript, "it is a zip archive (a spreadsheet, or a TorchScript model), not an ONNX model"),
+    "a checkpoint": (
+        lambda: safetensors.numpy.save({"a": np.zeros(2)}),
+        "it is a safetensors checkpoint, not an ONNX model",
+    ),
+    "a pickle": (lambda: pickle.dumps({"a": 1}), "it is a pickle file"),
+    "an ORT model": (lambda: b"\x10\0\0\0ORTM" + bytes(60), "it is an ORT flatbuffer model"),
+    "a git-LFS pointer": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "a damaged contract": (lambda: foreign(**{METADATA_KEY: "{}"}), "its linedge metadata is damaged"),
+    "a later contract": (lambda: foreign(**{METADATA_KEY: '{"contract":99}'}), "pip install -U linedge"),
+}
+
+
+@pytest.mark.parametrize("case", NO_MODELS)
+def test_what_is_no_model_is_said_to_be_none(case: str, tmp_path: Path) -> None:
+    content, said = NO_MODELS[case]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content())
+    with pytest.raises(ModelFileError) as caught:
+        Predictor.load(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert said in line
+    assert "lr-export --format onnx" in line
+    assert "\n" not in line
+
+
+def test_no_file_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="Run lr-export --format onnx first"):
+        Predictor.load(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_file_that_is_cut_off_is_refused(share: float, model: Models, tmp_path: Path) -> None:
+    content = model("two outputs")[1].read_bytes()
+    with pytest.raises(ModelFileError):
+        Predictor(content[: int(len(content) * share)])
+
+
+def _wider(contract: Contract) -> Contract:
+    return replace(contract, columns=(*contract.columns, replace(contract.columns[0], name="new")), golden_rows=())
+
+
+def _more_outputs(contract: Contract) -> Contract:
+    return replace(
+        contract, outputs=(*contract.outputs, replace(contract.outputs[0], name="z")), bound=None, golden_rows=()
+    )
+
+
+def _in_float64(contract: Contract) -> Contract:
+    return replace(contract, precision="float64")
+
+
+@pytest.mark.parametrize("change", [_wider, _more_outputs, _in_float64])
+def test_a_contract_that_does_not_fit_the_graph_is_refused(
+    change: Callable[[Contract], Contract], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    contract = Contract.from_json(made.metadata_props[0].value)
+    made.metadata_props[0].value = change(contract).to_json()
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
+
+
+def _renamed_input(graph: onnx.GraphProto) -> None:
+    graph.input[0].name = graph.node[0].input[0] = "input"
+
+
+def _renamed_output(graph: onnx.GraphProto) -> None:
+    graph.output[0].name = graph.node[-1].output[0] = "output"
+
+
+def _fixed_columns(graph: onnx.GraphProto) -> None:
+    graph.input[0].type.tensor_type.shape.dim[1].dim_param = "columns"
+
+
+def _second_output(graph: onnx.GraphProto) -> None:
+    graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
+    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["rows", 1]))
+
+
+@pytest.mark.parametrize("change", [_renamed_input, _renamed_output, _fixed_columns, _second_output])
+def test_a_graph_that_does_not_fit_its_contract_is_refused(
+    change: Callable[[onnx.GraphProto], None], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    change(made.graph)
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
