@@ -59,7 +59,8 @@ def fit(
     data that would cost float64 normal equations over three digits one more behind it, in double-double.
 
     Args:
-        source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, an open table, or arrays by name.
+        source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, an open table, or arrays by
+            name, one-dimensional or (rows, columns).
         target: the column to predict, or several, each fitted for itself.
         features: the columns to predict from; None for all others.
         ignore: columns to leave out.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_CONSTANT = 1e-12
+CONSTANT = 1e-12
 """A column whose range is below this share of its size carries rounding, not information."""
 
 _NOISE = 2.0**-50
@@ -209,7 +209,7 @@ def shrunk(normal: Normal, weight: Array) -> Solution:
     about, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
     total = np.diag(normal.gram.high)[terms:]
     residual = total - np.einsum("ot,to->o", weight, 2 * cross - about @ weight.T)
-    constant = ~(normal.spread[:terms] > _CONSTANT * normal.largest[:terms]) & normal.intercept
+    constant = ~(normal.spread[:terms] > CONSTANT * normal.largest[:terms]) & normal.intercept
     return Solution(
         weight=Extended.of(weight),
         inverse=Extended.of(np.zeros_like(about)),
@@ -231,7 +231,7 @@ def minimum_norm(normal: Normal, terms: int) -> Solution:
     """
     gram, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
     lengths = np.sqrt(np.diag(gram))
-    varies = normal.spread[:terms] > _CONSTANT * normal.largest[:terms] if normal.intercept else lengths > 0
+    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else lengths > 0
     unit = np.where(varies & (lengths > 0), 1.0 / np.where(lengths > 0, lengths, 1.0), 0.0)
     values, vectors = np.linalg.eigh(gram * unit[:, None] * unit[None, :])
     kept = values > 64 * terms * 2.0**-53 * values[-1]
@@ -291,7 +291,7 @@ def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
 def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.bool_]:
     """Return which columns are constant beside an intercept (or 0 without), once there are rows enough."""
     # One row makes every column look constant, so it is refused before those are left out.
-    varies = normal.spread[:terms] > _CONSTANT * normal.largest[:terms] if normal.intercept else normal.largest > 0
+    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else normal.largest > 0
     constant = ~varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
     coefficients = int(normal.intercept) + int(np.count_nonzero(~constant))
     if normal.rows < coefficients and not drop_collinear:
@@ -300,5 +300,5 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
 
 
 def _power_of_two(normal: Normal) -> Array:
-    lengths = np.sqrt(np.diag(normal.gram.high))
+    lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))  # rounding may leave a constant column below 0
     return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,23 +20,46 @@ _BATCH_ROWS = 1 << 16
 
 
 class ArrayTable:
-    """Columns by name, each one-dimensional and of the same length; see `lr_runtime.tables.Table`.
+    """Arrays by name, all with the same number of rows; see `lr_runtime.tables.Table`.
+
+    A one-dimensional array is a column; a two-dimensional one stands for its columns, called x1, x2, ... for a name x.
 
     Raises:
-        TableError: lengths differ, or a column holds neither numbers nor text.
+        TableError: numbers of rows differ, or an array holds neither numbers nor text.
     """
 
-    def __init__(self, columns: Mapping[str, ArrayLike], name: str = "the table") -> None:
+    def __init__(self, arrays: Mapping[str, ArrayLike], name: str = "the table") -> None:
         self.name = name
-        self.names = check_names(name, list(columns))
-        self._columns = {key: np.asarray(column) for key, column in columns.items()}
-        shapes = {column.shape for column in self._columns.values()}
-        if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
-            raise TableError(f"{name}: columns are one-dimensional and of one length; these have the shapes {shapes}")
-        self.size: int | None = next(iter(shapes))[0] if shapes else 0
-        for key, column in self._columns.items():
-            if column.dtype.kind not in "biufUO":
-                raise TableError(f"{name}, column {escaped(key)}: holds {column.dtype}, not numbers or text")
+        self._groups: dict[tuple[str, ...], NDArray[Any]] = {}
+        self._columns: dict[str, NDArray[Any]] = {}
+        for key, given in arrays.items():
+            array = np.asarray(given)
+            if array.ndim not in {1, 2} or array.dtype.kind not in "biufUO":
+                raise TableError(
+                    f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
+                )
+            wide = array[:, None] if array.ndim == 1 else array
+            names = (key,) if array.ndim == 1 else tuple(f"{key}{index + 1}" for index in range(wide.shape[1]))
+            self._groups[names] = wide
+            self._columns |= dict(zip(names, wide.T, strict=True))
+        self.names = check_names(name, [column for group in self._groups for column in group])
+        lengths = {len(column) for column in self._columns.values()}
+        if len(lengths) > 1:
+            raise TableError(f"{name}: the arrays have different numbers of rows: {sorted(lengths)}")
+        self.size: int | None = lengths.pop() if lengths else 0
+
+    def views(self, columns: Sequence[str], rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
+        """Give the columns side by side without a copy, `rows` rows at a time; None where they are not float64."""
+        positions(self, columns)
+        parts, start = [], 0
+        while start < len(columns):
+            names = next((n for n in self._groups if tuple(columns[start : start + len(n)]) == n), (columns[start],))
+            parts.append(self._groups[names] if names in self._groups else self._columns[columns[start]][:, None])
+            start += len(names)
+        if any(part.dtype != np.float64 for part in parts):
+            return None
+        size = self.size or 0
+        return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
 
     def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
         """See `lr_runtime.tables.Table.kinds`."""

@@ -6,18 +6,24 @@ how many threads took blocks nor on how the rows arrived.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from lr_trainer.extended import two_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import torch
     from numpy.typing import NDArray
+
+
+_NEAR = 64.0
+"""How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
+_WIDTH = 512
 
 
 @dataclass(frozen=True)
@@ -84,30 +90,92 @@ class Moments:
         )
 
 
-def block_moments(block: torch.Tensor, weights: torch.Tensor | None = None) -> Moments:
-    """Return the moments of one block, float64 (rows, columns) with at least one row, computed on its device.
+def block_moments(*parts: torch.Tensor, weights: torch.Tensor | None = None) -> Moments:
+    """Return the moments of one block, computed on its device.
 
-    Two passes over a block that is in the cache: deviations from the rounded mean, then the deviations' own mean taken
-    out (Chan, Golub and LeVeque 1983, the corrected two-pass algorithm). `weights` is float64 (rows,), positive.
+    One pass: deviations from the first row, then their own mean taken out, which rounds little because that row is
+    near the mean; where it is not, once more about the mean (Chan, Golub and LeVeque 1983).
+
+    Args:
+        parts: float64 (rows, columns), at least one row; several stand for their columns side by side.
+        weights: float64 (rows,), positive.
     """
-    total = float(block.shape[0]) if weights is None else float(weights.sum())
-    mean = _mean(block, weights, total)
-    deviations = block - mean
-    remainder = _mean(deviations, weights, total)
+    shift = [part[0] for part in parts]
+    moments, is_near = _about(shift, parts, weights)
+    if not is_near:
+        mean = torch.from_numpy(moments.mean).to(parts[0].device)
+        ends = np.cumsum([part.shape[1] for part in parts]).tolist()
+        moments, _ = _about(
+            [mean[end - part.shape[1] : end] for end, part in zip(ends, parts, strict=True)], parts, weights
+        )
+    return moments
+
+
+def _about(
+    shift: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weights: torch.Tensor | None
+) -> tuple[Moments, bool]:
+    """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
+    rows = parts[0].shape[0]
+    deviations = _scratch.block(rows, sum(part.shape[1] for part in parts), parts[0].device)
+    start = 0
+    for part, origin in zip(parts, shift, strict=True):
+        torch.sub(part, origin, out=deviations[:, start : start + part.shape[1]])
+        start += part.shape[1]
+    total = float(rows) if weights is None else float(weights.sum())
+    sums = _sum(deviations) if weights is None else weights @ deviations
     weighted = deviations if weights is None else deviations * weights[:, None]
-    gram = _array(deviations.T @ weighted - total * remainder.outer(remainder))
-    minimum, maximum = block.aminmax(dim=0)
-    high, low = two_sum(_array(mean), _array(remainder))
-    return Moments(
-        count=np.array(float(block.shape[0])),
+    gram, away = _array(deviations.T @ weighted), _array(sums) / total
+    comoment = gram - total * np.outer(away, away)
+    ranges = [_range(part) for part in parts]
+    high, low = two_sum(_array(torch.cat(list(shift))), away)
+    moments = Moments(
+        count=np.array(float(rows)),
         weight=np.array(total),
         log_weight=np.array(0.0 if weights is None else float(weights.log().sum())),
         mean=high,
         mean_low=low,
-        comoment=(gram + gram.T) / 2,
-        minimum=_array(minimum),
-        maximum=_array(maximum),
+        comoment=(comoment + comoment.T) / 2,
+        minimum=_array(torch.cat([low for low, _ in ranges])),
+        maximum=_array(torch.cat([high for _, high in ranges])),
     )
+    return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
+
+
+class _Scratch(threading.local):
+    """Room for the deviations of one block, kept by each thread: new memory of this size costs a page fault a page."""
+
+    def __init__(self) -> None:
+        self._room = torch.empty(0, dtype=torch.float64)
+
+    def block(self, rows: int, columns: int, device: torch.device) -> torch.Tensor:
+        """Return float64 (rows, columns) with whatever stood there."""
+        if self._room.numel() < rows * columns or self._room.device != device:
+            self._room = torch.empty(rows * columns, dtype=torch.float64, device=device)
+        return self._room[: rows * columns].view(rows, columns)
+
+
+_scratch = _Scratch()
+
+
+def _sum(block: torch.Tensor) -> torch.Tensor:
+    wide, tail = _wide(block)
+    return wide.sum(dim=0).view(-1, block.shape[1]).sum(dim=0) + tail.sum(dim=0)
+
+
+def _range(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    wide, tail = _wide(block)
+    low, high = wide.aminmax(dim=0) if len(wide) else (block[:1], block[:1])
+    rows = torch.cat([low.view(-1, block.shape[1]), high.view(-1, block.shape[1]), tail])
+    low, high = rows.aminmax(dim=0)
+    return low, high
+
+
+def _wide(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the block with several rows in one, and the rows left over: torch reduces few columns slowly."""
+    columns = block.shape[1]
+    together = max(1, _WIDTH // columns)
+    whole = block.shape[0] // together * together if block.is_contiguous() else 0
+    return block[:whole].reshape(-1, together * columns), block[whole:]
 
 
 def merged(parts: Iterable[Moments]) -> Moments | None:
@@ -126,10 +194,6 @@ def merged(parts: Iterable[Moments]) -> Moments | None:
     while tree:
         total = tree.pop()[1].merge(total)
     return total
-
-
-def _mean(block: torch.Tensor, weights: torch.Tensor | None, total: float) -> torch.Tensor:
-    return block.mean(dim=0) if weights is None else (weights @ block) / total
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float64]:

@@ -11,10 +11,11 @@ import torch
 
 from lr_runtime.errors import FitError, TableError, escaped
 from lr_runtime.terms import Term
-from lr_trainer.blocks import in_blocks, over_blocks
+from lr_trainer.blocks import BLOCK_ROWS, in_blocks, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended
 from lr_trainer.gram import block_gram
+from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
 from lr_trainer.survey import Survey, survey
@@ -93,7 +94,25 @@ class Passes:
 
     def moments(self) -> Moments:
         """Take the pass for the float64 moments of the terms and targets."""
-        return self._some(merged(over_blocks(self._moments_of, self._blocks())))
+        in_place = self._moments_in_place()
+        return self._some(in_place or merged(over_blocks(self._moments_of, self._blocks())))
+
+    def _moments_in_place(self) -> Moments | None:
+        """Take it over arrays in memory as they stand; None where there are none, or a value is missing or infinite."""
+        table = self.rows.table
+        if not isinstance(table, ArrayTable) or not self.design.is_plain or self.roles.weight is not None:
+            return None
+        views = table.views(self.roles.numbers, BLOCK_ROWS)
+        if views is None:
+            return None
+        blocks = (tuple(self._tensor(part) for part in block) for block in views)
+        moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
+        self.rows.read = moments.rows if moments is not None else 0
+        return moments if moments is not None and np.isfinite(moments.comoment).all() else None
+
+    def _tensor(self, array: Array) -> torch.Tensor:
+        # torch warns of memory that it may not write to; nothing here writes, and a block's copy is small.
+        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device)
 
     def moments_by_part(self, parts: Parts) -> list[Moments | None]:
         """Take that pass for each part of the rows apart."""
@@ -162,7 +181,7 @@ class Passes:
         x, y, weights = self._split(block)
         if self.design.is_plain and weights is None:
             return block_moments(block)
-        return block_moments(torch.cat([self.design.expand(x), y], dim=1), weights)
+        return block_moments(self.design.expand(x), y, weights=weights)
 
     def _gram_of(self, block: torch.Tensor, design: Design) -> Extended[Array]:
         x, y, weights = self._split(block)

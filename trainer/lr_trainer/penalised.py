@@ -33,6 +33,7 @@ from lr_trainer.errors import (
     TooFewHeldOutError,
     WeakPenaltyError,
 )
+from lr_trainer.least_squares import CONSTANT
 from lr_trainer.moments import Moments
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ _RIDGE_SPAN = 1e-10
 
 _RIDGE_TOP = 100.0
 
-_CONSTANT = 1e-12
-"""A column whose range is below this share of its size carries rounding, not information."""
+_LEAST_RATIO = 0.01
 
 _UNIT_ROUNDOFF = 2.0**-53
+
 _ROUNDS = 1000
+"""The most rounds of a descent."""
+
+_CYCLES = 50
+"""The most cycles over the active columns in a round."""
+
+_STEPS = 20
+"""The penalties that lead to a single one, each a start for the next."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,7 @@ def normal(moments: Moments, outputs: int, *, intercept: bool = True) -> Normal:
     if not intercept:
         return _about(moments, outputs, None)
     size = np.maximum(np.abs(moments.minimum), np.abs(moments.maximum))
-    varies = moments.maximum - moments.minimum > _CONSTANT * size
+    varies = moments.maximum - moments.minimum > CONSTANT * size
     return _parts(np.where(np.outer(varies, varies), moments.comoment, 0.0), float(moments.weight), outputs)
 
 
@@ -184,9 +192,7 @@ def solve(equations: Normal, l1: ArrayLike, l2: ArrayLike) -> Penalised:
             raise OutOfRangeError(f"the penalty {name}", float(value), "a finite number of at least 0")
     unit = _Unit.of(equations)
     fits = [
-        _descend(unit.correlation, cross, float(a), float(b), np.zeros_like(cross))
-        if a
-        else _ridge(unit, cross, float(b))
+        (_lasso if a else _ridge)(unit.correlation, cross, float(a), float(b))
         for cross, a, b in zip(unit.cross.T, l1s, l2s, strict=True)
     ]
     weight = unit.weight(np.array(fits))
@@ -203,22 +209,22 @@ def choose(folds: Sequence[Moments], outputs: int, *, l1_ratio: float = 1.0, int
     hundredth of s (no eigenvalue of R exceeds that number), down to 1e-10 of it, least squares to a few digits.
 
     Raises:
-        OutOfRangeError: `l1_ratio` is not between 0 and 1.
+        OutOfRangeError: `l1_ratio` is neither 0 nor from 0.01 to 1; below, the path ends at an l2 that is still large.
         TooFewFoldsError: there are fewer than 2 folds.
         NotConvergedError: as for `solve`.
     """
-    if not 0 <= l1_ratio <= 1:
-        raise OutOfRangeError("the l1 ratio", l1_ratio, "a number from 0 (ridge) to 1 (lasso)")
+    if l1_ratio != 0 and not _LEAST_RATIO <= l1_ratio <= 1:
+        raise OutOfRangeError("the l1 ratio", l1_ratio, f"0 (ridge), or a number from {_LEAST_RATIO} to 1 (lasso)")
     if len(folds) < 2:
         raise TooFewFoldsError(len(folds))
     l1, l2 = _penalties(normal(reduce(Moments.merge, folds), outputs, intercept=intercept), l1_ratio)
-    squares = np.zeros_like(l1)
+    squares, fit_path = np.zeros_like(l1), _path if l1_ratio else _ridge_path
     for index, fold in enumerate(folds):
         train = reduce(Moments.merge, [*folds[:index], *folds[index + 1 :]])
         held = _about(fold, outputs, train if intercept else None)
         unit = _Unit.of(normal(train, outputs, intercept=intercept))
         for output, cross in enumerate(unit.cross.T):
-            fits = _path(unit.correlation, cross, l1[output], l2[output])
+            fits = fit_path(unit.correlation, cross, l1[output], l2[output])
             squares[output] += _squares(held, unit.weight(fits), output)
     return Curve(l1, l2, squares / sum(float(fold.weight) for fold in folds))
 
@@ -270,23 +276,29 @@ def _penalties(equations: Normal, l1_ratio: float) -> tuple[NDArray[np.float64],
     if l1_ratio == 0:
         l2 = _RIDGE_TOP * max(len(unit.sd), 1) * np.geomspace(1.0, _RIDGE_SPAN, PENALTIES)
         return np.zeros((outputs, PENALTIES)), np.tile(l2, (outputs, 1))
-    l1 = np.outer(np.abs(unit.cross).max(axis=0, initial=0.0), np.geomspace(1.0, _SPAN, PENALTIES))
     sd = np.sqrt(equations.total / equations.count)
-    return l1, l1 / np.where(sd > 0, sd, 1.0)[:, None] * ((1.0 - l1_ratio) / l1_ratio)
+    sd[sd == 0] = 1.0
+    top = np.abs(unit.cross).max(axis=0, initial=0.0)
+    l1 = np.outer(np.where(top > 0, top, sd), np.geomspace(1.0, _SPAN, PENALTIES))
+    return l1, l1 / sd[:, None] * ((1.0 - l1_ratio) / l1_ratio)
+
+
+def _ridge_path(
+    R: NDArray[np.float64], r: NDArray[np.float64], _: NDArray[np.float64], l2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (R + l2 I)^-1 r, float64 (penalties, kept), for each of the penalties (penalties,)."""
+    values, vectors = np.linalg.eigh(R)
+    return np.asarray(((vectors.T @ r) / (np.maximum(values, 0.0) + l2[:, None])) @ vectors.T)
 
 
 def _path(
     R: NDArray[np.float64], r: NDArray[np.float64], l1: NDArray[np.float64], l2: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return b, float64 (penalties, kept), for each of the penalties (penalties,), each from the one before."""
-    if not l1.any():
-        values, vectors = np.linalg.eigh(R)
-        ridge: NDArray[np.float64] = ((vectors.T @ r) / (np.maximum(values, 0.0) + l2[:, None])) @ vectors.T
-        return ridge
-    path = np.zeros((len(l1), len(r)))
-    for index, (a, b) in enumerate(zip(l1, l2, strict=True)):
-        path[index] = _descend(R, r, float(a), float(b), path[max(index - 1, 0)])
-    return path
+    fits = [np.zeros_like(r)]
+    for a, b in zip(l1, l2, strict=True):
+        fits.append(_descend(R, r, float(a), float(b), fits[-1]))
+    return np.array(fits[1:])
 
 
 def _squares(held: Normal, weight: NDArray[np.float64], output: int) -> NDArray[np.float64]:
@@ -295,12 +307,12 @@ def _squares(held: Normal, weight: NDArray[np.float64], output: int) -> NDArray[
     return np.asarray(np.maximum(held.total[output] - np.einsum("pt,pt->p", weight, slope), 0.0))
 
 
-def _ridge(unit: _Unit, r: NDArray[np.float64], l2: float) -> NDArray[np.float64]:
+def _ridge(R: NDArray[np.float64], r: NDArray[np.float64], _: float, l2: float) -> NDArray[np.float64]:
     """Return (R + l2 I)^-1 r, float64 (kept,)."""
     terms = len(r)
     if not terms:
         return np.zeros(0)
-    matrix = unit.correlation + l2 * np.eye(terms)
+    matrix = R + l2 * np.eye(terms)
     norm, lost = float(np.abs(matrix).sum(axis=0).max()), 64 * terms * _UNIT_ROUNDOFF
     factor, failed = linalg.lapack.dpotrf(matrix)
     if failed or linalg.lapack.dpocon(factor, norm)[0] <= lost:
@@ -308,13 +320,24 @@ def _ridge(unit: _Unit, r: NDArray[np.float64], l2: float) -> NDArray[np.float64
     return np.asarray(linalg.lapack.dpotrs(factor, r)[0])
 
 
+def _lasso(R: NDArray[np.float64], r: NDArray[np.float64], l1: float, l2: float) -> NDArray[np.float64]:
+    """Return b, float64 (kept,), at the end of a path from the l1 where it is 0: far faster on p > n."""
+    top = float(np.abs(r).max(initial=0.0))
+    if l1 >= top:
+        return np.zeros_like(r)
+    steps = top * np.geomspace(1.0, max(l1 / top, _UNIT_ROUNDOFF), _STEPS)
+    steps[-1] = l1
+    return np.asarray(_path(R, r, steps, np.full(_STEPS, l2))[-1])
+
+
 def _descend(
     R: NDArray[np.float64], r: NDArray[np.float64], l1: float, l2: float, start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return b, float64 (kept,), by coordinate descent from `start`, as `solve` says.
 
-    A round is one cycle over the active columns (Friedman et al. 2010, eq. 5 and 8, with their covariance updates) and
-    a step to the minimum for the signs that it leaves: the cycle finds the active set, the step the last digits.
+    A round is cycles over the active columns (Friedman et al. 2010, eq. 5 and 8, with the covariance updates of their
+    section 2.2) until one leaves all signs as they are, and a step to the minimum for these signs: the cycles find the
+    active set, the step the last digits.
     """
     b, reach, residual, tolerance = start.copy(), np.abs(r).max(initial=0.0), 0.0, 0.0
     for _ in range(_ROUNDS):
@@ -327,15 +350,19 @@ def _descend(
             return b
         active = np.flatnonzero((b != 0) | (missed > tolerance))
         inside = R[np.ix_(active, active)]
-        part, slope = _cycle(inside, slope[active], l1, l2, b[active])
-        b[active] = _settle(inside, slope, l1, l2, part)
+        part, slope = b[active], slope[active]
+        for _ in range(_CYCLES):
+            before = np.sign(part)
+            _cycle(inside, slope, l1, l2, part)
+            if np.array_equal(before, np.sign(part)):
+                break
+        _settle(inside, slope, l1, l2, part)
+        b[active] = part
     raise NotConvergedError(l1, l2, residual, tolerance)
 
 
-def _cycle(
-    R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return b and r - R b, each float64 (active,), after each of b has gone to its minimum in turn."""
+def _cycle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]) -> None:
+    """Take each of b (active,) to its minimum in turn, in place; `slope` stays r - R b."""
     for j, row in enumerate(R):
         old = float(b[j])
         full = float(slope[j]) + old
@@ -343,13 +370,10 @@ def _cycle(
         if new != old:
             b[j] = new
             slope -= (new - old) * row
-    return b, slope
 
 
-def _settle(
-    R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return b, float64 (active,), at the minimum for its signs, or where coefficients on the way there reached 0.
+def _settle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]) -> None:
+    """Take b (active,) to the minimum for its signs, in place, or to where coefficients on the way there reached 0.
 
     With the signs fixed the objective is quadratic. The diagonal gets a little more than rounding can take from it, so
     dependent columns have a direction too: one along which the objective falls until one of them reaches 0.
@@ -370,7 +394,6 @@ def _settle(
         b[support] = here + shares[first] * step
         b[support[first]] = 0.0
         slope -= R[:, support] @ (b[support] - here)
-    return b
 
 
 def _shares(here: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
