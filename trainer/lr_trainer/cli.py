@@ -6,20 +6,21 @@ import csv
 import json
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import command, is_stdout, note, output_option, progress, read_as, table_options
+from lr_runtime.console import command, is_stdout, note, output_option, progress, table_options
 from lr_runtime.errors import OptionError, escaped, needs_extra
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_runtime.tables import TableOptions
+    from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
 
@@ -80,6 +81,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 @_all(_FIT_OPTIONS)
 @click.option("--update", type=click.Path(path_type=Path), help="Add TABLE's rows to this checkpoint's.")
 @click.option("--merge", is_flag=True, help="TABLES are checkpoints: join their rows.")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What a bad row does (stop).")
 @click.option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
 @_all(_LESSON_OPTIONS)
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
@@ -90,24 +92,25 @@ def main(
     tables: tuple[str, ...],
     update: Path | None,
     merge: bool,
+    on_error: str,
     dry_run: bool,
     device: Device,
     output: Path | None,
-    delimiter: str,
-    decimal: str,
-    no_header: bool,
+    reading: TableOptions,
     as_json: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
     """Fit a linear model to TABLES and write a checkpoint; without any, the first PyTorch lesson.
 
-    TABLES are CSV, JSON lines, Parquet or Arrow files, or "-" for standard input, fitted exactly, by least squares.
+    TABLES are CSV, JSON lines, Parquet or Arrow files, folders of them, quoted patterns, or "-" for standard input:
+    together one table, fitted exactly, by least squares.
 
     \b
     Examples:
       lr-train
       lr-train calibration.csv --target y
+      lr-train monday.csv tuesday.csv --target y --on-error skip
       lr-train readings.parquet --target y --features rh,temp --degree 2 -o sensor.safetensors
       lr-train today.csv --update sensor.safetensors -o sensor.safetensors
       lr-train --merge north.safetensors south.safetensors -o both.safetensors
@@ -115,7 +118,7 @@ def main(
     output = output or Path("model.safetensors")
     say = partial(click.echo, err=is_stdout(output))
     started = time.perf_counter()
-    options = read_as(delimiter, decimal, no_header)
+    options = replace(reading, skips=on_error == "skip")
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
@@ -153,28 +156,45 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
 def _fit(
     tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, *, quiet: bool
 ) -> Checkpoint:
-    from lr_runtime.tables import open_table
-
+    # What is wrong with the table's header is said before torch is imported, which takes seconds.
+    table = _opened(tables, options)
+    _check_columns(table, chosen)
     with needs_extra("train"):
         from lr_trainer.fitting import fit
     if chosen.pop("no_intercept", None):
         chosen["intercept"] = False
-    table = open_table(tables[0], options)
     with progress("reading", table.size, quiet=quiet) as advance:
         return fit(table, **{"target": None, **chosen}, device=device, advance=advance)
+
+
+def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
+    from lr_runtime.tables import open_table
+
+    return open_table(tables, options, warn=lambda line: note(f"lr-train: {line}", quiet=False))
+
+
+def _check_columns(table: Table, chosen: dict[str, Any]) -> None:
+    with needs_extra("train"):
+        from lr_trainer.rows import roles_of
+    roles_of(
+        table,
+        targets=chosen.get("target", []),
+        features=chosen.get("features"),
+        ignore=chosen.get("ignore", []),
+        weight=chosen.get("weight"),
+        category=chosen.get("category", []),
+    )
 
 
 def _update(
     tables: tuple[str, ...], update: Path | None, options: TableOptions, device: Device, *, quiet: bool
 ) -> Checkpoint:
-    from lr_runtime.tables import open_table
-
     with needs_extra("train"):
         from lr_trainer import joining
         from lr_trainer.checkpoint import Checkpoint
     if not tables or update is None:
         raise OptionError("--update needs a table with the new rows: lr-train TABLE --update CHECKPOINT")
-    checkpoint, table = Checkpoint.load(update), open_table(tables[0], options)
+    checkpoint, table = Checkpoint.load(update), _opened(tables, options)
     with progress("reading", table.size, quiet=quiet) as advance:
         return joining.update(checkpoint, table, device=device, advance=advance)
 
@@ -189,11 +209,12 @@ def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
 
 
 def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], say: Say, *, as_json: bool) -> None:
-    from lr_runtime.tables import open_table
-
+    if not tables:
+        raise OptionError("--dry-run shows a table: lr-train TABLE --dry-run")
+    table = _opened(tables, options)
     with needs_extra("train"):
         from lr_trainer.looking import look
-    seen = look(open_table(tables[0], options), category)
+    seen = look(table, category)
     say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
 
 
@@ -226,3 +247,8 @@ def _warn(checkpoint: Checkpoint) -> None:
     for reason, names in (("constant", checkpoint.fit["constant"]), ("collinear", checkpoint.fit["collinear"])):
         for name in names:
             note(f"lr-train: warning: {escaped(name)} is {reason}: dropped, its weight is 0", quiet=False)
+    for caution in checkpoint.fit.get("cautions", ()):
+        note(f"lr-train: warning: {caution}", quiet=False)
+    if skipped := checkpoint.fit.get("rows_skipped"):
+        rows = f"{skipped} bad {'row was' if skipped == 1 else 'rows were'} skipped"
+        note(f"lr-train: warning: {rows}, beside {checkpoint.fit['rows']} fitted", quiet=False)

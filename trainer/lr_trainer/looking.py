@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Kind
-    from lr_runtime.tables import Table
+    from lr_runtime.tables import ColumnKind, Table
 
 _MOST_CATEGORIES = 20
 
@@ -26,11 +25,11 @@ class ColumnLook:
     """What a column holds.
 
     `minimum`, `maximum` and `mean` are those of a numeric column's values, None where there are none; `categories` the
-    first of a category's values in sorted order, and `distinct` how many there are.
+    first of a category's or date's values in sorted order, and `distinct` how many there are.
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     missing: int
     minimum: float | None = None
     maximum: float | None = None
@@ -55,10 +54,11 @@ class Look:
         yield f"{self.rows} rows"
         for column in self.columns:
             missing = f", {column.missing} missing" if column.missing else ""
+            more = ", ..." if (column.distinct or 0) > len(column.categories) else ""
             if column.kind == "category":
-                more = ", ..." if (column.distinct or 0) > len(column.categories) else ""
-                values = ", ".join(column.categories)
-                yield f"{column.name}: category of {column.distinct}{missing}: {values}{more}"
+                yield f"{column.name}: category of {column.distinct}{missing}: {', '.join(column.categories)}{more}"
+            elif column.kind == "date":
+                yield f"{column.name}: dates{missing}: {column.categories[0]}, ... (write them as numbers to use them)"
             elif column.minimum is None:
                 yield f"{column.name}: no values{missing}"
             else:
@@ -72,9 +72,9 @@ def look(table: Table, category: Sequence[str] = ()) -> Look:
         TableError: a cell of a numeric column is no number, or a row is ragged.
         MissingColumnError: a column of `category` is not there.
     """
-    kinds = table.kinds(table.names) | dict.fromkeys(category, "category")
-    numbers = [name for name in table.names if kinds[name] == "number"]
-    texts = [name for name in table.names if kinds[name] == "category"]
+    kinds: dict[str, ColumnKind] = {**table.kinds(table.names), **dict.fromkeys(category, "category")}
+    numbers = [name for name in table.names if kinds.get(name, "number") == "number"]
+    texts = [name for name in table.names if name not in numbers]
     found: dict[str, set[str]] = {name: set() for name in texts}
     missing = dict.fromkeys(texts, 0)
     rows = 0
@@ -90,7 +90,7 @@ def look(table: Table, category: Sequence[str] = ()) -> Look:
 
     seen = survey(in_blocks(values(), len(numbers)), len(numbers))
     looks = {
-        name: ColumnLook(name, "category", missing[name], distinct=len(values), categories=_first(values))
+        name: ColumnLook(name, kinds[name], missing[name], distinct=len(values), categories=_first(values))
         for name, values in found.items()
     }
     for place, name in enumerate(numbers):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
+from lr_runtime.tables import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,6 +76,9 @@ def roles_of(
         OptionError: no target, a column in two parts, or no feature left.
         MissingColumnError: a column is not in the table.
     """
+    targets, ignore, category = _composed(targets), _composed(ignore), _composed(category)
+    features = None if features is None else _composed(features)
+    weight = None if weight is None else _composed([weight])[0]
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
@@ -90,8 +95,13 @@ def roles_of(
     if strangers := [name for name in category if name not in names]:
         raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
     kinds = table.kinds([*names, *targets])
-    texts = [name for name in names if kinds[name] == "category"]
+    texts = [name for name in names if kinds.get(name) == "category"]
     return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]))
+
+
+def _composed(names: Sequence[str]) -> list[str]:
+    """Return names as tables have them (NFC), whatever the keyboard made of them."""
+    return [unicodedata.normalize("NFC", name) for name in names]
 
 
 class Rows:
@@ -103,6 +113,7 @@ class Rows:
     Attributes:
         read: the number of rows of the last pass.
         dropped: how many of them were left out for a missing value.
+        skipped: how many rows beside them were bad, and left out because `TableOptions.skips` says so.
     """
 
     def __init__(
@@ -112,13 +123,15 @@ class Rows:
         self.roles = roles
         self.read = 0
         self.dropped = 0
+        self.skipped = 0
         self._missing = missing
         self._advance = advance
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level."""
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
-        for batch in self.table.batches([], self.roles.coded):
+        # With the numbers, so that a row skipped for one of them gives no level either.
+        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
             for name, coded in zip(self.roles.coded, batch.categories, strict=True):
                 found[name].update(coded.values)
         return {name: tuple(sorted(values)) for name, values in found.items()}
@@ -129,10 +142,11 @@ class Rows:
         Raises:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
-        self.read = self.dropped = 0
+        self.read = self.dropped = self.skipped = 0
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
             values = self._placed(batch, levels)
             self.read += len(values)
+            self.skipped += batch.skipped
             missing = np.isnan(values)
             if missing.any():
                 if self._missing.drops:
@@ -159,8 +173,9 @@ class Rows:
             coded = next(categories)
             places = {level: place for place, level in enumerate(levels[name])}
             if unknown := [value for value in coded.values if value not in places]:
+                file = batch.file or self.table.name
                 raise TableError(
-                    f"{self.table.name}, column {escaped(name)}: the category {escaped(unknown[0])} is new; "
+                    f"{file}, column {escaped(name)}: the category {escaped(unknown[0])} is new; "
                     f"the fit knows {listed(levels[name])}. Fit all rows at once"
                 )
             known = np.array([*(places[value] for value in coded.values), np.nan])
@@ -179,7 +194,7 @@ class Rows:
         more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
         ways = ", mean or indicator" if column < len(self.roles.features) else ""
         raise TableError(
-            f"{self.table.name} {batch.where(row)}, column {escaped(names[column])}: the value is missing{more}. "
+            f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
             f"Fill it in, or use --missing drop{ways}"
         )
 
