@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_trainer.blocks import BLOCK_ROWS, in_blocks, over_blocks
+from lr_trainer.blocks import block_rows, in_blocks, over_blocks
 from lr_trainer.moments import Moments, block_moments, merged
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_ranges_are_the_rows_own(rows: NDArray[np.float64]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=8), st.sampled_from([1, 2, 3]))
 def test_bits_depend_neither_on_batches_nor_on_threads(cuts: list[int], threads: int) -> None:
-    rows = np.random.default_rng(3).normal(size=(3 * BLOCK_ROWS + 17, 2)) + 5
+    rows = np.random.default_rng(3).normal(size=(3 * block_rows(2) + 17, 2)) + 5
     batches = np.array_split(rows, sorted(cut % len(rows) for cut in cuts))
     assert_same_bits(total(in_blocks([rows], 2)), total(in_blocks(batches, 2), threads))
 

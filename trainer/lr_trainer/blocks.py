@@ -16,24 +16,32 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BLOCK_ROWS = 1 << 14
+_MOST_ROWS = 1 << 14
+_FEWEST_ROWS = 1 << 8
+_NUMBERS = 1 << 22
 
 B = TypeVar("B")
 T = TypeVar("T")
 
 
+def block_rows(columns: int) -> int:
+    """Return how many rows a block has: fewer of a wide table, so that there are blocks for every thread."""
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, 1 << (_NUMBERS // columns).bit_length() - 1))
+
+
 def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[torch.Tensor]:
-    """Cut batches of any number of rows into blocks of BLOCK_ROWS, the last one shorter."""
-    block, filled = np.empty((BLOCK_ROWS, columns)), 0
+    """Cut batches of any number of rows into blocks of `block_rows`, the last one shorter."""
+    rows = block_rows(max(columns, 1))
+    block, filled = np.empty((rows, columns)), 0
     for batch in batches:
         start = 0
         while start < len(batch):
-            taken = min(BLOCK_ROWS - filled, len(batch) - start)
+            taken = min(rows - filled, len(batch) - start)
             block[filled : filled + taken] = batch[start : start + taken]
             start, filled = start + taken, filled + taken
-            if filled == BLOCK_ROWS:
+            if filled == rows:
                 yield torch.from_numpy(block)
-                block, filled = np.empty((BLOCK_ROWS, columns)), 0
+                block, filled = np.empty((rows, columns)), 0
     if filled:
         yield torch.from_numpy(block[:filled])
 

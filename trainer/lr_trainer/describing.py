@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Missing
+    from lr_runtime.contract import Kind, Missing
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.solving import Solved
@@ -35,6 +35,7 @@ class Source:
     passes: int
     rows_read: int
     rows_dropped: int
+    rows_skipped: int = 0
 
 
 def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], source: Source) -> Checkpoint:
@@ -71,7 +72,28 @@ def columns_of(
     names: Sequence[str], levels: Mapping[str, tuple[str, ...]], design: Design, moments: Moments
 ) -> tuple[Column, ...]:
     """Describe the input columns; ranges are those of the rows that were fitted, a missing value counts as its fill."""
-    return tuple(_column(index, name, levels.get(name), design, moments) for index, name in enumerate(names))
+    ranges, indicated = ranges_of(design, moments), {term.column for term in design.terms if term.missing}
+    columns = []
+    for index, name in enumerate(names):
+        policy: Missing = "indicator" if index in indicated else "mean"
+        if np.isnan(design.fill[index]):
+            policy = "error"
+        found = levels.get(name)
+        kind: Kind = "number" if found is None else "category"
+        low, high = ranges[index] if found is None else (0.0, float(max(len(found) - 1, 0)))
+        columns.append(Column(name, low, high, None, kind, policy, found or ()))
+    return tuple(columns)
+
+
+def ranges_of(design: Design, moments: Moments) -> dict[int, tuple[float, float]]:
+    """Return the smallest and the largest value of each numeric column."""
+    ranges = {}
+    for place, term in enumerate(design.terms):
+        if term.power == 1 and term.category is None and not term.missing:
+            ends = np.array([moments.minimum[place], moments.maximum[place]])
+            low, high = (ends * design.scale[term.column] + design.origin[term.column]).tolist()
+            ranges[term.column] = (low, high)
+    return ranges
 
 
 def term_names(design: Design, columns: tuple[Column, ...]) -> list[str]:
@@ -79,32 +101,12 @@ def term_names(design: Design, columns: tuple[Column, ...]) -> list[str]:
     return [term.name(columns) for term in design.terms]
 
 
-def _column(index: int, name: str, levels: tuple[str, ...] | None, design: Design, moments: Moments) -> Column:
-    policy = _policy(design, index)
-    if levels is not None:
-        return Column(name, 0.0, float(max(len(levels) - 1, 0)), None, "category", policy, levels)
-    low, high = range_of(index, design, moments)
-    return Column(name, low, high, None, "number", policy)
-
-
-def range_of(column: int, design: Design, moments: Moments) -> tuple[float, float]:
-    """Return the smallest and the largest value of a numeric column."""
-    term = next(place for place, term in enumerate(design.terms) if term.column == column)
-    ends = np.array([moments.minimum[term], moments.maximum[term]]) * design.scale[column] + design.origin[column]
-    return float(ends[0]), float(ends[1])
-
-
-def _policy(design: Design, column: int) -> Missing:
-    if np.isnan(design.fill[column]):
-        return "error"
-    return "indicator" if any(term.missing and term.column == column for term in design.terms) else "mean"
-
-
 def _rows_report(moments: Moments, columns: tuple[Column, ...], source: Source) -> dict[str, Any]:
     return {
         "rows": moments.rows,
         "rows_read": source.rows_read,
         "rows_dropped": source.rows_dropped,
+        "rows_skipped": source.rows_skipped,
         "passes": source.passes,
         "columns": [column.name for column in columns],
         "ranges": {column.name: [column.minimum, column.maximum] for column in columns if column.kind == "number"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
+from lr_trainer.cautions import cautions, check_not_the_target
 from lr_trainer.describing import Source, columns_of, describe, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
@@ -17,7 +18,7 @@ from lr_trainer.moments import Moments
 from lr_trainer.passes import Parts, Passes
 from lr_trainer.penalised import choose, conformal_quantile
 from lr_trainer.rows import Missing, Rows, roles_of
-from lr_trainer.solving import Penalty, solve_shrunk, solve_with_passes
+from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,11 +140,15 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = passes.moments()
     columns = columns_of(passes.roles.features, passes.levels, passes.design, moments)
     names = term_names(passes.design, columns)
+    check_not_the_target(moments, names, passes.roles.targets)
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
-    checkpoint = describe(moments, solved, columns, _source(passes))
-    return checkpoint if shape.interval is None else checkpoint.reported(interval=shape.interval)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    if shape.interval is None:
+        return checkpoint
+    needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
+    return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], needless])
 
 
 def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
@@ -155,15 +160,21 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
-    checkpoint = describe(moments, solved, columns, _source(passes)).reported(
-        penalty="minimum norm" if penalty is None else asdict(penalty)
-    )
+    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
     if shape.interval is None:
         return checkpoint
     residuals = passes.residuals(checkpoint, parts, parts.held_out)
     half_width = conformal_quantile(residuals, shape.interval).tolist()
     conformal = {"level": shape.interval, "half_width": half_width, "rows": len(residuals)}
     return checkpoint.reported(conformal=conformal, passes=passes.count)
+
+
+def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
+    columns, targets = checkpoint.contract.columns, checkpoint.contract.output_names
+    names = term_names(solved.design, columns)
+    return checkpoint.reported(cautions=cautions(moments, solved.design, columns, names, targets))
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
@@ -175,7 +186,7 @@ def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
 
 def _source(passes: Passes) -> Source:
     rows, roles = passes.rows, passes.roles
-    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped)
+    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
 
 
 def opened(source: str | Path | Table | Mapping[str, ArrayLike], options: TableOptions | None) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer.describing import Source, describe, range_of, term_names
+from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
 from lr_trainer.fitting import opened
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lr_runtime.contract import Column
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
@@ -89,20 +88,15 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
 
 def _joined(checkpoint: Checkpoint, moments: Moments, passes: int, read: int, dropped: int) -> Checkpoint:
     design = without_origins(Design.of(checkpoint))
+    ranges = ranges_of(design, moments)
     columns = tuple(
-        _widened(column, place, design, moments) for place, column in enumerate(checkpoint.contract.columns)
+        replace(column, minimum=ranges[place][0], maximum=ranges[place][1]) if place in ranges else column
+        for place, column in enumerate(checkpoint.contract.columns)
     )
     intercept = checkpoint.fit["intercept"]
     solved = solve_from_moments(moments, design, term_names(design, columns), intercept=intercept)
     source = Source(checkpoint.contract.output_names, checkpoint.fit["weight"], passes, read, dropped)
     return describe(moments, solved, columns, source).reported(digits=digits_left(solved.solution.condition))
-
-
-def _widened(column: Column, place: int, design: Design, moments: Moments) -> Column:
-    if column.kind == "category":
-        return column
-    low, high = range_of(place, design, moments)
-    return replace(column, minimum=low, maximum=high)
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from lr_runtime.errors import FitError, TableError, escaped
 from lr_runtime.terms import Term
-from lr_trainer.blocks import BLOCK_ROWS, in_blocks, over_blocks
+from lr_trainer.blocks import block_rows, in_blocks, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended
 from lr_trainer.gram import block_gram
@@ -102,7 +102,7 @@ class Passes:
         table = self.rows.table
         if not isinstance(table, ArrayTable) or not self.design.is_plain or self.roles.weight is not None:
             return None
-        views = table.views(self.roles.numbers, BLOCK_ROWS)
+        views = table.views(self.roles.numbers, block_rows(self.roles.width))
         if views is None:
             return None
         blocks = (tuple(self._tensor(part) for part in block) for block in views)
