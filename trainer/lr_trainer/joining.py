@@ -64,7 +64,7 @@ def update(
     passes = Passes(rows, device_named(device), intercept=fit["intercept"])
     passes.adopt(without_origins(Design.of(checkpoint)), {c.name: c.categories for c in columns if c.categories})
     moments = Moments.from_arrays(checkpoint.moments).merge(passes.moments())
-    return _joined(checkpoint, moments, passes.count, rows.read, rows.dropped)
+    return _joined(checkpoint, moments, passes.count, rows.read, rows.dropped).reported(rows_skipped=rows.skipped)
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
