@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lr_runtime import Column, Contract, Output
+from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,8 @@ def checkpoint_of(
         linedge="0.1.0",
     )
     biases = np.array(np.broadcast_to(np.asarray(bias, dtype=np.float64), (outputs,)))
-    return Checkpoint(contract, w, biases, each(origin), each(scale))
+    terms = tuple(Term(index) for index in range(columns))
+    return Checkpoint(contract, w, biases, each(origin), each(scale), np.zeros(columns), terms)
 
 
 CHECKPOINTS: dict[str, Callable[[], Checkpoint]] = {

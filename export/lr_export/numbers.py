@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lr_runtime.contract import INPUT_DTYPES
-from lr_runtime.errors import CheckFailedError, escaped
+from lr_runtime.errors import CheckFailedError, UnsupportedModelError, escaped, listed
+from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,9 +50,11 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
     """Return the checkpoint's numbers for `precision`: themselves in float64, correctly rounded in float32.
 
     Raises:
+        UnsupportedModelError: a term is a power, a category, or stands in for a missing value.
         CheckFailedError: a number does not survive: it overflows, or becomes subnormal and loses its digits; or the
             training range of a column is beyond the range of the inputs' dtype.
     """
+    _check_terms(checkpoint)
     compute = COMPUTE_DTYPES[precision]
     _check_ranges(checkpoint, INPUT_DTYPES[precision])
     with np.errstate(over="ignore", under="ignore"):
@@ -68,6 +71,17 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
         io=INPUT_DTYPES[precision],
         compute=compute,
     )
+
+
+def _check_terms(checkpoint: Checkpoint) -> None:
+    columns = checkpoint.contract.columns
+    strange = [term.name(columns) for place, term in enumerate(checkpoint.terms) if term != Term(place)]
+    strange += [f"{column.name} (missing: {column.missing})" for column in columns if column.missing != "error"]
+    if strange:
+        raise UnsupportedModelError(
+            f"the model has terms that lr-export cannot write yet: {listed(strange)}. "
+            "It writes numeric columns as they are; fit without --degree, --category and --missing"
+        )
 
 
 def _check_ranges(checkpoint: Checkpoint, dtype: Literal["float32", "float64"]) -> None:

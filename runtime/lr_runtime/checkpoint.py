@@ -2,7 +2,10 @@
 
 Its float64 numbers *are* the model: output k at a row x is, as exact rational numbers,
 
-    y_k = bias_k + sum_j weight_kj (x_j - origin_j) / scale_j
+    y_k = bias_k + sum_t weight_kt term_t(x)
+
+where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of a category or of a missing value, and a
+missing x_j counts as fill_j.
 
 Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit. The
 header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
@@ -20,6 +23,7 @@ import numpy as np
 from lr_runtime.contract import METADATA_KEY, Contract
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.files import read_bytes, what_it_is
+from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MODEL_TENSORS = ("weight", "bias", "origin", "scale")
+_MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
 _HEADER_LIMIT = 64 << 20
 _RUN_TRAINER = "Run lr-train first, or name a checkpoint"
@@ -40,10 +44,12 @@ class Checkpoint:
 
     Args:
         contract: the columns, outputs and training ranges.
-        weight: float64 (outputs, columns).
+        weight: float64 (outputs, terms).
         bias: float64 (outputs,).
         origin: float64 (columns,), 0 unless a column's mean is far from 0 in its own standard deviations.
         scale: float64 (columns,), powers of two.
+        fill: float64 (columns,), what stands in for a missing value where the column's policy has it; 0 elsewhere.
+        terms: the columns of the design matrix.
         moments: float64 arrays by name, as `lr_trainer.moments.Moments` names its fields.
         fit: the report of the fit, as JSON values.
     """
@@ -53,12 +59,20 @@ class Checkpoint:
     bias: NDArray[np.float64]
     origin: NDArray[np.float64]
     scale: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    terms: tuple[Term, ...]
     moments: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        outputs, columns = len(self.contract.outputs), len(self.contract.columns)
-        shapes = {"weight": (outputs, columns), "bias": (outputs,), "origin": (columns,), "scale": (columns,)}
+        outputs, columns = len(self.contract.outputs), (len(self.contract.columns),)
+        shapes = {
+            "weight": (outputs, len(self.terms)),
+            "bias": (outputs,),
+            "origin": columns,
+            "scale": columns,
+            "fill": columns,
+        }
         for name, shape in shapes.items():
             tensor = getattr(self, name)
             if tensor.shape != shape or tensor.dtype != np.float64:
@@ -79,7 +93,11 @@ class Checkpoint:
 
     def metadata(self) -> dict[str, str]:
         """Return the safetensors header's metadata: one entry, because the format does not keep an order of several."""
-        content = {"contract": json.loads(self.contract.to_json()), "fit": self.fit}
+        content = {
+            "contract": json.loads(self.contract.to_json()),
+            "terms": [term.to_json() for term in self.terms],
+            "fit": self.fit,
+        }
         return {METADATA_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
     @classmethod
@@ -109,16 +127,19 @@ class Checkpoint:
             raise CheckpointError("a safetensors file that lr-train did not write. Name one that it did")
         try:
             described = json.loads(metadata[METADATA_KEY])
-            contract, fit = json.dumps(described["contract"]), dict(described["fit"])
+            contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
+            terms = tuple(Term.from_json(fields, contract.columns) for fields in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
             if not all(name.startswith(_MOMENTS_PREFIX) for name in tensors):
                 raise ValueError("a tensor of no known name")
+        except LinedgeError:
+            raise
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CheckpointError(f"its header is damaged ({error!r:.60}). Train the model again") from error
         moments = {name.removeprefix(_MOMENTS_PREFIX): tensor for name, tensor in tensors.items()}
-        return cls(Contract.from_json(contract), **model, moments=moments, fit=fit)
+        return cls(contract, **model, terms=terms, moments=moments, fit=fit)
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:

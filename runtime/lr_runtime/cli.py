@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, is_stdout, output_option, progress, read_as, table_options
+from lr_runtime.console import command, is_stdout, output_option, progress, table_options
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def main(
     model: Path,
     values: tuple[str, ...],
     output: Path | None,
-    delimiter: str,
-    decimal: str,
-    no_header: bool,
+    reading: TableOptions,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -52,13 +50,12 @@ def main(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from lr_runtime.predictor import Predictor
 
-    options = read_as(delimiter, decimal, no_header)
     predictor = Predictor.load(model)
     if _is_table(values):
-        predictions = _begun(_table_predictions(predictor, values[0], options, quiet=quiet))
+        predictions = _begun(_table_predictions(predictor, values[0], reading, quiet=quiet))
         pieces = _as_json(predictor, predictions) if as_json else _as_csv(predictor, predictions)
     else:
-        prediction = predictor.predict([_one_row(values, predictor.contract.column_names, options)])
+        prediction = predictor.predict([_one_row(values, predictor.contract.column_names, reading)])
         pieces = _as_json(predictor, iter([prediction])) if as_json else _as_line(prediction)
     _write(pieces, output)
 
@@ -106,15 +103,15 @@ def _number(name: str, text: str, options: TableOptions) -> float:
 def _table_predictions(
     predictor: Predictor, source: str, options: TableOptions, *, quiet: bool
 ) -> Iterator[Prediction]:
-    from lr_runtime.tables import numbers_only, open_table
+    from lr_runtime.tables import numbers_only, open_table, place_of
 
-    table = open_table(source, options)
+    table = open_table(source, options, once=True)
     with progress("predicting", table.size, quiet=quiet) as advance:
         for batch in numbers_only(table, predictor.contract.column_names):
             try:
                 yield predictor.predict(batch.values)
             except RowError as error:
-                raise TableError(f"{table.name} {batch.where(error.row)}, {error.what}") from error
+                raise TableError(f"{place_of(table, batch, error.row)}, {error.what}") from error
             advance(batch.size)
 
 

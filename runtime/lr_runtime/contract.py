@@ -18,8 +18,8 @@ CONTRACT_VERSION = 1
 METADATA_KEY = "linedge"
 """Where the JSON stands: ONNX `metadata_props`, TorchScript `_extra_files`, the safetensors header."""
 
-Kind = Literal["number"]
-Missing = Literal["error"]
+Kind = Literal["number", "category"]
+Missing = Literal["error", "mean", "indicator"]
 Precision = Literal["exact", "float32", "float64"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -33,7 +33,11 @@ INPUT_DTYPES: dict[Precision, Literal["float32", "float64"]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """An input column: its name, and the range [minimum, maximum] of its training rows, in `unit` if known."""
+    """An input column: its name, and the range [minimum, maximum] of its training rows, in `unit` if known.
+
+    A category enters the model as its index in `categories`. `missing` says what a missing value does: an error, or the
+    training rows' mean in its place, with or without an indicator of its own.
+    """
 
     name: str
     minimum: float
@@ -41,6 +45,7 @@ class Column:
     unit: str | None = None
     kind: Kind = "number"
     missing: Missing = "error"
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,16 @@ def _contract(fields: dict[str, Any]) -> Contract:
     return contract
 
 
-def _column(*, name: object, minimum: object, maximum: object, unit: object, kind: object, missing: object) -> Column:
+def _column(
+    *,
+    name: object,
+    minimum: object,
+    maximum: object,
+    unit: object,
+    kind: object,
+    missing: object,
+    categories: list[object],
+) -> Column:
     return Column(
         name=_text(name),
         minimum=_number(minimum),
@@ -156,6 +170,7 @@ def _column(*, name: object, minimum: object, maximum: object, unit: object, kin
         unit=None if unit is None else _text(unit),
         kind=cast("Kind", _one_of(get_args(Kind), kind)),
         missing=cast("Missing", _one_of(get_args(Missing), missing)),
+        categories=tuple(map(_text, categories)),
     )
 
 

@@ -78,6 +78,10 @@ class RowError(InputError):
         self.what = what
 
 
+class UnsupportedModelError(LinedgeError, ValueError):
+    """A model with terms that an artefact cannot hold yet."""
+
+
 class OptionError(LinedgeError, ValueError):
     """Options that do not go together: wrong usage, not wrong data."""
 

@@ -31,6 +31,13 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"SQLite format 3", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0", "an old spreadsheet or document (.xls, .doc)"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"<!DOCTYPE", "a web page or XML"),
+    (b"<html", "a web page"),
+    (b"<?xml", "an XML file"),
 )
 
 

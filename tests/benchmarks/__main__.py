@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import size, start
+from tests.benchmarks import fits, size, start
 
-BENCHMARKS = {"start": start.report, "size": size.report}
+BENCHMARKS = {"start": start.report, "size": size.report, "fits": fits.report}
 
 
 def main() -> None:

@@ -131,14 +131,13 @@ for name, suffix in (("onnx", ".onnx"), ("torchscript", ".pt")):
 
 
 def test_another_process_and_folder_write_the_same_bytes(tmp_path: Path) -> None:
-    from lr_trainer import Checkpoint
 
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
     for name in SHAPES:
         made = CHECKPOINTS[name]()
-        Checkpoint(made.contract, made.weight, made.bias, made.origin, made.scale).save(here / f"{name}.safetensors")
+        made.save(here / f"{name}.safetensors")
     elsewhere = {**os.environ, "HOME": str(there), "USER": "someone", "LOGNAME": "someone", "TZ": "Asia/Tokyo"}
     elsewhere |= {"PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", SECOND_PROCESS, here], cwd=there, env=elsewhere, check=True)

@@ -183,11 +183,16 @@ def test_the_command_line_goes_first_wherever_it_stands(tmp_path: Path) -> None:
 
 def test_a_short_name_and_an_underscore_are_keys_too(tmp_path: Path) -> None:
     assert came_in("x", "--config", config(tmp_path, '[lr-echo]\no = "y"\n'))["output"] == Path("y")
-    assert read_from(tmp_path, "[lr-table]\nno_header = true\n")["no_header"] is True
-    assert read_from(tmp_path, "[lr-table]\nno-header = true\n")["no_header"] is True
+    for content in ("no_header = true", "no-header = true"):
+        assert read_from(tmp_path, f"[lr-table]\n{content}\n") == TableOptions(header=False)
 
 
-def read_from(folder: Path, content: str) -> dict[str, Any]:
+def test_options_that_may_be_repeated_are_lists(tmp_path: Path) -> None:
+    content = '[lr-table]\nmap = ["temp=t", "rh=h"]\nmissing-token = ["-999"]\n'
+    assert read_from(tmp_path, content) == TableOptions(renames=(("temp", "t"), ("rh", "h")), missing=("-999",))
+
+
+def read_from(folder: Path, content: str) -> object:
     seen: dict[str, Any] = {}
 
     @command("lr-table")
@@ -196,7 +201,7 @@ def read_from(folder: Path, content: str) -> dict[str, Any]:
         seen.update(values)
 
     assert CliRunner().invoke(table, ["--config", config(folder, content)]).exit_code == 0
-    return seen
+    return seen["reading"]
 
 
 BAD_CONFIG: dict[str, tuple[str | bytes, list[str]]] = {
@@ -267,6 +272,32 @@ def test_a_bar_on_a_terminal(
 def test_table_options_are_read() -> None:
     assert read_as(";", ",", no_header=True) == TableOptions(delimiter=";", decimal=",", header=False)
     assert read_as(",", ".", no_header=False) == TableOptions()
+    given: dict[str, Any] = {"thousands": "'", "encoding": "cp1252", "renames": ["a=b=c"], "missing_tokens": [" none "]}
+    assert read_as(",", ".", no_header=False, **given) == TableOptions(
+        thousands="'", encoding="cp1252", renames=(("a", "b=c"),), missing=("none",)
+    )
+
+
+BAD_TABLE_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "two characters": ({"thousands": ",,"}, "--thousands takes one character"),
+    "a digit": ({"thousands": "0"}, "--thousands takes one character"),
+    "a minus": ({"thousands": "-"}, "--thousands takes one character"),
+    "the decimal mark": ({"thousands": "."}, "Try: --decimal ,"),
+    "no encoding": ({"encoding": "utf-9"}, "no encoding that Python knows"),
+    "an encoding of bytes": ({"encoding": "hex"}, "no encoding that Python knows"),
+    "no encoding's name": ({"encoding": "\0"}, "no encoding that Python knows"),
+    "a map without =": ({"renames": ["a"]}, "--map takes NEW=OLD"),
+    "a map to nothing": ({"renames": ["=a"]}, "--map takes NEW=OLD"),
+    "a column under two names": ({"renames": ["a=c", "b=c"]}, '"c" comes twice as OLD'),
+    "two columns under one name": ({"renames": ["a=b", "a=c"]}, '"a" comes twice as NEW'),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLE_OPTIONS)
+def test_table_options_that_are_none(case: str) -> None:
+    given, said = BAD_TABLE_OPTIONS[case]
+    with pytest.raises(errors.OptionError, match=said):
+        read_as(",", ".", no_header=False, **given)
 
 
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r"], ids=ascii)

@@ -9,7 +9,10 @@ import gzip
 import io
 import json
 import math
+import os
 import sys
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +32,10 @@ from lr_runtime.errors import (
 )
 from lr_runtime.tables import TableOptions, numbers_only, open_table, reading, text
 from lr_runtime.tables.acceleration import csv_block
+from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
-from lr_runtime.tables.options import MISSING_TOKENS, NotANumberError, has_table_suffix
+from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
+from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,7 +83,7 @@ def refusal(path: Path, options: TableOptions | None = None, columns: Sequence[s
 NUMBERS = ["0", "-0", "1", "+1", "1.", ".5", "-.5", "1e5", "1E-5", "1e+5", "0.1", "1e-400", "1.7976931348623157e308"]
 NUMBERS += ["9007199254740993", "2.2250738585072011e-308", "0" * 400 + "1", "1" + "0" * 300, "5e-324", "007"]
 NOT_NUMBERS = ["0x10", "1_000", "1e", "e5", "--1", "1 2", "1,5", "12e1.5", ".", "1d5", "1f", "\uff11\uff12", "\u0663"]
-NOT_NUMBERS += ["six", "true", "1:2", "\xa01", "1\u2009000", "NAN", "-nan", "nan(1)", "+", "1.2.3", "½"]
+NOT_NUMBERS += ["six", "tRUE", "yes", "1:2", "\xa01", "1\u2009000", "NAN", "-nan", "nan(1)", "+", "1.2.3", "½"]
 INFINITE = ["inf", "-inf", "+Infinity", "INF"]
 
 
@@ -94,6 +99,64 @@ def test_everything_else_is_none(cell: str) -> None:
     with pytest.raises(NotANumberError, match="is not a number"):
         TableOptions().number(cell)
     assert not TableOptions().is_number(cell)
+
+
+@pytest.mark.parametrize("cell", BOOLEANS)
+def test_a_boolean_is_one_or_zero(cell: str) -> None:
+    assert TableOptions().number(f" {cell} ") == float(cell.lower() == "true")
+    assert TableOptions().text(f" {cell} ") == cell
+
+
+DATES = ["2026-11-23", "2026-11-23T10:00", "2026-11-23 10:00:01.5+01:00", "11/23/2026", "23.11.2026", "2026/11/23"]
+
+
+@pytest.mark.parametrize("cell", DATES)
+def test_a_date_is_said_to_be_one(cell: str) -> None:
+    with pytest.raises(NotANumberError, match="is a date, not a number"):
+        TableOptions().number(cell)
+    assert TableOptions().text(cell) == cell
+
+
+GROUPED = {"1,000": 1e3, "-12,345,678.5": -12345678.5, "999": 999.0, "1,000e3": 1e6, "1234,567": None, "1,00": None}
+
+
+@pytest.mark.parametrize("cell", GROUPED)
+def test_thousands_come_in_groups_of_three(cell: str) -> None:
+    for options, written in (
+        (TableOptions(thousands=","), cell),
+        (TableOptions(thousands="'"), cell.replace(",", "'")),
+        (TableOptions(thousands=".", decimal=","), cell.translate(str.maketrans(",.", ".,"))),
+    ):
+        assert options.is_number(written) == (GROUPED[cell] is not None)
+        if options.is_number(written):
+            assert options.number(written) == GROUPED[cell]
+
+
+HINTS = {
+    "1,000,000": "--thousands ,",
+    "1'000": '--thousands "\'"',
+    "1 000": "--thousands ' '",
+    "1.299,00": "--decimal ,",
+    "1,5": "--decimal ,",
+    "1,000": "--thousands , or --decimal ,",
+    "none": "--missing-token none",
+    "not there": "--missing-token 'not there'",
+}
+
+
+@pytest.mark.parametrize("cell", HINTS)
+def test_what_to_type_for_a_cell_that_is_no_number(cell: str) -> None:
+    with pytest.raises(NotANumberError) as caught:
+        TableOptions().number(cell)
+    assert str(caught.value).endswith(HINTS[cell])
+
+
+def test_given_missing_tokens_stand_beside_the_usual_ones() -> None:
+    options = TableOptions(missing=("-999", "none", "true"))
+    for cell in ("-999", " none", "NA", "", "true"):
+        assert math.isnan(options.number(cell))
+        assert options.text(cell) is None
+    assert options.number("-999.0") == -999.0
 
 
 @pytest.mark.parametrize("cell", INFINITE)
@@ -131,6 +194,7 @@ cells = (
     | st.floats(width=32).map(repr)
     | st.integers().map(str)
     | st.sampled_from([*NUMBERS, *NOT_NUMBERS, *INFINITE, *MISSING_TOKENS, "1e400", " 1", "2\t", "  NA "])
+    | st.sampled_from([*BOOLEANS, *BOOLEANS, *DATES, " true", '"true"', "-999", "none", "1'000", "1.000", "1'0"])
     | st.text("0123456789+-.eEnaNif_x ,;\"'\r\n\t", max_size=6)
     | st.sampled_from(['"1"', '"1"2', '"1\n"', '"1,5"', '"a""b"', '5"', '"', '""', "1\r2", "\ufeff1", "é", "1#2"])
 )
@@ -148,22 +212,35 @@ def tables(draw: st.DrawFn) -> str:
     ends = draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n", "\n\n", "\r", ""]]))
     delimiter = draw(st.sampled_from([",", ",", ";"]))
     rows = draw(st.lists(st.lists(cell, min_size=2, max_size=2), max_size=5))
-    rows += draw(st.lists(st.lists(cell, min_size=1, max_size=3), max_size=1))
+    rows += draw(st.lists(st.lists(cell, min_size=1, max_size=1) | st.lists(cell, min_size=3, max_size=3), max_size=1))
     return "".join(delimiter.join(row) + draw(st.sampled_from(ends)) for row in rows)
 
 
-OPTIONS = {",": TableOptions(), ";": TableOptions(delimiter=";"), ";,": SEMICOLONS}
+OPTIONS = {
+    ",": TableOptions(),
+    ";": TableOptions(delimiter=";"),
+    ";,": SEMICOLONS,
+    ";,.": TableOptions(delimiter=";", decimal=",", thousands="."),
+    "'": TableOptions(thousands="'"),
+    "tokens": TableOptions(missing=("-999", "none", "true")),
+}
 COLUMNS = [["a", "b"], ["b", "a"], ["a"], ["b"]]
 
 
 def strictly(content: str, columns: Sequence[str], options: TableOptions) -> Values:
     syntax = CsvSyntax(options)
-    rows = [[syntax.number(row["ab".index(name)]) for name in columns] for _, row in syntax.records(content, "ab", 1)]
+    rows = [[syntax.number(row["ab".index(name)]) for name in columns] for row in records(syntax, content)]
     return np.array(rows, dtype=np.float64).reshape(-1, len(columns))
 
 
+def records(syntax: CsvSyntax, content: str) -> Iterator[Sequence[Any]]:
+    for _, row in syntax.records(content, "ab", 1):
+        assert not isinstance(row, LineError)
+        yield row
+
+
 @given(tables(), st.sampled_from(COLUMNS), st.sampled_from(list(OPTIONS)))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @example('"1"2,3\n', ["a", "b"], ",")
 @example('"x"2,3\n', ["b"], ",")
 @example("NAN,3\n", ["a"], ",")
@@ -173,11 +250,27 @@ def strictly(content: str, columns: Sequence[str], options: TableOptions) -> Val
 @example('"1\n2",2\n', ["b"], ",")
 @example('5"a,b",1\n', ["b"], ",")
 @example("\ufeff1,2\n", ["a"], ",")
+@example("true,2\nFALSE,3\n,4\n", ["a", "b"], ",")
+@example("true,2\n1,3\n0,4\n", ["a", "b"], ",")
+@example("true,2\nfalse,3\n", ["a", "b"], "tokens")
 def test_what_pyarrow_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
-    fast = csv_block(content.encode(), ["a", "b"], columns, options)
+    fast = csv_block(content.encode(), ["a", "b"], columns, [], options)
     if fast is not None:
-        assert_same(fast, strictly(content, columns, options))
+        assert_same(fast[0], strictly(content, columns, options))
+
+
+@given(tables(), st.sampled_from(list(OPTIONS)))
+@settings(max_examples=400, deadline=None)
+def test_the_text_that_pyarrow_accepts_is_what_the_strict_reader_reads(content: str, how: str) -> None:
+    options = OPTIONS[how]
+    fast = csv_block(content.encode(), ["a", "b"], [], ["b"], options)
+    if fast is not None:
+        assert written_out(fast[1][0]) == [options.text(row[1]) for row in records(CsvSyntax(options), content)]
+
+
+def written_out(column: Coded) -> list[str | None]:
+    return [None if code < 0 else column.values[code] for code in column.codes.tolist()]
 
 
 def assert_same(left: Values, right: Values) -> None:
@@ -192,27 +285,37 @@ def assert_same(left: Values, right: Values) -> None:
 @settings(deadline=None)
 def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
     content = "".join(",".join(row) + "\n" for row in rows)
-    assert csv_block(content.encode(), ["a", "b"], ["a", "b"], TableOptions()) is not None
+    assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
 
 
-def outcome(path: Path, columns: Sequence[str], *, fast: bool, block: int) -> tuple[str, Values]:
+@given(st.lists(st.tuples(st.sampled_from([*BOOLEANS]), plain_cells), min_size=1, max_size=20))
+@settings(deadline=None)
+def test_pyarrow_reads_booleans(rows: list[tuple[str, str]]) -> None:
+    content = "".join(",".join(row) + "\n" for row in rows)
+    assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
+
+
+def outcome(
+    path: Path, columns: Sequence[str], *, fast: bool, block: int, options: TableOptions | None = None
+) -> tuple[str, Values]:
     with pytest.MonkeyPatch.context() as patch:
         accelerate(patch, on=fast)
         patch.setattr(text, "BLOCK_BYTES", block)
         try:
-            return "", read(path, columns=columns)
+            return "", read(path, options, columns)
         except LinedgeError as error:
             return str(error), np.empty((0, 0))
 
 
-@given(tables(), st.sampled_from(COLUMNS))
-@settings(deadline=None)
+@given(tables(), st.sampled_from(COLUMNS), st.sampled_from(list(OPTIONS)), st.booleans())
+@settings(max_examples=300, deadline=None)
 def test_with_and_without_pyarrow_a_file_gives_the_same(
-    tmp_path_factory: pytest.TempPathFactory, content: str, columns: list[str]
+    tmp_path_factory: pytest.TempPathFactory, content: str, columns: list[str], how: str, skips: bool
 ) -> None:
-    path = table_file(tmp_path_factory.getbasetemp(), "a,b\n" + content)
-    said, values = outcome(path, columns, fast=False, block=1 << 20)
-    said_fast, values_fast = outcome(path, columns, fast=True, block=1 << 20)
+    options = replace(OPTIONS[how], skips=skips)
+    path = table_file(tmp_path_factory.getbasetemp(), f"a{options.delimiter}b\n{content}")
+    said, values = outcome(path, columns, fast=False, block=1 << 20, options=options)
+    said_fast, values_fast = outcome(path, columns, fast=True, block=1 << 20, options=options)
     assert said_fast == said
     assert_same(values_fast, values)
 
@@ -251,17 +354,16 @@ def test_any_split_into_blocks_gives_the_same_error(
         assert outcome(path, ["b"], fast=fast, block=block)[0] == whole
 
 
-notes = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
-
-
-@given(st.lists(st.tuples(notes, st.floats(allow_infinity=False)), max_size=8))
+@given(
+    st.lists(st.tuples(st.text(st.characters(exclude_characters="\0"), max_size=5), st.floats(allow_infinity=False)))
+)
 @settings(deadline=None)
 def test_what_the_csv_module_writes_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, float]]
 ) -> None:
     sink = io.StringIO()
     csv.writer(sink, quoting=csv.QUOTE_NONNUMERIC).writerows([("note", "value"), *rows])
-    path = table_file(tmp_path_factory.getbasetemp(), sink.getvalue())
+    path = table_file(tmp_path_factory.getbasetemp(), sink.getvalue().encode("utf-8", "replace"))
     expected = np.array([[value] for _, value in rows]).reshape(-1, 1)
     assert_same(read(path, columns=["value"]), expected)
 
@@ -279,6 +381,14 @@ READ: dict[str, str | bytes] = {
     "quotes": '"a","b"\n"1","2"\n"3",4\n',
     "gzip": gzip.compress(b"a,b\n1,2\n3,4\n"),
     "two gzip members": gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n"),
+    "UTF-16": "a,b\n1,2\n3,4\n".encode("utf-16"),
+    "UTF-16, big end first": b"\xfe\xff" + "a,b\r\n1,2\r\n3,4\r\n".encode("utf-16-be"),
+    "UTF-32": "a,b\n1,2\n3,4\n".encode("utf-32"),
+    "UTF-16 in gzip": gzip.compress("a,b\n1,2\n3,4\n".encode("utf-16")),
+    "carriage returns alone": "a,b\r1,2\r3,4\r",
+    "carriage returns and blank lines": "\r\ra,b\r1,2\r\r3,4",
+    "carriage returns in UTF-16": "a,b\r1,2\r3,4\r".encode("utf-16"),
+    "JSON lines in UTF-16": '{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n'.encode("utf-16"),
     "JSON lines": '{"a": 1, "b": 2}\n{"b": 4.0, "a": 3e0}\n',
     "JSON lines with a byte order mark": b'\xef\xbb\xbf{"a": 1, "b": 2}\n{"a": 3, "b": 4}',
     "JSON lines with blank lines": '\n{"a": 1, "b": 2}\r\n\n {"a": 3, "b": 4}\n\n',
@@ -370,8 +480,7 @@ def test_what_the_json_module_writes_is_read(
     rows = [{"a": 0.0, "b": 0.0}, *rows]
     content = "\n".join(json.dumps(row) for row in rows)
     path = table_file(tmp_path_factory.getbasetemp(), content)
-    cells = [[row.get(name) for name in "ab"] for row in rows]
-    expected = [[math.nan if cell is None else float(cell) for cell in row] for row in cells]
+    expected = [[math.nan if row.get(name) is None else float(row[name] or 0) for name in "ab"] for row in rows]
     assert_same(read(path), np.array(expected))
 
 
@@ -386,8 +495,8 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "nothing": (b"", ["is empty"]),
     "blank lines only": ("\n \r\n\n", ["is empty"]),
     "a byte order mark only": (b"\xef\xbb\xbf", ["is empty"]),
-    "a row too long": ("a,b\n1,2\n1,2,3\n", ["line 3", "3 cells", "2 names"]),
-    "a row too short": ("a,b\n1,2\n\n1\n", ["line 4", "1 cells", "2 names"]),
+    "a row too long": ("a,b\n1,2\n1,2,3\n", ["line 3", "3 cells", "2 names", "double quotes"]),
+    "a row too short": ("a,b\n1,2\n\n1\n", ["line 4", "1 cell where", "2 names", "cut off?"]),
     "text": ("a,b\n1,2\n3,six\n", ["line 3", 'column "b"', '"six" is not a number']),
     "text behind quoted newlines": ('n,b\n"x\n\ny",2\nz,six\n', ["line 5", 'column "b"', '"six"']),
     "text behind blank lines": ("\n\na,b\n\n1,2\n\n3,six\n", ["line 7", '"six"']),
@@ -402,7 +511,10 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "NAN, which is no token": ("b\nNAN\n", ["line 2", '"NAN" is not a number']),
     "a decimal comma": ('a,b\n1,"1.299,00"\n', ["line 2", "decimal comma", "--decimal ,"]),
     "thousands": ('a,b\n1,"1,000,000"\n', ["line 2", "thousands"]),
-    "true": ("b\ntrue\n", ["line 2", '"true" is not a number']),
+    "yes": ("b\nyes\n", ["line 2", '"yes" is not a number', "--missing-token yes"]),
+    "a date": ("b\n1\n2026-11-23\n", ["line 3", 'column "b"', '"2026-11-23" is a date', "seconds or days"]),
+    "a long name": (f"b,{'x' * (LONGEST_NAME + 1)}\n", ["column 2", "10,001 characters", "10,000 at most"]),
+    "a name in two forms": ("a,\u00e9,e\u0301\n", ["stands twice", "columns 2 and 3"]),
     "a name twice": ("a,b,a\n1,2,3\n", ['"a" stands twice']),
     "an empty name": ("a,,b\n1,2,3\n", ["column 2 has no name"]),
     "a name of spaces": ("a,b,  \n1,2,3\n", ["column 3 has no name"]),
@@ -412,14 +524,20 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "bars": ("a|b\n1|2\n", ["line 1", "--delimiter '|'"]),
     "an open quote": ('a,b\n1,"2\n3,4\n', ["not CSV"]),
     "text behind a quote": ('a,b\n"1"2,3\n', ["line 2", "not CSV"]),
-    "carriage returns alone": ("a,b\r1,2\r3,4\r", ["carriage returns"]),
     "a carriage return in a row": ("a,b\n1,2\r3,4\n5,6\n", ["line 2", "not CSV"]),
-    "Latin-1": ("a,b\n1,2\n3,\xe9\n".encode("latin-1"), ["line 3", "0xe9", "UTF-8", "Latin-1"]),
+    "Latin-1": (
+        "a,b\n1,2\n3,\xe9\n".encode("latin-1"),
+        ["line 3", "0xe9", "offset 10", "UTF-8", "Latin-1", "--encoding cp1252"],
+    ),
     "Latin-1 in another column": ("n,b\n1,2\n\xe9,4\n".encode("latin-1"), ["line 3", "0xe9", "Latin-1"]),
     "Latin-1 in a name": ("\xe9,b\n1,2\n".encode("latin-1"), ["line 1", "0xe9"]),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), ["UTF-16"]),
-    "UTF-16 without a mark": ("a,b\n1,2\n".encode("utf-16-le"), ["binary"]),
-    "NUL bytes": (b"a,b\n1,2\n\0\0\0\0\n", ["binary"]),
+    "UTF-16 without a mark": ("a,b\n1,2\n".encode("utf-16-le"), ["binary", "--encoding utf-16-le"]),
+    "UTF-16, big end first": ("a,b\n1,2\n".encode("utf-16-be"), ["binary", "--encoding utf-16-be"]),
+    "half a character of UTF-16": ("a,b\n1,2\n".encode("utf-16") + b"\n", ["line 3", "offset 18", "utf-16"]),
+    "NUL bytes": (b"a,b\n1,2\n3,4\n5,6\n\0\0\n", ["binary", "NUL byte at offset 16"]),
+    "a web page": (b"<!DOCTYPE html><html>", ["web page"]),
+    "a JSON array": ('[\n{"b": 1},\n{"b": 2}]\n', ["line 1", "JSON array", "one object a line", "jq"]),
+    "an empty JSON array": ("[]", ["JSON array"]),
     "a PDF": (b"%PDF-1.7\n1 0 obj", ["PDF"]),
     "a git-LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["git-LFS", "git lfs pull"]),
     "a zip": (b"PK\x03\x04" + bytes(40), ["zip", "spreadsheet"]),
@@ -438,7 +556,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown key": ('{"b": 1}\n{"b": 1, "c": 2}\n', ["line 2", '"c" is not in the first object']),
     "a key twice": ('{"b": 1}\n{"b": 1, "b": 2}\n', ["line 2", "a key stands twice"]),
     "text in JSON": ('{"b": 1}\n{"b": "2"}\n', ["line 2", 'column "b"', '"2" is not a number']),
-    "true in JSON": ('{"b": 1}\n{"b": true}\n', ["line 2", 'column "b"', '"True" is not a number']),
+    "a date in JSON": ('{"b": 1}\n{"b": "2026-11-23"}\n', ["line 2", 'column "b"', "is a date"]),
     "a list in JSON": ('{"b": 1}\n{"b": [2]}\n', ["line 2", 'column "b"', '"[2]" is not a number']),
     "infinity in JSON": ('{"b": 1}\n{"b": -Infinity}\n', ["line 2", "is not a finite number"]),
     "beyond float64 in JSON": ('{"b": 1}\n{"b": 1e400}\n', ["line 2", "beyond the range of float64"]),
@@ -478,8 +596,9 @@ def test_no_file(tmp_path: Path) -> None:
         open_table(tmp_path / "t.csv")
 
 
-def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UnusableFileError, match="Is a directory"):
+def test_a_folder_without_tables(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("a,b")
+    with pytest.raises(TableError, match="this directory holds no tables"):
         open_table(tmp_path)
 
 
@@ -550,10 +669,342 @@ def test_long_standard_input_is_read_whole_and_once(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
     rows = [[float(i), float(-i)] for i in range(100)]
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,%d\n" % (a, b) for a, b in rows)))
-    table = open_table("-")
+    table = open_table("-", once=True)
     assert np.concatenate([batch.values for batch in table.batches(["a", "b"])]).tolist() == rows
     with pytest.raises(TableError, match="only once"):
         list(table.batches(["a"]))
+
+
+def test_standard_input_is_kept_for_another_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (reading, text):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 32)
+    monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(100))))
+    table = open_table("-")
+    assert table.kinds(["a", "b"]) == {"a": "number", "b": "category"}
+    for _ in range(2):
+        assert [value for batch in table.batches(["a"]) for value in batch.values[:, 0]] == list(range(100))
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_gzip_on_standard_input(once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4\n".encode("utf-16"), parquet(ROWS)):
+        monkeypatch.setattr("sys.stdin", _Standard(gzip.compress(content)))
+        batches = open_table("-", once=once).batches(["a", "b"])
+        assert [batch.values.tolist() for batch in batches] == [[[1, 2], [3, 4]]]
+
+
+def test_a_pipe_with_a_path_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"a,b\n1,2\n3,4\n",))
+    writer.start()
+    assert read(path).tolist() == [[1, 2], [3, 4]]
+    writer.join()
+
+
+# --- kinds and categories ---
+
+KINDS = {
+    "numbers": (["1", "2.5"], "number"),
+    "booleans": (["true", "FALSE"], "number"),
+    "a number behind missing values": (["", "NA", "3"], "number"),
+    "text": (["x", "1"], "category"),
+    "text behind missing values": (["NA", "x"], "category"),
+    "text behind a number": (["1", "x"], "number"),
+    "a date": (["2026-11-23"], "date"),
+    "a time": (["2026-11-23T10:00"], "date"),
+    "an American date": (["11/23/2026"], "date"),
+    "nothing": (["", "NA"], None),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_the_first_value_tells_the_kind(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells, kind = KINDS[case]
+    as_json = [json.dumps({"n": 0, "c": json_cell(cell)}) for cell in cells]
+    for content in ("\n".join(["n,c", *(f"0,{cell}" for cell in cells)]), "\n".join(as_json)):
+        for block in (48, 1 << 20):
+            monkeypatch.setattr(text, "BLOCK_BYTES", block)
+            table = open_table(table_file(tmp_path, content))
+            assert table.kinds(["c", "n"]).get("c") == kind
+
+
+def json_cell(cell: str) -> object:
+    try:
+        return json.loads(cell.lower())
+    except ValueError:
+        return None if cell in MISSING_TOKENS else cell
+
+
+def test_kinds_of_columns_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingColumnError):
+        open_table(table_file(tmp_path, "a\n1\n")).kinds(["b"])
+
+
+MIXED = 'site,a,code\nnorth,1,007\n" south ",2,7\nNA,3,\nnorth,4,7.0\n'
+
+
+def test_categories_stay_as_written(reader: str, tmp_path: Path) -> None:
+    (batch,) = open_table(table_file(tmp_path, MIXED)).batches(["a"], ["code", "site"])
+    assert batch.values.tolist() == [[1], [2], [3], [4]]
+    code, site = map(written_out, batch.categories)
+    assert code == ["007", "7", None, "7.0"]
+    assert site == ["north", "south", None, "north"]
+
+
+def test_categories_of_other_formats(tmp_path: Path) -> None:
+    words = ["x", None, "", "7", "x"]
+    table = pa.table({"a": [1.0] * 5, "c": words, "d": pa.array(words).dictionary_encode()})
+    lines = "\n".join(json.dumps({"a": 1.0, "c": word, "d": word}) for word in words)
+    for content in (parquet(table), arrow(table), lines.encode()):
+        (batch,) = open_table(table_file(tmp_path, content, "t.any")).batches(["a"], ["c", "d"])
+        assert [written_out(column) for column in batch.categories] == [["x", None, None, "7", "x"]] * 2
+
+
+ARROW_KINDS: dict[str, tuple[pa.Array, str]] = {
+    "text": (pa.array(["1"]), "category"),
+    "large text": (pa.array(["1"], pa.large_string()), "category"),
+    "a dictionary": (pa.array(["1"]).dictionary_encode(), "category"),
+    "integers": (pa.array([1]), "number"),
+    "booleans": (pa.array([True]), "number"),
+    "days": (pa.array([datetime.date(2026, 11, 23)]), "date"),
+    "moments": (pa.array([datetime.datetime(2026, 11, 23)]), "date"),
+}
+
+
+@pytest.mark.parametrize("case", ARROW_KINDS)
+def test_kinds_of_arrow_types(case: str, tmp_path: Path) -> None:
+    column, kind = ARROW_KINDS[case]
+    table = open_table(table_file(tmp_path, arrow(pa.table({"a": column})), "t.arrow"))
+    assert table.kinds(["a"]) == {"a": kind}
+    if kind == "date":
+        with pytest.raises(TableError, match=r't\.arrow, column "a": holds .* is a date, not a number\. Write it'):
+            list(table.batches(["a"]))
+
+
+def test_given_missing_tokens_in_every_format(reader: str, tmp_path: Path) -> None:
+    options = TableOptions(missing=("-999", "none"))
+    table = pa.table({"a": [-999.0, 2.0], "c": ["none", "x"]})
+    lines = '{"a": -999, "c": "none"}\n{"a": 2, "c": "x"}\n'
+    for content in (b"a,c\n-999,none\n2,x\n", lines.encode(), parquet(table)):
+        (batch,) = open_table(table_file(tmp_path, content, "t.any"), options).batches(["a"], ["c"])
+        assert_same(batch.values, np.array([[math.nan], [2.0]]))
+        assert written_out(batch.categories[0]) == [None, "x"]
+
+
+# --- names ---
+
+
+def test_columns_get_other_names_in_every_format(reader: str, tmp_path: Path) -> None:
+    options = TableOptions(renames=(("temp", "a"), ("b", "b")))
+    for content in (b"a,b\n1,2\n", b'{"a": 1, "b": 2}\n', parquet(ROWS.slice(0, 1))):
+        path = table_file(tmp_path, content, "t.any")
+        assert open_table(path, options).names[:2] == ("temp", "b")
+        assert read(path, options, ["b", "temp"]).tolist() == [[2, 1]]
+
+
+def test_names_may_change_places(tmp_path: Path) -> None:
+    options = TableOptions(renames=(("a", "b"), ("b", "a")))
+    assert read(table_file(tmp_path, "a,b\n1,2\n"), options, ["a", "b"]).tolist() == [[2, 1]]
+
+
+def test_a_name_to_be_replaced_must_be_there(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "a,b\n1,2\n")
+    with pytest.raises(MissingColumnError, match='has no column "t"; it has: "a", "b"'):
+        open_table(path, TableOptions(renames=(("temp", "t"),)))
+    with pytest.raises(TableError, match='"b" stands twice'):
+        open_table(path, TableOptions(renames=(("b", "a"),)))
+
+
+def test_names_are_composed(reader: str, tmp_path: Path) -> None:
+    for content in ("gro\u0308\u00dfe\n1\n", '{"gro\u0308\u00dfe": 1}\n'):
+        path = table_file(tmp_path, content)
+        assert open_table(path).names == ("gr\u00f6\u00dfe",)
+        assert read(path).tolist() == [[1]]
+
+
+# --- encodings ---
+
+ENCODINGS = {"latin-1": "größe", "cp1252": "größe €", "cp1251": "рост", "shift_jis": "温度", "utf-16-le": "größe"}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = ENCODINGS[encoding]
+    path = table_file(tmp_path, f"{name},b\n1,2\n3,4\n".encode(encoding))
+    for piece in (3, 1 << 16):
+        monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+        assert open_table(path, TableOptions(encoding=encoding)).names == (name, "b")
+        assert read(path, TableOptions(encoding=encoding)).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 1 << 16])
+def test_a_byte_that_is_not_of_the_encoding_has_its_place(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+    path = table_file(tmp_path, "名,b\n1,2\n".encode("shift_jis") + b"x,\x81\xff\n")
+    said = refusal(path, TableOptions(encoding="shift_jis"), ["b"])
+    assert "t.csv line 3: the byte 0x81 at offset 11 is not shift_jis text" in said
+
+
+# --- several files ---
+
+
+def folder_of(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.csv").write_text(content)
+    return folder
+
+
+def test_a_folder_is_one_table_in_the_order_of_names(reader: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "d", b="y,x\n4,3\n", a="x,y\n1,2\n", c="x,y\n5,6\n")
+    (folder / "notes.md").write_text("not a table")
+    (folder / ".a.csv").write_text("of an editor")
+    for source in (folder, str(folder / "*.csv"), [folder / "a.csv", folder / "b.csv", folder / "c.csv"]):
+        table = open_table(source)
+        assert table.names == ("x", "y")
+        assert [row for batch in table.batches(["x", "y"]) for row in batch.values.tolist()] == [[1, 2], [3, 4], [5, 6]]
+        assert table.size == 8 * 3
+
+
+def test_formats_may_be_mixed(tmp_path: Path) -> None:
+    (tmp_path / "b.parquet").write_bytes(parquet(ROWS))
+    (tmp_path / "a.jsonl").write_text('{"b": 0, "a": 9, "note": "z"}\n')
+    table = open_table([tmp_path / "b.parquet", tmp_path / "a.jsonl"])
+    batches = list(table.batches(["a"], ["note"]))
+    assert [batch.values.tolist() for batch in batches] == [[[1.0], [3.0]], [[9.0]]]
+    assert [written_out(batch.categories[0]) for batch in batches] == [["x", "y"], ["z"]]
+    assert table.size is None
+
+
+def test_a_fault_names_its_file(reader: str, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "d", a="x\n1\n", b="x\n2\n\nNA\n")
+    with pytest.raises(TableError, match=r'd/b\.csv line 4, column "x": the value is missing'):
+        list(numbers_only(open_table(folder), ["x"]))
+    (folder / "b.csv").write_text("x\nsix\n")
+    with pytest.raises(TableError, match=r'd/b\.csv line 2, column "x": "six"'):
+        list(open_table(folder).batches(["x"]))
+
+
+DIFFERENT = {
+    "a column less": ("x\n", r'b\.csv has no column "y", which .*a\.csv has'),
+    "a column more": ("x,y,z\n", r'a\.csv has no column "z", which .*b\.csv has'),
+    "another column": ("x,z\n", r'b\.csv has "z" where .*a\.csv has "y".*--map y=z'),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_files_with_other_columns_are_refused(case: str, tmp_path: Path) -> None:
+    content, said = DIFFERENT[case]
+    folder = folder_of(tmp_path / "d", a="x,y\n1,2\n", b=content)
+    with pytest.raises(TableError, match=said):
+        open_table(folder)
+
+
+def test_a_column_is_renamed_where_it_has_the_other_name(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "d", a="x,y\n1,2\n", b="z,x\n3,4\n")
+    table = open_table(folder, TableOptions(renames=(("y", "z"),)))
+    assert [batch.values.tolist() for batch in table.batches(["x", "y"])] == [[[1, 2]], [[4, 3]]]
+
+
+def test_the_first_file_with_a_value_tells_the_kind(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "d", a="x,y\n,1\n", b="x,y\nnorth,z\n")
+    assert open_table(folder).kinds(["x", "y"]) == {"x": "category", "y": "number"}
+
+
+def test_a_file_named_twice_would_count_twice(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "d", a="x\n1\n")
+    with pytest.raises(LinedgeError, match="comes twice"):
+        open_table([folder, folder / "a.csv"])
+
+
+def test_a_pattern_that_fits_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="fits no file"):
+        open_table(str(tmp_path / "*.csv"))
+
+
+def test_a_file_may_have_a_name_like_a_pattern(tmp_path: Path) -> None:
+    assert read(table_file(tmp_path, "a\n1\n", "t[1].csv")).tolist() == [[1]]
+
+
+# --- bad rows that are skipped, and what else is said ---
+
+SKIPPING = TableOptions(skips=True)
+BAD_ROWS = "a,b\n1,x\n2\nsix,y\n3,4,5\n1e400,z\n\n4,w\ninf,w\n"
+
+
+def test_bad_rows_are_skipped_and_said_once(reader: str, tmp_path: Path) -> None:
+    heard: list[str] = []
+    table = open_table(table_file(tmp_path, BAD_ROWS), SKIPPING, warn=heard.append)
+    for _ in range(2):
+        (batch,) = table.batches(["a"], ["b"])
+        assert (batch.values.tolist(), batch.skipped) == ([[1], [4]], 5)
+        assert written_out(batch.categories[0]) == ["x", "w"]
+        assert [batch.where(row) for row in range(2)] == ["line 2", "line 8"]
+    assert len(heard) == 5
+    assert all(line.startswith("skipped: ") for line in heard)
+    assert [f"line {line}" in said for line, said in zip((3, 4, 5, 6, 9), heard, strict=True)] == [True] * 5
+
+
+def test_only_the_first_bad_rows_are_said(tmp_path: Path) -> None:
+    heard: list[str] = []
+    path = table_file(tmp_path, "a\n1\n" + "six\n" * 100)
+    (batch,) = open_table(path, SKIPPING, warn=heard.append).batches(["a"])
+    assert (len(batch.values), batch.skipped, len(heard)) == (1, 100, 5)
+
+
+def test_bad_rows_of_json_lines(tmp_path: Path) -> None:
+    content = '{"a": 1}\n{"a": \n{"a": 2, "c": 1}\n[1]\n{"a": "six"}\n{"a": 3}\n'
+    (batch,) = open_table(table_file(tmp_path, content), SKIPPING).batches(["a"])
+    assert (batch.values.tolist(), batch.skipped) == ([[1], [3]], 4)
+
+
+def test_bad_rows_of_parquet(tmp_path: Path) -> None:
+    table = pa.table({"a": [1.0, math.inf, 3.0], "c": ["x", "y", "z"]})
+    heard: list[str] = []
+    path = table_file(tmp_path, parquet(table), "t.parquet")
+    (batch,) = open_table(path, SKIPPING, warn=heard.append).batches(["a"], ["c"])
+    assert (batch.values.tolist(), batch.skipped, batch.where(1)) == ([[1], [3]], 1, "row 3")
+    assert batch.categories[0].values == ("x", "z")
+    assert written_out(batch.categories[0]) == ["x", "z"]
+    assert len(heard) == 1
+    assert 't.parquet row 2, column "a": the value is not finite' in heard[0]
+
+
+HIDING = {
+    "an open quote at the end": 'a,b\n1,"x\n2,y\n3,z\n',
+    "a stray quote closed lines later": 'a,b\n1,"x\n2,y\n3,z"w\n4,v\n',
+    "a quoted cell over the rows between": 'a,b\n1,"x\n2,y\n3",z\n',
+}
+
+
+@pytest.mark.parametrize("case", HIDING)
+def test_a_row_that_may_hide_others_is_never_skipped(case: str, reader: str, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="line"):
+        read(table_file(tmp_path, HIDING[case]), SKIPPING, ["a"])
+
+
+LARGE = {
+    "CSV": b"id,a\n1,1e300\n9007199254740993,2\n9007199254740995,2\n",
+    "JSON lines": b'{"id": 1, "a": 1e300}\n{"id": 9007199254740993, "a": 2}\n',
+}
+
+
+@pytest.mark.parametrize("case", [*LARGE, "Parquet"])
+def test_integers_that_float64_rounds_are_said_once(case: str, reader: str, tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2**53 + 1], "a": [1e300, 2.0]})
+    path = table_file(tmp_path, LARGE.get(case) or parquet(table), "t.any")
+    heard: list[str] = []
+    opened = open_table(path, warn=heard.append)
+    for _ in range(2):
+        assert sum(len(batch.values) for batch in opened.batches(["a", "id"])) >= 2
+    (said,) = heard
+    place = "row 2" if case == "Parquet" else "line 3" if case == "CSV" else "line 2"
+    assert f't.any {place}, column "id": "9007199254740993" is beyond 2^53' in said
+    assert "identifiers?" in said
+    assert "--ignore" in said
 
 
 # --- Parquet and Arrow ---
@@ -596,6 +1047,7 @@ NUMBER_TYPES: dict[str, pa.Array] = {
     "float32": pa.array([0.1, 2.0], pa.float32()),
     "uint64": pa.array([2**64 - 1, 2**53 + 1], pa.uint64()),
     "int64": pa.array([-(2**63), 2**53 + 1], pa.int64()),
+    "bool": pa.array([True, False]),
     "decimal": pa.array([decimal.Decimal("1.10"), decimal.Decimal("-3.25")]),
 }
 
@@ -609,7 +1061,6 @@ def test_number_types_become_float64(case: str, tmp_path: Path) -> None:
 
 OTHER_TYPES: dict[str, pa.Array] = {
     "text": pa.array(["1"]),
-    "true": pa.array([True]),
     "a date": pa.array([datetime.date(2020, 1, 1)]),
     "a list": pa.array([[1.0]]),
     "nothing known": pa.array([None]),

@@ -1,4 +1,4 @@
-"""The solution against exact fractions, statsmodels and the certified values of NIST."""
+"""The solutions, in float64 and in double-double, against exact fractions, numpy and statsmodels."""
 
 from __future__ import annotations
 
@@ -13,119 +13,177 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lr_trainer.errors import CollinearError, TooFewRowsError
-from lr_trainer.least_squares import solve
+from lr_trainer.extended import Extended
+from lr_trainer.gram import block_gram
+from lr_trainer.least_squares import Normal, Solution, minimum_norm, solve, solve_fast
 from lr_trainer.moments import block_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
 
-def random_table(seed: int, rows: int = 60, columns: int = 3) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    random = np.random.default_rng(seed)
-    x = random.normal(size=(rows, columns)) * 10.0 ** random.integers(-3, 4, size=columns) + random.normal(size=columns)
-    y = x @ random.normal(size=columns) + 3 + random.normal(size=rows)
-    return np.column_stack([x, y])
+    Array = NDArray[np.float64]
 
 
 def names(columns: int) -> list[str]:
     return [f"x{index + 1}" for index in range(columns)]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_equals_statsmodels(seed: int) -> None:
+def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
+    normal = Normal.of_moments(block_moments(torch.from_numpy(table)), intercept=intercept)
+    solution = solve_fast(normal, names(table.shape[1] - outputs))
+    assert solution is not None
+    return solution
+
+
+def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
+    ones = np.ones((len(table), int(intercept)))
+    gram = block_gram(Extended.of(torch.from_numpy(np.hstack([ones, table]))))
+    normal = Normal.of_gram(gram, block_moments(torch.from_numpy(table)), intercept=intercept)
+    return solve(normal, names(table.shape[1] - outputs), drop_collinear=drop_collinear)
+
+
+SOLVERS: dict[str, Callable[..., Solution]] = {"float64": fast, "double-double": slow}
+
+
+@pytest.fixture(params=SOLVERS)
+def solver(request: pytest.FixtureRequest) -> Callable[..., Solution]:
+    return SOLVERS[request.param]
+
+
+def random_table(seed: int, rows: int = 60, columns: int = 3) -> Array:
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(rows, columns)) * 10.0 ** random.integers(-3, 4, size=columns) + random.normal(size=columns)
+    y = x @ random.normal(size=columns) + 3 + random.normal(size=rows)
+    return np.column_stack([x, y])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("intercept", [True, False])
+def test_equals_statsmodels(seed: int, intercept: bool, solver: Callable[..., Solution]) -> None:
     table = random_table(seed)
     x, y = table[:, :-1], table[:, -1]
-    found, expected = solve(block_moments(torch.from_numpy(table)), names(3), 1), sm.OLS(y, sm.add_constant(x)).fit()
-    errors = found.intercept_error(x.mean(axis=0), len(y))
-    assert found.weight_error is not None
-    assert errors is not None
-    assert found.residual_sd is not None
-    np.testing.assert_allclose(found.weight[0], expected.params[1:], rtol=1e-9)
-    np.testing.assert_allclose(found.weight_error[0], expected.bse[1:], rtol=1e-9)
-    np.testing.assert_allclose(errors[0], expected.bse[0], rtol=1e-9)
-    np.testing.assert_allclose(found.r2[0], expected.rsquared, rtol=1e-12)
-    np.testing.assert_allclose(found.residual_sd[0] ** 2, expected.scale, rtol=1e-9)
+    found = solver(table, intercept=intercept)
+    expected = sm.OLS(y, sm.add_constant(x) if intercept else x).fit()
+    first = int(intercept)
+    np.testing.assert_allclose(found.weight.rounded()[0], expected.params[first:], rtol=1e-10)
+    variances = np.diag(found.inverse.rounded()) * found.residual_sum[0] / found.degrees
+    np.testing.assert_allclose(np.sqrt(variances), expected.bse[first:], rtol=1e-9)
+    np.testing.assert_allclose(1 - found.residual_sum[0] / found.total_sum[0], expected.rsquared, rtol=1e-12)
     assert found.degrees == expected.df_resid
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=3, max_size=12))
-def test_one_column_equals_the_exact_solution(points: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(*[st.integers(-50, 50)] * 2), min_size=3, max_size=12))
+def test_double_double_is_the_exact_solution_rounded(points: list[tuple[int, int]]) -> None:
     xs, ys = [Fraction(x) for x, _ in points], [Fraction(y) for _, y in points]
     assume(len(set(xs)) > 1)
     mean_x, mean_y = sum(xs, Fraction(0)) / len(xs), sum(ys, Fraction(0)) / len(ys)
     products = ((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
     slope = sum(products, Fraction(0)) / sum(((x - mean_x) ** 2 for x in xs), Fraction(0))
-    table = np.array(points, dtype=np.float64)
-    found = solve(block_moments(torch.from_numpy(table)), ["x"], 1)
-    apart = min(abs(a - b) for (a, _) in points for (b, _) in points if a != b)
-    scale = max(abs(y) for _, y in points) + 1
-    assert abs(Fraction(float(found.weight[0, 0])) - slope) <= Fraction(scale, 10**12 * apart)
+    found = slow(np.array(points, dtype=np.float64))
+    assert abs(found.weight.fraction(0, 0) - slope) <= Fraction(1, 2**90) * (1 + abs(slope))
 
 
-def test_several_targets_are_fitted_each_for_itself() -> None:
+def test_several_targets_are_fitted_each_for_itself(solver: Callable[..., Solution]) -> None:
     table = random_table(1)
-    twice = np.column_stack([table, table[:, -1] ** 2])
-    both = solve(block_moments(torch.from_numpy(twice)), names(3), 2)
-    alone = solve(block_moments(torch.from_numpy(table)), names(3), 1)
-    np.testing.assert_allclose(both.weight[0], alone.weight[0], rtol=1e-12)
-    assert both.weight.shape == (2, 3)
+    both = solver(np.column_stack([table, table[:, -1] ** 2]), 2)
+    np.testing.assert_allclose(both.weight.rounded()[0], solver(table).weight.rounded()[0], rtol=1e-12)
+    assert both.weight.rounded().shape == (2, 3)
 
 
-def test_condition_number_is_that_of_the_unit_columns() -> None:
+def test_condition_number_is_that_of_the_unit_columns(solver: Callable[..., Solution]) -> None:
     table = random_table(2)
     x = table[:, :-1] - table[:, :-1].mean(axis=0)
-    expected = np.linalg.cond(x / np.linalg.norm(x, axis=0))
-    np.testing.assert_allclose(
-        solve(block_moments(torch.from_numpy(table)), names(3), 1).condition, expected, rtol=1e-9
-    )
+    np.testing.assert_allclose(solver(table).condition, np.linalg.cond(x / np.linalg.norm(x, axis=0)), rtol=1e-9)
 
 
-Column = np.ndarray[tuple[int], np.dtype[np.float64]]
-DEPENDENT: dict[str, tuple[Callable[[Column, Column], Column], set[str]]] = {
-    "two identical columns": (lambda a, _: a, {"x1", "x3"}),
-    "a multiple": (lambda a, _: -1e6 * a, {"x1", "x3"}),
-    "a sum": (lambda a, b: a + b, {"x1", "x2", "x3"}),
-    "a shifted copy": (lambda _, b: b + 5, {"x2", "x3"}),
+@settings(max_examples=25, deadline=None)
+@given(st.integers(-300, 300), st.sampled_from(sorted(SOLVERS)))
+def test_scaling_a_column_changes_its_weight_alone_and_exactly(power: int, name: str) -> None:
+    table = random_table(5)
+    scaled = table.copy()
+    scaled[:, 1] = np.ldexp(scaled[:, 1], power)
+    one, other = SOLVERS[name](table), SOLVERS[name](scaled)
+    expected = one.weight.rounded()[0].copy()
+    expected[1] = np.ldexp(expected[1], -power)
+    assert (other.weight.rounded()[0] == expected).all()
+    assert other.residual_sum[0] == one.residual_sum[0]
+    assert other.condition == one.condition
+
+
+DEPENDENT: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
+    "two identical columns": (lambda a, _: a, '"x3" = 1 * "x1"'),
+    "a multiple": (lambda a, _: -1e6 * a, '"x3" = -1e+06 * "x1"'),
+    "a tenth, rounded": (lambda a, _: 0.1 * a, '"x3" = 0.1 * "x1"'),
+    "a sum": (lambda a, b: 2 * a + b, '"x3" = 2 * "x1" + 1 * "x2"'),
+    "a shifted copy": (lambda _, b: b + 5, '"x3" = 1 * "x2"'),
+    "a copy far away, rounded": (lambda _, b: b + 1e9, '"x3" = 1 * "x2"'),
 }
 
 
 @pytest.mark.parametrize("case", DEPENDENT)
-def test_dependent_columns_are_named(case: str) -> None:
-    make, named = DEPENDENT[case]
-    random = np.random.default_rng(5)
-    a, b, free, y = random.normal(size=(4, 40))
+def test_dependent_columns_are_named_with_their_relation(case: str) -> None:
+    make, relation = DEPENDENT[case]
+    a, b, free, y = np.random.default_rng(5).normal(size=(4, 40))
     table = np.column_stack([a, b, make(a, b), free, y])
     with pytest.raises(CollinearError) as caught:
-        solve(block_moments(torch.from_numpy(table)), names(4), 1)
-    assert {name for name in names(4) if f'"{name}"' in str(caught.value)} == named
+        slow(table)
+    assert relation in str(caught.value)
+    for way in ("--drop-collinear", "--l2", "--minimum-norm"):
+        assert way in str(caught.value)
+    dropped = slow(table, drop_collinear=True)
+    without = slow(np.delete(table, 2, axis=1))
+    assert dropped.kept.tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(np.delete(dropped.weight.rounded(), 2, axis=1), without.weight.rounded())
+    assert dropped.degrees == without.degrees
+
+
+def test_nearly_dependent_columns_are_told_apart() -> None:
+    random = np.random.default_rng(6)
+    a, b = random.normal(size=(2, 50))
+    table = np.column_stack([a, a + 1e-9 * b, 3 * a + 1e-9 * b])
+    # y = 2 x1 + x2 but for the rounding of x2, which is 1e-7 of what tells the two columns apart.
+    np.testing.assert_allclose(slow(table).weight.rounded()[0], [2, 1], rtol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e9, -0.1])
 @pytest.mark.parametrize("noise", [0.0, 1e-13])
-def test_a_constant_column_has_weight_zero(value: float, noise: float) -> None:
+def test_a_constant_column_has_weight_zero(value: float, noise: float, solver: Callable[..., Solution]) -> None:
     table = random_table(3)
     constant = value * (1 + noise * np.random.default_rng(0).uniform(size=len(table)))
-    found = solve(block_moments(torch.from_numpy(np.column_stack([constant, table]))), names(4), 1)
-    without = solve(block_moments(torch.from_numpy(table)), names(3), 1)
+    found, without = solver(np.column_stack([constant, table])), solver(table)
     assert found.kept.tolist() == [False, True, True, True]
-    assert found.weight[0, 0] == 0
-    np.testing.assert_allclose(found.weight[0, 1:], without.weight[0], rtol=1e-12)
+    assert found.constant.tolist() == [True, False, False, False]
+    assert found.weight.rounded()[0, 0] == 0
+    np.testing.assert_allclose(found.weight.rounded()[0, 1:], without.weight.rounded()[0], rtol=1e-12)
     assert found.degrees == without.degrees
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 2), (3, 5)])
-def test_fewer_rows_than_coefficients_are_refused(rows: int, columns: int) -> None:
+def test_fewer_rows_than_coefficients_are_refused(rows: int, columns: int, solver: Callable[..., Solution]) -> None:
     table = np.random.default_rng(0).normal(size=(rows, columns + 1))
-    with pytest.raises(TooFewRowsError) as caught:
-        solve(block_moments(torch.from_numpy(table)), names(columns), 1)
-    assert f"{rows} row" in str(caught.value)
-    assert f"not determine {columns + 1} coefficients" in str(caught.value)
+    with pytest.raises(TooFewRowsError, match=f"{rows} row.* not determine {columns + 1} coefficients"):
+        solver(table)
 
 
-def test_as_many_rows_as_coefficients_leave_no_standard_error() -> None:
-    found = solve(block_moments(torch.tensor([[0.0, 1.0], [2.0, 5.0]], dtype=torch.float64)), ["x"], 1)
-    np.testing.assert_allclose(found.weight, 2.0, rtol=2**-50)
+def test_as_many_rows_as_coefficients_leave_no_degrees_of_freedom(solver: Callable[..., Solution]) -> None:
+    found = solver(np.array([[0.0, 1.0], [2.0, 5.0]]))
+    np.testing.assert_allclose(found.weight.rounded(), 2.0, rtol=2**-50)
     assert found.degrees == 0
-    assert found.weight_error is None
-    assert found.residual_sd is None
+
+
+@pytest.mark.parametrize("columns", [3, 30])
+def test_minimum_norm_is_the_pseudo_inverse_on_unit_columns(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    x = random.normal(size=(12, columns)) * 10.0 ** random.integers(-3, 3, size=columns)
+    x[:, 2] = x[:, 0] * 2
+    y = random.normal(size=12)
+    moments = block_moments(torch.from_numpy(np.column_stack([x, y])))
+    found = minimum_norm(Normal.of_moments(moments, intercept=True), columns)
+    centred = x - x.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=0)
+    expected = np.linalg.pinv(centred / lengths, rcond=1e-8) @ (y - y.mean()) / lengths
+    np.testing.assert_allclose(found.weight.rounded()[0], expected, rtol=1e-7)
+    assert not found.is_unbiased

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_trainer.moments import BLOCK_ROWS, Moments, accumulate, block_moments, in_blocks
+from lr_trainer.blocks import block_rows, in_blocks, over_blocks
+from lr_trainer.moments import Moments, block_moments, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-CPU = torch.device("cpu")
 
 TABLES: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
     "standard normal": lambda random: random.normal(size=(500, 3)),
@@ -57,7 +57,7 @@ def assert_close_to_exact(moments: Moments, rows: NDArray[np.float64]) -> None:
 
 
 def total(blocks: Iterable[torch.Tensor], threads: int = 1) -> Moments:
-    moments = accumulate(blocks, CPU, threads)
+    moments = merged(over_blocks(block_moments, blocks, threads))
     assert moments is not None
     return moments
 
@@ -73,11 +73,30 @@ def test_a_block_has_the_exact_moments(rows: NDArray[np.float64]) -> None:
 
 def test_merged_moments_are_those_of_all_rows(rows: NDArray[np.float64]) -> None:
     pieces = [piece for piece in np.array_split(rows, 3) if len(piece)]
-    merged = block_moments(torch.from_numpy(pieces[0]))
-    for piece in pieces[1:]:
-        merged = merged.merge(block_moments(torch.from_numpy(piece)))
-    assert merged.rows == len(rows)
-    assert_close_to_exact(merged, rows)
+    joined = merged(block_moments(torch.from_numpy(piece)) for piece in pieces)
+    assert joined is not None
+    assert joined.rows == len(rows)
+    assert_close_to_exact(joined, rows)
+
+
+def test_columns_side_by_side_are_one_block(rows: NDArray[np.float64]) -> None:
+    block = torch.from_numpy(rows)
+    assert_same_bits(block_moments(block[:, :1].contiguous(), block[:, 1:].contiguous()), block_moments(block))
+
+
+def test_rows_far_from_the_first_ones_lose_nothing() -> None:
+    random = np.random.default_rng(0)
+    rows = np.concatenate([random.normal(size=(64, 2)), 1e9 + random.normal(size=(2000, 2))])
+    assert_close_to_exact(block_moments(torch.from_numpy(rows)), rows)
+
+
+def test_weighted_rows_count_as_often_as_they_weigh(rows: NDArray[np.float64]) -> None:
+    weights = np.random.default_rng(1).integers(1, 4, size=len(rows))
+    repeated = np.repeat(rows, weights, axis=0)
+    found = block_moments(torch.from_numpy(rows), weights=torch.from_numpy(weights.astype(np.float64)))
+    assert (found.rows, float(found.weight)) == (len(rows), float(weights.sum()))
+    np.testing.assert_allclose(found.log_weight, np.log(weights).sum(), rtol=1e-12)
+    assert_close_to_exact(found, repeated)
 
 
 def test_ranges_are_the_rows_own(rows: NDArray[np.float64]) -> None:
@@ -89,7 +108,7 @@ def test_ranges_are_the_rows_own(rows: NDArray[np.float64]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=8), st.sampled_from([1, 2, 3]))
 def test_bits_depend_neither_on_batches_nor_on_threads(cuts: list[int], threads: int) -> None:
-    rows = np.random.default_rng(3).normal(size=(3 * BLOCK_ROWS + 17, 2)) + 5
+    rows = np.random.default_rng(3).normal(size=(3 * block_rows(2) + 17, 2)) + 5
     batches = np.array_split(rows, sorted(cut % len(rows) for cut in cuts))
     assert_same_bits(total(in_blocks([rows], 2)), total(in_blocks(batches, 2), threads))
 
@@ -107,8 +126,8 @@ def test_scaling_by_a_power_of_two_scales_the_moments_exactly(rows: NDArray[np.f
 
 
 def test_no_rows_have_no_moments() -> None:
-    assert accumulate(in_blocks([], 2), CPU, 1) is None
-    assert accumulate(in_blocks([np.empty((0, 2))], 2), CPU, 1) is None
+    for batches in ([], [np.empty((0, 2))]):
+        assert merged(over_blocks(block_moments, in_blocks(batches, 2))) is None
 
 
 def test_moments_survive_the_checkpoints_arrays(rows: NDArray[np.float64]) -> None:
@@ -125,6 +144,4 @@ def test_the_callers_torch_threads_are_restored() -> None:
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_agrees_with_the_cpu(rows: NDArray[np.float64]) -> None:
-    moments = accumulate(in_blocks([rows], 3), torch.device("cuda"), 1)
-    assert moments is not None
-    assert_close_to_exact(moments, rows)
+    assert_close_to_exact(block_moments(torch.from_numpy(rows).cuda()), rows)

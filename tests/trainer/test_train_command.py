@@ -94,7 +94,7 @@ def test_a_constant_column_is_dropped_with_one_warning(run: Runner, tmp_path: Pa
     (tmp_path / "t.csv").write_text("a,k,y\n1,5,2\n2,5,4.5\n3,5,6\n4,5,8\n")
     done = run("lr-train", "t.csv", "--target", "y", "--quiet")
     assert done.returncode == 0
-    assert one_line_of(done.stderr).startswith("lr-train: warning: the column 'k' is constant")
+    assert one_line_of(done.stderr).startswith('lr-train: warning: "k" is constant: dropped')
     assert Checkpoint.load(tmp_path / "model.safetensors").weight[0, 1] == 0
 
 
@@ -133,7 +133,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], list[str], int, list[str]]]
         csv("a,b,y\n1,1,3\n2,2,4\n3,3,5\n4,4,7\n"),
         ["t.csv", "--target", "y"],
         1,
-        ['"a", "b"', "--features"],
+        ['"b" = 1 * "a"', "--drop-collinear"],
     ),
     "unwritable folder": (
         csv(GOOD),
@@ -142,7 +142,16 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], object], list[str], int, list[str]]]
         ["nowhere", "cannot be written", "-o FILE"],
     ),
     "a lesson option beside a table": (csv(GOOD), ["t.csv", "--target", "y", "--lr", "0.1"], 2, ["--lr", "lesson"]),
-    "a target without a table": (lambda _: None, ["--target", "y"], 2, ["need a table"]),
+    "a target without a table": (lambda _: None, ["--target", "y"], 2, ["--target", "lr-train TABLE"]),
+    "updating with nothing": (lambda _: None, ["--update", "m.safetensors"], 2, ["--update needs a table"]),
+    "merging one": (lambda _: None, ["--merge", "m.safetensors"], 2, ["--merge joins two"]),
+    "a fit option beside --merge": (lambda _: None, ["--merge", "a", "b", "--degree", "2"], 2, ["--degree"]),
+    "two ways out of collinearity": (
+        csv(GOOD),
+        ["t.csv", "--target", "y", "--l2", "1", "--drop-collinear"],
+        2,
+        ["--drop-collinear", "Choose one"],
+    ),
     "an option that is none": (lambda _: None, ["--epoch", "5"], 2, ["--epoch"]),
     "an optimizer that is none": (lambda _: None, ["--optimizer", "sdg"], 2, ["sgd", "adamw"]),
     "divergence": (lambda _: None, ["--lr", "10", "--json"], 1, ["diverged", "--lr"]),
@@ -170,6 +179,54 @@ def _skip_where_there_is_cuda() -> None:
 
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
+
+
+def test_rows_are_added_to_a_checkpoint_and_checkpoints_joined(run: Runner, tmp_path: Path) -> None:
+    header, *rows = GOOD.splitlines()
+    rows += [f"{i},{(i * 7) % 5},{2 * i + (i * 3) % 4}" for i in range(6, 30)]
+    for name, part in {"one": rows[:12], "two": rows[12:], "all": rows}.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
+        assert run("lr-train", f"{name}.csv", "--target", "y", "-o", f"{name}.safetensors").returncode == 0
+    whole = Checkpoint.load(tmp_path / "all.safetensors")
+    run("lr-train", "two.csv", "--update", "one.safetensors", "-o", "updated.safetensors")
+    merged = run("lr-train", "--merge", "one.safetensors", "two.safetensors", "-o", "merged.safetensors")
+    assert "digits, from moments alone" in merged.stdout
+    for name in ("updated", "merged"):
+        found = Checkpoint.load(tmp_path / f"{name}.safetensors")
+        np.testing.assert_allclose(found.weight, whole.weight, rtol=1e-12)
+        assert found.fit["rows"] == 29
+
+
+def test_a_dry_run_shows_the_columns_and_writes_nothing(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("site,rh,y\nnorth,0.5,1\nsouth,,2\n")
+    done = run("lr-train", "t.csv", "--dry-run")
+    assert done.stdout.splitlines() == [
+        "2 rows",
+        "site: category of 2: north, south",
+        "rh: number from 0.5 to 0.5, 1 missing",
+        "y: number from 1.0 to 2.0",
+    ]
+    columns = json.loads(run("lr-train", "t.csv", "--dry-run", "--json").stdout)["columns"]
+    assert [(column["name"], column["kind"], column["missing"]) for column in columns] == [
+        ("site", "category", 0),
+        ("rh", "number", 1),
+        ("y", "number", 0),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_ridge_fit_says_why_it_has_no_standard_errors(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(GOOD)
+    done = run("lr-train", "t.csv", "--target", "y", "--l2", "0.1")
+    assert "a penalised fit is biased, so it has no standard errors" in done.stdout
+    assert "penalty l1 0, l2 0.1" in done.stdout
+
+
+def test_terms_that_cannot_be_exported_yet_are_refused_in_one_line(run: Runner, tmp_path: Path) -> None:
+    run("lr-train", DATA / "nist" / "pontius.csv", "--target", "y", "--degree", "2")
+    line = one_line(run("lr-export", "--quiet"), 1)
+    assert '"x^2"' in line
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_a_failed_run_keeps_the_old_checkpoint(run: Runner, tmp_path: Path) -> None:

@@ -3,9 +3,14 @@
     table -> moments -> checkpoint -> graph -> certificate -> prediction
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    fitting.py         the way through: table -> moments -> solution -> checkpoint
-    moments.py         centred moments of blocks of rows, merged in a fixed tree
-    least_squares.py   the solution from the moments, its standard errors, its condition number
+    fitting.py         the way through: table -> passes -> solution -> checkpoint;  joining.py  more rows, later
+    rows.py            which columns play which part, missing values;  survey.py, looking.py  a look at them
+    design.py          the terms of the model, made of the columns
+    passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
+    moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
+    least_squares.py   the solution from either;  penalised.py  ridge, lasso, elastic net
+    solving.py         which of them a fit needs
+    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
     cycle.py           the PyTorch cycle on the lesson's data
     checkpoint.py      writing, summary, the eager model (the layout is lr_runtime.checkpoint's)
 
@@ -24,9 +29,11 @@ if TYPE_CHECKING:
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.cycle import lesson
     from lr_trainer.fitting import fit
+    from lr_trainer.joining import merge, update
+    from lr_trainer.looking import look
     from lr_trainer.model import LinearModel
 
-__all__ = ["Checkpoint", "LinearModel", "fit", "lesson"]
+__all__ = ["Checkpoint", "LinearModel", "fit", "lesson", "look", "merge", "update"]
 
 __getattr__ = lazily(
     __name__,
@@ -35,6 +42,9 @@ __getattr__ = lazily(
         "LinearModel": "model",
         "fit": "fitting",
         "lesson": "cycle",
+        "look": "looking",
+        "merge": "joining",
+        "update": "joining",
     },
     extra="train",
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import safetensors.numpy
 
@@ -31,6 +32,10 @@ class Checkpoint(lr_runtime.checkpoint.Checkpoint):
             UnusableFileError: the folder cannot be written.
         """
         write_bytes(path, self.to_bytes())
+
+    def reported(self, **figures: Any) -> Checkpoint:
+        """Return the checkpoint with these figures in its report."""
+        return replace(self, fit={**self.fit, **figures})
 
     def summary(self) -> str:
         """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""

@@ -11,3 +11,6 @@ Loss = Literal["squared", "huber", "absolute"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
+
+MissingPolicy = Literal["error", "drop", "mean", "indicator"]
+MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)

@@ -2,104 +2,223 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import command, is_stdout, note, output_option, progress, read_as, table_options
-from lr_runtime.errors import OptionError, needs_extra
-from lr_trainer.choices import DEVICES, LOSSES, OPTIMIZERS
+from lr_runtime.console import command, is_stdout, note, output_option, progress, table_options
+from lr_runtime.errors import OptionError, escaped, needs_extra
+from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS
 
 if TYPE_CHECKING:
-    from lr_runtime.tables import TableOptions
+    from collections.abc import Callable
+
+    from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
 
+    Say = Callable[[str], None]
+
 _EPOCHS_BETWEEN_LINES = 100
+
+_LESSON_OPTIONS = (
+    click.option("--epochs", type=click.IntRange(min=0), help="Lesson: training steps (500)."),
+    click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Lesson: learning rate (0.01)."),
+    click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Lesson: of torch.optim (sgd)."),
+    click.option("--loss", type=click.Choice(LOSSES), help="Lesson: summed over rows (squared)."),
+    click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Lesson: of the initial weights (0)."),
+    click.option("--init", type=click.Path(path_type=Path), help="Lesson: start from this checkpoint's weights."),
+)
+_LESSON = ("epochs", "lr", "optimizer", "loss", "seed", "init")
+
+
+def _names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Read names separated by commas; one that holds a comma stands in double quotes."""
+    return None if text is None else [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+
+
+_FIT_OPTIONS = (
+    click.option("--target", callback=_names, help="The column to predict, or several, separated by commas."),
+    click.option("--features", callback=_names, help="The columns to predict from; default: all others."),
+    click.option("--ignore", callback=_names, help="Columns to leave out."),
+    click.option("--category", callback=_names, help="Columns of numbers to take as categories."),
+    click.option("--weight", help="A column of positive row weights."),
+    click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
+    click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
+    click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
+    click.option("--drop-collinear", is_flag=True, default=None, help="Leave out dependent columns."),
+    click.option("--minimum-norm", is_flag=True, default=None, help="Of all best fits, the smallest weights."),
+    click.option("--l1", type=click.FloatRange(min=0), help="Lasso penalty, on columns at unit deviation."),
+    click.option("--l2", type=click.FloatRange(min=0), help="Ridge penalty, on columns at unit deviation."),
+    click.option("--penalty", type=click.Choice(["auto"]), help="Choose the penalty by cross-validation."),
+    click.option("--l1-ratio", type=click.FloatRange(0, 1), help="Share of l1 in --penalty auto (0: ridge)."),
+    click.option("--interval", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Conformal level."),
+)
+_FIT = (
+    *("target", "features", "ignore", "category", "weight", "missing", "degree", "no_intercept", "drop_collinear"),
+    *("minimum_norm", "l1", "l2", "penalty", "l1_ratio", "interval"),
+)
+
+
+def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
+    def decorate(body: Any) -> Any:
+        for option in reversed(options):
+            body = option(body)
+        return body
+
+    return decorate
 
 
 @command("lr-train")
-@click.argument("table", required=False)
-@click.option("--target", help="The column to predict.")
-@click.option("--features", help="The columns to predict it from, separated by commas; default: all others.")
-@click.option("--epochs", type=click.IntRange(min=0), help="Lesson: training steps (500).")
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Lesson: learning rate (0.01).")
-@click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Lesson: of torch.optim (sgd).")
-@click.option("--loss", type=click.Choice(LOSSES), help="Lesson: summed over rows (squared).")
-@click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Lesson: of the initial weights (0).")
-@click.option("--init", type=click.Path(path_type=Path), help="Lesson: start from this checkpoint's weights.")
+@click.argument("tables", nargs=-1)
+@_all(_FIT_OPTIONS)
+@click.option("--update", type=click.Path(path_type=Path), help="Add TABLE's rows to this checkpoint's.")
+@click.option("--merge", is_flag=True, help="TABLES are checkpoints: join their rows.")
+@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What a bad row does (stop).")
+@click.option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
+@_all(_LESSON_OPTIONS)
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @output_option("The checkpoint; default: model.safetensors.")
 @table_options
 def main(
     *,
-    table: str | None,
-    target: str | None,
-    features: str | None,
+    tables: tuple[str, ...],
+    update: Path | None,
+    merge: bool,
+    on_error: str,
+    dry_run: bool,
     device: Device,
     output: Path | None,
-    delimiter: str,
-    decimal: str,
-    no_header: bool,
+    reading: TableOptions,
     as_json: bool,
     quiet: bool,
-    **lesson_options: Any,
+    **given: Any,
 ) -> None:
-    """Fit a linear model to TABLE and write a checkpoint; without TABLE, the first PyTorch lesson.
+    """Fit a linear model to TABLES and write a checkpoint; without any, the first PyTorch lesson.
 
-    TABLE is a CSV, JSON lines, Parquet or Arrow file, or "-" for standard input; it is fitted exactly, by least
-    squares.
+    TABLES are CSV, JSON lines, Parquet or Arrow files, folders of them, quoted patterns, or "-" for standard input:
+    together one table, fitted exactly, by least squares.
 
     \b
     Examples:
       lr-train
       lr-train calibration.csv --target y
-      lr-train readings.parquet --target y --features rh,temp -o sensor.safetensors
+      lr-train monday.csv tuesday.csv --target y --on-error skip
+      lr-train readings.parquet --target y --features rh,temp --degree 2 -o sensor.safetensors
+      lr-train today.csv --update sensor.safetensors -o sensor.safetensors
+      lr-train --merge north.safetensors south.safetensors -o both.safetensors
     """
     output = output or Path("model.safetensors")
     say = partial(click.echo, err=is_stdout(output))
-    chosen = {name: value for name, value in lesson_options.items() if value is not None}
     started = time.perf_counter()
-    if table is None:
-        if target is not None or features is not None:
-            raise OptionError("--target and --features need a table: lr-train TABLE --target NAME")
+    options = replace(reading, skips=on_error == "skip")
+    if dry_run:
+        _look(tables, options, given["category"] or [], say, as_json=as_json)
+        return
+    way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
+    chosen = _belonging(way, given)
+    if way == "merge":
+        checkpoint = _merge(tables)
+    elif way == "update":
+        checkpoint = _update(tables, update, options, device, quiet=quiet)
+    elif way == "fit":
+        checkpoint = _fit(tables, chosen, options, device, quiet=quiet)
+    else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
-    elif chosen:
-        raise OptionError(f"--{next(iter(chosen))} belongs to the lesson; a table is fitted exactly. Leave it out")
-    else:
-        checkpoint = _fit(table, target, features, read_as(delimiter, decimal, no_header), device, quiet=quiet)
-    if is_stdout(output):
-        sys.stdout.buffer.write(checkpoint.to_bytes())
-    else:
-        checkpoint.save(output)
+    _save(checkpoint, output)
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
-    elif table is not None:
+    elif way != "lesson":
         say(checkpoint.summary())
-    for name in checkpoint.fit["dropped"]:
-        note(f"lr-train: warning: the column {name!r} is constant: dropped, its weight is 0", quiet=False)
+    _warn(checkpoint)
     note(f"wrote {output}", quiet=quiet)
 
 
-def _fit(
-    table: str, target: str | None, features: str | None, options: TableOptions, device: Device, *, quiet: bool
-) -> Checkpoint:
-    from lr_runtime.tables import open_table
+def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, all of which must belong to what is done."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name in chosen:
+        home = "lesson" if name in _LESSON else "fit"
+        if home != way:
+            option = name.replace("_", "-")
+            where = {"lesson": "the lesson, which takes no table", "fit": "fitting a table: lr-train TABLE"}[home]
+            raise OptionError(f"--{option} belongs to {where}. Leave it out")
+    return chosen
 
+
+def _fit(
+    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, *, quiet: bool
+) -> Checkpoint:
+    # What is wrong with the table's header is said before torch is imported, which takes seconds.
+    table = _opened(tables, options)
+    _check_columns(table, chosen)
     with needs_extra("train"):
         from lr_trainer.fitting import fit
-    opened = open_table(table, options)
-    names = None if features is None else [name.strip() for name in features.split(",")]
-    with progress("reading", opened.size, quiet=quiet) as advance:
-        return fit(opened, target=target, features=names, device=device, advance=advance)
+    if chosen.pop("no_intercept", None):
+        chosen["intercept"] = False
+    with progress("reading", table.size, quiet=quiet) as advance:
+        return fit(table, **{"target": None, **chosen}, device=device, advance=advance)
 
 
-def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Any) -> Checkpoint:
+def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
+    from lr_runtime.tables import open_table
+
+    return open_table(tables, options, warn=lambda line: note(f"lr-train: {line}", quiet=False))
+
+
+def _check_columns(table: Table, chosen: dict[str, Any]) -> None:
+    with needs_extra("train"):
+        from lr_trainer.rows import roles_of
+    roles_of(
+        table,
+        targets=chosen.get("target", []),
+        features=chosen.get("features"),
+        ignore=chosen.get("ignore", []),
+        weight=chosen.get("weight"),
+        category=chosen.get("category", []),
+    )
+
+
+def _update(
+    tables: tuple[str, ...], update: Path | None, options: TableOptions, device: Device, *, quiet: bool
+) -> Checkpoint:
+    with needs_extra("train"):
+        from lr_trainer import joining
+        from lr_trainer.checkpoint import Checkpoint
+    if not tables or update is None:
+        raise OptionError("--update needs a table with the new rows: lr-train TABLE --update CHECKPOINT")
+    checkpoint, table = Checkpoint.load(update), _opened(tables, options)
+    with progress("reading", table.size, quiet=quiet) as advance:
+        return joining.update(checkpoint, table, device=device, advance=advance)
+
+
+def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
+    with needs_extra("train"):
+        from lr_trainer import joining
+        from lr_trainer.checkpoint import Checkpoint
+    if len(checkpoints) < 2:
+        raise OptionError("--merge joins two checkpoints or more: lr-train --merge A B")
+    return joining.merge(*(Checkpoint.load(Path(path)) for path in checkpoints))
+
+
+def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], say: Say, *, as_json: bool) -> None:
+    if not tables:
+        raise OptionError("--dry-run shows a table: lr-train TABLE --dry-run")
+    table = _opened(tables, options)
+    with needs_extra("train"):
+        from lr_trainer.looking import look
+    seen = look(table, category)
+    say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
+
+
+def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -> Checkpoint:
     from lr_runtime.checkpoint import Checkpoint as Stored
 
     with needs_extra("train"):
@@ -115,3 +234,21 @@ def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Any) -
     if not silent:
         say(f"Prediction at {ASKED:g}: {asked}")
     return checkpoint
+
+
+def _save(checkpoint: Checkpoint, output: Path) -> None:
+    if is_stdout(output):
+        sys.stdout.buffer.write(checkpoint.to_bytes())
+    else:
+        checkpoint.save(output)
+
+
+def _warn(checkpoint: Checkpoint) -> None:
+    for reason, names in (("constant", checkpoint.fit["constant"]), ("collinear", checkpoint.fit["collinear"])):
+        for name in names:
+            note(f"lr-train: warning: {escaped(name)} is {reason}: dropped, its weight is 0", quiet=False)
+    for caution in checkpoint.fit.get("cautions", ()):
+        note(f"lr-train: warning: {caution}", quiet=False)
+    if skipped := checkpoint.fit.get("rows_skipped"):
+        rows = f"{skipped} bad {'row was' if skipped == 1 else 'rows were'} skipped"
+        note(f"lr-train: warning: {rows}, beside {checkpoint.fit['rows']} fitted", quiet=False)

@@ -16,6 +16,7 @@ from torch import nn
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
 from lr_runtime.errors import OptionError
+from lr_runtime.terms import Term
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.device import device_named
 from lr_trainer.errors import DivergedError
@@ -130,9 +131,14 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
         bias=bias,
         origin=np.zeros(1),
         scale=np.ones(1),
+        fill=np.zeros(1),
+        terms=(Term(0),),
         moments=moments.arrays(),
         fit={
             "solver": "descent",
+            "arithmetic": "float32",
+            "weight": None,
+            "intercept": True,
             "passes": 1,
             "rows": rows,
             "columns": ["x"],
@@ -146,6 +152,7 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
             "residual_sd": residual_sd,
             "degrees_of_freedom": rows - 2,
             "condition_number": 1.0,
-            "dropped": [],
+            "constant": [],
+            "collinear": [],
         },
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import FitError, OptionError, listed
+from lr_runtime.errors import FitError, OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+
+_NEGLIGIBLE = 1e-9
+_MOST_PARTS = 6
 
 
 class TooFewRowsError(FitError):
@@ -22,12 +25,21 @@ class TooFewRowsError(FitError):
 
 
 class CollinearError(FitError):
-    """Some columns are linear combinations of others."""
+    """A column is a linear combination of others.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Args:
+        name: the column.
+        shares: the columns before it, and how much of each it is made of.
+    """
+
+    def __init__(self, name: str, shares: Mapping[str, float]) -> None:
+        largest = max(map(abs, shares.values()), default=0.0)
+        parts = [(share, other) for other, share in shares.items() if abs(share) > _NEGLIGIBLE * largest]
+        relation = " + ".join(f"{share:.6g} * {escaped(other)}" for share, other in parts[:_MOST_PARTS])
+        more = " + ..." if len(parts) > _MOST_PARTS else ""
         super().__init__(
-            f"the columns {listed(names)} are linear combinations of each other, so their weights are not determined. "
-            "Leave one of them out with --features"
+            f"the columns are collinear: {escaped(name)} = {relation or '0'}{more} (but for a constant), so their "
+            "weights are not determined. Leave one of them out, or use --drop-collinear, --l2 or --minimum-norm"
         )
 
 
@@ -38,13 +50,13 @@ class DivergedError(FitError):
         super().__init__(f"diverged: the loss is {loss} at epoch {epoch}. Try a smaller --lr")
 
 
-class WeakPenaltyError(FitError):
-    """A ridge penalty that is lost in the rounding of the moments, on columns that need it."""
+class IllConditionedError(FitError):
+    """Moments alone do not hold enough digits of the weights."""
 
-    def __init__(self, l2: float, enough: float) -> None:
+    def __init__(self, digits: float) -> None:
         super().__init__(
-            f"some columns are combinations of others, and a ridge penalty of {l2:g} is too small for float64 to tell "
-            f"their weights apart. Try --l2 {enough:.0e}"
+            f"the columns are nearly collinear: moments alone leave {digits:.1f} digits of the weights, fewer than 6. "
+            "Fit all rows at once, which can take another pass over them"
         )
 
 
@@ -53,9 +65,16 @@ class NotConvergedError(FitError):
 
     def __init__(self, l1: float, l2: float, residual: float, tolerance: float) -> None:
         super().__init__(
-            f"the coordinate descent at l1 = {l1:g}, l2 = {l2:g} (on a unit target) is {residual:.1e} from its optimum "
+            f"the coordinate descent at l1 = {l1:g}, l2 = {l2:g} is {residual:.1e} from its optimum "
             f"where {tolerance:.1e} was asked for. Try a larger --l1 or --l2"
         )
+
+
+class OutOfRangeError(OptionError):
+    """An option's number outside the numbers that it takes."""
+
+    def __init__(self, what: str, value: float, expected: str) -> None:
+        super().__init__(f"{what} is {value:g}; expected {expected}")
 
 
 class TooFewFoldsError(FitError):
@@ -78,8 +97,11 @@ class TooFewHeldOutError(FitError):
         )
 
 
-class OutOfRangeError(OptionError):
-    """An option's number outside the numbers that it takes."""
+class WeakPenaltyError(FitError):
+    """A ridge penalty that is lost in the rounding of the moments, on columns that need it."""
 
-    def __init__(self, what: str, value: float, expected: str) -> None:
-        super().__init__(f"{what} is {value:g}; expected {expected}")
+    def __init__(self, l2: float, enough: float) -> None:
+        super().__init__(
+            f"some columns are combinations of others, and a ridge penalty of {l2:g} is too small for float64 to tell "
+            f"their weights apart. Try --l2 {enough:.0e}"
+        )

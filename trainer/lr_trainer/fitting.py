@@ -1,162 +1,196 @@
-"""From a table to a checkpoint: read, take moments, solve, describe."""
+"""From a table to a checkpoint: look, take moments, solve, and where float64 loses digits, again in double-double."""
 
 from __future__ import annotations
 
-import os
-from fractions import Fraction
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from lr_runtime import __version__
-from lr_runtime.contract import Column, Contract, Output
-from lr_runtime.errors import MissingColumnError, OptionError, TableError, escaped, listed
-from lr_runtime.tables import TableOptions, numbers_only, open_table
-from lr_trainer.checkpoint import Checkpoint
+from lr_runtime.errors import OptionError
+from lr_runtime.tables import TableOptions, open_table
+from lr_trainer.cautions import cautions, check_not_the_target
+from lr_trainer.describing import Source, columns_of, describe, term_names
 from lr_trainer.device import device_named
-from lr_trainer.least_squares import LeastSquares, solve
-from lr_trainer.moments import Moments, accumulate, in_blocks
+from lr_trainer.memory import ArrayTable
+from lr_trainer.moments import Moments
+from lr_trainer.passes import Parts, Passes
+from lr_trainer.penalised import choose, conformal_quantile
+from lr_trainer.rows import Missing, Rows, roles_of
+from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
     from lr_runtime.tables import Table
-    from lr_trainer.choices import Device
+    from lr_trainer.checkpoint import Checkpoint
+    from lr_trainer.choices import Device, MissingPolicy
 
-_FAR = 1000
-"""A column whose mean lies this many standard deviations from 0 gets an origin."""
+_FOLDS = 5
 
 
 def fit(
-    source: str | Path | Table,
+    source: str | Path | Table | Mapping[str, ArrayLike],
     *,
-    target: str | None,
+    target: str | Sequence[str] | None,
     features: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    category: Sequence[str] = (),
+    weight: str | None = None,
+    missing: MissingPolicy = "error",
+    degree: int = 1,
+    intercept: bool = True,
+    drop_collinear: bool = False,
+    minimum_norm: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    penalty: Literal["auto"] | None = None,
+    l1_ratio: float | None = None,
+    interval: float | None = None,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
 ) -> Checkpoint:
-    """Fit a linear model with an intercept by ordinary least squares, in one pass and bounded memory.
+    """Fit a linear model by least squares, in bounded memory.
+
+    An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two more before it;
+    data that would cost float64 normal equations over three digits one more behind it, in double-double.
 
     Args:
-        source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, or a table that is open.
-        target: the column to predict.
-        features: the columns to predict it from; None for all others.
+        source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, an open table, or arrays by
+            name, one-dimensional or (rows, columns).
+        target: the column to predict, or several, each fitted for itself.
+        features: the columns to predict from; None for all others.
+        ignore: columns to leave out.
+        category: columns to take as categories though their values are numbers.
+        weight: a column of positive weights, the inverse variances of the rows up to a factor.
+        missing: what a missing feature does: an error; `drop` its row; the column's `mean` in its place; or that and
+            an `indicator` term.
+        degree: the highest power of numeric columns.
+        intercept: whether to fit one.
+        drop_collinear: leave out columns that are combinations of those before them, in place of an error.
+        minimum_norm: of all best fits to collinear columns, take the one with the smallest weights.
+        l1: the lasso penalty on the weights of the columns at unit standard deviation (`lr_trainer.penalised`).
+        l2: the ridge penalty on them.
+        penalty: `auto` chooses the penalties by 5-fold cross-validation.
+        l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.
+        interval: for a penalised fit, the level of a split-conformal interval, from a tenth of the rows held out; a
+            least-squares fit needs none, its interval comes from the moments.
         options: how the cells of a text table are written.
-        device: where the blocks' moments are computed.
+        device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
 
     Raises:
         TableError: the table cannot be read; the message has the file, the line and the column.
         MissingColumnError: a column that was asked for is not in the table.
+        OptionError: the options contradict each other.
         FitError: the rows do not determine the model.
     """
-    table = open_table(source, options) if isinstance(source, str | Path) else source
-    names = _features(table, target, features)
-    target = str(target)
-
-    def batches() -> Iterator[NDArray[np.float64]]:
-        for batch in numbers_only(table, [*names, target]):
-            yield batch.values
-            advance(batch.size)
-
-    moments = accumulate(in_blocks(batches(), len(names) + 1), device_named(device), threads=os.cpu_count() or 1)
-    if moments is None:
-        raise TableError(f"{table.name} has no rows. A table has a row of names and rows of numbers")
-    return _checkpoint(moments, solve(moments, names, outputs=1), names, target)
-
-
-def _features(table: Table, target: str | None, features: Sequence[str] | None) -> list[str]:
-    if target is None:
-        raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
-    if target not in table.names:
-        raise MissingColumnError(table.name, [target], table.names)
-    names = [name for name in table.names if name != target] if features is None else list(features)
-    if target in names:
-        raise OptionError(f"the target {escaped(target)} is among the features. Name it once")
-    if len(set(names)) < len(names):
-        raise OptionError(f"a column stands twice among the features {listed(names)}. Name it once")
-    if not names:
-        raise OptionError(f"{table.name} has no column beside the target {escaped(target)} to predict it from")
-    return names
-
-
-def _checkpoint(moments: Moments, solution: LeastSquares, names: Sequence[str], target: str) -> Checkpoint:
-    origin = _origins(moments, solution)
-    bias = [
-        mean - sum(Fraction(w) * (x - Fraction(o)) for w, x, o in zip(weights, _means(moments), origin, strict=False))
-        for weights, mean in zip(solution.weight, _means(moments)[len(names) :], strict=True)
-    ]
-    intercept = [
-        float(b - sum(Fraction(w) * Fraction(o) for w, o in zip(weights, origin, strict=True)))
-        for weights, b in zip(solution.weight, bias, strict=True)
-    ]
-    residual_sd = None if solution.residual_sd is None else float(solution.residual_sd[0])
-    r2 = None if np.isnan(solution.r2[0]) else float(solution.r2[0])
-    ranges = zip(names, moments.minimum.tolist(), moments.maximum.tolist(), strict=False)
-    return Checkpoint(
-        contract=Contract(
-            columns=tuple(Column(name, low, high) for name, low, high in ranges),
-            outputs=(Output(target, r2, residual_sd),),
-            rows=moments.rows,
-            linedge=__version__,
-        ),
-        weight=solution.weight,
-        bias=np.array([float(b) for b in bias]),
-        origin=origin,
-        scale=np.ones(len(names)),
-        moments=moments.arrays(),
-        fit={
-            "solver": "exact",
-            "passes": 1,
-            "rows": moments.rows,
-            "columns": list(names),
-            "target": target,
-            "coefficients": _coefficients(moments, solution, names, target, intercept[0]),
-            "r2": r2,
-            "residual_sd": residual_sd,
-            "degrees_of_freedom": solution.degrees,
-            "condition_number": solution.condition,
-            "dropped": [name for name, keep in zip(names, solution.kept, strict=True) if not keep],
-        },
+    shape = _Shape(l1, l2, penalty == "auto", l1_ratio, interval, minimum_norm, drop_collinear, intercept)
+    shape.check(degree)
+    table = opened(source, options)
+    targets = [] if target is None else [target] if isinstance(target, str) else list(target)
+    roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
+    passes = Passes(
+        Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
     )
+    passes.look(degree, missing)
+    return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
 
 
-def _means(moments: Moments) -> list[Fraction]:
-    parts = zip(moments.mean.tolist(), moments.mean_low.tolist(), strict=True)
-    return [Fraction(high) + Fraction(low) for high, low in parts]
+@dataclass(frozen=True)
+class _Shape:
+    """The options that say which of the models is fitted."""
+
+    l1: float
+    l2: float
+    is_auto: bool
+    l1_ratio: float | None
+    interval: float | None
+    minimum_norm: bool
+    drop_collinear: bool
+    intercept: bool
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the weights are not the least-squares ones."""
+        return bool(self.l1 or self.l2 or self.is_auto or self.minimum_norm)
+
+    def check(self, degree: int) -> None:
+        """Raise OptionError where options contradict each other."""
+        if degree < 1:
+            raise OptionError(f"--degree takes 1 or more, not {degree}")
+        if self.is_auto and (self.l1 or self.l2):
+            raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
+        if self.l1_ratio is not None and not self.is_auto:
+            raise OptionError("--l1-ratio belongs to --penalty auto")
+        ways = {
+            "--minimum-norm": self.minimum_norm,
+            "--drop-collinear": self.drop_collinear,
+            "a penalty": bool(self.l1 or self.l2 or self.is_auto),
+        }
+        if len(chosen := [way for way, taken in ways.items() if taken]) > 1:
+            raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
 
 
-def _origins(moments: Moments, solution: LeastSquares) -> NDArray[np.float64]:
-    """Return float64 (columns,): 0, or the float32 nearest to the mean of a column far from 0.
-
-    A float32 origin is exact in every precision of export, and x - origin rounds nothing for x within a factor of 2 of
-    it (Sterbenz 1974).
-    """
-    terms = len(solution.kept)
-    mean = moments.mean[:terms]
-    sd = np.sqrt(np.diag(moments.comoment)[:terms] / moments.rows)
-    with np.errstate(over="ignore"):
-        near = mean.astype(np.float32).astype(np.float64)
-    near = np.where(np.isfinite(near), near, mean)
-    return np.where(solution.kept & (np.abs(mean) > _FAR * sd), near, 0.0)
-
-
-def _coefficients(
-    moments: Moments, solution: LeastSquares, names: Sequence[str], target: str, intercept: float
-) -> list[dict[str, Any]]:
-    mean = moments.mean[: len(names)]
-    intercept_error, weight_error = solution.intercept_error(mean, moments.rows), solution.weight_error
-    estimates = [intercept, *solution.weight[0].tolist()]
-    errors = (
-        [None] * len(estimates)
-        if intercept_error is None or weight_error is None
-        else [float(intercept_error[0]), *weight_error[0].tolist()]
+def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
+    moments = passes.moments()
+    columns = columns_of(passes.roles.features, passes.levels, passes.design, moments)
+    names = term_names(passes.design, columns)
+    check_not_the_target(moments, names, passes.roles.targets)
+    solved = solve_with_passes(
+        moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
-    return [
-        {"target": target, "term": term, "estimate": estimate, "standard_error": error}
-        for term, estimate, error in zip(["intercept", *names], estimates, errors, strict=True)
-    ]
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    if shape.interval is None:
+        return checkpoint
+    needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
+    return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], needless])
+
+
+def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
+    parts = Parts(folds=_FOLDS if shape.is_auto else 1, holds_out=shape.interval is not None)
+    *folds, _ = passes.moments_by_part(parts)
+    trained = [fold for fold in folds if fold is not None]
+    moments = reduce(Moments.merge, trained)
+    columns = columns_of(passes.roles.features, passes.levels, passes.design, moments)
+    outputs = len(passes.roles.targets)
+    penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
+    solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
+    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
+    if shape.interval is None:
+        return checkpoint
+    residuals = passes.residuals(checkpoint, parts, parts.held_out)
+    half_width = conformal_quantile(residuals, shape.interval).tolist()
+    conformal = {"level": shape.interval, "half_width": half_width, "rows": len(residuals)}
+    return checkpoint.reported(conformal=conformal, passes=passes.count)
+
+
+def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
+    columns, targets = checkpoint.contract.columns, checkpoint.contract.output_names
+    names = term_names(solved.design, columns)
+    return checkpoint.reported(cautions=cautions(moments, solved.design, columns, names, targets))
+
+
+def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
+    if not shape.is_auto:
+        return Penalty((shape.l1,) * outputs, (shape.l2,) * outputs)
+    l1, l2 = choose(folds, outputs, l1_ratio=shape.l1_ratio or 0.0, intercept=shape.intercept).chosen
+    return Penalty(tuple(l1.tolist()), tuple(l2.tolist()), folds=len(folds))
+
+
+def _source(passes: Passes) -> Source:
+    rows, roles = passes.rows, passes.roles
+    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
+
+
+def opened(source: str | Path | Table | Mapping[str, ArrayLike], options: TableOptions | None) -> Table:
+    """Return an open table for whatever a caller names one by."""
+    if isinstance(source, str | Path):
+        return open_table(source, options)
+    return ArrayTable(source) if isinstance(source, Mapping) else source

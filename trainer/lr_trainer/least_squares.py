@@ -1,7 +1,7 @@
-"""Ordinary least squares from centred moments: the solution, its standard errors, and when there is none.
+"""Least squares from the normal equations, in float64 where the data are well-conditioned, in double-double elsewhere.
 
-The columns are scaled by powers of two first, which rounds nothing; the correlation matrix that is left has a condition
-number that says how many digits the moments still hold.
+The columns are scaled by powers of two first, which rounds nothing. A column whose part that the columns before it do
+not explain is no larger than the rounding of its own values is a combination of them, in either precision.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from scipy import linalg
 
 from lr_trainer.errors import CollinearError, TooFewRowsError
+from lr_trainer.extended import Extended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,111 +22,283 @@ if TYPE_CHECKING:
 
     from lr_trainer.moments import Moments
 
-_CONSTANT = 1e-12
+    Array = NDArray[np.float64]
+
+CONSTANT = 1e-12
 """A column whose range is below this share of its size carries rounding, not information."""
+
+_NOISE = 2.0**-50
+"""Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
+
+_ROUNDING = 2.0**-96
+"""Double-double arithmetic on a matrix at unit scale leaves this much, times its size."""
+
+_LOST = 1e3
+"""Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
 
 
 @dataclass(frozen=True)
-class LeastSquares:
-    """The solution for `terms` columns and `outputs` targets, with an intercept.
+class Normal:
+    """The normal equations of `terms` columns and `outputs` targets, about the means or, without intercept, about 0.
 
     Attributes:
-        weight: float64 (outputs, terms), per unit of each column; 0 for a constant column.
-        kept: bool (terms,), False for a constant column.
-        residual_sum: float64 (outputs,), the sum of squared residuals.
-        total_sum: float64 (outputs,), the sum of squares about the mean.
-        inverse: float64 (terms, terms), the inverse of the centred Gram matrix; 0 for a constant column.
-        degrees: the degrees of freedom of the residuals.
-        condition: the 2-norm condition number of the columns, centred and scaled to unit length.
+        gram: double-double (terms + outputs, terms + outputs), sums of products of the columns, targets last.
+        mean: double-double (terms + outputs,), 0 without an intercept.
+        largest: float64 (terms + outputs,), the largest absolute value of each column.
+        spread: float64 (terms + outputs,), maximum - minimum of each column.
+        rows: the number of rows.
+        weight: the sum of their weights.
+        intercept: whether one is fitted.
     """
 
-    weight: NDArray[np.float64]
+    gram: Extended[Array]
+    mean: Extended[Array]
+    largest: Array
+    spread: Array
+    rows: int
+    weight: float
+    intercept: bool
+
+    @staticmethod
+    def of_moments(moments: Moments, *, intercept: bool) -> Normal:
+        """Return the normal equations in float64."""
+        mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
+        # About zero in place of the mean: only positive sums are added, so nothing cancels.
+        about_zero = moments.comoment + moments.weight * np.outer(moments.mean, moments.mean)
+        gram = moments.comoment if intercept else about_zero
+        return Normal._described(Extended.of(gram), mean if intercept else mean.scaled(0.0), moments, intercept)
+
+    @staticmethod
+    def of_gram(gram: Extended[Array], moments: Moments, *, intercept: bool) -> Normal:
+        """Return them in double-double, from the products of the columns, a column of ones first with an intercept."""
+        if not intercept:
+            return Normal._described(gram, gram[0].scaled(0.0), moments, intercept)
+        swept = sweep(gram, 0)
+        return Normal._described(swept[1:, 1:], swept[0, 1:], moments, intercept)
+
+    @staticmethod
+    def _described(gram: Extended[Array], mean: Extended[Array], moments: Moments, intercept: bool) -> Normal:
+        return Normal(
+            gram=gram,
+            mean=mean,
+            largest=moments.largest,
+            spread=moments.maximum - moments.minimum,
+            rows=moments.rows,
+            weight=float(moments.weight),
+            intercept=intercept,
+        )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The least-squares fit.
+
+    Attributes:
+        weight: double-double (outputs, terms); 0 for columns that were left out.
+        inverse: double-double (terms, terms), the inverse of the Gram matrix of the kept columns; 0 elsewhere.
+        kept: bool (terms,).
+        constant: bool (terms,), left out because they do not vary.
+        residual_sum: float64 (outputs,), the (weighted) sum of squared residuals.
+        total_sum: float64 (outputs,), the (weighted) sum of squares about the mean, or about 0 without intercept.
+        degrees: the degrees of freedom of the residuals.
+        condition: the 2-norm condition number of the kept columns, centred and scaled to unit length.
+        is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
+            minimum-norm one has none.
+    """
+
+    weight: Extended[Array]
+    inverse: Extended[Array]
     kept: NDArray[np.bool_]
-    residual_sum: NDArray[np.float64]
-    total_sum: NDArray[np.float64]
-    inverse: NDArray[np.float64]
+    constant: NDArray[np.bool_]
+    residual_sum: Array
+    total_sum: Array
     degrees: int
     condition: float
+    is_unbiased: bool = True
 
     @property
-    def residual_sd(self) -> NDArray[np.float64] | None:
-        """float64 (outputs,), the residual standard deviation; None where no degree of freedom is left."""
-        return np.sqrt(self.residual_sum / self.degrees) if self.degrees > 0 else None
+    def magnification(self) -> float:
+        """How many times float64 normal equations magnify rounding, in the weights or the residual sum."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(self.total_sum > 0, self.total_sum / self.residual_sum, 1.0)
+        return float(max(self.condition**2, np.nanmax(ratio)))
 
     @property
-    def r2(self) -> NDArray[np.float64]:
-        """float64 (outputs,), 1 - residual sum / total sum; NaN for a target without variance."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return 1.0 - self.residual_sum / np.where(self.total_sum > 0, self.total_sum, np.nan)
-
-    @property
-    def weight_error(self) -> NDArray[np.float64] | None:
-        """float64 (outputs, terms), the standard errors of `weight`."""
-        sd = self.residual_sd
-        return None if sd is None else np.outer(sd, np.sqrt(np.diag(self.inverse)))
-
-    def intercept_error(self, offset: NDArray[np.float64], rows: int) -> NDArray[np.float64] | None:
-        """Return float64 (outputs,), the standard errors of the prediction at means minus `offset` (terms,)."""
-        sd = self.residual_sd
-        return None if sd is None else sd * np.sqrt(1.0 / rows + offset @ self.inverse @ offset)
+    def lost_digits(self) -> bool:
+        """Whether double-double normal equations are worth another pass."""
+        return not self.magnification <= _LOST
 
 
-def solve(moments: Moments, names: Sequence[str], outputs: int) -> LeastSquares:
-    """Fit the last `outputs` columns of `moments` to the others, called `names`, with an intercept.
+def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False) -> Solution:
+    """Fit the columns of `normal` that follow those called `names` to them, in double-double.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.
-        CollinearError: some columns are combinations of others, to the precision of the moments.
+        CollinearError: a column is a combination of those before it, and is not to be dropped.
     """
     terms = len(names)
-    # One row makes every column look constant, so it is refused before those are left out.
-    kept = _varies(moments, terms) if moments.rows > 1 else np.ones(terms, dtype=np.bool_)
-    if moments.rows < 1 + np.count_nonzero(kept):
-        raise TooFewRowsError(moments.rows, int(np.count_nonzero(kept)) + 1)
-    gram = moments.comoment[:terms, :terms][np.ix_(kept, kept)]
-    cross = moments.comoment[:terms, terms:][kept]
-    total = np.diag(moments.comoment)[terms:]
-    scale = _power_of_two(np.sqrt(np.diag(gram)))
-    scaled = gram / np.outer(scale, scale)
-    condition = _condition(scaled, [name for name, keep in zip(names, kept, strict=True) if keep])
-    weight, inverse = np.zeros((outputs, terms)), np.zeros((terms, terms))
-    factor = linalg.cho_factor(scaled)
-    solution = linalg.cho_solve(factor, cross / scale[:, None])
-    weight[:, kept] = (solution / scale[:, None]).T
-    inverse[np.ix_(kept, kept)] = linalg.cho_solve(factor, np.eye(len(scale))) / np.outer(scale, scale)
-    explained = np.einsum("to,to->o", solution, cross / scale[:, None])
-    return LeastSquares(
-        weight=weight,
+    constant = _checked(normal, terms, drop_collinear=drop_collinear)
+    scale = _power_of_two(normal)
+    swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
+    floor = np.maximum(normal.rows * (_NOISE * normal.largest / scale) ** 2, terms * _ROUNDING)
+    kept = ~constant
+    for term in np.flatnonzero(kept).tolist():
+        if swept.high[term, term] <= floor[term]:
+            if not drop_collinear:
+                shares = swept.high[:term, term] * (scale[term] / scale[:term]) * kept[:term]
+                raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
+            kept[term] = False
+        else:
+            swept = sweep(swept, term)
+    gone = ~kept
+    weight, inverse = swept[:terms, terms:], swept[:terms, :terms]
+    for part in (weight.high, weight.low):
+        part[gone] = 0.0
+    for part in (inverse.high, inverse.low):
+        part[gone, :] = part[:, gone] = 0.0
+    weight = weight.scaled(scale[None, terms:]).scaled(1 / scale[:terms, None])
+    return _solution(
+        normal,
+        weight=Extended(weight.high.T, weight.low.T),
+        inverse=inverse.scaled(1 / scale[:terms, None]).scaled(1 / scale[None, :terms]),
+        residual_sum=np.diag(swept.high)[terms:] * scale[terms:] ** 2,
         kept=kept,
-        residual_sum=np.maximum(total - explained, 0.0),
-        total_sum=total,
-        inverse=inverse,
-        degrees=moments.rows - 1 - len(scale),
-        condition=condition,
+        constant=constant,
     )
 
 
-def _varies(moments: Moments, terms: int) -> NDArray[np.bool_]:
-    low, high = moments.minimum[:terms], moments.maximum[:terms]
-    varies: NDArray[np.bool_] = (high - low) > _CONSTANT * np.maximum(np.abs(low), np.abs(high))
-    return varies
+def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
+    """Fit in float64 by Cholesky factorisation; None where the columns are too nearly dependent for that.
 
-
-def _power_of_two(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.ldexp(1.0, np.frexp(values)[1] - 1))
-
-
-def _condition(scaled: NDArray[np.float64], names: Sequence[str]) -> float:
-    """Return the columns' condition number, or raise CollinearError where it exceeds what the moments can tell.
-
-    A Gram matrix of float64 rows has relative rounding errors near 2^-53 times the columns' number; an eigenvalue below
-    that is indistinguishable from 0.
+    Raises:
+        TooFewRowsError: there are fewer rows than coefficients.
     """
-    if not names:
+    terms = len(names)
+    outputs = len(normal.largest) - terms
+    constant = _checked(normal, terms, drop_collinear=False)
+    scale = _power_of_two(normal)
+    scaled = normal.gram.high / np.outer(scale, scale)
+    kept = ~constant
+    gram, cross = scaled[:terms, :terms][np.ix_(kept, kept)], scaled[:terms, terms:][kept]
+    try:
+        factor = linalg.cho_factor(gram, check_finite=False) if kept.any() else (gram, False)
+    except linalg.LinAlgError:
+        return None
+    weight, inverse = np.zeros((outputs, terms)), np.zeros((terms, terms))
+    if kept.any():
+        solution = linalg.cho_solve(factor, cross, check_finite=False)
+        weight[:, kept] = (solution * scale[None, terms:] / scale[:terms][kept][:, None]).T
+        inverse[np.ix_(kept, kept)] = linalg.cho_solve(factor, np.eye(len(gram)), check_finite=False)
+        explained = np.einsum("to,to->o", solution, cross)
+    else:
+        explained = np.zeros(outputs)
+    inverse /= np.outer(scale[:terms], scale[:terms])
+    return _solution(
+        normal,
+        weight=Extended.of(weight),
+        inverse=Extended.of(inverse),
+        residual_sum=(np.diag(scaled)[terms:] - explained) * scale[terms:] ** 2,
+        kept=kept,
+        constant=constant,
+    )
+
+
+def shrunk(normal: Normal, weight: Array) -> Solution:
+    """Return the solution with given weights (outputs, terms) that are not the least-squares ones."""
+    terms = weight.shape[1]
+    about, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
+    total = np.diag(normal.gram.high)[terms:]
+    residual = total - np.einsum("ot,to->o", weight, 2 * cross - about @ weight.T)
+    constant = ~(normal.spread[:terms] > CONSTANT * normal.largest[:terms]) & normal.intercept
+    return Solution(
+        weight=Extended.of(weight),
+        inverse=Extended.of(np.zeros_like(about)),
+        kept=(weight != 0).any(axis=0),
+        constant=np.asarray(constant),
+        residual_sum=np.maximum(residual, 0.0),
+        total_sum=total.copy(),
+        degrees=0,
+        condition=condition_number(about[np.ix_(~constant, ~constant)]),
+        is_unbiased=False,
+    )
+
+
+def minimum_norm(normal: Normal, terms: int) -> Solution:
+    """Fit with the smallest sum of squared weights on the columns at unit standard deviation, of all the best fits.
+
+    From the eigenvectors of the correlation matrix; those whose eigenvalue is below the rounding of float64 moments
+    carry no information.
+    """
+    gram, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
+    lengths = np.sqrt(np.diag(gram))
+    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else lengths > 0
+    unit = np.where(varies & (lengths > 0), 1.0 / np.where(lengths > 0, lengths, 1.0), 0.0)
+    values, vectors = np.linalg.eigh(gram * unit[:, None] * unit[None, :])
+    kept = values > 64 * terms * 2.0**-53 * values[-1]
+    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    return shrunk(normal, ((inverse @ (cross * unit[:, None])) * unit[:, None]).T)
+
+
+def _solution(
+    normal: Normal,
+    *,
+    weight: Extended[Array],
+    inverse: Extended[Array],
+    residual_sum: Array,
+    kept: NDArray[np.bool_],
+    constant: NDArray[np.bool_],
+) -> Solution:
+    terms = len(kept)
+    return Solution(
+        weight=weight,
+        inverse=inverse,
+        kept=kept,
+        constant=constant,
+        residual_sum=np.maximum(residual_sum, 0.0),
+        total_sum=np.diag(normal.gram.high)[terms:].copy(),
+        degrees=normal.rows - int(normal.intercept) - int(np.count_nonzero(kept)),
+        condition=condition_number(normal.gram.high[:terms, :terms][np.ix_(kept, kept)]),
+    )
+
+
+def condition_number(gram: Array) -> float:
+    """Return the 2-norm condition number of columns with this Gram matrix, at unit length; infinite if dependent."""
+    if not len(gram):
         return 1.0
-    unit = 1.0 / np.sqrt(np.diag(scaled))
-    values, vectors = np.linalg.eigh(scaled * np.outer(unit, unit))
-    if values[0] <= 64 * len(names) * 2.0**-53 * values[-1]:
-        loads = np.abs(vectors[:, 0])
-        raise CollinearError([name for name, load in zip(names, loads, strict=True) if load > 1e-3 * loads.max()])
-    return float(np.sqrt(values[-1] / values[0]))
+    unit = 1.0 / np.sqrt(np.diag(gram))
+    values = np.linalg.eigvalsh(gram * unit[:, None] * unit[None, :])
+    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
+
+
+def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
+    """Return the matrix swept on one diagonal element (Goodnight 1979, The American Statistician 33).
+
+    Swept on every column of X, [X'X X'Y; Y'X Y'Y] becomes [(X'X)^-1 B; -B' R]: inverse, weights, residual products.
+    """
+    pivot, column = matrix[index, index], matrix[:, index]
+    row = matrix[index, :] / pivot
+    swept = matrix - Extended(column.high[:, None], column.low[:, None]) * row[None, :]
+    below = -(column / pivot)
+    corner = Extended.of(np.ones(())) / pivot
+    for part, above, under, at in (
+        (swept.high, row.high, below.high, corner.high),
+        (swept.low, row.low, below.low, corner.low),
+    ):
+        part[index, :], part[:, index], part[index, index] = above, under, at
+    return swept
+
+
+def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.bool_]:
+    """Return which columns are constant beside an intercept (or 0 without), once there are rows enough."""
+    # One row makes every column look constant, so it is refused before those are left out.
+    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else normal.largest > 0
+    constant = ~varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
+    coefficients = int(normal.intercept) + int(np.count_nonzero(~constant))
+    if normal.rows < coefficients and not drop_collinear:
+        raise TooFewRowsError(normal.rows, coefficients)
+    return np.asarray(constant)
+
+
+def _power_of_two(normal: Normal) -> Array:
+    lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))  # rounding may leave a constant column below 0
+    return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lr_trainer.design import Design
+
 if TYPE_CHECKING:
     from lr_runtime.checkpoint import Checkpoint
 
 
 class LinearModel(nn.Module):
-    """y = ((x - origin) / scale) @ weight.T + bias, in float64.
+    """y = expand(x) @ weight.T + bias, in float64.
 
     Args:
-        checkpoint: the numbers; `weight` (outputs, columns) and `bias` (outputs,) become parameters, `origin` and
-            `scale` (columns,) buffers.
+        checkpoint: the numbers; `weight` (outputs, terms) and `bias` (outputs,) become parameters, the rest the design.
     """
-
-    origin: torch.Tensor
-    scale: torch.Tensor
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(checkpoint.weight))
         self.bias = nn.Parameter(torch.tensor(checkpoint.bias))
-        self.register_buffer("origin", torch.tensor(checkpoint.origin))
-        self.register_buffer("scale", torch.tensor(checkpoint.scale))
+        self.design = Design.of(checkpoint)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return float64 (rows, outputs) for `x` (rows, columns) of any floating dtype."""
-        return nn.functional.linear((x.to(torch.float64) - self.origin) / self.scale, self.weight, self.bias)
+        """Return float64 (rows, outputs) for `x` (rows, columns) of any floating dtype, categories as their index."""
+        return nn.functional.linear(self.design.expand(x.to(torch.float64)), self.weight, self.bias)

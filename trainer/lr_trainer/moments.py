@@ -6,20 +6,24 @@ how many threads took blocks nor on how the rows arrived.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from lr_trainer.extended import two_sum
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-BLOCK_ROWS = 1 << 14
+
+_NEAR = 64.0
+"""How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
+_WIDTH = 512
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,18 @@ class Moments:
 
     Attributes:
         count: float64 (), the number of rows.
-        mean: float64 (columns,).
+        weight: float64 (), the sum of their weights; the number of rows where they have none.
+        log_weight: float64 (), the sum of the weights' logarithms.
+        mean: float64 (columns,), weighted.
         mean_low: float64 (columns,), what `mean` rounds away.
-        comoment: float64 (columns, columns), sum over the rows of (x - mean)(x - mean)^T: the centred Gram matrix.
+        comoment: float64 (columns, columns), sum of w (x - mean)(x - mean)^T: the centred Gram matrix.
         minimum: float64 (columns,).
         maximum: float64 (columns,).
     """
 
     count: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    log_weight: NDArray[np.float64]
     mean: NDArray[np.float64]
     mean_low: NDArray[np.float64]
     comoment: NDArray[np.float64]
@@ -48,6 +56,11 @@ class Moments:
     def rows(self) -> int:
         """The number of rows."""
         return int(self.count)
+
+    @property
+    def largest(self) -> NDArray[np.float64]:
+        """float64 (columns,), the largest absolute values."""
+        return np.maximum(np.abs(self.minimum), np.abs(self.maximum))
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
@@ -60,13 +73,15 @@ class Moments:
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both (Chan, Golub and LeVeque 1983, eq. 2.1, for a mean in two parts)."""
-        count = np.asarray(self.count + other.count)
+        weight = np.asarray(self.weight + other.weight)
         delta = (other.mean - self.mean) + (other.mean_low - self.mean_low)
-        share = other.count / count
-        mean, mean_low = _two_sum(self.mean, self.mean_low + delta * share)
-        between = np.outer(delta, delta) * (self.count * share)
+        share = other.weight / weight
+        mean, mean_low = two_sum(self.mean, self.mean_low + delta * share)
+        between = np.outer(delta, delta) * (self.weight * share)
         return Moments(
-            count=count,
+            count=np.asarray(self.count + other.count),
+            weight=weight,
+            log_weight=np.asarray(self.log_weight + other.log_weight),
             mean=mean,
             mean_low=mean_low,
             comoment=self.comoment + other.comoment + between,
@@ -75,93 +90,110 @@ class Moments:
         )
 
 
-def block_moments(block: torch.Tensor) -> Moments:
-    """Return the moments of one block, float64 (rows, columns) with at least one row, computed on its device.
+def block_moments(*parts: torch.Tensor, weights: torch.Tensor | None = None) -> Moments:
+    """Return the moments of one block, computed on its device.
 
-    Two passes over a block that is in the cache: deviations from the rounded mean, then the deviations' own mean taken
-    out (Chan, Golub and LeVeque 1983, the corrected two-pass algorithm).
+    One pass: deviations from the first row, then their own mean taken out, which rounds little because that row is
+    near the mean; where it is not, once more about the mean (Chan, Golub and LeVeque 1983).
+
+    Args:
+        parts: float64 (rows, columns), at least one row; several stand for their columns side by side.
+        weights: float64 (rows,), positive.
     """
-    count = block.shape[0]
-    mean = block.mean(dim=0)
-    deviations = block - mean
-    remainder = deviations.mean(dim=0)
-    comoment = deviations.T @ deviations - count * torch.outer(remainder, remainder)
-    minimum, maximum = torch.aminmax(block, dim=0)
-    high, low = _two_sum(_array(mean), _array(remainder))
-    gram = _array(comoment)
-    return Moments(
-        count=np.array(float(count)),
+    shift = [part[0] for part in parts]
+    moments, is_near = _about(shift, parts, weights)
+    if not is_near:
+        mean = torch.from_numpy(moments.mean).to(parts[0].device)
+        ends = np.cumsum([part.shape[1] for part in parts]).tolist()
+        moments, _ = _about(
+            [mean[end - part.shape[1] : end] for end, part in zip(ends, parts, strict=True)], parts, weights
+        )
+    return moments
+
+
+def _about(
+    shift: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weights: torch.Tensor | None
+) -> tuple[Moments, bool]:
+    """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
+    rows = parts[0].shape[0]
+    deviations = _scratch.block(rows, sum(part.shape[1] for part in parts), parts[0].device)
+    start = 0
+    for part, origin in zip(parts, shift, strict=True):
+        torch.sub(part, origin, out=deviations[:, start : start + part.shape[1]])
+        start += part.shape[1]
+    total = float(rows) if weights is None else float(weights.sum())
+    sums = _sum(deviations) if weights is None else weights @ deviations
+    weighted = deviations if weights is None else deviations * weights[:, None]
+    gram, away = _array(deviations.T @ weighted), _array(sums) / total
+    comoment = gram - total * np.outer(away, away)
+    ranges = [_range(part) for part in parts]
+    high, low = two_sum(_array(torch.cat(list(shift))), away)
+    moments = Moments(
+        count=np.array(float(rows)),
+        weight=np.array(total),
+        log_weight=np.array(0.0 if weights is None else float(weights.log().sum())),
         mean=high,
         mean_low=low,
-        comoment=(gram + gram.T) / 2,
-        minimum=_array(minimum),
-        maximum=_array(maximum),
+        comoment=(comoment + comoment.T) / 2,
+        minimum=_array(torch.cat([low for low, _ in ranges])),
+        maximum=_array(torch.cat([high for _, high in ranges])),
     )
+    return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
 
 
-def accumulate(blocks: Iterable[torch.Tensor], device: torch.device, threads: int) -> Moments | None:
-    """Return the moments of all blocks, None of none; each block's product runs on one thread, threads take blocks."""
-    blocks = (block.to(device) for block in blocks)
+class _Scratch(threading.local):
+    """Room for the deviations of one block, kept by each thread: new memory of this size costs a page fault a page."""
+
+    def __init__(self) -> None:
+        self._room = torch.empty(0, dtype=torch.float64)
+
+    def block(self, rows: int, columns: int, device: torch.device) -> torch.Tensor:
+        """Return float64 (rows, columns) with whatever stood there."""
+        if self._room.numel() < rows * columns or self._room.device != device:
+            self._room = torch.empty(rows * columns, dtype=torch.float64, device=device)
+        return self._room[: rows * columns].view(rows, columns)
+
+
+_scratch = _Scratch()
+
+
+def _sum(block: torch.Tensor) -> torch.Tensor:
+    wide, tail = _wide(block)
+    return wide.sum(dim=0).view(-1, block.shape[1]).sum(dim=0) + tail.sum(dim=0)
+
+
+def _range(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    wide, tail = _wide(block)
+    low, high = wide.aminmax(dim=0) if len(wide) else (block[:1], block[:1])
+    rows = torch.cat([low.view(-1, block.shape[1]), high.view(-1, block.shape[1]), tail])
+    low, high = rows.aminmax(dim=0)
+    return low, high
+
+
+def _wide(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the block with several rows in one, and the rows left over: torch reduces few columns slowly."""
+    columns = block.shape[1]
+    together = max(1, _WIDTH // columns)
+    whole = block.shape[0] // together * together if block.is_contiguous() else 0
+    return block[:whole].reshape(-1, together * columns), block[whole:]
+
+
+def merged(parts: Iterable[Moments]) -> Moments | None:
+    """Return the moments of all parts, merged in a tree whose shape depends on their number alone; None of none."""
     tree: list[tuple[int, Moments]] = []
-    with _one_thread_a_product(), ThreadPoolExecutor(threads) as pool:
-        for moments in _in_order(pool, blocks, most=2 * threads):
-            # A binary counter: two subtrees of equal height merge at once, so the tree depends on the count alone.
-            height, node = 0, moments
-            while tree and tree[-1][0] == height:
-                node = tree.pop()[1].merge(node)
-                height += 1
-            tree.append((height, node))
+    for moments in parts:
+        # A binary counter: two subtrees of equal height merge at once, so no more than log2 of them wait.
+        height, node = 0, moments
+        while tree and tree[-1][0] == height:
+            node = tree.pop()[1].merge(node)
+            height += 1
+        tree.append((height, node))
     if not tree:
         return None
     total = tree.pop()[1]
     while tree:
         total = tree.pop()[1].merge(total)
     return total
-
-
-def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[torch.Tensor]:
-    """Cut batches of any number of rows into blocks of BLOCK_ROWS, the last one shorter."""
-    block, filled = np.empty((BLOCK_ROWS, columns)), 0
-    for batch in batches:
-        start = 0
-        while start < len(batch):
-            taken = min(BLOCK_ROWS - filled, len(batch) - start)
-            block[filled : filled + taken] = batch[start : start + taken]
-            start, filled = start + taken, filled + taken
-            if filled == BLOCK_ROWS:
-                yield torch.from_numpy(block)
-                block, filled = np.empty((BLOCK_ROWS, columns)), 0
-    if filled:
-        yield torch.from_numpy(block[:filled])
-
-
-def _in_order(pool: ThreadPoolExecutor, blocks: Iterable[torch.Tensor], most: int) -> Iterator[Moments]:
-    """Yield the blocks' moments in the blocks' order, at most `most` blocks in memory."""
-    waiting: deque[Future[Moments]] = deque()
-    for block in blocks:
-        waiting.append(pool.submit(block_moments, block))
-        if len(waiting) >= most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-class _one_thread_a_product:  # noqa: N801 - reads as a phrase in the with statement
-    """torch's own threads split a product differently with their number; the threads of `accumulate` do not."""
-
-    def __enter__(self) -> None:
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._threads)
-
-
-def _two_sum(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return s + t = a + b exactly, s the rounded sum (Knuth, TAOCP 2, 4.2.2, theorem B)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float64]:

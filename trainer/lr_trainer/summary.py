@@ -1,31 +1,95 @@
-"""The report of a fit as text: the figures that a statistics package prints."""
+"""The report of a fit as text: what a statistics package prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+_HEADS = ("", "estimate", "standard error", "t", "p", "95 % from", "to")
+_KEYS = ("estimate", "standard_error", "t", "p", "lower", "upper")
+_DIGITS = (12, 12, 6, 4, 9, 9)
 
 
 def summary(fit: Mapping[str, Any]) -> str:
-    """Return the lines for the report of `lr_trainer.fit`, 12 significant digits where they mean something."""
-    rows = [("", "estimate", "standard error")]
-    rows += [(_shown(c["term"]), _number(c["estimate"]), _number(c["standard_error"])) for c in fit["coefficients"]]
-    widths = [max(len(row[index]) for row in rows) for index in range(3)]
-    table = [f"{name:<{widths[0]}}  {estimate:>{widths[1]}}  {error:>{widths[2]}}" for name, estimate, error in rows]
-    freedom = fit["degrees_of_freedom"]
+    """Return the lines for the report of `lr_trainer.fit`."""
+    targets = fit["target"] if isinstance(fit["target"], list) else [fit["target"]]
+    return "\n".join([_rows(fit), *(line for place, name in enumerate(targets) for line in _target(fit, place, name))])
+
+
+def _rows(fit: Mapping[str, Any]) -> str:
+    dropped = f" ({fit['rows_dropped']} of {fit['rows_read']} dropped)" if fit.get("rows_dropped") else ""
+    weight = f", weighted by {_shown(fit['weight'])}" if fit.get("weight") else ""
+    return f"{fit['rows']} rows{dropped}{weight}"
+
+
+def _target(fit: Mapping[str, Any], place: int, name: str) -> Iterator[str]:
+    def figure(key: str) -> float | None:
+        value = fit.get(key)
+        return value[place] if isinstance(value, list) else value
+
+    yield f"target {_shown(name)}"
+    yield from _table([row for row in fit["coefficients"] if row["target"] == name])
+    about = "" if fit["intercept"] else " about 0, there is no intercept"
+    yield f"R2 {_number(figure('r2'))}, adjusted {_number(figure('adjusted_r2'))}{about}"
+    if figure("residual_sd") is None:
+        yield f"root mean squared residual {_number(figure('rmse'))}; {_why_no_errors(fit)}"
+    else:
+        freedom = fit["degrees_of_freedom"]
+        yield f"residual standard deviation {_number(figure('residual_sd'))} ({freedom} degrees of freedom)"
+        yield f"F {_number(figure('f'), 6)} (p {_number(figure('f_p'), 4)})"
+    if figure("log_likelihood") is not None:
+        likelihood, aic, bic = (_number(figure(key), 9) for key in ("log_likelihood", "aic", "bic"))
+        yield f"log-likelihood {likelihood}, AIC {aic}, BIC {bic}"
+    yield from _how(fit)
+
+
+def _how(fit: Mapping[str, Any]) -> Iterator[str]:
+    yield f"condition number {_number(fit['condition_number'], 4)} (columns centred, at unit length)"
     passes = "1 pass" if fit["passes"] == 1 else f"{fit['passes']} passes"
-    return "\n".join(
-        [
-            f"{fit['rows']} rows, target {fit['target']}",
-            *table,
-            f"R2 {_number(fit['r2'])}",
-            f"residual standard deviation {_number(fit['residual_sd'])} ({freedom} degrees of freedom)",
-            f"condition number {_number(fit['condition_number'], 4)} (columns centred, at unit length)",
-            f"solver {fit['solver']}, {passes}",
-        ]
-    )
+    yield f"solver {fit['solver']}, {fit['arithmetic']}, {passes}"
+    if "digits" in fit:
+        yield f"at least {fit['digits']:.1f} digits, from moments alone"
+    if isinstance(fit.get("penalty"), dict):
+        penalty = fit["penalty"]
+        chosen = f", chosen by {penalty['folds']}-fold cross-validation" if penalty["folds"] else ""
+        yield f"penalty l1 {_each(penalty['l1'])}, l2 {_each(penalty['l2'])}{chosen}"
+    if "conformal" in fit:
+        conformal = fit["conformal"]
+        yield (
+            f"{conformal['level']:.6g} interval: prediction +- {_each(conformal['half_width'])}, "
+            f"from {conformal['rows']} rows held out"
+        )
+
+
+def _why_no_errors(fit: Mapping[str, Any]) -> str:
+    if fit.get("penalty") is not None:
+        return "a penalised fit is biased, so it has no standard errors"
+    if fit["solver"] == "descent":
+        return "a descent that was stopped has no standard errors"
+    return "no degrees of freedom are left for standard errors"
+
+
+def _table(coefficients: list[dict[str, Any]]) -> list[str]:
+    rows: list[tuple[str, ...]] = [_HEADS]
+    for row in coefficients:
+        numbers = (_number(row.get(key), digits) for key, digits in zip(_KEYS, _DIGITS, strict=True))
+        rows.append((_shown(row["term"]), *numbers))
+    if all(row.get("standard_error") is None for row in coefficients):
+        rows = [row[:2] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths) for row in rows]
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, *numbers = row
+    cells = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))]
+    return "  ".join(cells).rstrip()
+
+
+def _each(values: list[float]) -> str:
+    return ", ".join(_number(value, 6) for value in values)
 
 
 def _number(value: float | None, digits: int = 12) -> str:

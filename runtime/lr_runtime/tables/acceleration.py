@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed
 
 
 @cache
@@ -26,11 +24,11 @@ def available() -> bool:
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
-) -> NDArray[np.float64] | None:
-    """Parse whole CSV records as float64 (rows, columns), or decline."""
+    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+) -> Parsed | None:
+    """Parse whole CSV records, or decline."""
     if not available():
         return None
     from lr_runtime.tables import arrow
 
-    return arrow.csv_block(block, names, columns, options)
+    return arrow.csv_block(block, names, columns, categories, options)

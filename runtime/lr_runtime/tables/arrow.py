@@ -13,26 +13,33 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import READ_ERRORS, Batch, check_names, positions
-from lr_runtime.tables.options import MISSING_TOKENS
-from lr_runtime.tables.text import BOM
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed
+from lr_runtime.tables.encoding import BOM
+from lr_runtime.tables.options import BOOLEANS, DATE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lr_runtime.tables.batch import ColumnKind
+    from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed
 
 _BATCH_ROWS = 1 << 16
+_TRUE = [word for word, value in BOOLEANS.items() if value]
+_FALSE = [word for word, value in BOOLEANS.items() if not value]
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
-) -> NDArray[np.float64] | None:
-    """Parse whole CSV records as float64 (rows, columns); None where the strict reader must look."""
+    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+) -> Parsed | None:
+    """Parse whole CSV records; None where the strict reader must look."""
     if not _same_cells(block, options.delimiter):
         return None
+    types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
+    types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(block),
@@ -41,23 +48,32 @@ def csv_block(
                 delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.float64()),
-                include_columns=list(columns),
-                null_values=list(MISSING_TOKENS),
+                column_types=types,
+                include_columns=[*columns, *categories],
+                null_values=list(options.tokens),
+                true_values=_TRUE,
+                false_values=_FALSE,
+                strings_can_be_null=True,
                 decimal_point=options.decimal,
             ),
         )
     except pa.ArrowInvalid:
         return None
-    values = _stacked(table.columns, table.num_rows)
+    numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
+    values = _stacked(numbers, table.num_rows)
     # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
-    declined = np.isinf(values).any() or np.isnan(values).sum() != sum(column.null_count for column in table.columns)
-    return None if declined else values
+    if np.isinf(values).any() or np.isnan(values).sum() != sum(column.null_count for column in numbers):
+        return None
+    # The strict reader trims spaces around a value, which may make it another value, or a missing one.
+    if any(value != value.strip(" \t") for text in texts for value in text.values):
+        return None
+    return values, tuple(texts)
 
 
 def _same_cells(block: bytes, delimiter: str) -> bool:
-    """Whether pyarrow splits `block` as the strict reader does: it ends lines at a lone CR, reads "1"2 as 12, and drops
-    a byte order mark from any block.
+    """Whether pyarrow splits `block` as the strict reader does.
+
+    It passes over a byte order mark in front of any block, ends lines at a lone CR, and reads "1"2 as 12.
     """
     if block.startswith(BOM) or b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not delimiter.isascii():
         return False
@@ -68,36 +84,95 @@ def _same_cells(block: bytes, delimiter: str) -> bool:
     return b'"' not in re.sub(quoted_cell, b"", block)
 
 
+def _booleans(block: bytes, names: Sequence[str], options: TableOptions) -> Iterator[str]:
+    """Yield the columns whose first cell is a boolean; where that misleads, the parser fails and declines."""
+    first = block.lstrip(b"\r\n").partition(b"\n")[0].decode(errors="replace")
+    for name, cell in zip(names, first.split(options.delimiter), strict=False):
+        if cell.strip(' \t\r"') in BOOLEANS and cell.strip(' \t\r"') not in options.tokens:
+            yield name
+
+
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
     values = np.empty((rows, len(columns)))
     for index, column in enumerate(columns):
-        values[:, index] = column.to_numpy(zero_copy_only=False) if rows else 0.0
+        values[:, index] = _as_float64(column).to_numpy(zero_copy_only=False) if rows else 0.0
     return values
 
 
 class ArrowTable:
-    """A Parquet or Arrow file, read in batches; see `Table`. Its `size` and its batches' are counted in rows."""
+    """A Parquet or Arrow file, read in batches; see `Table`. Its `size` and its batches' are counted in rows.
 
-    def __init__(self, open_stream: Callable[[], IO[bytes]], name: str) -> None:
+    Args:
+        open_stream: gives the file at its start, for every pass; closed after each.
+        name: the file's name, for messages.
+        options: what the columns are called, and whether bad rows are skipped.
+        notices: who hears of those, and of integers that float64 rounds.
+    """
+
+    def __init__(
+        self, open_stream: Callable[[], IO[bytes]], name: str, options: TableOptions, notices: Notices
+    ) -> None:
         self.name = name
         self._open_stream = open_stream
+        self._options = options
+        self._notices = notices
         with open_stream() as stream:
             schema, self.size, _ = self._opened(stream, None)
-        self._types = dict(zip(schema.names, schema.types, strict=False))
-        self.names = check_names(name, schema.names)
+        self.names = renamed(name, schema.names, options.renames)
+        self._keys = dict(zip(self.names, schema.names, strict=True))
+        self._types = dict(zip(self.names, schema.types, strict=True))
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """See `Table.batches`."""
+    def kinds(self, columns: Sequence[str]) -> dict[str, ColumnKind]:
+        """See `Table.kinds`; the file's own types tell."""
         positions(self, columns)
+        return {name: _kind(self._types[name]) for name in columns}
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        positions(self, [*columns, *categories])
         for column in columns:
             self._check_type(column)
         first = 0
         with self._open_stream() as stream:
-            _, _, batches = self._opened(stream, list(columns))
+            _, _, batches = self._opened(stream, [self._keys[name] for name in (*columns, *categories)])
             for batch in self._unless_damaged(batches):
-                values = _stacked([_as_float64(batch.column(name)) for name in columns], batch.num_rows)
-                yield Batch(values, partial(_row, first), batch.num_rows)
+                yield self._batch(batch, first, columns, categories)
                 first += batch.num_rows
+
+    def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
+        values = _stacked([batch.column(self._keys[name]) for name in columns], batch.num_rows)
+        for number in self._options.missing_numbers:
+            values[values == number] = np.nan
+        texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
+        read = Batch(values, partial(_row, first), batch.num_rows, texts)
+        self._notice_large(read, batch, columns)
+        return self._without_infinite(read, columns)
+
+    def _coded(self, column: Any) -> Coded:
+        """Return a column of text; empty text is a missing value, as in every other format."""
+        coded = _coded(column)
+        return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self._options.missing}})
+
+    def _without_infinite(self, batch: Batch, columns: Sequence[str]) -> Batch:
+        bad = np.isinf(batch.values)
+        if not bad.any():
+            return batch
+        for row, index in np.argwhere(bad):
+            place = place_of(self, batch, int(row))
+            fault = f"{place}, column {escaped(columns[index])}: the value is not finite"
+            if not self._options.skips:
+                raise TableError(fault)
+            self._notices.skipped(fault)
+        kept = np.flatnonzero(~bad.any(axis=1))
+        texts = tuple(text.rows(kept) for text in batch.categories)
+        where = partial(_kept_row, batch.where, kept)
+        return Batch(batch.values[kept], where, batch.size, texts, batch.size - len(kept))
+
+    def _notice_large(self, read: Batch, batch: Any, columns: Sequence[str]) -> None:
+        integers = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
+        for row, index in self._notices.large(read.values[:, integers], [columns[index] for index in integers]):
+            name = columns[integers[index]]
+            self._notices.rounded_integer(place_of(self, read, row), name, str(batch.column(self._keys[name])[row]))
 
     def _opened(self, stream: IO[bytes], columns: list[str] | None) -> tuple[Any, int | None, Iterator[Any]]:
         """Return the schema, the number of rows where the file states it, and the batches."""
@@ -125,8 +200,32 @@ class ArrowTable:
     def _check_type(self, column: str) -> None:
         kind = self._types[column]
         types = pa.types
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
+        if types.is_temporal(kind):
+            raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE_HINT}")
+        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
+
+
+def _kind(kind: Any) -> ColumnKind:
+    types = pa.types
+    if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
+        return "date"
+    return "category" if _is_text(kind) else "number"
+
+
+def _is_text(kind: Any) -> bool:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _coded(column: Any) -> Coded:
+    text = pc.cast(column, pa.string())
+    array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Coded(codes, tuple(encoded.dictionary.to_pylist()))
 
 
 def _as_float64(column: Any) -> Any:
@@ -135,6 +234,10 @@ def _as_float64(column: Any) -> Any:
 
 def _row(first: int, row: int) -> str:
     return f"row {first + row + 1}"
+
+
+def _kept_row(where: Callable[[int], str], kept: NDArray[np.intp], row: int) -> str:
+    return where(int(kept[row]))
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+import unicodedata
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from lr_runtime.errors import MissingColumnError, TableError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+ColumnKind = Literal["number", "category", "date"]
+"""What a column's first value says; a date is no number, and a category only where one is asked for."""
+
+LONGEST_NAME = 10_000
+
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading a file can raise; the last two where it is compressed."""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of text, each value written once.
+
+    Attributes:
+        codes: int64 (rows,), positions in `values`; -1 where a value is missing.
+        values: the distinct values of these rows.
+    """
+
+    codes: NDArray[np.int64]
+    values: tuple[str, ...]
+
+    def rows(self, kept: NDArray[np.intp]) -> Coded:
+        """Return some of the rows, with the values that they have."""
+        codes = self.codes[kept]
+        return Coded(codes, self.values).without(set(range(len(self.values))) - set(codes.tolist()))
+
+    def without(self, absent: Collection[int]) -> Coded:
+        """Return the same rows, the values at these positions missing."""
+        if not absent:
+            return self
+        left = [code for code in range(len(self.values)) if code not in absent]
+        places = np.full(len(self.values) + 1, -1)  # the code -1, missing, takes the last of them
+        places[left] = np.arange(len(left))
+        return Coded(places[self.codes], tuple(self.values[code] for code in left))
 
 
 @dataclass(frozen=True)
@@ -27,11 +60,17 @@ class Batch:
         values: float64 (rows, columns), in the order that the columns were asked for; NaN where a value is missing.
         where: the place of a row (counted from 0 in this batch) in the file, such as "line 12".
         size: how far this batch moves a reader through the table, in the unit of `Table.size`.
+        categories: the columns asked for as text, in that order.
+        skipped: how many bad rows were left out among these.
+        file: the file that the rows come from, where the table has several.
     """
 
     values: NDArray[np.float64]
     where: Callable[[int], str]
     size: int
+    categories: tuple[Coded, ...] = ()
+    skipped: int = 0
+    file: str | None = None
 
 
 class Table(Protocol):
@@ -41,8 +80,12 @@ class Table(Protocol):
     names: tuple[str, ...]
     size: int | None
 
-    def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Read the rows of `columns`, in that order, in bounded memory.
+    def kinds(self, columns: Sequence[str]) -> Mapping[str, ColumnKind]:
+        """Tell each column by its first value that is not missing; a column without any is left out."""
+        ...
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
 
         Raises:
             TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
@@ -62,17 +105,53 @@ def positions(table: Table, columns: Sequence[str]) -> list[int]:
     return [table.names.index(name) for name in columns]
 
 
-def check_names(name: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the header as it is, or refuse one that does not tell the columns apart.
+def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the header in composed characters (NFC), or refuse one that does not tell the columns apart.
 
     Raises:
-        TableError: a name is empty or stands twice.
+        TableError: a name is empty, longer than LONGEST_NAME, or stands twice.
     """
-    if empty := [index + 1 for index, column in enumerate(names) if not column.strip()]:
-        raise TableError(f"{name} line 1: column {empty[0]} has no name. Give every column a name")
-    if twice := sorted({column for column in names if names.count(column) > 1}):
-        raise TableError(f"{name} line 1: the name {escaped(twice[0])} stands twice. Rename one of the columns")
-    return tuple(names)
+    for index, name in enumerate(names, 1):
+        if not name.strip():
+            raise TableError(f"{place}: column {index} has no name. Give every column a name")
+        if len(name) > LONGEST_NAME:
+            raise TableError(
+                f"{place}: the name of column {index} has {len(name):,} characters; expected {LONGEST_NAME:,} at most. "
+                "Is a quote left open?"
+            )
+    composed = tuple(unicodedata.normalize("NFC", name) for name in names)
+    if len(set(composed)) < len(composed):
+        twice = next(name for index, name in enumerate(composed) if name in composed[:index])
+        raise TableError(
+            f"{place}: the name {escaped(twice)} stands twice (in columns {_where_it_stands(twice, composed)}). "
+            "Rename one of the columns"
+        )
+    return composed
+
+
+def _where_it_stands(name: str, names: Sequence[str]) -> str:
+    return " and ".join(str(index) for index, other in enumerate(names, 1) if other == name)
+
+
+def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the checked names of a header, the pairs (new, old) applied.
+
+    A file that has `new` already and lacks `old` is left alone: of several files, some may need no renaming.
+
+    Raises:
+        TableError: see `check_names`.
+        MissingColumnError: a name to be replaced is not there.
+    """
+    found = check_names(place, names)
+    to = {unicodedata.normalize("NFC", old): unicodedata.normalize("NFC", new) for new, old in renames}
+    if missing := [old for old, new in to.items() if old not in found and new not in found]:
+        raise MissingColumnError(place, missing, found)
+    return check_names(place, [to.get(name, name) for name in found]) if to else found
+
+
+def place_of(table: Table, batch: Batch, row: int) -> str:
+    """Return the file and the line of a row of a batch."""
+    return f"{batch.file or table.name} {batch.where(row)}"
 
 
 def numbers_only(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
@@ -86,5 +165,12 @@ def numbers_only(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
             row, column = (int(index) for index in np.argwhere(~np.isfinite(batch.values))[0])
             missing = np.isnan(batch.values[row, column])
             what = "the value is missing. Fill it in or leave the row out" if missing else "the value is not finite"
-            raise TableError(f"{table.name} {batch.where(row)}, column {escaped(columns[column])}: {what}")
+            raise TableError(f"{place_of(table, batch, row)}, column {escaped(columns[column])}: {what}")
         yield batch
+
+
+def coded(cells: Iterable[str | None]) -> Coded:
+    """Write each distinct value once, in order of appearance; None is a missing value."""
+    places: dict[str, int] = {}
+    codes = [-1 if cell is None else places.setdefault(cell, len(places)) for cell in cells]
+    return Coded(np.array(codes, dtype=np.int64), tuple(places))

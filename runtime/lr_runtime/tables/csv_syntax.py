@@ -6,18 +6,19 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from lr_runtime.errors import escaped
 from lr_runtime.tables import acceleration
+from lr_runtime.tables.options import is_date
 from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed, Record
 
 _OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
+_QUOTES = "A double quote inside a quoted cell is written twice"
 
 
 class CsvSyntax:
@@ -28,9 +29,9 @@ class CsvSyntax:
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
-        if "\n" not in text.rstrip() and "\r" in text.rstrip():
-            raise LineError(1, "the lines end in carriage returns alone. Save the table with line feeds")
         lines, cells = next(self._cells(text))
+        if isinstance(cells, LineError):
+            raise cells
         if not self._options.header:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
         if len(cells) == 1:
@@ -46,28 +47,55 @@ class CsvSyntax:
                     line, f"one column, with {typed} in its name: other delimiters? Try: --delimiter {typed}"
                 )
 
-    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[tuple[int, Sequence[str]]]:
+    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`."""
-        width = len(names)
-        for lines, cells in self._cells(text, line):
-            if len(cells) != width:
-                raise LineError(lines, f"{len(cells)} cells where the header has {width} names")
-            yield lines, cells
+        return self._cells(text, line, len(names))
 
-    def _cells(self, text: str, line: int = 1) -> Iterator[tuple[int, list[str]]]:
+    def _cells(self, text: str, line: int = 1, width: int | None = None) -> Iterator[Record]:
         """Yield each record with the line that it ends on; blank lines are passed over."""
         reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._options.delimiter, strict=True)
-        try:
-            for cells in reader:
-                if cells:
-                    yield line + reader.line_num - 1, cells
-        except csv.Error as error:
-            reason = str(error).partition(" - ")[0]  # the rest is advice for programmers
-            raise LineError(line + reader.line_num - 1, f"not CSV ({reason})") from error
+        while True:
+            before = reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                reason = str(error).partition(" - ")[0]  # the rest is advice for programmers
+                # The reader goes on behind the line at fault, which a quote left open may have put far away.
+                hides = reader.line_num > before + 1 or "unexpected end" in reason
+                at = line + reader.line_num - 1
+                yield at, LineError(at, f"not CSV ({reason}). {_QUOTES}", hides_rows=hides)
+                continue
+            if not cells:
+                continue
+            at = line + reader.line_num - 1
+            if width is None or len(cells) == width:
+                yield at, cells
+            else:
+                yield at, LineError(at, self._ragged(len(cells), width), hides_rows=reader.line_num > before + 1)
+
+    def _ragged(self, cells: int, width: int) -> str:
+        counts = f"{cells} {'cell' if cells == 1 else 'cells'} where the header has {width} names"
+        if cells < width:
+            return f"{counts}. Is the row cut off? Give it all its cells"
+        return f"{counts}. Put a cell that holds {escaped(self._options.delimiter)} in double quotes"
 
     def number(self, cell: str) -> float:
         """See `Syntax.number`."""
         return self._options.number(cell)
+
+    def text(self, cell: str) -> str | None:
+        """See `Syntax.text`."""
+        return self._options.text(cell)
+
+    def is_date(self, cell: str) -> bool:
+        """See `Syntax.is_date`."""
+        return is_date(cell)
+
+    def is_integer(self, cell: str) -> bool:
+        """See `Syntax.is_integer`."""
+        return self._options.is_integer(cell)
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
@@ -79,6 +107,8 @@ class CsvSyntax:
             end = before
         return end
 
-    def fast(self, block: bytes, names: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64] | None:
+    def fast(
+        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+    ) -> Parsed | None:
         """See `Syntax.fast`."""
-        return acceleration.csv_block(block, names, columns, self._options)
+        return acceleration.csv_block(block, names, columns, categories, self._options)

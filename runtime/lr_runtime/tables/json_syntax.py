@@ -7,65 +7,96 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.options import NotANumberError
+from lr_runtime.tables.options import DATE_HINT, NotANumberError, is_date
 from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.text import Parsed, Record
 
 
 class JsonLinesSyntax:
     """JSON lines; the first object names the columns. See `Syntax`."""
 
+    def __init__(self, options: TableOptions) -> None:
+        self._options = options
+
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
-        _, first = next(self._objects(text, 1))
+        line, first = next(self._objects(text, 1))
+        if isinstance(first, LineError):
+            raise first
         if not first:
-            raise LineError(1, "the first object has no keys: they name the columns")
+            raise LineError(line, "the first object has no keys: they name the columns")
         return tuple(first), 0
 
-    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`; a key that is absent counts as a missing value."""
         known = set(names)
         for at, record in self._objects(text, line):
-            if unknown := [key for key in record if key not in known]:
-                raise LineError(at, f"the key {escaped(unknown[0])} is not in the first object")
-            yield at, [record.get(name) for name in names]
+            if isinstance(record, LineError):
+                yield at, record
+            elif unknown := [key for key in record if key not in known]:
+                said = f"the key {escaped(unknown[0])} is not in the first object. Give that all keys, null where empty"
+                yield at, LineError(at, said)
+            else:
+                yield at, [record.get(name) for name in names]
 
-    def _objects(self, text: str, first_line: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _objects(self, text: str, first_line: int) -> Iterator[tuple[int, dict[str, Any] | LineError]]:
         for line, content in enumerate(text.split("\n"), first_line):
             if not content.strip():
                 continue
             try:
                 record = json.loads(content, object_pairs_hook=_unique)
             except (ValueError, RecursionError) as error:
-                raise LineError(line, f"not a JSON object ({error})") from error
-            if not isinstance(record, dict):
-                raise LineError(line, f"{escaped(content.strip())} is not a JSON object")
-            yield line, record
+                yield line, LineError(line, f"not a JSON object ({error}). Write one object a line")
+                continue
+            if isinstance(record, dict):
+                yield line, record
+            else:
+                said = f"{escaped(content.strip())} is not a JSON object. Write one object a line"
+                yield line, LineError(line, said)
 
     def number(self, cell: Any) -> float:
-        """See `Syntax.number`: numbers and null; NaN, which Python writes for a missing value, is one too."""
-        if cell is None:
+        """See `Syntax.number`: numbers, booleans and null; NaN, which Python writes for a missing value, is one too."""
+        if cell is None or (isinstance(cell, str) and cell in self._options.missing):
             return math.nan
-        if isinstance(cell, bool) or not isinstance(cell, int | float):
-            raise NotANumberError("is not a number")
+        if isinstance(cell, bool):
+            return float(cell)
+        if not isinstance(cell, int | float):
+            raise NotANumberError(DATE_HINT if self.is_date(cell) else "is not a number. Write it without quotes")
         try:
             value = float(cell)
         except OverflowError:
             value = math.inf
         if math.isinf(value):
             raise NotANumberError("is not a finite number, or beyond the range of float64")
-        return value
+        return math.nan if value in self._options.missing_numbers else value
+
+    def text(self, cell: Any) -> str | None:
+        """See `Syntax.text`: text, and numbers as they are written."""
+        if isinstance(cell, dict | list):
+            raise NotANumberError("is neither text nor a number")
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            return None
+        text = cell if isinstance(cell, str) else json.dumps(cell)
+        return None if not text or text in self._options.missing else text
+
+    def is_date(self, cell: Any) -> bool:
+        """See `Syntax.is_date`."""
+        return isinstance(cell, str) and is_date(cell)
+
+    def is_integer(self, cell: Any) -> bool:
+        """See `Syntax.is_integer`."""
+        return isinstance(cell, int)
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`."""
         return block.rfind(b"\n") + 1
 
-    def fast(self, *_: object) -> NDArray[np.float64] | None:
+    def fast(self, *_: object) -> Parsed | None:
         """See `Syntax.fast`: always declines."""
         return None  # pyarrow's JSON parser (26.0) takes the process down on a line `null` and on deep nesting
 

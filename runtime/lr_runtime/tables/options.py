@@ -5,15 +5,29 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
-"""Cells that mean "no value here", after trimming spaces; exactly these."""
+"""Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
+
+BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
+"""Cells that mean 1 and 0; exactly these."""
+
+DATE_HINT = "is a date, not a number. Write it as a number, of seconds or days"
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _COMMA_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+")
-_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
+_DATE = re.compile(
+    r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
+    r"|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4})"
+    r"(?:[T ]+[0-9]{1,2}:[0-9]{2}.*)?"
+)
+_TYPED_THOUSANDS = {",": ",", ".": ".", "'": '"\'"', " ": "' '", "\u2019": "\u2019", "\xa0": "$'\\u00a0'"}
+_LONGEST_SUGGESTED_TOKEN = 12
 
 
 class NotANumberError(ValueError):
@@ -28,37 +42,85 @@ class TableOptions:
         delimiter: one character between the cells of a CSV file.
         decimal: "." or ",", the decimal mark.
         header: whether the first row of a CSV file holds the names; without it they are x1, x2, ...
+        thousands: the character between groups of three digits, None where there is none.
+        encoding: of a text table, as Python names it; None for UTF-8, and UTF-16 with its mark.
+        renames: pairs (new, old): the file's column `old` is called `new`.
+        missing: cells that mean "no value here", beside `MISSING_TOKENS`.
+        skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
     """
 
     delimiter: str = ","
     decimal: str = "."
     header: bool = True
+    thousands: str | None = None
+    encoding: str | None = None
+    renames: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    skips: bool = False
+
+    @cached_property
+    def tokens(self) -> frozenset[str]:
+        """All cells that mean a missing value."""
+        return frozenset([*MISSING_TOKENS, *self.missing])
+
+    @cached_property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """Those of `missing` that are numbers, for the formats that hold numbers and not their text."""
+        return tuple(float(token) for token in self.missing if _NUMBER.fullmatch(token))
+
+    @cached_property
+    def _grouped(self) -> re.Pattern[str]:
+        return _grouped_by(self.thousands or "", self.decimal)
 
     def number(self, cell: str) -> float:
-        """Return the float64 nearest to the decimal number in `cell`; NaN where it is a missing token.
+        """Return the float64 nearest to the decimal number in `cell`; NaN where it is missing, 1 or 0 for a boolean.
 
         Raises:
-            NotANumberError: the cell is neither, or beyond the range of float64.
+            NotANumberError: the cell is none of these, or beyond the range of float64.
         """
         text = cell.strip(" \t")
-        if text in MISSING_TOKENS:
+        if text in self.tokens:
             return math.nan
-        plain = text if self.decimal == "." else text.replace(".", "\0").replace(",", ".")
+        plain = self._plain(text)
         if not _NUMBER.fullmatch(plain):
+            if text in BOOLEANS:
+                return BOOLEANS[text]
             raise NotANumberError(self._why_not(text))
         value = float(plain)
         if math.isinf(value):
             raise NotANumberError("is beyond the range of float64")
         return value
 
+    def _plain(self, text: str) -> str:
+        """Return a number as Python writes it; other text may become anything that is no number."""
+        if self.thousands is not None and self.thousands in text and self._grouped.fullmatch(text):
+            text = text.replace(self.thousands, "")
+        return text if self.decimal == "." else text.replace(".", "\0").replace(",", ".")
+
+    def text(self, cell: str) -> str | None:
+        """Return a category's value, spaces around it aside; None where the cell is a missing token."""
+        text = cell.strip(" \t")
+        return None if text in self.tokens else text
+
+    def is_integer(self, cell: str) -> bool:
+        """Whether a cell is written as an integer."""
+        return bool(_INTEGER.fullmatch(self._plain(cell.strip(" \t"))))
+
     def _why_not(self, text: str) -> str:
         if _INFINITY.fullmatch(text):
             return "is not a finite number"
-        if self.decimal == "." and _COMMA_DECIMAL.fullmatch(text):
-            return "is not a number (decimal comma?). Try: --decimal ,"
-        if self.decimal == "." and _THOUSANDS.fullmatch(text):
-            return "is not a number (thousands separators?). Write it without them"
-        return "is not a number"
+        if is_date(text):
+            return DATE_HINT
+        comma = self.decimal == "." and bool(_COMMA_DECIMAL.fullmatch(text))
+        separators = (mark for mark in _TYPED_THOUSANDS if mark not in {self.decimal, self.thousands})
+        mark = next((mark for mark in separators if _grouped_by(mark, self.decimal).fullmatch(text)), None)
+        if mark is None:
+            return "is not a number (decimal comma?). Try: --decimal ," if comma else f"is not a number{_ways(text)}"
+        or_comma = (", or a decimal comma", " or --decimal ,") if comma else ("", "")
+        return (
+            f"is not a number (thousands separators{or_comma[0]}?). "
+            f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}"
+        )
 
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
@@ -66,6 +128,24 @@ class TableOptions:
             return not math.isnan(self.number(cell))
         except NotANumberError:
             return False
+
+
+def is_date(text: str) -> bool:
+    """Whether a cell looks like a day, or a moment of one."""
+    return bool(_DATE.fullmatch(text.strip(" \t")))
+
+
+def _grouped_by(mark: str, decimal: str) -> re.Pattern[str]:
+    return re.compile(rf"[+-]?[0-9]{{1,3}}(?:{re.escape(mark)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]*)?{_EXPONENT}")
+
+
+def _ways(text: str) -> str:
+    """Say what to type where the text may stand for a missing value; nothing where it must be a mistake."""
+    if len(text) > _LONGEST_SUGGESTED_TOKEN or not text.isprintable():
+        return ". Correct it"
+    import shlex
+
+    return f". Correct it, or if it means a missing value: --missing-token {shlex.quote(text)}"
 
 
 def has_table_suffix(name: str) -> bool:

@@ -1,119 +1,120 @@
-"""Opens a table of any format: by its first bytes where they tell, else by its suffix."""
+"""Opens a table of any format, or several as one: by their first bytes where they tell, else as CSV."""
 
 from __future__ import annotations
 
-import gzip
-import io
-import shutil
+import re
 import sys
-import tempfile
 import weakref
-from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import MissingFileError, TableError, UnusableFileError, needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.csv_syntax import CsvSyntax
+from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
+from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.options import TableOptions
-from lr_runtime.tables.text import BLOCK_BYTES, BOM, TextTable
+from lr_runtime.tables.several import SeveralTables, files_of
+from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped, kept, passing, seekable
+from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.batch import Table
+    from lr_runtime.tables.text import Syntax
+
+    Opener = Callable[[], IO[bytes]]
 
 STDIN = "-"
+_HEAD_BYTES = 1 << 16
 _ARROW_HEADS = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+_JSON_ARRAY = re.compile(rb"\s*\[\s*[{\[\]]")
 
 
-def open_table(source: str | Path, options: TableOptions | None = None) -> Table:
-    """Open a CSV (also gzip), JSON lines, Parquet or Arrow file, or standard input for "-".
+def open_table(
+    source: str | Path | Sequence[str | Path],
+    options: TableOptions | None = None,
+    *,
+    once: bool = False,
+    warn: Callable[[str], None] | None = None,
+) -> Table:
+    """Open a CSV or JSON lines file (also gzip), a Parquet or Arrow file, a folder of them, a pattern, or several.
+
+    Args:
+        source: a path, a folder, a glob pattern, "-" for standard input, or a list of these: one table over all.
+        options: how the cells of text tables are written.
+        once: whether the rows are read in one pass; standard input is then kept nowhere. Otherwise what was read of it
+            stands in a temporary file.
+        warn: takes a line for each of the first bad rows that `options` says to skip, and for integers beyond 2^53.
 
     Raises:
         MissingFileError: there is no such file.
         TableError: it is no table; the message says what it is.
         MissingExtraError: Parquet and Arrow need pyarrow.
     """
-    name = "standard input" if str(source) == STDIN else str(source)
-    opener, head, size = _standard_input() if str(source) == STDIN else _file(Path(source))
-    if head.startswith(_ARROW_HEADS):
-        with needs_extra("tables"):
-            from lr_runtime.tables.arrow import ArrowTable
-        return ArrowTable(_seekable(opener) if str(source) == STDIN else opener, name)
-    is_json = head.removeprefix(BOM).lstrip()[:1] == b"{"
-    syntax = JsonLinesSyntax() if is_json else CsvSyntax(options or TableOptions())
-    return TextTable(opener, name, syntax, size)
+    options, notices = options or TableOptions(), Notices(warn)
+    paths = files_of([source] if isinstance(source, str | Path) else source)
+    tables = [_open_one(path, options, notices, once=once) for path in paths]
+    return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
-def _file(path: Path) -> tuple[Callable[[], IO[bytes]], bytes, int | None]:
+def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool) -> Table:
+    name = "standard input" if path == STDIN else path
     try:
-        with path.open("rb") as file:
-            head = file.read(64)
-        if not head.startswith(b"\x1f\x8b"):
-            return (lambda: path.open("rb")), head, path.stat().st_size
-        with gzip.open(path) as file:
-            return partial(_gunzipped, path), file.read(64), None
+        opener, size = _stream(path, name, once=once)
+        head = _head(opener)
+        if head.startswith(GZIP_MAGIC):
+            opener, size = gunzipped(opener), None
+            head = _head(opener)
     except FileNotFoundError as error:
         raise MissingFileError(path, "Name a table: CSV, JSON lines, Parquet or Arrow") from error
     except READ_ERRORS as error:
-        raise UnusableFileError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        raise UnusableFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if head.startswith(_ARROW_HEADS):
+        with needs_extra("tables"):
+            from lr_runtime.tables.arrow import ArrowTable
+        return ArrowTable(opener if _is_regular(path) else seekable(opener), name, options, notices)
+    return _open_text(opener, head, size, name=name, options=options, notices=notices)
 
 
-def _gunzipped(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path))
+def _open_text(
+    opener: Opener, head: bytes, size: int | None, *, name: str, options: TableOptions, notices: Notices
+) -> TextTable:
+    if encoding := options.encoding or marked_encoding(head):
+        opener, size = as_utf8(opener, encoding, name), None
+        head = _head(opener)
+    if has_returns_alone(head):
+        opener = with_line_feeds(opener)
+    syntax = _syntax(head.removeprefix(BOM), name, options)
+    return TextTable(opener, name, syntax, size, options=options, notices=notices)
 
 
-def _standard_input() -> tuple[Callable[[], IO[bytes]], bytes, None]:
-    head = sys.stdin.buffer.read(BLOCK_BYTES)
-    rest = _Rest(sys.stdin.buffer)
-    return (lambda: cast("IO[bytes]", _Replayed(head, rest))), head, None
+def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
+    if _JSON_ARRAY.match(head):
+        raise TableError(
+            f"{name} line 1: a JSON array; expected JSON lines, one object a line. Try: jq -c '.[]' FILE > FILE.jsonl"
+        )
+    return JsonLinesSyntax(options) if head.lstrip()[:1] == b"{" else CsvSyntax(options)
 
 
-class _Rest:
-    """What standard input still holds; `touched` once some of it was read, which nothing can undo."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self.touched = False
-
-    def read(self, size: int) -> bytes:
-        content = self._stream.read(size)
-        self.touched = self.touched or bool(content)
-        return content
-
-
-class _Replayed(io.RawIOBase):
-    """Standard input from its start: the block that told its kind and its header, then the rest."""
-
-    def __init__(self, head: bytes, rest: _Rest) -> None:
-        if rest.touched:
-            raise TableError("standard input can be read only once. Save it to a file first")
-        self._head, self._rest = memoryview(head), rest
-
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
-        taken = self._head[: len(buffer)] if self._head else self._rest.read(len(buffer))
-        self._head = self._head[len(taken) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
+def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
+    """Return what opens the bytes of a file at their start, and how many there are."""
+    if path != STDIN and (_is_regular(path) or not Path(path).exists()):
+        return (lambda: Path(path).open("rb")), Path(path).stat().st_size
+    # Standard input, and pipes that the shell gives a path: <(command)
+    stream = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - as long as the table is
+    opener = passing(stream, name, BLOCK_BYTES) if once else kept(stream)
+    if path != STDIN:
+        weakref.finalize(opener, stream.close)
+    return opener, None
 
 
-def _seekable(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
-    """Copy a stream to an unnamed temporary file: the formats that need it keep their index at the end."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
+def _is_regular(path: str) -> bool:
+    return path != STDIN and Path(path).is_file()
+
+
+def _head(opener: Opener) -> bytes:
     with opener() as stream:
-        shutil.copyfileobj(stream, spool)
-    again = partial(_rewound, spool)
-    weakref.finalize(again, spool.close)
-    return again
-
-
-def _rewound(spool: IO[bytes]) -> IO[bytes]:
-    spool.seek(0)
-    return io.BufferedReader(io.FileIO(spool.fileno(), closefd=False))
+        return stream.read(_HEAD_BYTES)

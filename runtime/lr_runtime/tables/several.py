@@ -1,0 +1,109 @@
+"""Several files as one table: the same columns by name, in any order, the rows one file after the other."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lr_runtime.errors import MissingFileError, OptionError, TableError, escaped, quoted
+from lr_runtime.tables.batch import positions
+from lr_runtime.tables.options import has_table_suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_runtime.tables.batch import Batch, ColumnKind, Table
+
+_MOST_NAMED = 3
+
+
+def files_of(sources: Sequence[str | Path]) -> list[str]:
+    """Return the files that paths, folders and glob patterns stand for, in order; those of one folder by name.
+
+    Raises:
+        MissingFileError: a pattern fits no file.
+        TableError: a folder holds no tables.
+        OptionError: a file comes twice.
+    """
+    files = [file for source in sources for file in _expanded(str(source))]
+    if len(set(files)) < len(files):
+        twice = next(file for index, file in enumerate(files) if file in files[:index])
+        raise OptionError(f"{twice} comes twice: its rows would count double. Name it once")
+    return files
+
+
+def _expanded(source: str) -> list[str]:
+    path = Path(source)
+    if path.is_dir():
+        return _tables_in(path)
+    if not glob.has_magic(source) or path.exists():
+        return [source]
+    found = sorted(file for file in glob.glob(source, recursive=True) if Path(file).is_file())  # noqa: PTH207
+    if not found:
+        raise MissingFileError(source, "The pattern fits no file")
+    return found
+
+
+def _tables_in(folder: Path) -> list[str]:
+    # Hidden files are the system's and the editors' own.
+    names = [path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    found = sorted(name for name in names if has_table_suffix(name))
+    if not found:
+        raise TableError(
+            f"{folder}: this directory holds no tables (.csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq, .arrow, "
+            f".feather). Name a file, or a pattern: '{folder}/*'"
+        )
+    return [str(folder / name) for name in found]
+
+
+class SeveralTables:
+    """Tables with the same columns, one after the other; see `Table`.
+
+    Raises:
+        TableError: a table lacks a column of the first, or has one more.
+    """
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._tables = tables
+        self.names = tables[0].names
+        for table in tables[1:]:
+            _check_same_columns(table, tables[0])
+        named = [table.name for table in tables[:_MOST_NAMED]]
+        more = len(tables) - len(named)
+        self.name = ", ".join(named) + (f" and {more} more" if more else "")
+        sizes = [table.size for table in tables]
+        is_one_unit = len({type(table) for table in tables}) == 1
+        self.size = sum(size or 0 for size in sizes) if is_one_unit and None not in sizes else None
+
+    def kinds(self, columns: Sequence[str]) -> dict[str, ColumnKind]:
+        """See `Table.kinds`; the first file with a value tells."""
+        positions(self, columns)
+        kinds: dict[str, ColumnKind] = {}
+        for table in self._tables:
+            if waiting := [name for name in columns if name not in kinds]:
+                kinds |= table.kinds(waiting)
+        return kinds
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        for table in self._tables:
+            for batch in table.batches(columns, categories):
+                yield replace(batch, file=table.name)
+
+
+def _check_same_columns(table: Table, first: Table) -> None:
+    missing = [name for name in first.names if name not in table.names]
+    more = [name for name in table.names if name not in first.names]
+    if missing and more:
+        raise TableError(
+            f"{table.name} has {quoted(more[:1])} where {first.name} has {quoted(missing[:1])}; expected the same "
+            f"columns in every file. Rename it, or pass --map {missing[0]}={more[0]}"
+        )
+    if missing or more:
+        here, there = (first, table) if missing else (table, first)
+        raise TableError(
+            f"{there.name} has no column {escaped((missing or more)[0])}, which {here.name} has; expected the same "
+            "columns in every file"
+        )

@@ -1,0 +1,46 @@
+"""What is said, or refused, about columns that are too good or too far away to be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lr_runtime.errors import FitError
+from lr_trainer import fit
+from tests.trainer.test_fit import sample
+
+
+def numbers() -> dict[str, Any]:
+    return {key: value for key, value in sample().items() if key in "aby"}
+
+
+def test_the_target_among_the_features_is_an_error() -> None:
+    columns = numbers()
+    with pytest.raises(FitError, match='"copy" holds the same values as the target "y"'):
+        fit({**columns, "copy": columns["y"]}, target="y")
+    with pytest.raises(FitError, match='"copy" holds the same values as the target "y"'):
+        fit({**columns, "copy": columns["y"]}, target="y", l2=1.0)
+
+
+def test_a_column_nearly_proportional_to_the_target_is_a_warning() -> None:
+    columns = numbers()
+    found = fit({**columns, "leak": columns["y"] * 2.54 + 1e-6 * columns["a"]}, target="y")
+    assert any("leak?" in line and '"leak"' in line for line in found.fit["cautions"])
+    assert fit(columns, target="y").fit["cautions"] == []
+
+
+def test_a_column_far_from_zero_is_a_warning_about_float32() -> None:
+    columns = numbers()
+    (line,) = fit({**columns, "t": 1.7e9 + 3600 * np.random.default_rng(9).normal(size=400)}, target="y").fit[
+        "cautions"
+    ]
+    assert '"t" lies far from 0: float32 inputs hold it in steps of 128' in line
+
+
+def test_an_offset_beyond_the_digits_of_float64_is_a_warning() -> None:
+    columns = numbers()
+    far = 1e14 + np.random.default_rng(0).integers(0, 1000, size=400).astype(float)
+    (line,) = fit({**columns, "t": far}, target="y").fit["cautions"]
+    assert "varies in its last digits only" in line

@@ -1,0 +1,117 @@
+"""More rows for a fitted model, and models fitted apart: equal to the fit of all rows to the digits that are stated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from lr_runtime.errors import FitError, LinedgeError
+from lr_trainer import Checkpoint, fit, lesson, merge, update
+from tests.trainer.test_fit import sample, with_gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def halves(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    cut = len(columns["y"]) // 3
+    return {k: v[:cut] for k, v in columns.items()}, {k: v[cut:] for k, v in columns.items()}
+
+
+def assert_same_fit(joined: Checkpoint, whole: Checkpoint) -> None:
+    condition = whole.fit["condition_number"]
+    bound = max(1e-12, 64 * condition**2 * 2.0**-53)
+    np.testing.assert_allclose(joined.weight, whole.weight, rtol=bound)
+    np.testing.assert_allclose(joined.bias, whole.bias, rtol=bound * 10)
+    assert joined.contract.columns == whole.contract.columns
+    assert joined.fit["rows"] == whole.fit["rows"]
+    np.testing.assert_allclose(joined.fit["residual_sd"], whole.fit["residual_sd"], rtol=1e-9)
+    assert joined.fit["digits"] >= 6
+
+
+CASES: dict[str, Callable[[], tuple[dict[str, Any], dict[str, Any]]]] = {
+    "numbers": lambda: ({k: v for k, v in sample().items() if k in "aby"}, {}),
+    "categories and weights": lambda: (sample(), {"weight": "w"}),
+    "no intercept": lambda: ({k: v for k, v in sample().items() if k in "aby"}, {"intercept": False}),
+    "an offset": lambda: (
+        {"t": 1.7e9 + 3600 * sample()["a"], "b": sample()["b"], "y": sample()["y"]},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_updated_and_merged_fits_are_the_fit_of_all_rows(case: str) -> None:
+    columns, options = CASES[case]()
+    first, rest = halves(columns)
+    whole = fit(columns, target="y", **options)
+    assert_same_fit(update(fit(first, target="y", **options), rest), whole)
+    assert_same_fit(merge(fit(first, target="y", **options), fit(rest, target="y", **options)), whole)
+
+
+def test_powers_and_fills_of_the_checkpoint_hold_for_new_rows() -> None:
+    columns = with_gaps({k: v for k, v in sample().items() if k in "aby"})
+    first, rest = halves(columns)
+    start = fit(first, target="y", missing="indicator", degree=2)
+    joined = update(start, rest)
+    assert joined.terms == start.terms
+    assert joined.fill.tolist() == start.fill.tolist()
+    assert joined.origin.tolist() == start.origin.tolist()
+    known = np.where(np.isnan(columns["a"]), start.fill[0], columns["a"])
+    filled = np.column_stack([known, known**2, np.isnan(columns["a"]), columns["b"], columns["b"] ** 2, np.ones(400)])
+    expected = np.linalg.lstsq(filled, columns["y"], rcond=None)[0]
+    found = {row["term"]: row["estimate"] for row in joined.fit["coefficients"]}
+    names = ["a", "a^2", "a missing", "b", "b^2", "intercept"]
+    np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-8)
+
+
+def test_a_joined_checkpoint_joins_again() -> None:
+    columns = {k: v for k, v in sample().items() if k in "aby"}
+    pieces = [{k: v[start : start + 100] for k, v in columns.items()} for start in range(0, 400, 100)]
+    joined = fit(pieces[0], target="y")
+    for piece in pieces[1:]:
+        joined = update(joined, piece)
+    assert_same_fit(joined, fit(columns, target="y"))
+
+
+def plain(**options: Any) -> Checkpoint:
+    columns = {k: v for k, v in sample().items() if k in "aby"}
+    return fit(columns, target="y", **options)
+
+
+MISMATCHED: dict[str, tuple[Callable[[], Checkpoint], str]] = {
+    "other columns": (lambda: plain(features=["a"]), r"the columns are \['a', 'b'\] in the first, \['a'\] here"),
+    "another target": (lambda: fit({**sample(), "z": sample()["y"]}, target="z", features=["a", "b"]), "the targets"),
+    "no intercept": (lambda: plain(intercept=False), "the intercept"),
+    "powers": (lambda: plain(degree=2), "the terms"),
+    "weights": (lambda: fit(sample(), target="y", features=["a", "b"], weight="w"), "the weight column"),
+    "a penalty": (lambda: plain(l2=1.0), "penalised"),
+    "a descent": (lambda: lesson()[0], "descent"),
+}
+
+
+@pytest.mark.parametrize("case", MISMATCHED)
+def test_what_does_not_match_is_shown(case: str) -> None:
+    make, message = MISMATCHED[case]
+    with pytest.raises(FitError, match=message):
+        merge(plain(), make())
+
+
+def test_a_new_category_is_refused_by_name() -> None:
+    first = fit(sample(), target="y", ignore=["w"])
+    rest = sample(20, seed=1)
+    rest["site"] = np.array(["gren"] * 20)
+    with pytest.raises(LinedgeError, match='"gren" is new; the fit knows "blue", "green", "red"'):
+        update(first, rest)
+
+
+def test_too_few_digits_are_refused() -> None:
+    random = np.random.default_rng(3)
+    a = random.normal(size=200)
+    columns = {"a": a, "b": a + 1e-6 * random.normal(size=200), "y": random.normal(size=200)}
+    first, rest = halves(columns)
+    checkpoint = fit(first, target="y")
+    with pytest.raises(FitError, match=r"leave [0-5]\.[0-9] digits"):
+        update(checkpoint, rest)

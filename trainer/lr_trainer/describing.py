@@ -1,0 +1,157 @@
+"""From a solution to a checkpoint: the contract, the model's numbers, the report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime import __version__
+from lr_runtime.contract import Column, Contract, Output
+from lr_trainer.checkpoint import Checkpoint
+from lr_trainer.report import coefficient_rows, fast_variances, quality, raw_estimates, raw_variances
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract import Kind, Missing
+    from lr_trainer.design import Design
+    from lr_trainer.moments import Moments
+    from lr_trainer.solving import Solved
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the report says of the rows beside their moments."""
+
+    targets: tuple[str, ...]
+    weight: str | None
+    passes: int
+    rows_read: int
+    rows_dropped: int
+    rows_skipped: int = 0
+
+
+def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], source: Source) -> Checkpoint:
+    """Return the checkpoint of a solution."""
+    weights = solved.weights()
+    biases = solved.biases(weights)
+    figures = [quality(moments, solved.normal, solved.solution, output) for output in range(len(weights))]
+    outputs = zip(source.targets, figures, strict=True)
+    estimates = [raw_estimates(solved.design, *output) for output in zip(weights, biases, strict=True)]
+    return Checkpoint(
+        contract=Contract(
+            columns=columns,
+            outputs=tuple(Output(name, figure["r2"], figure["residual_sd"]) for name, figure in outputs),
+            rows=moments.rows,
+            linedge=__version__,
+        ),
+        weight=solved.solution.weight.rounded(),
+        bias=np.array([float(bias) for bias in biases]),
+        origin=solved.design.origin,
+        scale=solved.design.scale,
+        fill=np.nan_to_num(solved.design.fill, nan=0.0),
+        terms=solved.design.terms,
+        moments=moments.arrays(),
+        fit={
+            **_rows_report(moments, columns, source),
+            **_solution_report(solved, columns),
+            **_figures_report(figures),
+            "coefficients": _coefficients(solved, columns, source.targets, figures, estimates),
+        },
+    )
+
+
+def columns_of(
+    names: Sequence[str], levels: Mapping[str, tuple[str, ...]], design: Design, moments: Moments
+) -> tuple[Column, ...]:
+    """Describe the input columns; ranges are those of the rows that were fitted, a missing value counts as its fill."""
+    ranges, indicated = ranges_of(design, moments), {term.column for term in design.terms if term.missing}
+    columns = []
+    for index, name in enumerate(names):
+        policy: Missing = "indicator" if index in indicated else "mean"
+        if np.isnan(design.fill[index]):
+            policy = "error"
+        found = levels.get(name)
+        kind: Kind = "number" if found is None else "category"
+        low, high = ranges[index] if found is None else (0.0, float(max(len(found) - 1, 0)))
+        columns.append(Column(name, low, high, None, kind, policy, found or ()))
+    return tuple(columns)
+
+
+def ranges_of(design: Design, moments: Moments) -> dict[int, tuple[float, float]]:
+    """Return the smallest and the largest value of each numeric column."""
+    ranges = {}
+    for place, term in enumerate(design.terms):
+        if term.power == 1 and term.category is None and not term.missing:
+            ends = np.array([moments.minimum[place], moments.maximum[place]])
+            low, high = (ends * design.scale[term.column] + design.origin[term.column]).tolist()
+            ranges[term.column] = (low, high)
+    return ranges
+
+
+def term_names(design: Design, columns: tuple[Column, ...]) -> list[str]:
+    """Return how reports call the terms."""
+    return [term.name(columns) for term in design.terms]
+
+
+def _rows_report(moments: Moments, columns: tuple[Column, ...], source: Source) -> dict[str, Any]:
+    return {
+        "rows": moments.rows,
+        "rows_read": source.rows_read,
+        "rows_dropped": source.rows_dropped,
+        "rows_skipped": source.rows_skipped,
+        "passes": source.passes,
+        "columns": [column.name for column in columns],
+        "ranges": {column.name: [column.minimum, column.maximum] for column in columns if column.kind == "number"},
+        "target": source.targets[0] if len(source.targets) == 1 else list(source.targets),
+        "weight": source.weight,
+    }
+
+
+def _solution_report(solved: Solved, columns: tuple[Column, ...]) -> dict[str, Any]:
+    solution, names = solved.solution, term_names(solved.design, columns)
+    constant = [name for name, gone in zip(names, solution.constant, strict=True) if gone]
+    left_out = [name for name, keep in zip(names, solution.kept, strict=True) if not keep]
+    return {
+        "solver": "exact",
+        "arithmetic": "double-double" if solved.is_extended else "float64",
+        "intercept": solved.normal.intercept,
+        "degrees_of_freedom": solution.degrees,
+        "condition_number": solution.condition if math.isfinite(solution.condition) else None,
+        "constant": constant,
+        "collinear": [name for name in left_out if name not in constant],
+    }
+
+
+def _figures_report(figures: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
+    """Return the figures of a single target as they are, those of several as lists."""
+    single = len(figures) == 1
+    return {key: figures[0][key] if single else [figure[key] for figure in figures] for key in figures[0]}
+
+
+def _coefficients(
+    solved: Solved,
+    columns: tuple[Column, ...],
+    targets: Sequence[str],
+    figures: Sequence[Mapping[str, float | None]],
+    estimates: Sequence[tuple[float, list[float]]],
+) -> list[dict[str, Any]]:
+    if solved.is_extended:
+        at_zero, variances = raw_variances(solved.design, solved.normal, solved.solution)
+    else:
+        at_zero, variances = fast_variances(solved.normal, solved.solution)
+    names = ["intercept", *term_names(solved.design, columns)]
+    rows = []
+    for target, figure, (intercept, weights) in zip(targets, figures, estimates, strict=True):
+        sd = figure["residual_sd"]
+        errors = [None if sd is None else sd * math.sqrt(max(v, 0.0)) for v in (at_zero, *variances)]
+        described = coefficient_rows(target, names, [intercept, *weights], errors, solved.solution.degrees)
+        rows += described if solved.normal.intercept else described[1:]
+    return rows

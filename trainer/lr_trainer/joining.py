@@ -1,0 +1,131 @@
+"""More rows for a fitted model, and models fitted apart: moments merge, rows are not needed again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer.describing import Source, describe, ranges_of, term_names
+from lr_trainer.design import Design
+from lr_trainer.device import device_named
+from lr_trainer.fitting import opened
+from lr_trainer.moments import Moments
+from lr_trainer.passes import Passes
+from lr_trainer.rows import Missing, Rows, roles_of
+from lr_trainer.solving import digits_left, solve_from_moments, without_origins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+    from lr_runtime.tables import Table, TableOptions
+    from lr_trainer.checkpoint import Checkpoint
+    from lr_trainer.choices import Device
+
+
+def update(
+    checkpoint: Checkpoint,
+    source: str | Path | Table | Mapping[str, ArrayLike],
+    *,
+    options: TableOptions | None = None,
+    device: Device = "cpu",
+    advance: Callable[[int], None] = lambda _: None,
+) -> Checkpoint:
+    """Return the fit of a checkpoint's rows and those of `source` together, from the moments of both.
+
+    Its columns, categories, powers, fills and policies are the checkpoint's. Equal to the fit of all rows at once
+    within the digits that the report states, `digits`.
+
+    Raises:
+        TableError: the table cannot be read.
+        MissingColumnError: it lacks a column of the model.
+        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits would be left.
+    """
+    _check_plain(checkpoint)
+    fit, columns = checkpoint.fit, checkpoint.contract.columns
+    table = opened(source, options)
+    roles = roles_of(
+        table,
+        targets=checkpoint.contract.output_names,
+        features=checkpoint.contract.column_names,
+        weight=fit["weight"],
+        category=[column.name for column in columns if column.kind == "category"],
+    )
+    strangers = sorted(roles.categories - {column.name for column in columns if column.kind == "category"})
+    if strangers:
+        raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
+    filled = frozenset(column.name for column in columns if column.missing != "error")
+    rows = Rows(table, roles, Missing(filled), advance)
+    passes = Passes(rows, device_named(device), intercept=fit["intercept"])
+    passes.adopt(without_origins(Design.of(checkpoint)), {c.name: c.categories for c in columns if c.categories})
+    moments = Moments.from_arrays(checkpoint.moments).merge(passes.moments())
+    return _joined(checkpoint, moments, passes.count, rows.read, rows.dropped).reported(rows_skipped=rows.skipped)
+
+
+def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
+    """Return the fit of all the checkpoints' rows together, from their moments.
+
+    Raises:
+        FitError: they differ in columns, categories, powers, origins or policies (the difference is shown), one is
+            penalised, or fewer than 6 digits would be left.
+    """
+    _check_plain(first)
+    moments = Moments.from_arrays(first.moments)
+    for number, other in enumerate(others, 2):
+        _check_plain(other)
+        if difference := _difference(first, other):
+            raise FitError(
+                f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
+            )
+        moments = moments.merge(Moments.from_arrays(other.moments))
+    return _joined(first, moments, 0, moments.rows, 0)
+
+
+def _joined(checkpoint: Checkpoint, moments: Moments, passes: int, read: int, dropped: int) -> Checkpoint:
+    design = without_origins(Design.of(checkpoint))
+    ranges = ranges_of(design, moments)
+    columns = tuple(
+        replace(column, minimum=ranges[place][0], maximum=ranges[place][1]) if place in ranges else column
+        for place, column in enumerate(checkpoint.contract.columns)
+    )
+    intercept = checkpoint.fit["intercept"]
+    solved = solve_from_moments(moments, design, term_names(design, columns), intercept=intercept)
+    source = Source(checkpoint.contract.output_names, checkpoint.fit["weight"], passes, read, dropped)
+    return describe(moments, solved, columns, source).reported(digits=digits_left(solved.solution.condition))
+
+
+def _check_plain(checkpoint: Checkpoint) -> None:
+    fit = checkpoint.fit
+    if fit.get("solver") != "exact" or not checkpoint.moments:
+        raise FitError("only exact fits can be joined: this checkpoint comes from a descent. Fit all rows at once")
+    if fit.get("penalty") is not None or fit.get("conformal") is not None:
+        raise FitError("a penalised or conformal checkpoint depends on more than its moments. Fit all rows at once")
+    if fit["collinear"]:
+        raise FitError(f"the terms {listed(fit['collinear'])} were left out as collinear. Fit all rows at once")
+
+
+def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
+    """Say what keeps two checkpoints from being joined; None where nothing does."""
+    pairs: list[tuple[str, object, object]] = [
+        ("the targets", list(first.contract.output_names), list(other.contract.output_names)),
+        ("the columns", list(first.contract.column_names), list(other.contract.column_names)),
+        ("the weight column", first.fit["weight"], other.fit["weight"]),
+        ("the intercept", first.fit["intercept"], other.fit["intercept"]),
+    ]
+    for a, b in zip(first.contract.columns, other.contract.columns, strict=False):
+        pairs += [
+            (f"the categories of {escaped(a.name)}", list(a.categories), list(b.categories)),
+            (f"the missing-value policy of {escaped(a.name)}", a.missing, b.missing),
+        ]
+    designs = [without_origins(Design.of(checkpoint)) for checkpoint in (first, other)]
+    names = [term_names(design, c.contract.columns) for design, c in zip(designs, (first, other), strict=True)]
+    pairs.append(("the terms", names[0], names[1]))
+    for label in ("origin", "scale", "fill"):
+        values = [np.nan_to_num(getattr(design, label)).tolist() for design in designs]
+        pairs.append((f"the {label}s", values[0], values[1]))
+    return next((f"{what} are {a} in the first, {b} here" for what, a, b in pairs if a != b), None)

@@ -1,0 +1,94 @@
+"""Arrays in memory as a table, for fits from Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.batch import Batch, Coded, check_names, coded, positions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from lr_runtime.contract import Kind
+
+_BATCH_ROWS = 1 << 16
+
+
+class ArrayTable:
+    """Arrays by name, all with the same number of rows; see `lr_runtime.tables.Table`.
+
+    A one-dimensional array is a column; a two-dimensional one stands for its columns, called x1, x2, ... for a name x.
+
+    Raises:
+        TableError: numbers of rows differ, or an array holds neither numbers nor text.
+    """
+
+    def __init__(self, arrays: Mapping[str, ArrayLike], name: str = "the table") -> None:
+        self.name = name
+        self._groups: dict[tuple[str, ...], NDArray[Any]] = {}
+        self._columns: dict[str, NDArray[Any]] = {}
+        for key, given in arrays.items():
+            array = np.asarray(given)
+            if array.ndim not in {1, 2} or array.dtype.kind not in "biufUO":
+                raise TableError(
+                    f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
+                )
+            wide = array[:, None] if array.ndim == 1 else array
+            names = (key,) if array.ndim == 1 else tuple(f"{key}{index + 1}" for index in range(wide.shape[1]))
+            self._groups[names] = wide
+            self._columns |= dict(zip(names, wide.T, strict=True))
+        self.names = check_names(name, [column for group in self._groups for column in group])
+        lengths = {len(column) for column in self._columns.values()}
+        if len(lengths) > 1:
+            raise TableError(f"{name}: the arrays have different numbers of rows: {sorted(lengths)}")
+        self.size: int | None = lengths.pop() if lengths else 0
+
+    def views(self, columns: Sequence[str], rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
+        """Give the columns side by side without a copy, `rows` rows at a time; None where they are not float64."""
+        positions(self, columns)
+        parts, start = [], 0
+        while start < len(columns):
+            names = next((n for n in self._groups if tuple(columns[start : start + len(n)]) == n), (columns[start],))
+            parts.append(self._groups[names] if names in self._groups else self._columns[columns[start]][:, None])
+            start += len(names)
+        if any(part.dtype != np.float64 for part in parts):
+            return None
+        size = self.size or 0
+        return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
+
+    def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
+        """See `lr_runtime.tables.Table.kinds`."""
+        positions(self, columns)
+        return {name: "category" if self._columns[name].dtype.kind in "UO" else "number" for name in columns}
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """See `lr_runtime.tables.Table.batches`."""
+        positions(self, [*columns, *categories])
+        for start in range(0, self.size or 0, _BATCH_ROWS):
+            stop = min(start + _BATCH_ROWS, self.size or 0)
+            values = np.empty((stop - start, len(columns)))
+            for index, name in enumerate(columns):
+                values[:, index] = self._columns[name][start:stop]
+            self._check_finite(values, columns, start)
+            texts = tuple(_coded(self._columns[name][start:stop]) for name in categories)
+            yield Batch(values, lambda row, start=start: f"row {start + row + 1}", stop - start, texts)  # type: ignore[misc]
+
+    def _check_finite(self, values: NDArray[np.float64], columns: Sequence[str], start: int) -> None:
+        if np.isinf(values).any():
+            row, column = np.argwhere(np.isinf(values))[0]
+            raise TableError(
+                f"{self.name} row {start + row + 1}, column {escaped(columns[column])}: the value is not finite"
+            )
+
+
+def _coded(values: NDArray[np.object_]) -> Coded:
+    return coded(None if _is_missing(value) else str(value) for value in values.tolist())
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or value == ""  # noqa: PLR0124 - NaN alone differs from itself

@@ -1,0 +1,231 @@
+"""The passes that a fit takes over its rows: a look where one is needed, the moments, the double-double products."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lr_runtime.errors import FitError, TableError, escaped
+from lr_runtime.terms import Term
+from lr_trainer.blocks import block_rows, in_blocks, over_blocks
+from lr_trainer.design import Design
+from lr_trainer.extended import Extended
+from lr_trainer.gram import block_gram
+from lr_trainer.memory import ArrayTable
+from lr_trainer.moments import Moments, block_moments, merged
+from lr_trainer.rows import Rows, check_weights
+from lr_trainer.survey import Survey, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lr_trainer.checkpoint import Checkpoint
+    from lr_trainer.choices import MissingPolicy
+
+    Array = NDArray[np.float64]
+
+FEW_ROWS = 10_000
+_RUN_ROWS = 1000
+_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows dealt out: into folds for cross-validation, and a tenth held out for the residuals of a conformal interval.
+
+    Rows are dealt in runs of 1000, so that a table in one pass is dealt like the same table in another; a table of
+    fewer than 10,000 rows is dealt row by row.
+    """
+
+    folds: int
+    holds_out: bool
+
+    @property
+    def count(self) -> int:
+        """The number of parts: the folds, then the rows held out."""
+        return self.folds + 1
+
+    @property
+    def held_out(self) -> int:
+        """The label of the rows held out."""
+        return self.folds
+
+    def labels(self, start: int, rows: int, *, few: bool) -> NDArray[np.int64]:
+        """Return the part of each of `rows` rows from number `start` on; `few`: of a table below 10,000 rows."""
+        runs = np.arange(start, start + rows) // (1 if few else _RUN_ROWS)
+        held = (runs % _EVERY == _EVERY - 1) & self.holds_out
+        left = runs - runs // _EVERY if self.holds_out else runs
+        return np.where(held, self.held_out, left % self.folds)
+
+
+class Passes:
+    """The passes of one fit over its rows, and what they found."""
+
+    def __init__(self, rows: Rows, device: torch.device, *, intercept: bool) -> None:
+        self.rows = rows
+        self.roles = rows.roles
+        self.intercept = intercept
+        self.count = 0
+        self.levels: dict[str, tuple[str, ...]] = {}
+        self._device = device
+        self.design = self._design(None, 1, "error")
+
+    def look(self, degree: int, missing: MissingPolicy) -> None:
+        """Take the passes that the design needs: for the categories' values, for means and ranges."""
+        if self.roles.coded:
+            self.levels = self.rows.levels()
+            self.count += 1
+        seen = None
+        if degree > 1 or missing in {"mean", "indicator"}:
+            seen = survey(self._blocks(), self.roles.width)
+            self.count += 1
+            self._check_present(seen)
+        self.design = self._design(seen, degree, missing)
+
+    def adopt(self, design: Design, levels: dict[str, tuple[str, ...]]) -> None:
+        """Take the design and the categories of an earlier fit, in place of a look."""
+        self.design, self.levels = design, levels
+
+    def moments(self) -> Moments:
+        """Take the pass for the float64 moments of the terms and targets."""
+        in_place = self._moments_in_place()
+        return self._some(in_place or merged(over_blocks(self._moments_of, self._blocks())))
+
+    def _moments_in_place(self) -> Moments | None:
+        """Take it over arrays in memory as they stand; None where there are none, or a value is missing or infinite."""
+        table = self.rows.table
+        if not isinstance(table, ArrayTable) or not self.design.is_plain or self.roles.weight is not None:
+            return None
+        views = table.views(self.roles.numbers, block_rows(self.roles.width))
+        if views is None:
+            return None
+        blocks = (tuple(self._tensor(part) for part in block) for block in views)
+        moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
+        self.rows.read = moments.rows if moments is not None else 0
+        return moments if moments is not None and np.isfinite(moments.comoment).all() else None
+
+    def _tensor(self, array: Array) -> torch.Tensor:
+        # torch warns of memory that it may not write to; nothing here writes, and a block's copy is small.
+        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device)
+
+    def moments_by_part(self, parts: Parts) -> list[Moments | None]:
+        """Take that pass for each part of the rows apart."""
+        blocks = over_blocks(self._parted, self._labelled(parts))
+        by_part: list[list[Moments]] = [[] for _ in range(parts.count)]
+        for found in blocks:
+            for part, moments in found.items():
+                by_part[part].append(moments)
+        self._some(next((each[0] for each in by_part if each), None))
+        return [merged(each) for each in by_part]
+
+    def residuals(self, checkpoint: Checkpoint, parts: Parts, part: int) -> Array:
+        """Take one pass for the absolute residuals (rows, outputs) of a fitted model on one part of the rows."""
+        weight, bias = torch.from_numpy(checkpoint.weight), torch.from_numpy(checkpoint.bias)
+        design, found = Design.of(checkpoint), []
+        for block, labels in self._labelled(parts):
+            x, y, _ = self._split(block[torch.from_numpy(labels == part).to(block.device)])
+            predicted = design.expand(x) @ weight.to(x.device).T + bias.to(x.device)
+            found.append((y - predicted).abs().cpu().numpy())
+        self.count += 1
+        return np.concatenate(found) if found else np.empty((0, len(self.roles.targets)))
+
+    def _labelled(self, parts: Parts) -> Iterator[tuple[torch.Tensor, NDArray[np.int64]]]:
+        start, few = 0, False
+        for block in self._blocks():
+            few = few or (start == 0 and len(block) < FEW_ROWS)
+            yield block, parts.labels(start, len(block), few=few)
+            start += len(block)
+
+    def _parted(self, labelled: tuple[torch.Tensor, NDArray[np.int64]]) -> dict[int, Moments]:
+        block, labels = labelled
+        chosen = {part: torch.from_numpy(labels == part).to(block.device) for part in sorted(set(labels.tolist()))}
+        return {part: self._moments_of(block[rows]) for part, rows in chosen.items()}
+
+    def _some(self, moments: Moments | None) -> Moments:
+        self.count += 1
+        if moments is None:
+            name = self.rows.table.name
+            dropped = f" ({self.rows.dropped} rows were dropped)" if self.rows.dropped else ""
+            raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
+        return moments
+
+    def gram(self, design: Design) -> Extended[Array]:
+        """Take the pass for the double-double products of the terms and targets, a column of ones first."""
+        total = None
+        for part in over_blocks(lambda block: self._gram_of(block, design), self._blocks()):
+            total = part if total is None else total + part
+        self.count += 1
+        assert total is not None
+        return total
+
+    def _blocks(self) -> Iterator[torch.Tensor]:
+        blocks = in_blocks(self.rows.arrays(self.levels), self.roles.width)
+        return (block.to(self._device) for block in blocks)
+
+    def _split(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        features, targets = len(self.roles.features), len(self.roles.targets)
+        x, y = block[:, :features], block[:, features : features + targets]
+        if self.roles.weight is None:
+            return x, y, None
+        weights = block[:, -1].contiguous()
+        check_weights(weights.cpu().numpy())
+        return x, y, weights
+
+    def _moments_of(self, block: torch.Tensor) -> Moments:
+        x, y, weights = self._split(block)
+        if self.design.is_plain and weights is None:
+            return block_moments(block)
+        return block_moments(self.design.expand(x), y, weights=weights)
+
+    def _gram_of(self, block: torch.Tensor, design: Design) -> Extended[Array]:
+        x, y, weights = self._split(block)
+        terms = design.expand_extended(x)
+        ones = [torch.ones_like(y[:, :1])] if self.intercept else []
+        high = torch.cat([*ones, terms.high, y], dim=1)
+        low = torch.cat([*(part * 0 for part in ones), terms.low, y * 0], dim=1)
+        return block_gram(Extended(high, low), weights)
+
+    def _check_present(self, seen: Survey) -> None:
+        for name, count in zip(self.roles.features, seen.count, strict=False):
+            if not count:
+                raise FitError(f"the column {escaped(name)} has no values. Leave it out with --ignore")
+
+    def _design(self, seen: Survey | None, degree: int, missing: MissingPolicy) -> Design:
+        features = self.roles.features
+        origin, scale, fill = np.zeros(len(features)), np.ones(len(features)), np.full(len(features), np.nan)
+        terms: list[Term] = []
+        for index, name in enumerate(features):
+            if name in self.roles.categories:
+                terms += [Term(index, category=level) for level in range(1, len(self.levels.get(name, ())))]
+                if missing == "indicator":
+                    fill[index] = 0.0
+            else:
+                if seen is not None and degree > 1:
+                    origin[index], scale[index] = basis_of(seen, index)
+                if seen is not None and missing in {"mean", "indicator"}:
+                    fill[index] = seen.mean[index]
+                terms += [Term(index, power=power) for power in range(1, degree + 1)]
+            if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read:
+                terms.append(Term(index, missing=True))
+        levels = np.array([len(self.levels.get(name, ())) for name in features])
+        return Design(tuple(terms), origin, scale, fill, levels)
+
+
+def basis_of(seen: Survey, column: int) -> tuple[float, float]:
+    """Return an origin in the middle of the data and a power of two near their reach: powers stay near 1."""
+    origin = nearest_float32(seen.mean[column])
+    reach = max(seen.maximum[column] - origin, origin - seen.minimum[column])
+    return origin, math.ldexp(1.0, math.frexp(reach)[1] - 1) if reach > 0 else 1.0
+
+
+def nearest_float32(value: float) -> float:
+    """Return the nearest float32: exact in every precision of export, and x - origin then rounds nothing near it."""
+    with np.errstate(over="ignore", under="ignore"):
+        near = float(np.float32(value))
+    return near if math.isfinite(near) and (near != 0 or value == 0) else float(value)

@@ -1,0 +1,205 @@
+"""The rows that a fit sees: which columns play which part, and what happens to missing values."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
+from lr_runtime.tables import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables import Batch, Table
+    from lr_trainer.choices import MissingPolicy
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns of a table by their part in the fit, and the categories among the features."""
+
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    weight: str | None
+    categories: frozenset[str]
+
+    @property
+    def numbers(self) -> list[str]:
+        """The numeric columns: features, targets, then the weight."""
+        numeric = [name for name in self.features if name not in self.categories]
+        return [*numeric, *self.targets, *([] if self.weight is None else [self.weight])]
+
+    @property
+    def coded(self) -> list[str]:
+        """The categories, in the features' order."""
+        return [name for name in self.features if name in self.categories]
+
+    @property
+    def width(self) -> int:
+        """The number of columns of the arrays that `Rows` gives."""
+        return len(self.features) + len(self.targets) + (self.weight is not None)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped."""
+
+    filled: frozenset[str] = frozenset()
+    drops: bool = False
+
+    @staticmethod
+    def under(policy: MissingPolicy, roles: Roles) -> Missing:
+        """Return what a policy means for these columns; a category has no mean."""
+        numeric = frozenset(roles.features) - roles.categories
+        filled = {"mean": numeric, "indicator": frozenset(roles.features)}.get(policy, frozenset())
+        return Missing(filled, drops=policy == "drop")
+
+
+def roles_of(
+    table: Table,
+    *,
+    targets: Sequence[str],
+    features: Sequence[str] | None,
+    ignore: Sequence[str] = (),
+    weight: str | None = None,
+    category: Sequence[str] = (),
+) -> Roles:
+    """Return the roles, after checking that the columns are there and play one part each.
+
+    Raises:
+        OptionError: no target, a column in two parts, or no feature left.
+        MissingColumnError: a column is not in the table.
+    """
+    targets, ignore, category = _composed(targets), _composed(ignore), _composed(category)
+    features = None if features is None else _composed(features)
+    weight = None if weight is None else _composed([weight])[0]
+    if not targets:
+        raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
+    taken = [*targets, *ignore, *([] if weight is None else [weight])]
+    names = [name for name in table.names if name not in taken] if features is None else list(features)
+    if missing := [name for name in (*taken, *names, *category) if name not in table.names]:
+        raise MissingColumnError(table.name, missing, table.names)
+    if twice := [name for name in names if name in targets]:
+        raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
+    parts = [*names, *taken]
+    if twice := [name for name in parts if parts.count(name) > 1]:
+        raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight or ignored")
+    if not names:
+        raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
+    if strangers := [name for name in category if name not in names]:
+        raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
+    kinds = table.kinds([*names, *targets])
+    texts = [name for name in names if kinds.get(name) == "category"]
+    return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]))
+
+
+def _composed(names: Sequence[str]) -> list[str]:
+    """Return names as tables have them (NFC), whatever the keyboard made of them."""
+    return [unicodedata.normalize("NFC", name) for name in names]
+
+
+class Rows:
+    """Passes over a table: every pass gives the same rows, as float64 (rows, features + targets + weight).
+
+    A category stands as its index in `levels` (to be set before the rows are taken), a missing feature as NaN where the
+    policy keeps it.
+
+    Attributes:
+        read: the number of rows of the last pass.
+        dropped: how many of them were left out for a missing value.
+        skipped: how many rows beside them were bad, and left out because `TableOptions.skips` says so.
+    """
+
+    def __init__(
+        self, table: Table, roles: Roles, missing: Missing, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self.table = table
+        self.roles = roles
+        self.read = 0
+        self.dropped = 0
+        self.skipped = 0
+        self._missing = missing
+        self._advance = advance
+
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Take one pass for the categories' values, sorted; the first of each is its reference level."""
+        found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
+        # With the numbers, so that a row skipped for one of them gives no level either.
+        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
+            for name, coded in zip(self.roles.coded, batch.categories, strict=True):
+                found[name].update(coded.values)
+        return {name: tuple(sorted(values)) for name, values in found.items()}
+
+    def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
+        """Take one pass.
+
+        Raises:
+            TableError: a value is missing, or not finite, where it may not be; the message has its place.
+        """
+        self.read = self.dropped = self.skipped = 0
+        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
+            values = self._placed(batch, levels)
+            self.read += len(values)
+            self.skipped += batch.skipped
+            missing = np.isnan(values)
+            if missing.any():
+                if self._missing.drops:
+                    kept = ~missing.any(axis=1)
+                    self.dropped += int(len(values) - np.count_nonzero(kept))
+                    values = values[kept]
+                else:
+                    self._check_missing(batch, missing)
+            yield values
+            self._advance(batch.size)
+
+    def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
+        roles = self.roles
+        if not roles.categories:
+            return batch.values
+        values = np.empty((len(batch.values), roles.width))
+        numbers = iter(batch.values.T)
+        categories = iter(batch.categories)
+        for index in range(roles.width):
+            name = roles.features[index] if index < len(roles.features) else None
+            if name is None or name not in roles.categories:
+                values[:, index] = next(numbers)
+                continue
+            coded = next(categories)
+            places = {level: place for place, level in enumerate(levels[name])}
+            if unknown := [value for value in coded.values if value not in places]:
+                file = batch.file or self.table.name
+                raise TableError(
+                    f"{file}, column {escaped(name)}: the category {escaped(unknown[0])} is new; "
+                    f"the fit knows {listed(levels[name])}. Fit all rows at once"
+                )
+            known = np.array([*(places[value] for value in coded.values), np.nan])
+            values[:, index] = known[coded.codes]  # the code -1, missing, takes the NaN at the end
+        return values
+
+    def _check_missing(self, batch: Batch, missing: NDArray[np.bool_]) -> None:
+        """Raise TableError for the first missing value that is not filled in."""
+        names = [*self.roles.features, *self.roles.targets, *([self.roles.weight] if self.roles.weight else [])]
+        filled = [name in self._missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
+        left = missing & ~np.array(filled)
+        if not left.any():
+            return
+        row, column = (int(index) for index in np.argwhere(left)[0])
+        count = int(np.count_nonzero(left[:, column]))
+        more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
+        ways = ", mean or indicator" if column < len(self.roles.features) else ""
+        raise TableError(
+            f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
+            f"Fill it in, or use --missing drop{ways}"
+        )
+
+
+def check_weights(weights: NDArray[np.float64]) -> None:
+    """Raise FitError unless every weight is positive."""
+    if not (weights > 0).all():
+        raise FitError(f"a weight is {float(weights[~(weights > 0)][0])!r}; weights are positive. Leave such rows out")

@@ -1,0 +1,159 @@
+"""From moments to a solution in the model's terms, by the shortest way that keeps the digits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from operator import mul
+from typing import TYPE_CHECKING
+
+from lr_trainer import penalised
+from lr_trainer.errors import IllConditionedError
+from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
+from lr_trainer.passes import nearest_float32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_trainer.design import Design
+    from lr_trainer.extended import Extended
+    from lr_trainer.moments import Moments
+
+    Products = Callable[[Design], Extended[NDArray[np.float64]]]
+
+_FAR = 1000
+"""A column whose mean lies this many standard deviations from 0 gets an origin."""
+
+_FEWEST_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What is added to the squared error, per target; see `lr_trainer.penalised`.
+
+    Attributes:
+        l1: on the absolute weights of the columns at unit standard deviation.
+        l2: on half their squares.
+        folds: into how many parts the rows were cut to choose the two; 0 where they were given.
+    """
+
+    l1: tuple[float, ...]
+    l2: tuple[float, ...]
+    folds: int = 0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A solution and what it stands on.
+
+    Attributes:
+        design: the model's terms.
+        normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
+        is_extended: which of the two.
+    """
+
+    design: Design
+    normal: Normal
+    solution: Solution
+    is_extended: bool
+
+    def weights(self) -> list[list[Fraction]]:
+        """Return the weights (outputs, terms) before rounding."""
+        outputs, terms = self.solution.weight.high.shape
+        return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
+
+    def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
+        """Return, per output, the mean of y minus the weights times the means of the terms; 0 without intercept."""
+        if not self.normal.intercept:
+            return [Fraction(0)] * len(weights)
+        means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
+        if not self.is_extended:
+            for index, column in enumerate(shifted(self.design)):
+                if column is not None:
+                    means[index] -= Fraction(self.design.origin[column])
+        terms = len(self.design.terms)
+        explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
+        return [mean - part for mean, part in zip(means[terms:], explained, strict=True)]
+
+
+def solve_with_passes(
+    moments: Moments, design: Design, names: Sequence[str], products: Products, *, intercept: bool, drop_collinear: bool
+) -> Solved:
+    """Solve from the moments, or where they have lost digits, from the products that one more pass gives."""
+    final = with_origins(design, moments)
+    normal = Normal.of_moments(moments, intercept=intercept)
+    has_powers = any(term.power > 1 for term in design.terms)
+    if not has_powers and not drop_collinear:
+        fast = solve_fast(normal, names)
+        if fast is not None and not fast.lost_digits:
+            return Solved(final, normal, fast, is_extended=False)
+    normal = Normal.of_gram(products(final), moments, intercept=intercept)
+    return Solved(final, normal, solve(normal, names, drop_collinear=drop_collinear), is_extended=True)
+
+
+def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
+    """Solve with a penalty, or for the minimum norm: from the moments, as neither magnifies rounding."""
+    normal = Normal.of_moments(moments, intercept=intercept)
+    if penalty is None:
+        solution = minimum_norm(normal, len(design.terms))
+    else:
+        equations = penalised.normal(moments, outputs, intercept=intercept)
+        solution = shrunk(normal, penalised.solve(equations, penalty.l1, penalty.l2).weight)
+    return Solved(with_origins(design, moments), normal, solution, is_extended=False)
+
+
+def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *, intercept: bool) -> Solved:
+    """Solve where there are no rows to take another pass over.
+
+    Raises:
+        IllConditionedError: fewer than 6 digits would be left.
+    """
+    normal = Normal.of_moments(moments, intercept=intercept)
+    solution = solve_fast(normal, names)
+    digits = digits_left(solution.condition) if solution is not None else 0.0
+    if solution is None or digits < _FEWEST_DIGITS:
+        raise IllConditionedError(digits)
+    return Solved(with_origins(design, moments), normal, solution, is_extended=False)
+
+
+def digits_left(condition: float) -> float:
+    """Return how many digits of the weights float64 moments hold: -log10(64 kappa^2 2^-53), at most 12, at least 0."""
+    return min(12.0, max(0.0, -math.log10(64 * condition**2 * 2.0**-53))) if math.isfinite(condition) else 0.0
+
+
+def shifted(design: Design) -> list[int | None]:
+    """Return, for each term, its column where the moments are those of the raw column and the model has an origin."""
+    powers = {term.column for term in design.terms if term.power > 1}
+    return [
+        None if term.category is not None or term.missing or term.column in powers else term.column
+        for term in design.terms
+    ]
+
+
+def with_origins(design: Design, moments: Moments) -> Design:
+    """Return the design with an origin for every plain column whose mean is far from 0 in its standard deviations.
+
+    A float32 origin is exact in every precision of export, and x - origin rounds nothing for x within a factor of 2 of
+    it (Sterbenz 1974). The moments stay those of the raw columns: a shift changes no deviation.
+    """
+    origin = design.origin.copy()
+    for index, column in enumerate(shifted(design)):
+        if column is None:
+            continue
+        sd = math.sqrt(moments.comoment[index, index] / float(moments.weight))
+        far = sd > 0 and abs(moments.mean[index]) > _FAR * sd
+        origin[column] = nearest_float32(float(moments.mean[index])) if far else 0.0
+    return replace(design, origin=origin)
+
+
+def without_origins(design: Design) -> Design:
+    """Return the design of the moments: `with_origins` undone."""
+    origin = design.origin.copy()
+    for column in shifted(design):
+        if column is not None:
+            origin[column] = 0.0
+    return replace(design, origin=origin)

@@ -1,0 +1,53 @@
+"""A first look at the columns, where a fit needs one: means for origins and missing values, ranges for scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lr_trainer.blocks import over_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the values of each column are, missing ones aside.
+
+    Attributes:
+        count: int64 (columns,), how many there are.
+        mean: float64 (columns,).
+        minimum: float64 (columns,), inf where there are none.
+        maximum: float64 (columns,), -inf where there are none.
+    """
+
+    count: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+
+
+def survey(blocks: Iterable[torch.Tensor], columns: int) -> Survey:
+    """Take one pass over blocks (rows, columns); NaN is a missing value."""
+    count, total = np.zeros(columns, dtype=np.int64), np.zeros(columns)
+    minimum, maximum = np.full(columns, np.inf), np.full(columns, -np.inf)
+    for part in over_blocks(_one, blocks):
+        count, total = count + part[0], total + part[1]
+        minimum, maximum = np.minimum(minimum, part[2]), np.maximum(maximum, part[3])
+    with np.errstate(invalid="ignore"):
+        return Survey(count, total / count, minimum, maximum)
+
+
+def _one(block: torch.Tensor) -> tuple[NDArray[Any], ...]:
+    """Return each column's count, sum, minimum and maximum."""
+    missing = torch.isnan(block)
+    low = torch.where(missing, torch.inf, block).amin(dim=0)
+    high = torch.where(missing, -torch.inf, block).amax(dim=0)
+    parts = ((~missing).sum(dim=0), block.nansum(dim=0), low, high)
+    return tuple(part.cpu().numpy() for part in parts)
