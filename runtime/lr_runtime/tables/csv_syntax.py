@@ -100,7 +100,7 @@ class CsvSyntax:
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
         end = block.rfind(b"\n") + 1
-        quotes = block.count(b'"', 0, end)
+        quotes = block.count(b'"', 0, end) if b'"' in block else 0
         while end and quotes % 2:
             before = block.rfind(b"\n", 0, end - 1) + 1
             quotes -= block.count(b'"', before, end)
