@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_ROWS = 1 << 14
+_MOST_ROWS = 1 << 15
 _FEWEST_ROWS = 1 << 8
 _NUMBERS = 1 << 22
 
