@@ -480,7 +480,7 @@ def test_what_the_json_module_writes_is_read(
     rows = [{"a": 0.0, "b": 0.0}, *rows]
     content = "\n".join(json.dumps(row) for row in rows)
     path = table_file(tmp_path_factory.getbasetemp(), content)
-    expected = [[math.nan if row.get(name) is None else float(row[name] or 0) for name in "ab"] for row in rows]
+    expected = [[math.nan if (cell := row.get(name)) is None else float(cell) for name in "ab"] for row in rows]
     assert_same(read(path), np.array(expected))
 
 
