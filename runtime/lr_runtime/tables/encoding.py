@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+from abc import abstractmethod
 from typing import IO, TYPE_CHECKING, Any
 
 from lr_runtime.errors import TableError
@@ -63,9 +64,9 @@ class _Converted(io.RawIOBase):
         buffer[: len(taken)] = taken
         return len(taken)
 
+    @abstractmethod
     def _convert(self, piece: bytes) -> bytes:
         """Return what becomes of the next piece; an empty one is the end."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close the stream below, too."""
