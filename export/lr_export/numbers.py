@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lr_runtime.contract import INPUT_DTYPES
+from lr_runtime.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, UnsupportedModelError, escaped, listed
 from lr_runtime.terms import Term
 
@@ -56,7 +56,7 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
     """
     _check_terms(checkpoint)
     compute = COMPUTE_DTYPES[precision]
-    _check_ranges(checkpoint, INPUT_DTYPES[precision])
+    _check_ranges(checkpoint, OUTPUT_DTYPES[precision])
     with np.errstate(over="ignore", under="ignore"):
         weight = checkpoint.weight / checkpoint.scale
     if not (weight * checkpoint.scale == checkpoint.weight).all():
@@ -68,7 +68,7 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
         weight=_converted(weight, compute, "weight"),
         bias=_converted(checkpoint.bias, compute, "bias"),
         origin=origin,
-        io=INPUT_DTYPES[precision],
+        io=OUTPUT_DTYPES[precision],
         compute=compute,
     )
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from lr_runtime.errors import ModelFileError
+from lr_runtime.terms import Term
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "linedge"
@@ -22,13 +23,16 @@ Kind = Literal["number", "category"]
 Missing = Literal["error", "mean", "indicator"]
 Precision = Literal["exact", "float32", "float64"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Dtype = Literal["float32", "float64"]
+Result = Literal["y", "y_lower", "y_upper", "in_range", "leverage"]
+RESULTS: tuple[Result, ...] = get_args(Result)
 
-INPUT_DTYPES: dict[Precision, Literal["float32", "float64"]] = {
+OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "exact": "float32",
     "float32": "float32",
     "float64": "float64",
 }
-"""The dtype of `x` and `y` at each precision; `exact` computes in float64 between them."""
+"""The dtype of the results at each precision; `exact` computes in float64 before it rounds to it."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,47 @@ class Output:
 
 @dataclass(frozen=True)
 class GoldenRow:
-    """A synthetic input row and the correctly rounded exact outputs for it, in the artefact's dtype."""
+    """A synthetic input row, None for a missing value, and the correctly rounded exact outputs for it."""
 
-    x: tuple[float, ...]
+    x: tuple[float | None, ...]
     y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """The model's own numbers, as a checkpoint holds them: y = bias + weight @ terms.
+
+    Attributes:
+        terms: of the columns' values; see `lr_runtime.terms.Term`.
+        weight: (outputs, terms).
+        bias: (outputs,).
+        origin: (columns,).
+        scale: (columns,), powers of two.
+        fill: (columns,), what stands in for a missing value.
+    """
+
+    terms: tuple[Term, ...]
+    weight: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+    origin: tuple[float, ...]
+    scale: tuple[float, ...]
+    fill: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Contract:
     """Columns in the order that `x` holds them, outputs in the order of `y`, the training rows and the precision.
 
-    `bound` is, per output, the largest distance in the output's unit between the artefact and the exact model anywhere
-    in the box of the training ranges; None in a checkpoint, which is the exact model.
+    What an artefact adds to a checkpoint's contract:
+
+    Attributes:
+        input_dtype: the dtype of `x`.
+        results: what the artefact gives for `x`, in order: `y`, `y_lower` and `y_upper` are (rows, outputs),
+            `in_range` (bool) and `leverage` (rows, 1).
+        interval_level: the level of the prediction interval from `y_lower` to `y_upper`, between 0 and 1.
+        bound: per output, the largest distance in the output's unit between the artefact and the exact model anywhere
+            in the box of the training ranges; None in a checkpoint, which is the exact model.
+        equation: the exact model itself; None in a checkpoint, whose tensors it is.
     """
 
     columns: tuple[Column, ...]
@@ -83,13 +116,17 @@ class Contract:
     rows: int
     linedge: str
     precision: Precision = "float64"
+    input_dtype: Dtype = "float64"
+    results: tuple[Result, ...] = ("y",)
+    interval_level: float | None = None
     bound: tuple[float, ...] | None = None
+    equation: Equation | None = None
     golden_rows: tuple[GoldenRow, ...] = ()
 
     @property
-    def input_dtype(self) -> Literal["float32", "float64"]:
-        """The dtype of `x` and `y`."""
-        return INPUT_DTYPES[self.precision]
+    def output_dtype(self) -> Dtype:
+        """The dtype of `y`, `y_lower`, `y_upper` and `leverage`."""
+        return OUTPUT_DTYPES[self.precision]
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -104,6 +141,8 @@ class Contract:
     def to_json(self) -> str:
         """Compact JSON; the same contract gives the same text. Floats keep every bit (`repr`)."""
         fields = {"contract": CONTRACT_VERSION, **asdict(self)}
+        if self.equation is not None:
+            fields["equation"]["terms"] = [term.to_json() for term in self.equation.terms]
         return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     @staticmethod
@@ -130,16 +169,26 @@ class Contract:
 
 
 def _contract(fields: dict[str, Any]) -> Contract:
-    bound = fields["bound"]
+    bound, level, equation = fields["bound"], fields["interval_level"], fields["equation"]
+    columns = tuple(_column(**column) for column in fields["columns"])
     contract = Contract(
-        columns=tuple(_column(**column) for column in fields["columns"]),
+        columns=columns,
         outputs=tuple(_output(**output) for output in fields["outputs"]),
         rows=_whole(fields["rows"]),
         linedge=_text(fields["linedge"]),
         precision=cast("Precision", _one_of(PRECISIONS, fields["precision"])),
+        input_dtype=cast("Dtype", _one_of(get_args(Dtype), fields["input_dtype"])),
+        results=tuple(cast("Result", _one_of(RESULTS, result)) for result in fields["results"]),
+        interval_level=None if level is None else _number(level),
         bound=None if bound is None else _numbers(bound),
-        golden_rows=tuple(GoldenRow(_numbers(row["x"]), _numbers(row["y"])) for row in fields["golden_rows"]),
+        equation=None if equation is None else _equation(equation, columns),
+        golden_rows=tuple(_golden_row(row) for row in fields["golden_rows"]),
     )
+    _check_consistent(contract)
+    return contract
+
+
+def _check_consistent(contract: Contract) -> None:
     if not contract.columns or not contract.outputs:
         raise ValueError("it names no columns or no outputs")
     if len(set(contract.column_names)) < len(contract.columns):
@@ -150,7 +199,39 @@ def _contract(fields: dict[str, Any]) -> Contract:
         raise ValueError("its bound does not match its outputs")
     if any((len(row.x), len(row.y)) != (len(contract.columns), len(contract.outputs)) for row in contract.golden_rows):
         raise ValueError("a golden row does not match its columns")
-    return contract
+    if contract.results[:1] != ("y",) or len(set(contract.results)) < len(contract.results):
+        raise ValueError("its results do not begin with y, or name one twice")
+    has_bounds = "y_lower" in contract.results
+    if has_bounds != ("y_upper" in contract.results) or has_bounds != (contract.interval_level is not None):
+        raise ValueError("its interval has no level, or one end only")
+    if contract.interval_level is not None and not 0 < contract.interval_level < 1:
+        raise ValueError("its interval's level is not between 0 and 1")
+    if contract.equation is not None:
+        _check_equation(contract.equation, len(contract.columns), len(contract.outputs))
+
+
+def _check_equation(equation: Equation, columns: int, outputs: int) -> None:
+    widths = {len(row) for row in equation.weight}
+    lengths = {len(values) for values in (equation.origin, equation.scale, equation.fill)}
+    if (len(equation.weight), len(equation.bias)) != (outputs, outputs) or widths != {len(equation.terms)}:
+        raise ValueError("its equation does not match its outputs")
+    if lengths != {columns}:
+        raise ValueError("its equation does not match its columns")
+
+
+def _equation(fields: dict[str, Any], columns: tuple[Column, ...]) -> Equation:
+    return Equation(
+        terms=tuple(Term.from_json(term, columns) for term in fields["terms"]),
+        weight=tuple(_numbers(row) for row in fields["weight"]),
+        bias=_numbers(fields["bias"]),
+        origin=_numbers(fields["origin"]),
+        scale=_numbers(fields["scale"]),
+        fill=_numbers(fields["fill"]),
+    )
+
+
+def _golden_row(fields: dict[str, Any]) -> GoldenRow:
+    return GoldenRow(tuple(None if value is None else _number(value) for value in fields["x"]), _numbers(fields["y"]))
 
 
 def _column(

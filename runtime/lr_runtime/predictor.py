@@ -53,8 +53,11 @@ class Predictor:
         if text is None:
             raise ModelFileError("an ONNX file that linedge did not write: it carries no contract")
         self.contract = Contract.from_json(text)
-        dtype, contract = self.contract.input_dtype, self.contract
-        expected = ([("x", dtype, len(contract.columns))], [("y", dtype, len(contract.outputs))])
+        contract = self.contract
+        expected = (
+            [("x", contract.input_dtype, len(contract.columns))],
+            [("y", contract.output_dtype, len(contract.outputs))],
+        )
         if self._session.signature != expected:
             raise ModelFileError("its graph does not fit its contract. Export the model again")
 
@@ -94,7 +97,7 @@ class Predictor:
         if not np.isfinite(values).all():
             row, output = np.argwhere(~np.isfinite(values))[0]
             name = self.contract.output_names[output]
-            raise RowError(int(row), f"{escaped(name)} is beyond the range of {self.contract.input_dtype} there")
+            raise RowError(int(row), f"{escaped(name)} is beyond the range of {self.contract.output_dtype} there")
         return Prediction(self.contract.output_names, values)
 
     def _inputs(self, x: ArrayLike | Mapping[str, ArrayLike]) -> NDArray[np.floating[Any]]:

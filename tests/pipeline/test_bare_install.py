@@ -69,7 +69,7 @@ def test_the_golden_rows_hold_here() -> None:
     predictor = Predictor.load(GOLDEN)
     rows = predictor.contract.golden_rows
     assert len(rows) == 3
-    values = predictor.predict([row.x for row in rows]).values
+    values = predictor.predict(np.array([row.x for row in rows], dtype=np.float64)).values
     assert values.tolist() == [list(map(np.float32, row.y)) for row in rows]
     assert all(Fraction(y) for row in rows for y in row.y)
 

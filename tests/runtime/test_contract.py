@@ -12,8 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime import Column, Contract, GoldenRow, Output
-from lr_runtime.contract import CONTRACT_VERSION, INPUT_DTYPES, PRECISIONS, Kind, Missing
+from lr_runtime.contract import (
+    CONTRACT_VERSION,
+    OUTPUT_DTYPES,
+    PRECISIONS,
+    RESULTS,
+    Dtype,
+    Equation,
+    Kind,
+    Missing,
+)
 from lr_runtime.errors import ModelFileError
+from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +46,15 @@ def contracts(draw: st.DrawFn) -> Contract:
     def row(size: int) -> tuple[float, ...]:
         return tuple(draw(st.lists(finite, min_size=size, max_size=size)))
 
+    level = draw(st.none() | st.floats(0.01, 0.99))
+    equation = Equation(
+        terms=(Term(0), Term(0, power=2), Term(0, missing=True)),
+        weight=tuple(row(3) for _ in outputs),
+        bias=row(len(outputs)),
+        origin=row(len(names)),
+        scale=row(len(names)),
+        fill=row(len(names)),
+    )
     return Contract(
         columns=tuple(
             Column(
@@ -52,6 +71,10 @@ def contracts(draw: st.DrawFn) -> Contract:
         rows=draw(st.integers(min_value=0)),
         linedge=draw(text),
         precision=draw(st.sampled_from(PRECISIONS)),
+        input_dtype=draw(st.sampled_from(get_args(Dtype))),
+        results=draw(st.sampled_from([("y",), ("y", "in_range", "leverage")])) if level is None else RESULTS,
+        interval_level=level,
+        equation=draw(st.none() | st.just(equation)),
         bound=draw(st.none() | st.just(row(len(outputs)))),
         golden_rows=tuple(GoldenRow(row(len(names)), row(len(outputs))) for _ in range(draw(st.integers(0, 2)))),
     )
@@ -63,6 +86,7 @@ ONE = Contract(
     rows=3,
     linedge="0.1.0",
     bound=(0.25,),
+    equation=Equation((Term(0), Term(1)), ((1.0, 2.0),), (0.5,), (0.0, 0.0), (1.0, 1.0), (0.0, 0.0)),
     golden_rows=(GoldenRow((0.1, 0.2), (0.3,)),),
 )
 
@@ -96,7 +120,7 @@ def test_every_field_is_written() -> None:
 def test_names_stand_in_order() -> None:
     assert ONE.column_names == ("a", "b")
     assert ONE.output_names == ("y",)
-    assert ONE.input_dtype == INPUT_DTYPES[ONE.precision]
+    assert ONE.output_dtype == OUTPUT_DTYPES[ONE.precision]
 
 
 @pytest.mark.parametrize("version", [0, CONTRACT_VERSION + 1, "1", None, [1]], ids=str)
@@ -142,6 +166,17 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "a bound that is infinite": _set("bound", [float("inf")]),
     "a golden row that is too short": _set("golden_rows.0.x", [0.1]),
     "a golden row without y": lambda written: written["golden_rows"][0].pop("y"),
+    "a missing value in a golden y": _set("golden_rows.0.y.0", None),
+    "results without y": _set("results", ["leverage"]),
+    "a result twice": _set("results", ["y", "leverage", "leverage"]),
+    "a result that is none": _set("results", ["y", "p"]),
+    "one end of an interval": _set("results", ["y", "y_lower"]),
+    "an interval without a level": _set("results", ["y", "y_lower", "y_upper"]),
+    "a level without an interval": _set("interval_level", 0.95),
+    "an equation with a weight too few": _set("equation.weight.0", [1.0]),
+    "an equation of another width": _set("equation.origin", [0.0]),
+    "an equation without a bias": _set("equation.bias", []),
+    "an equation of a column that is not there": _set("equation.terms.1.column", 2),
     "no precision": lambda written: written.pop("precision"),
     "no version": lambda written: written.pop("contract"),
 }

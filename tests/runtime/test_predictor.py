@@ -297,13 +297,13 @@ def test_a_file_that_is_cut_off_is_refused(share: float, model: Models, tmp_path
 
 
 def _wider(contract: Contract) -> Contract:
-    return replace(contract, columns=(*contract.columns, replace(contract.columns[0], name="new")), golden_rows=())
+    columns = (*contract.columns, replace(contract.columns[0], name="new"))
+    return replace(contract, columns=columns, equation=None, golden_rows=())
 
 
 def _more_outputs(contract: Contract) -> Contract:
-    return replace(
-        contract, outputs=(*contract.outputs, replace(contract.outputs[0], name="z")), bound=None, golden_rows=()
-    )
+    outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
+    return replace(contract, outputs=outputs, equation=None, bound=None, golden_rows=())
 
 
 def _in_float64(contract: Contract) -> Contract:
