@@ -66,7 +66,7 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
 @contextmanager
 def one_thread_a_product() -> Iterator[None]:
-    """Keep torch and BLAS, in this process, to one thread a call: the bits of what they compute depend on the number."""
+    """Keep torch and BLAS, in this process, to one thread a call: more would give other bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
