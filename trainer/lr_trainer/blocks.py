@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
+
+from lr_runtime.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,15 +52,8 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
     torch's own threads split a product differently with their number, so each block has one.
     """
-    threads = threads or os.cpu_count() or 1
-    waiting: deque[Future[T]] = deque()
-    with one_thread_a_product(), ThreadPoolExecutor(threads) as pool:
-        for block in blocks:
-            waiting.append(pool.submit(work, block))
-            if len(waiting) >= 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    with one_thread_a_product():
+        yield from in_order(work, blocks, threads)
 
 
 @contextmanager
