@@ -39,7 +39,7 @@ _LOST = 1e3
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
 
 _FEW_COLUMNS = 256
-"""All eigenvalues of a matrix up to this size are found faster than the two that count."""
+"""All eigenvalues of a matrix up to this size are found faster than the one that counts."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,19 @@ class Normal:
         return Normal._described(Extended.of(gram), mean if intercept else mean.scaled(0.0), moments, intercept)
 
     @staticmethod
-    def of_gram(gram: Extended[Array], moments: Moments, *, intercept: bool) -> Normal:
-        """Return them in double-double, from the products of the columns, a column of ones first with an intercept."""
+    def of_gram(gram: Extended[Array], moments: Moments, shift: Array, *, intercept: bool) -> Normal:
+        """Return them in double-double, from the products of the columns, a column of ones first with an intercept.
+
+        Args:
+            gram: double-double, of the columns less `shift`.
+            moments: of the columns.
+            shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
+            intercept: whether one is fitted.
+        """
         if not intercept:
             return Normal._described(gram, gram[0].scaled(0.0), moments, intercept)
         swept = sweep(gram, 0)
-        return Normal._described(swept[1:, 1:], swept[0, 1:], moments, intercept)
+        return Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
 
     @staticmethod
     def _described(gram: Extended[Array], mean: Extended[Array], moments: Moments, intercept: bool) -> Normal:
@@ -281,20 +288,23 @@ def condition_number(gram: Array, inverse: Array | None = None) -> float:
 
     Args:
         gram: float64 (columns, columns).
-        inverse: its inverse, where it is known. Of a large matrix, Lanczos iterations (Lehoucq, Sorensen and Yang 1998)
-            then find the largest eigenvalue of both, to 6 digits or more, in a fifth of the time that all of them take.
+        inverse: its inverse, where it is known: the smallest eigenvalue of a matrix is lost in the rounding of the
+            largest, but is the largest of the inverse.
     """
     if not len(gram):
         return 1.0
     unit = 1.0 / np.sqrt(np.diag(gram))
     correlation = gram * unit[:, None] * unit[None, :]
-    if inverse is None or len(gram) <= _FEW_COLUMNS:
-        values = np.linalg.eigvalsh(correlation)
-        return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
-    return float(np.sqrt(_largest_eigenvalue(correlation) * _largest_eigenvalue(inverse / np.outer(unit, unit))))
+    if inverse is not None:
+        return float(np.sqrt(_largest_eigenvalue(correlation) * _largest_eigenvalue(inverse / np.outer(unit, unit))))
+    values = np.linalg.eigvalsh(correlation)
+    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
 
 
 def _largest_eigenvalue(matrix: Array) -> float:
+    """Return it by Lanczos iterations (Lehoucq, Sorensen and Yang 1998), to 6 digits or more, where that is faster."""
+    if len(matrix) <= _FEW_COLUMNS:
+        return float(np.linalg.eigvalsh(matrix)[-1])
     start = np.random.default_rng(len(matrix)).normal(size=len(matrix))
     return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
 
