@@ -200,6 +200,8 @@ def _broadcast(values: Sequence[Rows | Constant]) -> tuple[int, ...]:
     if any(len(shape) != rank for shape in shapes):
         raise ModelFileError("it combines values of several ranks")
     shapes |= {_beside_rows(value, rank) for value in values if isinstance(value, Constant)}
+    if len(shapes) == 1:
+        return shapes.pop()
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError as error:

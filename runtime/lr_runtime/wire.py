@@ -82,40 +82,33 @@ def read_message(message: Message, source: Source, start: int, end: int) -> dict
         field = fields.get(tag)
         if field is None:
             raise _refusal(message, tag)
+        # A tag of the table has one of two wire types: a length comes first, or the number is all there is.
+        size, after = varint(data, start, end)
+        start, stop = (after, after + size) if tag & 7 == LENGTH else (start, after)
+        if stop > end:
+            raise WireError(f"it is cut off or damaged at byte {start}")
+        value = field.read(source, start, stop)
+        if field.most > 1 or field.name in found:
+            _append(found, field, value, message)
+        else:
+            found[field.name] = value
+        start = stop
         source.fields -= 1
-        start, stop = _extent(tag & 7, data, start, end)
-        _keep(found, field, field.read(source, start, stop), message)
         if source.fields < 0:
             raise ModelFileError("it has more parts than linedge ever writes")
-        start = stop
     for name in message.required:
         if name not in found:
             raise ModelFileError(f"{message.name} has no {name}")
     return found
 
 
-def _keep(found: dict[str, Any], field: Field, value: Any, message: Message) -> None:
-    if field.most > 1:
-        several = found.setdefault(field.name, [])
-        several.append(value)
-        if len(several) > field.most:
-            raise ModelFileError(f"{message.name} has over {field.most} values of {field.name}")
-    elif field.name in found:
+def _append(found: dict[str, Any], field: Field, value: Any, message: Message) -> None:
+    several = found.setdefault(field.name, [])
+    if field.most == 1:
         raise ModelFileError(f"{message.name} has two values of {field.name}")
-    else:
-        found[field.name] = value
-
-
-def _extent(wire_type: int, data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return where the field's content begins, and where it ends."""
-    if wire_type == LENGTH:
-        size, start = varint(data, start, end)
-        stop = start + size
-    else:
-        _, stop = varint(data, start, end)
-    if stop > end:
-        raise WireError(f"it is cut off or damaged at byte {start}")
-    return start, stop
+    if len(several) == field.most:
+        raise ModelFileError(f"{message.name} has over {field.most} values of {field.name}")
+    several.append(value)
 
 
 def _refusal(message: Message, tag: int) -> ModelFileError:
