@@ -233,7 +233,7 @@ def read_onnx(content: bytes) -> OnnxFile:
         ModelFileError: it holds what linedge never writes; one line says what.
     """
     if len(content) > MAX_BYTES:
-        raise ModelFileError(f"it is larger than {MAX_BYTES >> 20} MiB, the most that linedge reads")
+        raise ModelFileError(f"it has {len(content)} bytes, and {MAX_BYTES} are the most that is read")
     if content[:1] != b"\x08":
         raise WireError("it does not begin with the version of its format")
     model = read_message(_MODEL, Source(content, MAX_FIELDS), 0, len(content))

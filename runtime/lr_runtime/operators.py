@@ -134,8 +134,9 @@ def widths(nodes: Sequence[Node], known: Mapping[str, Rows | Constant], opset: i
     values, made, cells, work = dict(known), {}, 0, 0
     for number, node in enumerate(nodes, 1):
         try:
+            operator = _operator(node)
             call = _Call(node, [_known(name, values) for name in node.inputs], opset)
-            results = _results(call)
+            results = _results(operator, call)
             for name, result in zip(node.outputs, results, strict=True):
                 if not name or name in values:
                     raise ModelFileError(f"what it makes is called {escaped(name)}, as another value is")
@@ -164,15 +165,19 @@ def _read(call: _Call) -> int:
     )
 
 
-def _results(call: _Call) -> list[Rows]:
-    operator = OPERATORS.get(call.node.operator)
+def _operator(node: Node) -> _Operator:
+    operator = OPERATORS.get(node.operator)
     if operator is None:
         raise ModelFileError("an operator that linedge never writes")
-    if not operator.least <= len(call.inputs) <= operator.most:
-        raise ModelFileError(f"it has {len(call.inputs)} inputs")
-    for name, value in call.node.attributes.items():
+    if not operator.least <= len(node.inputs) <= operator.most:
+        raise ModelFileError(f"it has {len(node.inputs)} inputs")
+    for name, value in node.attributes.items():
         if name not in operator.attributes or operator.attributes[name] not in {None, value}:
             raise ModelFileError(f"its attribute {escaped(name)} is not as linedge writes it")
+    return operator
+
+
+def _results(operator: _Operator, call: _Call) -> list[Rows]:
     if not any(isinstance(value, Rows) for value in call.inputs):
         raise ModelFileError("it takes initializers alone")
     results = operator.rule(call)
