@@ -154,7 +154,7 @@ _GRAPH = Message(
         _tag(11): Field("input", _VALUE, 2),
         _tag(12): Field("output", _VALUE, 16),
     },
-    ("node", "input", "output"),
+    ("node", "name", "input", "output"),
     {
         13: "shapes of inner values",
         14: "quantization annotations",
@@ -238,6 +238,8 @@ def read_onnx(content: bytes) -> OnnxFile:
         raise WireError("it does not begin with the version of its format")
     model = read_message(_MODEL, Source(content, MAX_FIELDS), 0, len(content))
     graph = model["graph"]
+    if not graph["name"]:
+        raise ModelFileError("its graph has an empty name")
     opset = _opset(model)
     rows, given = _given(graph["input"])
     initializers = _initializers(graph.get("initializer", []))
@@ -249,7 +251,7 @@ def read_onnx(content: bytes) -> OnnxFile:
         ir_version=model["ir_version"],
         opset=opset,
         producer=" ".join(filter(None, (model.get("producer_name"), model.get("producer_version")))),
-        name=graph.get("name", ""),
+        name=graph["name"],
         metadata=_metadata(model.get("metadata_props", [])),
         inputs=(given,),
         outputs=_outputs(graph["output"], rows, derived.made),

@@ -314,6 +314,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "no opset": (lambda model: model.ClearField("opset_import"), "no opset_import"),
     "no graph": (lambda model: model.ClearField("graph"), "no graph"),
     "no nodes": (lambda model: model.graph.ClearField("node"), "no node"),
+    "no name": (lambda model: model.graph.ClearField("name"), "its graph has no name"),
+    "an empty name": (assign("graph.name", ""), "an empty name"),
     "a long name": (assign("graph.name", "g" * (MAX_NAME + 1)), "a text of"),
     "no contract that is one": (assign("metadata_props.0.value", "{}"), "its linedge metadata is damaged"),
     "a later contract": (assign("metadata_props.0.value", '{"contract":99}'), "its contract has version 99"),
