@@ -17,7 +17,8 @@ from lr_runtime.errors import InputError, OptionError, RowError, TableError, esc
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.predictor import Prediction, Predictor
+    from lr_runtime.prediction import Prediction
+    from lr_runtime.predictor import Predictor
     from lr_runtime.tables import TableOptions
 
 
