@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.coercion import Coercion
-from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.errors import InputError, ModelFileError, escaped
-from lr_runtime.files import read_bytes, sha256, what_it_is
+from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, escaped
+from lr_runtime.files import sha256
 from lr_runtime.inputs import Given, first_fault, given
+from lr_runtime.model_file import open_model, read_model
 from lr_runtime.one_row import OneRow
 from lr_runtime.prediction import Prediction
-from lr_runtime.session import CPU, Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.coercion import Unknown
     from lr_runtime.explanation import Explanation
-    from lr_runtime.session import Value
 
 
 class Predictor:
@@ -34,6 +32,7 @@ class Predictor:
 
     Args:
         model: the bytes of the file.
+        allow_foreign: take a model that linedge did not write.
         threads: how many threads work on one batch.
         provider: what runs it, as ONNX Runtime names it.
         only_y: whether to leave intervals and flags out.
@@ -47,56 +46,76 @@ class Predictor:
         self,
         model: bytes,
         *,
+        allow_foreign: bool = False,
         threads: int = 1,
-        provider: str = CPU,
+        provider: str = "cpu",
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> None:
         self._model = model
-        try:
-            self._session = Session(model, threads=threads, provider=provider)
-        except ValueError as error:
-            kind = what_it_is(model[:64])
-            raise ModelFileError(
-                f"it is {kind}, not an ONNX model" if kind else f"it is not an ONNX model that runs here ({error})"
-            ) from error
-        text = self._session.metadata.get(METADATA_KEY)
-        if text is None:
-            raise ModelFileError("an ONNX file that linedge did not write: it carries no contract")
-        self.contract = Contract.from_json(text)
-        if self._session.signature != _signature(self.contract):
-            raise ModelFileError("its graph does not fit its contract. Export the model again")
+        self._session, self.contract = open_model(
+            model, allow_foreign=allow_foreign, threads=threads, provider=provider
+        )
         self._results: tuple[str, ...] = ("y",) if only_y else self.contract.results
         self._names = self.contract.output_names
         self._coerced = Coercion(self.contract, unknown)
-        self._one = OneRow(self._session, self.contract, self._results)
+        self._one = None if self.is_foreign else OneRow(self._session, self.contract, self._results)
 
     @cached_property
     def sha256(self) -> str:
         """Of the file's bytes, the very bytes that the session was made from."""
         return sha256(self._model)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether something other than linedge wrote the model, so that none of linedge's promises hold."""
+        return not self.contract.linedge
+
     @classmethod
     def load(
         cls,
         path: str | Path,
         *,
+        sha256: str | None = None,
+        allow_foreign: bool = False,
         threads: int = 1,
-        provider: str = CPU,
+        provider: str = "cpu",
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> Predictor:
-        """Read a model file, once; the path is not opened again. For the options see the class.
+        """Read a model file, once; the path is not opened again.
+
+        Whatever the bytes of the file are, they cannot run code, open another file, or use more than a bounded time and
+        memory, unless `allow_foreign` lets in what ONNX Runtime does with them.
+
+        Args:
+            path: the file.
+            sha256: the SHA-256 that its bytes must have, in hexadecimal.
+            allow_foreign: take a model that linedge did not write, if it gives floats for one input (rows, columns).
+            threads: see the class, as for the others.
+            provider: what runs it.
+            only_y: whether to leave intervals and flags out.
+            unknown: what an unknown category is.
 
         Raises:
             MissingFileError: there is no such file.
+            UnusableFileError: it is a directory, a pipe or a device, or is too large.
+            DigestError: its bytes have another SHA-256.
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
             OptionError: the provider is not here.
         """
-        hint = "Run lr-export --format onnx first, or name a model"
-        content = read_bytes(Path(path), hint)
+        content = read_model(Path(path), sha256)
         try:
-            return cls(content, threads=threads, provider=provider, only_y=only_y, unknown=unknown)
+            return cls(
+                content,
+                allow_foreign=allow_foreign,
+                threads=threads,
+                provider=provider,
+                only_y=only_y,
+                unknown=unknown,
+            )
+        except ForeignModelError as error:
+            raise ModelFileError(f"{path}: {error}") from error
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}. lr-infer reads the models of lr-export --format onnx") from error
 
@@ -115,7 +134,7 @@ class Predictor:
                 prediction is not finite.
             MissingColumnError: a column of the model is not among the names.
         """
-        if (results := self._one.results(x)) is not None:
+        if self._one is not None and (results := self._one.results(x)) is not None:
             return self._prediction(results)
         prediction, faults = self.predict_each(x)
         if faults:
@@ -189,13 +208,3 @@ class Predictor:
             leverage=flat.get("leverage"),
             ignored=ignored,
         )
-
-
-def _signature(contract: Contract) -> tuple[list[Value], list[Value]]:
-    """Return the inputs and outputs that a graph of this contract has."""
-    widths = {"in_range": 1, "leverage": 1}
-    outputs: list[Value] = [
-        (name, "bool" if name == "in_range" else contract.output_dtype, widths.get(name, len(contract.outputs)))
-        for name in contract.results
-    ]
-    return [("x", contract.input_dtype, len(contract.columns))], outputs

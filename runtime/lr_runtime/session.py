@@ -39,7 +39,7 @@ class Session:
         OptionError: the provider is not here.
     """
 
-    def __init__(self, model: bytes, *, threads: int = 1, provider: str = CPU) -> None:
+    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
