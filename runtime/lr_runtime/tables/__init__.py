@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lr_runtime.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_runtime.tables.batch import Batch, ColumnKind, Table, numbers_only, place_of
+    from lr_runtime.tables.batch import Batch, ColumnKind, Table, place_of
     from lr_runtime.tables.options import TableOptions, has_table_suffix
     from lr_runtime.tables.reading import open_table
 
@@ -29,7 +29,6 @@ __all__ = [
     "Table",
     "TableOptions",
     "has_table_suffix",
-    "numbers_only",
     "open_table",
     "place_of",
 ]
@@ -43,7 +42,6 @@ __getattr__ = lazily(
         "Table": "batch",
         "TableOptions": "options",
         "has_table_suffix": "options",
-        "numbers_only": "batch",
         "open_table": "reading",
         "place_of": "batch",
     },

@@ -93,9 +93,9 @@ class CsvSyntax:
         """See `Syntax.is_date`."""
         return is_date(cell)
 
-    def is_integer(self, cell: str) -> bool:
-        """See `Syntax.is_integer`."""
-        return self._options.is_integer(cell)
+    def integer(self, cell: str) -> int | None:
+        """See `Syntax.integer`."""
+        return self._options.integer(cell)
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""

@@ -88,9 +88,9 @@ class JsonLinesSyntax:
         """See `Syntax.is_date`."""
         return isinstance(cell, str) and is_date(cell)
 
-    def is_integer(self, cell: Any) -> bool:
-        """See `Syntax.is_integer`."""
-        return isinstance(cell, int)
+    def integer(self, cell: Any) -> int | None:
+        """See `Syntax.integer`."""
+        return cell if isinstance(cell, int) and not isinstance(cell, bool) else None
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`."""

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
 """Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
@@ -13,9 +14,22 @@ MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN",
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
 
+Format = Literal["csv", "jsonl", "parquet", "arrow"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
 DATE_HINT = "is a date, not a number. Write it as a number, of seconds or days"
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather")
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -28,6 +42,7 @@ _DATE = re.compile(
 )
 _TYPED_THOUSANDS = {",": ",", ".": ".", "'": '"\'"', " ": "' '", "\u2019": "\u2019", "\xa0": "$'\\u00a0'"}
 _LONGEST_SUGGESTED_TOKEN = 12
+_LONGEST_INTEGER = 400  # no float64 is longer
 
 
 class NotANumberError(ValueError):
@@ -47,6 +62,8 @@ class TableOptions:
         renames: pairs (new, old): the file's column `old` is called `new`.
         missing: cells that mean "no value here", beside `MISSING_TOKENS`.
         skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
+        marks: whether a bad row stays, its values missing and its fault beside it, not an error.
+        format: what the file is; None where its first bytes tell.
     """
 
     delimiter: str = ","
@@ -57,6 +74,8 @@ class TableOptions:
     renames: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
     skips: bool = False
+    marks: bool = False
+    format: Format | None = None
 
     @cached_property
     def tokens(self) -> frozenset[str]:
@@ -102,9 +121,10 @@ class TableOptions:
         text = cell.strip(" \t")
         return None if text in self.tokens else text
 
-    def is_integer(self, cell: str) -> bool:
-        """Whether a cell is written as an integer."""
-        return bool(_INTEGER.fullmatch(self._plain(cell.strip(" \t"))))
+    def integer(self, cell: str) -> int | None:
+        """Return the integer that a cell is written as; None where it is written otherwise."""
+        plain = self._plain(cell.strip(" \t"))
+        return int(plain) if len(plain) <= _LONGEST_INTEGER and _INTEGER.fullmatch(plain) else None
 
     def _why_not(self, text: str) -> str:
         if _INFINITY.fullmatch(text):
@@ -150,4 +170,9 @@ def _ways(text: str) -> str:
 
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
-    return name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+    return format_of(name.lower().removesuffix(".gz")) is not None
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that a file name's suffix tells; None where it tells none."""
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.lower().endswith(suffix)), None)

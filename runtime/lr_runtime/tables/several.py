@@ -86,10 +86,12 @@ class SeveralTables:
                 kinds |= table.kinds(waiting)
         return kinds
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `Table.batches`."""
         for table in self._tables:
-            for batch in table.batches(columns, categories):
+            for batch in table.batches(columns, categories, kept):
                 yield replace(batch, file=table.name)
 
 
