@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
+from lr_trainer.blocks import one_thread_a_product
 from lr_trainer.cautions import cautions, check_not_the_target
 from lr_trainer.describing import Source, columns_of, describe, term_names
 from lr_trainer.device import device_named
@@ -97,8 +98,9 @@ def fit(
     passes = Passes(
         Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
     )
-    passes.look(degree, missing)
-    return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+    with one_thread_a_product():
+        passes.look(degree, missing)
+        return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
 
 
 @dataclass(frozen=True)

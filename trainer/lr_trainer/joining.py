@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer.blocks import one_thread_a_product
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
@@ -86,6 +87,7 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
     return _joined(first, moments, 0, moments.rows, 0)
 
 
+@one_thread_a_product()
 def _joined(checkpoint: Checkpoint, moments: Moments, passes: int, read: int, dropped: int) -> Checkpoint:
     design = without_origins(Design.of(checkpoint))
     ranges = ranges_of(design, moments)
