@@ -7,7 +7,7 @@ missing value NaN where the column's policy knows what to do with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.choices import Unknown
     from lr_runtime.contract import Column, Contract
     from lr_runtime.inputs import Cells
-
-Unknown = Literal["error", "missing"]
-UNKNOWN: tuple[Unknown, ...] = get_args(Unknown)
-"""What a category that the model does not know is: an error, or a missing value where the column's policy has those."""
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}
 """Below these, a type holds every integer."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.coercion import Unknown
+    from lr_runtime.choices import Unknown
     from lr_runtime.explanation import Explanation
 
 

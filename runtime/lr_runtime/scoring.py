@@ -1,12 +1,11 @@
-"""A table to predictions: the model's columns out of it by name, batch by batch, and what is kept beside the results."""
+"""A table to predictions: the model's columns out of it by name, batch by batch, and those that are kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.inputs import Given
@@ -17,10 +16,13 @@ from lr_runtime.tables.writing import Rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.choices import OnError
     from lr_runtime.predictor import Predictor
-    from lr_runtime.streaming import OnError, Predicted
-    from lr_runtime.tables import Batch, Table
-    from lr_runtime.tables.batch import Kept
+    from lr_runtime.streaming import Predicted
+    from lr_runtime.tables.batch import Batch, FileTable, Kept
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Scoring:
     """
 
     def __init__(
-        self, predictor: Predictor, table: Table, *, keep: Sequence[str] = (), on_error: OnError = "stop"
+        self, predictor: Predictor, table: FileTable, *, keep: Sequence[str] = (), on_error: OnError = "stop"
     ) -> None:
         columns = predictor.contract.columns
         self._predictor = predictor
@@ -58,7 +60,9 @@ class Scoring:
         self._on_error = on_error
         self._numbers = [column.name for column in columns if column.kind == "number"]
         self._categories = [column.name for column in columns if column.kind == "category"]
-        self._keep = list(table.names) if list(keep) == ["all"] else list(dict.fromkeys(keep))
+        self._keep = (
+            list(table.names) if list(keep) == ["all"] else list(dict.fromkeys(normalize("NFC", name) for name in keep))
+        )
         wanted = (*predictor.contract.column_names, *self._keep)
         if missing := [name for name in dict.fromkeys(wanted) if name not in table.names]:
             raise MissingColumnError(table.name, missing, table.names)
@@ -122,5 +126,5 @@ def _kept(done: Predicted[Batch]) -> list[Kept]:
     return [_part(column, done.rows) for column in done.batch.kept]
 
 
-def _part(column: Kept, rows: np.ndarray[Any, np.dtype[np.intp]]) -> Kept:
+def _part(column: Kept, rows: NDArray[np.intp]) -> Kept:
     return [column[row] for row in rows.tolist()] if isinstance(column, list) else column.take(rows)

@@ -6,7 +6,7 @@ The model is loaded once, the order kept, and one batch is in memory at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.choices import OnError
     from lr_runtime.prediction import Prediction
     from lr_runtime.predictor import Predictor
 
 T = TypeVar("T")
-
-OnError = Literal["stop", "skip", "null"]
-ON_ERROR: tuple[OnError, ...] = get_args(OnError)
-"""What a bad row does: end the stream with its error, be left out, or stand there without results."""
 
 
 @dataclass(frozen=True)

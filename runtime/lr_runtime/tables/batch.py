@@ -93,16 +93,22 @@ class Table(Protocol):
         """Tell each column by its first value that is not missing; a column without any is left out."""
         ...
 
-    def batches(
-        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
-    ) -> Iterator[Batch]:
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
-
-        Those of `kept` come along as they stand in the file.
 
         Raises:
             TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
         """
+        ...
+
+
+class FileTable(Table, Protocol):
+    """A table of files, whose columns may come along as they stand there."""
+
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """See `Table.batches`; the columns `kept` come along untouched."""
         ...
 
 

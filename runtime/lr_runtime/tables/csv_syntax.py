@@ -14,6 +14,7 @@ from lr_runtime.tables.text import LineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Parsed, Record
 
@@ -112,3 +113,7 @@ class CsvSyntax:
     ) -> Parsed | None:
         """See `Syntax.fast`."""
         return acceleration.csv_block(block, names, columns, categories, self._options)
+
+    def fast_cells(self, block: bytes, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+        """See `Syntax.fast_cells`."""
+        return acceleration.csv_cells(block, names, kept, self._options)

@@ -100,6 +100,9 @@ class JsonLinesSyntax:
         """See `Syntax.fast`: always declines."""
         return None  # pyarrow's JSON parser (26.0) takes the process down on a line `null` and on deep nesting
 
+    def fast_cells(self, *_: object) -> None:
+        """See `Syntax.fast_cells`: always declines."""
+
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)

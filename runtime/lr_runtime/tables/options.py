@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lr_runtime.choices import Format
 
 MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
 """Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
 
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
-
-Format = Literal["csv", "jsonl", "parquet", "arrow"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 DATE_HINT = "is a date, not a number. Write it as a number, of seconds or days"
 
@@ -171,6 +172,20 @@ def _ways(text: str) -> str:
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
     return format_of(name.lower().removesuffix(".gz")) is not None
+
+
+def names_table(value: str, *, alone: bool) -> bool:
+    """Whether an argument of a command means a table: a file, a folder, a pattern, or "-".
+
+    Args:
+        value: the argument.
+        alone: whether no others stand beside it: a number is then a file where there is one.
+    """
+    if value == "-" or has_table_suffix(value) or (alone and os.path.isfile(value)):  # noqa: PTH113 - Path.is_file raises on a name too long for a file
+        return True
+    if _NUMBER.fullmatch(value) or "=" in value:
+        return False
+    return os.path.exists(value) or any(mark in value for mark in "*?[")  # noqa: PTH110 - likewise
 
 
 def format_of(name: str) -> Format | None:

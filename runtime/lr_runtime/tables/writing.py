@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lr_runtime.choices import Format
     from lr_runtime.tables.batch import Kept
-    from lr_runtime.tables.options import Format
 
 _MANY = 2_000
 """Rows in a first batch from which on pyarrow is worth its import."""
