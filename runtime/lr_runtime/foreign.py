@@ -15,6 +15,8 @@ from lr_runtime.errors import ModelFileError, escaped
 from lr_runtime.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -25,8 +27,8 @@ class ForeignSession(Session):
         ValueError: ONNX Runtime refuses the model, or it does not take one table of floats and give others.
     """
 
-    def __init__(self, model: bytes) -> None:
-        super().__init__(model)
+    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
+        super().__init__(model, threads=threads, provider=provider)
         inputs, outputs = self.signature
         if len(inputs) != 1 or inputs[0][1] not in {"float32", "float64"} or inputs[0][2] < 1:
             raise ValueError(f"it takes {_listed(inputs)}, not one input (rows, columns) of floats")
@@ -53,23 +55,23 @@ class ForeignSession(Session):
         results = map(np.asarray, self._session.run(None, {self._input: x}))
         return [array.reshape(len(array) if array.ndim else 1, -1) for array in results]
 
-    def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        """Evaluate every output for `x` (rows, columns)."""
-        return np.concatenate(self._tables(x), axis=1)
+    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:
+        """Evaluate every output for `x` (rows, columns), side by side."""
+        return [np.concatenate(self._tables(x), axis=1) for _ in results]
 
 
 def _listed(values: list[tuple[str, str, int]]) -> str:
     return ", ".join(f"{escaped(name)} ({dtype})" for name, dtype, _ in values)
 
 
-def open_foreign(content: bytes) -> tuple[Session, Contract]:
+def open_foreign(content: bytes, *, threads: int = 1, provider: str = "cpu") -> tuple[Session, Contract]:
     """Make a session of any ONNX model, and the contract that it shows: columns x1, x2, ... of any number.
 
     Raises:
         ModelFileError: ONNX Runtime refuses the model, or it is no table of floats to others.
     """
     try:
-        session = ForeignSession(content)
+        session = ForeignSession(content, threads=threads, provider=provider)
     except ValueError as error:
         raise ModelFileError(f"it cannot be run here: {error}") from error
     contract = Contract(

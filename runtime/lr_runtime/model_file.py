@@ -95,10 +95,13 @@ def signature_of(contract: Contract) -> tuple[tuple[Value, ...], tuple[Value, ..
     )
 
 
-def open_model(content: bytes, *, allow_foreign: bool = False) -> tuple[Session, Contract]:
+def open_model(
+    content: bytes, *, allow_foreign: bool = False, threads: int = 1, provider: str = "cpu"
+) -> tuple[Session, Contract]:
     """Make a session from bytes that hold a model that linedge wrote, or with `allow_foreign` from any ONNX model.
 
     Raises:
+        OptionError: the provider is not here.
         ModelFileError: see `check_model`; or ONNX Runtime refuses what linedge wrote.
     """
     try:
@@ -108,10 +111,10 @@ def open_model(content: bytes, *, allow_foreign: bool = False) -> tuple[Session,
             raise
         from lr_runtime.foreign import open_foreign
 
-        return open_foreign(content)
+        return open_foreign(content, threads=threads, provider=provider)
     from lr_runtime.session import Session
 
     try:
-        return Session(content), contract
+        return Session(content, threads=threads, provider=provider), contract
     except ValueError as error:
         raise ModelFileError(f"it is not an ONNX model that runs here ({error})") from error
