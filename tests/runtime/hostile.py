@@ -290,9 +290,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an input of integers": (assign(f"{_VALUE}.elem_type", TensorProto.INT64), "is int64"),
     "an input of text": (assign(f"{_VALUE}.elem_type", TensorProto.STRING), "no table"),
     "an input of one dimension": (rank_one_input, "no table"),
-    "one row alone": (assign(f"{_VALUE}.shape.dim.0.dim_value", 1), "any number of rows"),
-    "a huge input": (assign(f"{_VALUE}.shape.dim.1.dim_value", 1 << 40), "any number of rows"),
-    "a negative width": (assign(f"{_VALUE}.shape.dim.1.dim_value", -1), "any number of rows"),
+    "one row alone": (assign(f"{_VALUE}.shape.dim.0.dim_value", 1), "is not any number of rows"),
+    "a huge input": (assign(f"{_VALUE}.shape.dim.1.dim_value", 1 << 40), "is not any number of rows"),
+    "a negative width": (assign(f"{_VALUE}.shape.dim.1.dim_value", -1), "is not any number of rows"),
     "an input that is an initializer": (assign("graph.initializer.1.name", "x"), "as its input is"),
     "two initializers of one name": (copy_of("graph.initializer"), "two initializers"),
     "an output twice": (copy_of("graph.output"), "not what its graph makes"),
@@ -355,7 +355,7 @@ def deep(levels: int) -> bytes:
 
 BYTES: dict[str, tuple[Callable[[], bytes], str]] = {
     "an unknown field": (lambda: GOOD + field(99, 2, sized(b"abc")), "the unknown field 99"),
-    "field 0": (lambda: GOOD + b"\0\0", "the unknown field 0"),
+    "field 0": (lambda: GOOD + b"\0\0", "a field 0"),
     "a second graph": (lambda: GOOD + field(7, 2, sized(b"")), "its graph has no node"),
     "a second version": (lambda: GOOD + b"\x08\x07", "two values of ir_version"),
     "a group": (lambda: GOOD + b"\x1b\x1c", "a damaged producer_version"),
@@ -368,7 +368,7 @@ BYTES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a number that is longer than need be": (lambda: GOOD + b"\x28\x80\x00", "cut off or damaged"),
     "text that is none": (lambda: GOOD + b"\x32\x02\xff\xfe", "not UTF-8"),
     "a byte too few": (lambda: GOOD[:-1], "cut off or damaged"),
-    "zeros behind it": (lambda: GOOD + bytes(1000), "the unknown field 0"),
+    "zeros behind it": (lambda: GOOD + bytes(1000), "a field 0"),
     "a contract beyond all size": (
         lambda: GOOD + field(14, 2, sized(b"\n\x01a\x12" + sized(bytes(MAX_METADATA + 1)))),
         "a text of",
