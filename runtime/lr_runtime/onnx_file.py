@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 26
 """Of a file: 64 MiB hold 1,000 terms times 1,000 outputs in float64, and their equation as text; ONNX Runtime takes a
 few times as much memory as the file has bytes."""
-MAX_METADATA = 1 << 23
-"""Of the contract, in bytes of JSON: 8 MiB hold the equation of 300,000 weights; JSON can take 30 times that."""
+MAX_METADATA = 1 << 22
+"""Of the contract, in bytes of JSON: 4 MiB hold the equation of 150,000 weights; a parser can need 30 times that."""
 MAX_NODES = 8192
 """64 columns in ordered multiplications and additions take some 200; ONNX Runtime needs about 20 us for each."""
 MAX_FIELDS = 1 << 17

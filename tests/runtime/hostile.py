@@ -68,6 +68,11 @@ def rank_one_input(model: onnx.ModelProto) -> None:
     del model.graph.input[0].type.tensor_type.shape.dim[0]
 
 
+def contract(fields: str) -> Change:
+    """Put a contract of these fields, and of the right version unless they say another, in the contract's place."""
+    return assign("metadata_props.0.value", f'{{"contract":1,{fields}}}')
+
+
 def dimension(size: int) -> Change:
     """Let a weight say that it has this many rows."""
     return lambda model: model.graph.initializer[0].dims.__setitem__(0, size)
@@ -321,6 +326,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a later contract": (assign("metadata_props.0.value", '{"contract":99}'), "its contract has version 99"),
     "a contract of any size": (assign("metadata_props.0.value", '{"contract":[' + "9," * 9999), "is damaged"),
     "a deep contract": (assign("metadata_props.0.value", "[" * 100_000), "is damaged"),
+    "a contract with a long key": (contract('"columns":[{"' + "\\n" * 9999 + '":1}]'), "is damaged"),
+    "a contract of any version": (contract('"contract":[' + "1," * 9999 + "1]"), "its contract has version [1, 1,"),
+    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 3 - 99) + "0]"), "is damaged"),
+    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 8 - 99) + "0]"), "is damaged"),
+    "a contract of half a character": (contract('"linedge":"\\ud800"'), "is damaged"),
     "two contracts": (copy_of("metadata_props"), "one key twice"),
 }
 """Change of the golden model, and words of the line that refuses it."""
