@@ -9,10 +9,11 @@ import pickle
 import socket
 import stat
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import safetensors.numpy
 import torch
@@ -30,7 +31,7 @@ from lr_runtime.errors import (
 )
 from lr_runtime.files import read_bytes, sha256
 from lr_runtime.kinds import foreign_producer, kind_of
-from lr_runtime.model_file import read_model
+from lr_runtime.model_file import check_model, read_model
 from lr_runtime.onnx_file import MAX_BYTES
 from tests.conftest import DATA, one_line
 from tests.runtime.hostile import GOOD, assign, changed, external
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Run
+    from tests.runtime.conftest import Model
 
     Runner = Callable[..., Run]
 
@@ -164,6 +166,26 @@ def test_the_cap_is_inclusive(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "a", "", 3) == b"abc"
     with pytest.raises(UnusableFileError, match="has 3 bytes, and 2 are the most"):
         read_bytes(tmp_path / "a", "", 2)
+
+
+def test_many_rows_are_evaluated_in_parts_of_bounded_memory(
+    model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = model("two outputs")[1].read_bytes()
+    x = np.random.default_rng(5).normal(size=(101, 3))
+    whole = Predictor(content).predict(x).values
+    assert check_model(content).onnx.cells == 7  # three columns as float64, two outputs as float64 and as float32
+    sizes: list[int] = []
+    run = onnxruntime.InferenceSession.run
+
+    def counted(session: object, results: object, inputs: dict[str, np.ndarray[Any, Any]]) -> object:
+        sizes.append(len(inputs["x"]))
+        return run(session, results, inputs)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", counted)
+    monkeypatch.setattr("lr_runtime.model_file.VALUES_AT_ONCE", 200)
+    assert Predictor(content).predict(x).values.tobytes() == whole.tobytes()
+    assert sizes == [28, 28, 28, 17]  # 200 values at 7 a row
 
 
 # --- the digest ---
