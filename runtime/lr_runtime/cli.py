@@ -88,10 +88,10 @@ def main(
     options = replace(reading, marks=True, format=from_)
     table = open_followed(options) if follow else open_table(tables, options, once=True)
     scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or "stop")
-    _note_ignored(table.name, scoring.ignored, quiet=quiet)
     with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
         rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)
         _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
+    _note_ignored(table.name, scoring.ignored, quiet=quiet)
     _note_bad(scoring, on_error)
 
 

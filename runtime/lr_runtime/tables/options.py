@@ -132,6 +132,8 @@ class TableOptions:
             return "is not a finite number"
         if is_date(text):
             return DATE_HINT
+        if self.decimal == "," and _NUMBER.fullmatch(text):
+            return "is not a number (decimal point?). Try it without --decimal ,"
         comma = self.decimal == "." and bool(_COMMA_DECIMAL.fullmatch(text))
         separators = (mark for mark in _TYPED_THOUSANDS if mark not in {self.decimal, self.thousands})
         mark = next((mark for mark in separators if _grouped_by(mark, self.decimal).fullmatch(text)), None)
