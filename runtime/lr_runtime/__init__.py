@@ -21,7 +21,8 @@ from lr_runtime.lazy import lazily
 if TYPE_CHECKING:
     from lr_runtime.contract import Column, Contract, GoldenRow, Output
     from lr_runtime.errors import LinedgeError
-    from lr_runtime.predictor import Prediction, Predictor
+    from lr_runtime.prediction import Prediction
+    from lr_runtime.predictor import Predictor
 
 __version__ = "0.1.0"
 
@@ -35,7 +36,7 @@ __getattr__ = lazily(
         "GoldenRow": "contract",
         "LinedgeError": "errors",
         "Output": "contract",
-        "Prediction": "predictor",
+        "Prediction": "prediction",
         "Predictor": "predictor",
     },
 )

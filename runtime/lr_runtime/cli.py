@@ -1,161 +1,225 @@
-"""lr-infer: a model and values, or a model and a table, to predictions. Needs ONNX Runtime alone."""
+"""lr-infer: a model and values, or a model and tables, to predictions. Needs ONNX Runtime alone."""
 
 from __future__ import annotations
 
-import io
-import itertools
 import os
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import command, is_stdout, output_option, progress, table_options
-from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
+from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
+from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
+from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.predictor import Prediction, Predictor
+    from lr_runtime.choices import Format
+    from lr_runtime.predictor import Predictor
+    from lr_runtime.scoring import Scoring
     from lr_runtime.tables import TableOptions
+    from lr_runtime.tables.writing import Rows, TableWriter
 
 
 @command("lr-infer")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("values", nargs=-1, required=True)
-@output_option("Write there in place of standard output.")
+@click.argument("values", nargs=-1)
+@output_option("Write there in place of standard output; the suffix tells the format.")
+@click.option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
+@click.option("--only-y", is_flag=True, help="Leave out intervals and flags.")
+@click.option("--explain", is_flag=True, help="Show what each term adds to the prediction of one row.")
+@click.option("--follow", is_flag=True, help="Answer each line of standard input before the next is read.")
+@click.option("--on-error", type=click.Choice(ON_ERROR), help="What a bad row of a table does (stop).")
+@click.option("--unknown", type=click.Choice(UNKNOWN), default="error", help="What an unknown category is (error).")
+@click.option("--from", "from_", type=click.Choice(FORMATS), help="What the table is, if its bytes do not tell.")
+@click.option("--to", type=click.Choice(FORMATS), help="What to write (csv).")
+@click.option("--sha256", metavar="HEX", help="The SHA-256 that the model's bytes must have; else exit code 3.")
+@click.option(
+    "--allow-foreign", is_flag=True, help="Run a model that linedge did not write, without linedge's promise."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads that work on one batch (1).")
+@click.option("--provider", default="cpu", metavar="NAME", help="What ONNX Runtime runs the model on (cpu).")
 @table_options
 def main(
     *,
     model: Path,
     values: tuple[str, ...],
     output: Path | None,
+    explain: bool,
+    follow: bool,
+    keep: list[str] | None,
+    on_error: Any,
+    from_: Format | None,
+    to: Format | None,
     reading: TableOptions,
     as_json: bool,
     quiet: bool,
+    **loading: Any,
 ) -> None:
-    """Predict with MODEL for VALUES, or for every row of a table.
+    """Predict with MODEL for VALUES, or for every row of tables.
 
-    VALUES are the numbers of one row in the model's column order, or column=number in any order. A single argument that
-    names a file, or "-" for standard input, is a table: CSV, JSON lines, Parquet or Arrow, columns taken by name.
+    VALUES are the numbers of one row in the model's column order, or column=number in any order. Files, folders,
+    quoted patterns, or "-" for standard input are tables: CSV, JSON lines, Parquet or Arrow, columns taken by name.
 
     \b
     Examples:
       lr-infer model.onnx 4.0
-      lr-infer model.onnx rh=0.3 temp=-1.5
-      lr-infer model.onnx readings.csv -o predictions.csv
+      lr-infer model.onnx rh=0.3 temp=-1.5 --explain
+      lr-infer model.onnx readings.csv -o predictions.csv --keep id,time
+      lr-infer model.onnx readings.parquet -o predictions.parquet --on-error skip
+      sensor | lr-infer model.onnx --follow --on-error null
     """
     # A linear model needs one thread; OpenBLAS, inside numpy, starts one a core unless it is told before the import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follow or None}
+    tables = _tables(values, follow=follow, named=from_ is not None)
+    to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
+    predictor = _loaded(model, loading, quiet=quiet)
+    if tables is None:
+        _write_text(_answer(predictor, values, reading, explain=explain, as_json=as_json), output)
+        return
+    from lr_runtime.scoring import Scoring
+    from lr_runtime.tables import open_followed, open_table
+
+    options = replace(reading, marks=True, format=from_)
+    table = open_followed(options) if follow else open_table(tables, options, once=True)
+    scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or "stop")
+    with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
+        rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)
+        _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
+    _note_ignored(table.name, scoring.ignored, quiet=quiet)
+    _note_bad(scoring, on_error)
+
+
+def _tables(values: Sequence[str], *, follow: bool, named: bool) -> Sequence[str] | None:
+    """Return the tables that are named; None where the values of one row are."""
+    if follow:
+        if list(values) not in ([], ["-"]):
+            raise OptionError("--follow reads standard input. Leave the table out: sensor | lr-infer MODEL --follow")
+        return ["-"]
+    if not values:
+        raise click.UsageError("Missing argument 'VALUES...': the numbers of one row, or a table")
+    from lr_runtime.tables import names_table
+
+    return values if named or all(names_table(value, alone=len(values) == 1) for value in values) else None
+
+
+def _check_ways(of_tables: dict[str, Any], output: Path | None, *, rows: bool, explain: bool, as_json: bool) -> Format:
+    """Return the format that rows are written in, after checking that the options go together."""
+    given = [name for name, value in of_tables.items() if value is not None]
+    if given and not rows:
+        raise OptionError(f"{given[0]} belongs to tables, not to the values of one row. Leave it out")
+    if explain and rows:
+        raise OptionError("--explain takes the values of one row, not a table")
+    if as_json and (other := [name for name in ("--to", "--follow") if name in given]):
+        raise OptionError(f"--json makes one JSON object, which {other[0]} cannot. Try: --to jsonl, without --json")
+    if of_tables["--to"] is not None:
+        kind: Format = of_tables["--to"]
+    elif output is None or is_stdout(output) or as_json or not rows:
+        kind = "csv"
+    else:
+        kind = _format_of(output)
+    if of_tables["--follow"] and (kind in {"parquet", "arrow"} or not (output is None or is_stdout(output))):
+        raise OptionError("--follow writes csv or jsonl to standard output, line by line. Leave out --to and -o")
+    return kind
+
+
+def _format_of(output: Path) -> Format:
+    from lr_runtime.tables import format_of
+
+    kind = format_of(output.name)
+    if kind is None and output.suffix and not (output.exists() and not output.is_file()):
+        raise OptionError(f"-o {output}: {escaped(output.suffix)} tells no format. Say --to {', '.join(FORMATS)}")
+    return kind or "csv"
+
+
+def _loaded(model: Path, loading: dict[str, Any], *, quiet: bool) -> Predictor:
     from lr_runtime.predictor import Predictor
 
-    predictor = Predictor.load(model)
-    if _is_table(values):
-        predictions = _begun(_table_predictions(predictor, values[0], reading, quiet=quiet))
-        pieces = _as_json(predictor, predictions) if as_json else _as_csv(predictor, predictions)
-    else:
-        prediction = predictor.predict([_one_row(values, predictor.contract.column_names, reading)])
-        pieces = _as_json(predictor, iter([prediction])) if as_json else _as_line(prediction)
-    _write(pieces, output)
+    predictor = Predictor.load(model, **loading)
+    if predictor.is_foreign:
+        note(f"lr-infer: {model} is not of linedge: what it does, and how exact it is, is not checked", quiet=quiet)
+    return predictor
 
 
-def _is_table(values: Sequence[str]) -> bool:
-    from lr_runtime.tables import has_table_suffix
+def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, *, explain: bool, as_json: bool) -> str:
+    """Return the prediction of one row, or its explanation, as text."""
+    from lr_runtime import answers
+    from lr_runtime.words import row_of
 
-    alone = values[0] if len(values) == 1 else None
-    return alone is not None and (alone == "-" or has_table_suffix(alone) or _is_file(alone))
-
-
-def _is_file(name: str) -> bool:
-    return os.path.isfile(name)  # noqa: PTH113 - Path.is_file raises on a name too long for a file
-
-
-def _one_row(values: Sequence[str], columns: Sequence[str], options: TableOptions) -> list[float]:
-    """Return one row in the order of `columns` from numbers in that order, or from column=number in any."""
-    if len(columns) == len(values) and all(options.is_number(value) for value in values):
-        return [options.number(value) for value in values]
-    named = [value.rpartition("=") for value in values]
-    if not all(equals for _, equals, _ in named):
-        return _positional(values, columns, options)
-    row = {name: _number(name, value, options) for name, _, value in named}
-    if unknown := [name for name in row if name not in columns]:
-        raise OptionError(f"the model has no column {escaped(unknown[0])}; its columns are {listed(columns)}")
-    if missing := [name for name in columns if name not in row]:
-        raise OptionError(f"the column {escaped(missing[0])} is missing; the model takes {listed(columns)}")
-    if len(row) < len(named):
-        raise OptionError("a column stands twice; give each one value")
-    return [row[name] for name in columns]
+    row = row_of(values, predictor.contract.columns, reading)
+    if explain:
+        explanations = predictor.explain(row)
+        if not as_json:
+            return answers.tables(explanations)
+        return answers.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
+    prediction = predictor.predict(row)
+    return (
+        answers.document({"predictions": prediction.rows()}, predictor.sha256) if as_json else answers.line(prediction)
+    )
 
 
-def _positional(values: Sequence[str], columns: Sequence[str], options: TableOptions) -> list[float]:
-    if len(values) != len(columns):
-        raise OptionError(f"expected {len(columns)} values ({listed(columns)}), got {len(values)}")
-    return [_number(name, value, options) for name, value in zip(columns, values, strict=True)]
+def _note_ignored(table: str, ignored: Sequence[str], *, quiet: bool) -> None:
+    if ignored:
+        columns = "1 column" if len(ignored) == 1 else f"{len(ignored)} columns"
+        note(f"lr-infer: {columns} of {table} not among the model's, ignored", quiet=quiet)
 
 
-def _number(name: str, text: str, options: TableOptions) -> float:
-    if not options.is_number(text):
-        raise InputError(f"column {escaped(name)}: {escaped(text)} is neither a finite number nor a file")
-    return options.number(text)
+def _note_bad(scoring: Scoring, on_error: str) -> None:
+    if bad := scoring.tally.bad:
+        done = "left out" if on_error == "skip" else "without predictions"
+        note(f"lr-infer: {bad} of {scoring.tally.rows} rows bad, {done}", quiet=False)
 
 
-def _table_predictions(
-    predictor: Predictor, source: str, options: TableOptions, *, quiet: bool
-) -> Iterator[Prediction]:
-    from lr_runtime.tables import numbers_only, open_table, place_of
-
-    table = open_table(source, options, once=True)
-    with progress("predicting", table.size, quiet=quiet) as advance:
-        for batch in numbers_only(table, predictor.contract.column_names):
-            try:
-                yield predictor.predict(batch.values)
-            except RowError as error:
-                raise TableError(f"{place_of(table, batch, error.row)}, {error.what}") from error
-            advance(batch.size)
+def _shows(output: Path | None) -> bool:
+    """Whether the results themselves go to the terminal, where a progress bar would stand among them."""
+    return (output is None or is_stdout(output)) and sys.stdout.isatty()
 
 
-def _begun(predictions: Iterator[Prediction]) -> Iterator[Prediction]:
-    """Compute the first batch now, so that a table that cannot be read leaves standard output empty."""
-    return itertools.chain(list(itertools.islice(predictions, 1)), predictions)
+def _write_rows(
+    rows: Iterator[Rows], output: Path | None, kind: Format | None, predictor: Predictor, *, flushes: bool
+) -> None:
+    """Write rows in a format, or as one JSON object with None."""
+    # Computed before anything is opened: a table that cannot be read leaves standard output and the folder as they are.
+    first = next(rows)
+    with _sink(output) as sink:
+        writer = _writer(sink, kind, first, predictor, output)
+        writer.write(first)
+        for more in rows:
+            if flushes:
+                sink.flush()
+            writer.write(more)
+        writer.close()
 
 
-def _as_line(prediction: Prediction) -> Iterator[str]:
-    yield "\t".join(repr(float(value)) for value in prediction.values[0]) + "\n"
+def _writer(
+    sink: IO[bytes], kind: Format | None, first: Rows, predictor: Predictor, output: Path | None
+) -> TableWriter:
+    from lr_runtime.tables.writing import JsonDocumentWriter, table_writer
+
+    if kind is None:
+        return JsonDocumentWriter(sink, '{"predictions": [', lambda: f'], "model_sha256": "{predictor.sha256}"}}\n')
+    is_file = not (output is None or is_stdout(output))
+    tabs = is_file and str(output).lower().endswith(".tsv")
+    return table_writer(sink, kind, first, delimiter="\t" if tabs else ",", seeks=is_file)
 
 
-def _as_csv(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterator[str]:
-    yield _csv([predictor.contract.output_names])
-    for prediction in predictions:
-        yield _csv([[repr(value) for value in row] for row in prediction.values.tolist()])
+def _write_text(text: str, output: Path | None) -> None:
+    with _sink(output) as sink:
+        sink.write(text.encode())
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    import csv
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-def _as_json(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterator[str]:
-    import json
-
-    yield '{"predictions": ['
-    separator = ""
-    for prediction in predictions:
-        for row in prediction.rows():
-            yield separator + json.dumps(row, ensure_ascii=False, allow_nan=False)
-            separator = ", "
-    yield f'], "model_sha256": "{predictor.sha256}"}}\n'
-
-
-def _write(pieces: Iterator[str], output: Path | None) -> None:
+@contextmanager
+def _sink(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give what takes the results: standard output, or a file that gets its name when all of them are there."""
     if output is None or is_stdout(output):
-        for piece in pieces:
-            sys.stdout.write(piece)
+        yield sys.stdout.buffer
         return
     from lr_runtime.files import replacing
 
-    with replacing(output) as part, part.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(pieces)
+    with replacing(output) as part, part.open("wb") as file:
+        yield file

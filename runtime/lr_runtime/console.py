@@ -6,10 +6,13 @@ everything else to standard error.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _NEGATIVE_NUMBER = re.compile(r"-(?:[0-9.].*|inf|infinity|nan)", re.IGNORECASE | re.DOTALL)
 _SHIELD = "\0"
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+_SECONDS_WITHOUT_BAR = 1.0
 _F = TypeVar("_F", bound="Callable[..., object]")
 
 
@@ -48,13 +53,14 @@ class Command(click.Command):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
         extra["standalone_mode"] = False
+        if sys.stdout is None:  # closed by whoever started us
+            sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed(), 1), write_through=True)
         try:
             code = super().main(*args, **extra)
             sys.stdout.flush()
             sys.exit(code if isinstance(code, int) else 0)
         except BrokenPipeError:
-            # Whoever read our output has enough of it; Python would complain once more while closing.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave_stdout()  # whoever read our output has enough of it
             sys.exit(1)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
@@ -62,11 +68,37 @@ class Command(click.Command):
             self._fail(error.format_message(), error.exit_code)
         except LinedgeError as error:
             self._fail(str(error), error.exit_code)
+        except OSError as error:
+            # Every other file's error has become one of ours; anything else is a bug, and keeps its traceback.
+            if error.errno not in _UNWRITABLE or error.filename is not None:
+                raise
+            _leave_stdout()
+            self._fail(f"standard output cannot be written ({error.strerror}). What was written is not all", 1)
 
     def _fail(self, message: str, code: int) -> None:
         text = " ".join(message.split())
         click.echo(f"{self.name}: {text}", err=True)
         sys.exit(code)
+
+
+class _Closed(io.RawIOBase):
+    """Standard output where there is none: what is written fails, as it would in any other program."""
+
+    def writable(self) -> bool:
+        """See `io.RawIOBase`."""
+        return True
+
+    def write(self, _: object) -> int:
+        """See `io.RawIOBase`."""
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _leave_stdout() -> None:
+    """Have what is still to be written go nowhere: Python would complain once more while it ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except io.UnsupportedOperation:  # there is none
+        sys.stdout = cast("Any", None)
 
 
 def _unshielded(value: Any) -> Any:
@@ -104,6 +136,15 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
     return click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), help=help_text)
+
+
+def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Read the value of an option that takes names, separated by commas; one that holds a comma in double quotes."""
+    if text is None:
+        return None
+    import csv
+
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
 
 
 def is_stdout(output: Path) -> bool:
@@ -163,8 +204,6 @@ def read_as(
 
     if len(delimiter) != 1 or delimiter in '"\n\r' or not _is_text(delimiter):
         raise OptionError(f"--delimiter takes one character, not {escaped(delimiter)}")
-    if delimiter == decimal:
-        raise OptionError(f"--delimiter and --decimal are both {escaped(decimal)}")
     if thousands is not None:
         _check_thousands(thousands, decimal)
     if encoding is not None:
@@ -255,9 +294,24 @@ def note(text: str, *, quiet: bool) -> None:
 
 @contextmanager
 def progress(label: str, length: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error while the block runs, where that is a terminal; gives what advances it."""
+    """Show a bar on standard error while the block runs, where that is a terminal; gives what advances it.
+
+    It comes after a second: who waits for less wants none.
+    """
     if quiet or length is None or not sys.stderr.isatty():
         yield lambda _: None
         return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
+    started, waiting = time.monotonic(), 0
+    with ExitStack() as shown:
+        bar: Any = None
+
+        def advance(size: int) -> None:
+            nonlocal bar, waiting
+            waiting += size
+            if bar is None and time.monotonic() - started >= _SECONDS_WITHOUT_BAR:
+                bar = shown.enter_context(click.progressbar(length=length, label=label, file=sys.stderr))
+            if bar is not None:
+                bar.update(waiting)
+                waiting = 0
+
+        yield advance

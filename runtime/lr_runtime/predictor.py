@@ -2,144 +2,209 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.errors import InputError, MissingColumnError, ModelFileError, RowError, escaped, listed
-from lr_runtime.files import read_bytes, sha256, what_it_is
-from lr_runtime.session import Session
+from lr_runtime.coercion import Coercion
+from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, escaped
+from lr_runtime.files import sha256
+from lr_runtime.inputs import Given, first_fault, given
+from lr_runtime.model_file import open_model, read_model
+from lr_runtime.one_row import OneRow
+from lr_runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model gives: `values` (rows, outputs) in the model's dtype, outputs named by `names`."""
-
-    names: tuple[str, ...]
-    values: NDArray[np.floating[Any]]
-
-    def rows(self) -> list[dict[str, float]]:
-        """One dict a row, output name to value."""
-        return [dict(zip(self.names, map(float, row), strict=True)) for row in self.values]
+    from lr_runtime.choices import Unknown
+    from lr_runtime.explanation import Explanation
 
 
 class Predictor:
     """A verified model in a session. `Predictor.load(path).predict(x)` is all there is to it.
 
+    One predictor serves any number of threads.
+
+    Args:
+        model: the bytes of the file.
+        allow_foreign: take a model that linedge did not write.
+        threads: how many threads work on one batch.
+        provider: what runs it, as ONNX Runtime names it.
+        only_y: whether to leave intervals and flags out.
+        unknown: what a category is that the model does not know: "error", or "missing" where its policy has those.
+
     Attributes:
         contract: what the model takes and gives.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        allow_foreign: bool = False,
+        threads: int = 1,
+        provider: str = "cpu",
+        only_y: bool = False,
+        unknown: Unknown = "error",
+    ) -> None:
         self._model = model
-        try:
-            self._session = Session(model)
-        except ValueError as error:
-            kind = what_it_is(model[:64])
-            raise ModelFileError(
-                f"it is {kind}, not an ONNX model" if kind else f"it is not an ONNX model that runs here ({error})"
-            ) from error
-        text = self._session.metadata.get(METADATA_KEY)
-        if text is None:
-            raise ModelFileError("an ONNX file that linedge did not write: it carries no contract")
-        self.contract = Contract.from_json(text)
-        contract = self.contract
-        expected = (
-            [("x", contract.input_dtype, len(contract.columns))],
-            [("y", contract.output_dtype, len(contract.outputs))],
+        self._session, self.contract = open_model(
+            model, allow_foreign=allow_foreign, threads=threads, provider=provider
         )
-        if self._session.signature != expected:
-            raise ModelFileError("its graph does not fit its contract. Export the model again")
+        self._results: tuple[str, ...] = ("y",) if only_y else self.contract.results
+        self._names = self.contract.output_names
+        self._coerced = Coercion(self.contract, unknown)
+        self._one = None if self.is_foreign else OneRow(self._session, self.contract, self._results)
 
     @cached_property
     def sha256(self) -> str:
         """Of the file's bytes, the very bytes that the session was made from."""
         return sha256(self._model)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether something other than linedge wrote the model, so that none of linedge's promises hold."""
+        return not self.contract.linedge
+
     @classmethod
-    def load(cls, path: str | Path) -> Predictor:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        sha256: str | None = None,
+        allow_foreign: bool = False,
+        threads: int = 1,
+        provider: str = "cpu",
+        only_y: bool = False,
+        unknown: Unknown = "error",
+    ) -> Predictor:
         """Read a model file, once; the path is not opened again.
+
+        Whatever the bytes of the file are, they cannot run code, open another file, or use more than a bounded time and
+        memory, unless `allow_foreign` lets in what ONNX Runtime does with them.
+
+        Args:
+            path: the file.
+            sha256: the SHA-256 that its bytes must have, in hexadecimal.
+            allow_foreign: take a model that linedge did not write, if it gives floats for one input (rows, columns).
+            threads: see the class, as for the others.
+            provider: what runs it.
+            only_y: whether to leave intervals and flags out.
+            unknown: what an unknown category is.
 
         Raises:
             MissingFileError: there is no such file.
+            UnusableFileError: it is a directory, a pipe or a device, or is too large.
+            DigestError: its bytes have another SHA-256.
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
+            OptionError: the provider is not here.
         """
-        hint = "Run lr-export --format onnx first, or name a model"
+        content = read_model(Path(path), sha256)
         try:
-            return cls(read_bytes(Path(path), hint))
+            return cls(
+                content,
+                allow_foreign=allow_foreign,
+                threads=threads,
+                provider=provider,
+                only_y=only_y,
+                unknown=unknown,
+            )
+        except ForeignModelError as error:
+            raise ModelFileError(f"{path}: {error}") from error
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}. lr-infer reads the models of lr-export --format onnx") from error
 
-    def predict(self, x: ArrayLike | Mapping[str, ArrayLike]) -> Prediction:
+    def predict(self, x: Any) -> Prediction:
         """Predict every row.
 
         Args:
-            x: numbers (rows, columns) in the model's column order, or one sequence of numbers a column by name, in any
-                order; columns that the model does not use are ignored.
+            x: in any form that holds rows: numbers (rows, columns) in the model's column order, categories by their
+                index; a sequence of rows, categories by their value or index; columns by name, in any order, as a dict
+                or a frame of pandas, polars or pyarrow; a sequence of dicts. None and NaN are missing values.
 
         Raises:
             InputError: wrong width or not numbers.
-            RowError: a value, or the prediction, is not finite in the model's dtype.
+            RowError: a value is missing where the column's policy has no answer, is not finite, is beyond the model's
+                input type, is an integer which that does not hold exactly, or is an unknown category; or the
+                prediction is not finite.
             MissingColumnError: a column of the model is not among the names.
         """
-        inputs = self._inputs(x)
-        values = self._session.run(inputs)
-        if not np.isfinite(values).all():
-            row, output = np.argwhere(~np.isfinite(values))[0]
-            name = self.contract.output_names[output]
-            raise RowError(int(row), f"{escaped(name)} is beyond the range of {self.contract.output_dtype} there")
-        return Prediction(self.contract.output_names, values)
+        if self._one is not None and (results := self._one.results(x)) is not None:
+            return self._prediction(results)
+        prediction, faults = self.predict_each(x)
+        if faults:
+            raise first_fault(faults)
+        return prediction
 
-    def _inputs(self, x: ArrayLike | Mapping[str, ArrayLike]) -> NDArray[np.floating[Any]]:
-        wide = _by_name(x, self.contract.column_names) if isinstance(x, Mapping) else _numbers(x, "x")
-        columns = self.contract.column_names
-        if wide.ndim != 2 or wide.shape[1] != len(columns):
-            raise InputError(
-                f"x has shape {wide.shape}; the model takes (rows, {len(columns)}), the columns {listed(columns)}"
-            )
-        with np.errstate(over="ignore"):
-            narrow = wide.astype(self.contract.input_dtype)
-        if not np.isfinite(narrow).all():
-            row, column = np.argwhere(~np.isfinite(narrow))[0]
-            value = wide[row, column]
-            # A float32 NaN or infinity is the caller's; a finite value that became one is too large for the model.
-            what = f"beyond the range of {self.contract.input_dtype}" if np.isfinite(value) else "not a finite number"
-            raise RowError(int(row), f"column {escaped(columns[column])}: {float(value)!r} is {what}")
-        return narrow
+    def predict_each(self, x: Any) -> tuple[Prediction, dict[int, str]]:
+        """Predict the rows that can be; return the results, NaN for the others, and what is wrong with those.
 
+        Args:
+            x: see `predict`; or `Given` already.
 
-def _by_name(x: Mapping[str, ArrayLike], names: Sequence[str]) -> NDArray[np.float64]:
-    missing = [name for name in names if name not in x]
-    if missing:
-        raise MissingColumnError("the input", missing, [str(name) for name in x])
-    columns = [np.atleast_1d(_numbers(x[name], f"column {escaped(name)}")) for name in names]
-    lengths = {name: column.shape for name, column in zip(names, columns, strict=True)}
-    if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
-        raise InputError(f"the columns have different lengths or more than one dimension: {lengths}")
-    return np.column_stack(columns)
+        Raises:
+            InputError: no row can be taken.
+            MissingColumnError: a column of the model is not among the names.
+        """
+        rows = self._given(x)
+        taken, faults = self._coerced(rows)
+        results = self._session.evaluate(taken, self._results)
+        self._check(results, faults)
+        return self._prediction(results, rows.ignored), faults
 
+    def explain(self, x: Any) -> tuple[Explanation, ...]:
+        """Return what each term adds to the prediction of one row, for each output.
 
-def _numbers(x: ArrayLike, what: str) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise InputError(f"{what}: the rows have different lengths") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{what} holds {_kind_of(array)}, not numbers")
-    return cast("NDArray[np.float64]", array.astype(np.float64))
+        Args:
+            x: one row, in any form that `predict` takes.
 
+        Raises:
+            InputError: not one row, or the model carries no equation.
+            RowError: see `predict`.
+        """
+        from lr_runtime.explanation import explained
 
-def _kind_of(array: NDArray[Any]) -> str:
-    return {"U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}.get(
-        array.dtype.kind, "objects"
-    )
+        values = self.predict(x).values
+        if len(values) != 1:
+            raise InputError(f"an explanation is of one row, not of {len(values)}")
+        (row,) = self._coerced(self._given(x))[0].tolist()
+        return explained(self.contract, row, values[0].tolist())
+
+    def _given(self, x: Any) -> Given:
+        return x if isinstance(x, Given) else given(x, self.contract.column_names)
+
+    def _check(self, results: Sequence[NDArray[Any]], faults: dict[int, str]) -> None:
+        """Add the rows with a result that is not finite to `faults`, and empty all bad rows."""
+        for name, result in zip(self._results, results, strict=True):
+            if np.isfinite(result).all():
+                continue
+            for row, output in np.argwhere(~np.isfinite(result)).tolist():
+                if row not in faults:
+                    faults[row] = f"{self._called(name, output)} is beyond the range of {result.dtype} there"
+        if bad := list(faults):
+            for result in results:
+                result[bad] = np.nan if result.dtype.kind == "f" else False
+
+    def _called(self, result: str, output: int) -> str:
+        name = self._names[output] if result.startswith("y") else ""
+        return escaped(name + result.removeprefix("y"))
+
+    def _prediction(self, results: Sequence[NDArray[Any]], ignored: tuple[str, ...] = ()) -> Prediction:
+        if len(results) == 1:
+            return Prediction(self._names, results[0], None, None, None, None, ignored)
+        named = dict(zip(self._results, results, strict=True))
+        flat = {name: named[name].reshape(-1) for name in ("in_range", "leverage") if name in named}
+        return Prediction(
+            names=self._names,
+            values=named["y"],
+            lower=named.get("y_lower"),
+            upper=named.get("y_upper"),
+            in_range=flat.get("in_range"),
+            leverage=flat.get("leverage"),
+            ignored=ignored,
+        )

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+import numpy as np
 import onnxruntime
+
+from lr_runtime.errors import OptionError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
 onnxruntime.disable_telemetry_events()
 
 ENGINE = f"onnxruntime {onnxruntime.__version__}"
+CPU = "CPUExecutionProvider"
+
+Value = tuple[str, str, int]
+"""Name, dtype and columns of an input or output; columns are -1 where it is no table."""
 
 
 class Session:
-    """One ONNX Runtime session on the CPU, made from bytes that were already read.
+    """One ONNX Runtime session, made from bytes that were already read.
 
     One thread, no spinning and no arena: the default spins a thread a core at full load for a product of a few numbers.
 
     Args:
         model: the bytes of an ONNX file.
+        threads: how many work on one batch.
+        provider: what runs it, as ONNX Runtime names it ("CUDAExecutionProvider") or in short ("cuda").
+        rows: the most that are evaluated at once, which bounds the memory; None for no bound.
 
     Raises:
         ValueError: ONNX Runtime refuses the bytes; its own reason is in the message.
+        OptionError: the provider is not here.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu", rows: int | None = None) -> None:
+        self._rows = rows
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
+        wanted = _provider(provider)
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys([wanted, CPU])))
         except Exception as error:  # onnxruntime's own exceptions share no base
             raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        if wanted not in self._session.get_providers():
+            raise OptionError(f"--provider {provider}: ONNX Runtime cannot start it here. Leave it out for the CPU")
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -46,8 +63,8 @@ class Session:
         return cast("dict[str, str]", self._session.get_modelmeta().custom_metadata_map)
 
     @property
-    def signature(self) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int]]]:
-        """(name, dtype, columns) of each input, and of each output; columns -1 where it is no table."""
+    def signature(self) -> tuple[list[Value], list[Value]]:
+        """Each input, and each output."""
         return (
             [_described(value) for value in self._session.get_inputs()],
             [_described(value) for value in self._session.get_outputs()],
@@ -55,11 +72,59 @@ class Session:
 
     def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Evaluate `y` (rows, outputs) for `x` (rows, columns), which has the model's dtype."""
-        return cast("NDArray[np.floating[Any]]", self._session.run(["y"], {"x": x})[0])
+        return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
+
+    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
+        """Evaluate `results`, each (rows, columns), for `x`."""
+        if self._rows is None or len(x) <= self._rows:
+            return cast("list[NDArray[Any]]", self._session.run(results, {"x": x}))
+        starts = range(0, len(x), self._rows)
+        parts = [self._session.run(results, {"x": x[start : start + self._rows]}) for start in starts]
+        return [np.concatenate(result) for result in zip(*parts, strict=True)]
+
+    def bound_row(self, results: Sequence[str]) -> BoundRow:
+        """Return what evaluates one row at a time; each thread needs its own."""
+        inputs, outputs = self.signature
+        return BoundRow(self._session, inputs, [value for name in results for value in outputs if value[0] == name])
 
 
-def _described(value: Any) -> tuple[str, str, int]:
+class BoundRow:
+    """Arrays for one row, bound to a session once: a call costs two thirds of an ordinary one.
+
+    Not to be shared by threads: they would write over each other's row.
+
+    Attributes:
+        x: (1, columns), to be filled before each run.
+        results: the arrays (1, columns) of the results, overwritten by each run.
+        run: evaluates the row that stands in `x`.
+    """
+
+    def __init__(self, session: Any, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+        binding = session.io_binding()
+        self.x = _row(inputs[0])
+        self.results = tuple(_row(value) for value in outputs)
+        binding.bind_input("x", "cpu", 0, self.x.dtype.type, self.x.shape, self.x.ctypes.data)
+        for (name, _, _), array in zip(outputs, self.results, strict=True):
+            binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        self.run: Callable[[], None] = partial(session.run_with_iobinding, binding)
+
+
+def _row(value: Value) -> NDArray[Any]:
+    _, dtype, columns = value
+    return np.zeros((1, columns), dtype=dtype)
+
+
+def _described(value: Any) -> Value:
     shape = value.shape
     columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else -1
-    dtype = {"tensor(float)": "float32", "tensor(double)": "float64"}.get(value.type, value.type)
-    return value.name, dtype, columns
+    dtypes = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}
+    return value.name, dtypes.get(value.type, value.type), columns
+
+
+def _provider(name: str) -> str:
+    here = onnxruntime.get_available_providers()
+    found = [one for one in here if name.lower() in {one.lower(), one.lower().removesuffix("executionprovider")}]
+    if not found:
+        short = ", ".join(one.removesuffix("ExecutionProvider").lower() for one in here)
+        raise OptionError(f"--provider {escaped(name)} is not in this ONNX Runtime, which has: {short}")
+    return str(found[0])

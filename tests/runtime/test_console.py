@@ -262,8 +262,12 @@ def test_a_bar_on_a_terminal(
     quiet: bool, length: int | None, shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    clock = iter([0.0, 0.9, 1.1])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     with progress("reading", length, quiet=quiet) as advance:
-        advance(10)
+        advance(5)
+        assert capsys.readouterr().err == ""  # who waits for less than a second wants none
+        advance(5)
     captured = capsys.readouterr()
     assert ("reading" in captured.err) == shown
     assert captured.out == ""

@@ -127,7 +127,7 @@ def test_a_table_in_any_format(name: str, run: Runner, put: Callable[[str], Pred
     assert header == "ozone"
     # A shortest float32 number reads back as the same float32.
     assert np.array(lines, np.float32).tobytes() == predictor.predict(ROWS).values.tobytes()
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"lr-infer: 1 column of {name} not among the model's, ignored\n")
 
 
 @pytest.mark.parametrize("content", [TABLE.encode(), json_lines().encode(), parquet()], ids=["CSV", "JSON", "Parquet"])
@@ -176,7 +176,8 @@ def test_a_file_in_place_of_standard_output(run: Runner, put: Callable[[str], Pr
     (tmp_path / "t.csv").write_text(TABLE)
     as_usual = run("lr-infer", "m.onnx", "t.csv").stdout
     done = run("lr-infer", "m.onnx", "t.csv", "-o", "out.csv")
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert (done.stdout, done.stderr.count("\n"), done.returncode) == ("", 1, 0)
+    assert run("lr-infer", "m.onnx", "t.csv", "-o", "out.csv", "--quiet").stderr == ""
     assert (tmp_path / "out.csv").read_text() == as_usual
     assert run("lr-infer", "m.onnx", "t.csv", "-o", "-").stdout == as_usual
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "out.csv", "t.csv"]
@@ -217,7 +218,16 @@ BAD: dict[str, tuple[list[str], int, list[str]]] = {
     "no table": (["m.onnx", "readings.csv"], 1, ["readings.csv: no such file"]),
     "an option that is none": (["m.onnx", "1", "2", "3", "--jsn"], 2, ["--jsn"]),
     "a delimiter of two characters": (["m.onnx", "t.csv", "--delimiter", ";;"], 2, ["one character"]),
-    "one mark for two": (["m.onnx", "t.csv", "--decimal", ","], 2, ["--delimiter and --decimal"]),
+    "decimal commas where points are": (["m.onnx", "t.csv", "--decimal", ","], 1, ['"0.5"', "without --decimal ,"]),
+    "a list of formats": (["m.onnx", "t.csv", "-o", "y.xlsx"], 2, ['".xlsx" tells no format', "--to csv"]),
+    "an explanation of a table": (["m.onnx", "t.csv", "--explain"], 2, ["--explain takes the values of one row"]),
+    "columns kept of a row": (["m.onnx", "1", "2", "3", "--keep", "a"], 2, ["--keep belongs to tables"]),
+    "JSON in two ways": (["m.onnx", "t.csv", "--json", "--to", "jsonl"], 2, ["--json makes one JSON object"]),
+    "a file followed": (["m.onnx", "t.csv", "--follow"], 2, ["--follow reads standard input"]),
+    "Parquet line by line": (["m.onnx", "--follow", "--to", "parquet"], 2, ["--follow writes csv or jsonl"]),
+    "a column that is not there to keep": (["m.onnx", "t.csv", "--keep", "id"], 1, ['no column "id"', '"note"']),
+    "no provider": (["m.onnx", "1", "2", "3", "--provider", "abacus"], 2, ['"abacus"', "which has: cpu"]),
+    "no threads": (["m.onnx", "1", "2", "3", "--threads", "0"], 2, ["--threads"]),
     "no folder": (["m.onnx", "1", "2", "3", "-o", "nowhere/y"], 1, ["nowhere", "cannot be written", "-o FILE"]),
     "a name too long for a file": (["m.onnx", "x" * 5000], 2, ["expected 3 values"]),
     "a table as the model": (["t.csv", "1", "2", "3"], 1, ["t.csv", "not an ONNX model"]),

@@ -159,7 +159,8 @@ WRONG: dict[str, tuple[Any, list[str]]] = {
     "text": ([["1", "2", "3"]], ["text, not numbers"]),
     "dates": (np.zeros((1, 3), "M8[s]"), ["dates, not numbers"]),
     "complex": (np.zeros((1, 3), complex), ["complex numbers"]),
-    "objects": ([[1.0, None, 3.0]], ["objects, not numbers"]),
+    "nothing for a number": ([[1.0, None, 3.0]], ['row 1: column "temp": the value is missing']),
+    "an object": ([[1.0, object, 3.0]], ['row 1: column "temp"', "is not a number"]),
     "text in a column": ({**BY_NAME, "p": ["a", "b"]}, ['column "p"', "text, not numbers"]),
     "columns of different lengths": ({**BY_NAME, "p": [1.0]}, ["different lengths"]),
     "a column of rows": ({**BY_NAME, "p": [[1.0], [2.0]]}, ["more than one dimension"]),
@@ -178,11 +179,11 @@ def test_wrong_input_says_what_is_expected(case: str, model: Models) -> None:
 
 def test_a_missing_column_lists_what_there_is(model: Models) -> None:
     with pytest.raises(MissingColumnError, match=r'no column "temp"; it has: "rh", "p", "5"'):
-        Predictor.load(model("weather")[1]).predict({"rh": [1.0], "p": [2.0], 5: [1.0]})  # type: ignore[dict-item]
+        Predictor.load(model("weather")[1]).predict({"rh": [1.0], "p": [2.0], 5: [1.0]})
 
 
 NOT_FINITE = {
-    "NaN": (np.nan, "nan is not a finite number"),
+    "NaN": (np.nan, "the value is missing. Fill it in or leave the row out"),
     "infinity": (-np.inf, "-inf is not a finite number"),
     "beyond float32": (1e39, "1e+39 is beyond the range of float32"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import command, is_stdout, note, output_option, progress, table_options
+from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
 from lr_runtime.errors import OptionError, escaped, needs_extra
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS
 
@@ -39,16 +38,11 @@ _LESSON_OPTIONS = (
 _LESSON = ("epochs", "lr", "optimizer", "loss", "seed", "init")
 
 
-def _names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
-    """Read names separated by commas; one that holds a comma stands in double quotes."""
-    return None if text is None else [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
-
-
 _FIT_OPTIONS = (
-    click.option("--target", callback=_names, help="The column to predict, or several, separated by commas."),
-    click.option("--features", callback=_names, help="The columns to predict from; default: all others."),
-    click.option("--ignore", callback=_names, help="Columns to leave out."),
-    click.option("--category", callback=_names, help="Columns of numbers to take as categories."),
+    click.option("--target", callback=read_names, help="The column to predict, or several, separated by commas."),
+    click.option("--features", callback=read_names, help="The columns to predict from; default: all others."),
+    click.option("--ignore", callback=read_names, help="Columns to leave out."),
+    click.option("--category", callback=read_names, help="Columns of numbers to take as categories."),
     click.option("--weight", help="A column of positive row weights."),
     click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
     click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),

@@ -2,12 +2,16 @@
 
     options.py   how a cell is written, and what counts as missing
     text.py      CSV and JSON lines with the standard library: the rule for what a table says
+    strict.py    records to a batch, cell by cell
     arrow.py     the same through pyarrow, faster, and Parquet and Arrow files (extra "tables")
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
     streams.py   files, pipes and what is packed, from their start as often as needed
     several.py   files, folders and patterns as one table
     notices.py   what is said beside the rows: those skipped, integers that float64 rounds
+    following.py text tables that are still being written, line by line
     reading.py   opens any of them by first bytes
+    writing.py   tables go out: CSV and JSON lines
+    arrow_writing.py  the same through pyarrow, and Parquet and Arrow files
 
 Numbers are float64 throughout; a missing value is NaN until somebody's policy has seen it.
 """
@@ -19,17 +23,20 @@ from typing import TYPE_CHECKING
 from lr_runtime.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_runtime.tables.batch import Batch, ColumnKind, Table, numbers_only, place_of
-    from lr_runtime.tables.options import TableOptions, has_table_suffix
-    from lr_runtime.tables.reading import open_table
+    from lr_runtime.tables.batch import Batch, ColumnKind, FileTable, Table, place_of
+    from lr_runtime.tables.options import TableOptions, format_of, has_table_suffix, names_table
+    from lr_runtime.tables.reading import open_followed, open_table
 
 __all__ = [
     "Batch",
     "ColumnKind",
+    "FileTable",
     "Table",
     "TableOptions",
+    "format_of",
     "has_table_suffix",
-    "numbers_only",
+    "names_table",
+    "open_followed",
     "open_table",
     "place_of",
 ]
@@ -40,10 +47,13 @@ __getattr__ = lazily(
     {
         "Batch": "batch",
         "ColumnKind": "batch",
+        "FileTable": "batch",
         "Table": "batch",
         "TableOptions": "options",
+        "format_of": "options",
         "has_table_suffix": "options",
-        "numbers_only": "batch",
+        "names_table": "options",
+        "open_followed": "reading",
         "open_table": "reading",
         "place_of": "batch",
     },

@@ -6,6 +6,7 @@ the two against each other on generated text.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -13,8 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Parsed
+
+
+_WORTH_AN_IMPORT = 1 << 16
+"""Bytes that the strict reader reads before pyarrow is imported."""
 
 
 @cache
@@ -27,8 +33,17 @@ def csv_block(
     block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records, or decline."""
-    if not available():
+    if not available() or (len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules):
         return None
     from lr_runtime.tables import arrow
 
     return arrow.csv_block(block, names, columns, categories, options)
+
+
+def csv_cells(
+    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
+) -> tuple[Kept, ...] | None:
+    """Return columns of a block that `csv_block` has parsed, as they stand in it, or decline."""
+    from lr_runtime.tables import arrow
+
+    return arrow.csv_cells(block, names, columns, options)

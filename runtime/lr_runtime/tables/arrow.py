@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables.batch import ColumnKind
+    from lr_runtime.tables.batch import ColumnKind, Kept
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Parsed
@@ -72,6 +73,28 @@ def csv_block(
     if any(value != value.strip(" \t") for text in texts for value in text.values):
         return None
     return values, tuple(texts)
+
+
+def csv_cells(
+    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
+) -> tuple[Kept, ...] | None:
+    """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(block),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=list(names), use_threads=False, block_size=len(block) + 1
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()), include_columns=list(dict.fromkeys(columns))
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return tuple(table.column(name).combine_chunks() for name in columns)
 
 
 def _same_cells(block: bytes, delimiter: str) -> bool:
@@ -133,16 +156,19 @@ class ArrowTable:
         positions(self, columns)
         return {name: _kind(self._types[name]) for name in columns}
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `Table.batches`."""
-        positions(self, [*columns, *categories])
+        positions(self, wanted := [*columns, *categories, *kept])
         for column in columns:
             self._check_type(column)
         first = 0
         with self._open_stream() as stream:
-            _, _, batches = self._opened(stream, [self._keys[name] for name in (*columns, *categories)])
+            _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
             for batch in self._unless_damaged(batches):
-                yield self._batch(batch, first, columns, categories)
+                read = self._batch(batch, first, columns, categories)
+                yield replace(read, kept=tuple(batch.column(self._keys[name]) for name in kept)) if kept else read
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
@@ -150,9 +176,17 @@ class ArrowTable:
         for number in self._options.missing_numbers:
             values[values == number] = np.nan
         texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
-        read = Batch(values, partial(_row, first), batch.num_rows, texts)
+        read = Batch(values, partial(_row, first), batch.num_rows, texts, integer=self._integers(batch, columns))
         self._notice_large(read, batch, columns)
-        return self._without_infinite(read, columns)
+        return read if self._options.marks else self._without_infinite(read, columns)
+
+    def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
+        def integer(row: int, column: int) -> int | None:
+            name = columns[column]
+            is_integer = pa.types.is_integer(self._types[name])
+            return batch.column(self._keys[name])[row].as_py() if is_integer else None
+
+        return integer
 
     def _coded(self, column: Any) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""

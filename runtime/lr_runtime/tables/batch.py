@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ColumnKind = Literal["number", "category", "date"]
 """What a column's first value says; a date is no number, and a category only where one is asked for."""
+
+Kept: TypeAlias = "list[Any] | Any"
+"""A column as it stands in the file: a list of text or of JSON values, or an array of pyarrow."""
 
 LONGEST_NAME = 10_000
 
@@ -63,6 +66,9 @@ class Batch:
         categories: the columns asked for as text, in that order.
         skipped: how many bad rows were left out among these.
         file: the file that the rows come from, where the table has several.
+        kept: the columns asked for as they stand in the file, in that order.
+        faults: what is wrong with bad rows that stand among these, all their values missing.
+        integer: the integer that the value at (row, column) is written as; None where it is another number.
     """
 
     values: NDArray[np.float64]
@@ -71,6 +77,9 @@ class Batch:
     categories: tuple[Coded, ...] = ()
     skipped: int = 0
     file: str | None = None
+    kept: tuple[Kept, ...] = ()
+    faults: Mapping[int, str] = field(default_factory=dict)
+    integer: Callable[[int, int], int | None] | None = None
 
 
 class Table(Protocol):
@@ -90,6 +99,16 @@ class Table(Protocol):
         Raises:
             TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
         """
+        ...
+
+
+class FileTable(Table, Protocol):
+    """A table of files, whose columns may come along as they stand there."""
+
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """See `Table.batches`; the columns `kept` come along untouched."""
         ...
 
 
@@ -153,21 +172,6 @@ def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]
 def place_of(table: Table, batch: Batch, row: int) -> str:
     """Return the file and the line of a row of a batch."""
     return f"{batch.file or table.name} {batch.where(row)}"
-
-
-def numbers_only(table: Table, columns: Sequence[str]) -> Iterator[Batch]:
-    """Read batches under the policy "error" for missing values: every number in them is finite.
-
-    Raises:
-        TableError: a value is missing or infinite; the message has its place.
-    """
-    for batch in table.batches(columns):
-        if not np.isfinite(batch.values).all():
-            row, column = (int(index) for index in np.argwhere(~np.isfinite(batch.values))[0])
-            missing = np.isnan(batch.values[row, column])
-            what = "the value is missing. Fill it in or leave the row out" if missing else "the value is not finite"
-            raise TableError(f"{place_of(table, batch, row)}, column {escaped(columns[column])}: {what}")
-        yield batch
 
 
 def coded(cells: Iterable[str | None]) -> Coded:

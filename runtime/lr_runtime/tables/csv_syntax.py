@@ -14,6 +14,7 @@ from lr_runtime.tables.text import LineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Parsed, Record
 
@@ -93,9 +94,9 @@ class CsvSyntax:
         """See `Syntax.is_date`."""
         return is_date(cell)
 
-    def is_integer(self, cell: str) -> bool:
-        """See `Syntax.is_integer`."""
-        return self._options.is_integer(cell)
+    def integer(self, cell: str) -> int | None:
+        """See `Syntax.integer`."""
+        return self._options.integer(cell)
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
@@ -112,3 +113,7 @@ class CsvSyntax:
     ) -> Parsed | None:
         """See `Syntax.fast`."""
         return acceleration.csv_block(block, names, columns, categories, self._options)
+
+    def fast_cells(self, block: bytes, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+        """See `Syntax.fast_cells`."""
+        return acceleration.csv_cells(block, names, kept, self._options)

@@ -88,9 +88,9 @@ class JsonLinesSyntax:
         """See `Syntax.is_date`."""
         return isinstance(cell, str) and is_date(cell)
 
-    def is_integer(self, cell: Any) -> bool:
-        """See `Syntax.is_integer`."""
-        return isinstance(cell, int)
+    def integer(self, cell: Any) -> int | None:
+        """See `Syntax.integer`."""
+        return cell if isinstance(cell, int) and not isinstance(cell, bool) else None
 
     def last_record_end(self, block: bytes) -> int:
         """See `Syntax.last_record_end`."""
@@ -99,6 +99,9 @@ class JsonLinesSyntax:
     def fast(self, *_: object) -> Parsed | None:
         """See `Syntax.fast`: always declines."""
         return None  # pyarrow's JSON parser (26.0) takes the process down on a line `null` and on deep nesting
+
+    def fast_cells(self, *_: object) -> None:
+        """See `Syntax.fast_cells`: always declines."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

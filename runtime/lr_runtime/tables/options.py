@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lr_runtime.choices import Format
 
 MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
 """Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
@@ -15,7 +20,17 @@ BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "
 
 DATE_HINT = "is a date, not a number. Write it as a number, of seconds or days"
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather")
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -28,6 +43,7 @@ _DATE = re.compile(
 )
 _TYPED_THOUSANDS = {",": ",", ".": ".", "'": '"\'"', " ": "' '", "\u2019": "\u2019", "\xa0": "$'\\u00a0'"}
 _LONGEST_SUGGESTED_TOKEN = 12
+_LONGEST_INTEGER = 400  # no float64 is longer
 
 
 class NotANumberError(ValueError):
@@ -47,6 +63,8 @@ class TableOptions:
         renames: pairs (new, old): the file's column `old` is called `new`.
         missing: cells that mean "no value here", beside `MISSING_TOKENS`.
         skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
+        marks: whether a bad row stays, its values missing and its fault beside it, not an error.
+        format: what the file is; None where its first bytes tell.
     """
 
     delimiter: str = ","
@@ -57,6 +75,8 @@ class TableOptions:
     renames: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
     skips: bool = False
+    marks: bool = False
+    format: Format | None = None
 
     @cached_property
     def tokens(self) -> frozenset[str]:
@@ -102,15 +122,18 @@ class TableOptions:
         text = cell.strip(" \t")
         return None if text in self.tokens else text
 
-    def is_integer(self, cell: str) -> bool:
-        """Whether a cell is written as an integer."""
-        return bool(_INTEGER.fullmatch(self._plain(cell.strip(" \t"))))
+    def integer(self, cell: str) -> int | None:
+        """Return the integer that a cell is written as; None where it is written otherwise."""
+        plain = self._plain(cell.strip(" \t"))
+        return int(plain) if len(plain) <= _LONGEST_INTEGER and _INTEGER.fullmatch(plain) else None
 
     def _why_not(self, text: str) -> str:
         if _INFINITY.fullmatch(text):
             return "is not a finite number"
         if is_date(text):
             return DATE_HINT
+        if self.decimal == "," and _NUMBER.fullmatch(text):
+            return "is not a number (decimal point?). Try it without --decimal ,"
         comma = self.decimal == "." and bool(_COMMA_DECIMAL.fullmatch(text))
         separators = (mark for mark in _TYPED_THOUSANDS if mark not in {self.decimal, self.thousands})
         mark = next((mark for mark in separators if _grouped_by(mark, self.decimal).fullmatch(text)), None)
@@ -150,4 +173,23 @@ def _ways(text: str) -> str:
 
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
-    return name.lower().removesuffix(".gz").endswith(_SUFFIXES)
+    return format_of(name.lower().removesuffix(".gz")) is not None
+
+
+def names_table(value: str, *, alone: bool) -> bool:
+    """Whether an argument of a command means a table: a file, a folder, a pattern, or "-".
+
+    Args:
+        value: the argument.
+        alone: whether no others stand beside it: a number is then a file where there is one.
+    """
+    if value == "-" or has_table_suffix(value) or (alone and os.path.isfile(value)):  # noqa: PTH113 - Path.is_file raises on a name too long for a file
+        return True
+    if _NUMBER.fullmatch(value) or "=" in value:
+        return False
+    return os.path.exists(value) or any(mark in value for mark in "*?[")  # noqa: PTH110 - likewise
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that a file name's suffix tells; None where it tells none."""
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.lower().endswith(suffix)), None)

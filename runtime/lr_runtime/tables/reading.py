@@ -22,7 +22,7 @@ from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.tables.batch import Table
+    from lr_runtime.tables.batch import FileTable
     from lr_runtime.tables.text import Syntax
 
     Opener = Callable[[], IO[bytes]]
@@ -39,7 +39,7 @@ def open_table(
     *,
     once: bool = False,
     warn: Callable[[str], None] | None = None,
-) -> Table:
+) -> FileTable:
     """Open a CSV or JSON lines file (also gzip), a Parquet or Arrow file, a folder of them, a pattern, or several.
 
     Args:
@@ -60,7 +60,7 @@ def open_table(
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
-def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool) -> Table:
+def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     name = "standard input" if path == STDIN else path
     try:
         opener, size = _stream(path, name, once=once)
@@ -72,7 +72,7 @@ def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool)
         raise MissingFileError(path, "Name a table: CSV, JSON lines, Parquet or Arrow") from error
     except READ_ERRORS as error:
         raise UnusableFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if head.startswith(_ARROW_HEADS):
+    if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
         return ArrowTable(opener if _is_regular(path) else seekable(opener), name, options, notices)
@@ -91,12 +91,29 @@ def _open_text(
     return TextTable(opener, name, syntax, size, options=options, notices=notices)
 
 
+def open_followed(options: TableOptions) -> FileTable:
+    """Open standard input as a text table, UTF-8, that is read line by line: a record is a batch once it is there.
+
+    Raises:
+        TableError: it does not begin as a table does.
+    """
+    from lr_runtime.tables.following import FollowedTable, Lines
+
+    name = "standard input"
+    lines = Lines(sys.stdin.buffer)
+    syntax = _syntax(lines.head.removeprefix(BOM), name, options)
+    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(None))
+
+
 def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
+    if options.format == "csv":
+        return CsvSyntax(options)
     if _JSON_ARRAY.match(head):
         raise TableError(
             f"{name} line 1: a JSON array; expected JSON lines, one object a line. Try: jq -c '.[]' FILE > FILE.jsonl"
         )
-    return JsonLinesSyntax(options) if head.lstrip()[:1] == b"{" else CsvSyntax(options)
+    is_lines = options.format == "jsonl" or head.lstrip()[:1] == b"{"
+    return JsonLinesSyntax(options) if is_lines else CsvSyntax(options)
 
 
 def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:

@@ -14,7 +14,7 @@ from lr_runtime.tables.options import has_table_suffix
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.tables.batch import Batch, ColumnKind, Table
+    from lr_runtime.tables.batch import Batch, ColumnKind, FileTable, Table
 
 _MOST_NAMED = 3
 
@@ -65,7 +65,7 @@ class SeveralTables:
         TableError: a table lacks a column of the first, or has one more.
     """
 
-    def __init__(self, tables: Sequence[Table]) -> None:
+    def __init__(self, tables: Sequence[FileTable]) -> None:
         self._tables = tables
         self.names = tables[0].names
         for table in tables[1:]:
@@ -86,10 +86,12 @@ class SeveralTables:
                 kinds |= table.kinds(waiting)
         return kinds
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `Table.batches`."""
         for table in self._tables:
-            for batch in table.batches(columns, categories):
+            for batch in table.batches(columns, categories, kept):
                 yield replace(batch, file=table.name)
 
 

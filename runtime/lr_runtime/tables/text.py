@@ -7,29 +7,28 @@ read here, record by record, and either yields the same numbers or an error with
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lr_runtime.ahead import in_order
-from lr_runtime.errors import TableError, UnusableFileError, escaped
+from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, coded, positions, renamed
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed
 from lr_runtime.tables.encoding import BOM, likely_encoding
 from lr_runtime.tables.options import NotANumberError
+from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables.batch import ColumnKind
+    from lr_runtime.tables.batch import ColumnKind, Kept
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-
-T = TypeVar("T")
 
 BLOCK_BYTES = 2 << 20
 _HEAD_BYTES = 1 << 14
@@ -57,6 +56,7 @@ class _Looked:
     offset: int
     newlines: int
     parsed: Parsed | None
+    kept: tuple[Kept, ...]
 
 
 class LineError(ValueError):
@@ -100,8 +100,8 @@ class Syntax(Protocol):
         """Whether a cell that is no number is a day, or a moment of one."""
         ...
 
-    def is_integer(self, cell: Any) -> bool:
-        """Whether a cell is written as an integer."""
+    def integer(self, cell: Any) -> int | None:
+        """Return the integer that a cell is written as, None where it is another value."""
         ...
 
     def last_record_end(self, block: bytes) -> int:
@@ -112,6 +112,10 @@ class Syntax(Protocol):
         self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
     ) -> Parsed | None:
         """Return the block's numbers and categories, or decline with None."""
+        ...
+
+    def fast_cells(self, block: bytes, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+        """Return the block's columns `kept` as they stand in it, or decline with None."""
         ...
 
 
@@ -142,6 +146,7 @@ class TextTable:
         self._syntax = syntax
         self._open_stream = open_stream
         self._skips = options.skips
+        self._marks = options.marks
         self._notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
@@ -181,30 +186,39 @@ class TextTable:
         except NotANumberError:
             return "date" if self._syntax.is_date(cell) else "category"
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `Table.batches`."""
-        positions(self, [*columns, *categories])
+        places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
             line = start.line
-            for looked in in_order(partial(self._look, columns, categories), self._pieces(stream, start)):
+            for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
                 block = Block(looked.content, line, looked.offset)
-                batch = self._batch(block, looked.parsed, columns, categories)
+                batch = self._batch(block, looked, places)
                 self._notice_large(batch, block, columns)
                 yield batch
                 line += looked.newlines
 
-    def _look(self, columns: Sequence[str], categories: Sequence[str], piece: tuple[bytes, int]) -> _Looked:
-        content, offset = piece
-        parsed = self._syntax.fast(content, self.names, columns, categories)
-        return _Looked(content, offset, _newlines(content), parsed)
+    def _places(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Places:
+        return Places(positions(self, columns), positions(self, categories), positions(self, kept))
 
-    def _batch(self, block: Block, parsed: Parsed | None, columns: Sequence[str], categories: Sequence[str]) -> Batch:
+    def _look(self, places: Places, piece: tuple[bytes, int]) -> _Looked:
+        content, offset = piece
+        columns, categories, kept = ([self.names[index] for index in group] for group in places)
+        parsed = self._syntax.fast(content, self.names, columns, categories)
+        cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
+        return _Looked(content, offset, _newlines(content), None if cells is None else parsed, cells or ())
+
+    def _batch(self, block: Block, looked: _Looked, places: Places) -> Batch:
         if not block.content.isascii():
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
-        if parsed is None:
-            return self._strict(block, positions(self, columns), positions(self, categories))
-        return Batch(parsed[0], partial(self._line_of, block), len(block.content), parsed[1])
+        if looked.parsed is None:
+            return self._strict(block, places)
+        values, texts = looked.parsed
+        where, integer = partial(self._line_of, block), self._integers(block, places)
+        return Batch(values, where, len(block.content), texts, kept=looked.kept, integer=integer)
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
@@ -240,13 +254,17 @@ class TextTable:
             if end:
                 yield rest[:end], offset
                 rest, offset = rest[end:], offset + end
-            elif len(rest) > _LONGEST_RECORD:
-                raise TableError(
-                    f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
-                    "(a quote left open?)"
-                )
+            else:
+                self._check_length(rest, offset)
         if rest:
             yield rest, offset
+
+    def _check_length(self, record: bytes, offset: int) -> None:
+        if len(record) > _LONGEST_RECORD:
+            raise TableError(
+                f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
+                "(a quote left open?)"
+            )
 
     def _read(self, stream: IO[bytes], *, to_line_end: bool = False) -> bytes:
         """Read a block; records mostly end where lines do, so that nothing is left over to be copied."""
@@ -259,42 +277,44 @@ class TextTable:
     def _records(self, block: Block) -> Iterator[Record]:
         """Yield the records; a malformed one is an error, or stands for itself where rows may be skipped."""
         for line, cells in self._syntax.records(self._decoded(block), self._keys, block.line):
-            if isinstance(cells, LineError) and (cells.hides_rows or not self._skips):
+            if isinstance(cells, LineError) and (cells.hides_rows or not (self._skips or self._marks)):
                 raise TableError(f"{self.name} line {line}: {cells}") from cells
             yield line, cells
 
-    def _strict(self, block: Block, numbers: Sequence[int], texts: Sequence[int]) -> Batch:
-        lines: list[int] = []
-        rows: list[list[float]] = []
-        words: list[list[str | None]] = []
+    def _strict(self, block: Block, places: Places) -> Batch:
+        rows = StrictRows(self.names, self._syntax, places)
         skipped = 0
         for line, cells in self._records(block):
+            fault: ValueError
             try:
-                row = [self._cell(line, cells, index, self._syntax.number) for index in numbers]
-                word = [self._cell(line, cells, index, self._syntax.text) for index in texts]
-            except TableError as fault:
-                if not self._skips:
-                    raise
-                self._notices.skipped(str(fault))
+                if not isinstance(cells, LineError):
+                    rows.add(line, cells)
+                    continue
+                fault, between = cells, ": "
+            except CellError as error:
+                fault, between = error, ", "
+            place = f"{self.name} line {line}{between}{fault}"
+            if self._marks:
+                rows.mark(line, cells, str(fault))
+            elif self._skips:
+                self._notices.skipped(place)
                 skipped += 1
-                continue
-            lines.append(line)
-            rows.append(row)
-            words.append(word)
-        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(numbers))
-        columns = tuple(coded(word[index] for word in words) for index in range(len(texts)))
-        return Batch(values, lambda row: f"line {lines[row]}", len(block.content), columns, skipped)
+            else:
+                raise TableError(place) from fault
+        return replace(rows.batch(len(block.content), skipped), integer=self._integers(block, places))
 
-    def _cell(self, line: int, cells: Sequence[Any] | LineError, index: int, read: Callable[[Any], T]) -> T:
-        if isinstance(cells, LineError):
-            raise TableError(f"{self.name} line {line}: {cells}") from cells
-        try:
-            return read(cells[index])
-        except NotANumberError as error:
-            column = escaped(self.names[index])
-            raise TableError(
-                f"{self.name} line {line}, column {column}: {escaped(str(cells[index]))} {error}"
-            ) from error
+    def _integers(self, block: Block, places: Places) -> Callable[[int, int], int | None]:
+        """Return what tells how the numbers of a block are written; nothing is read again before it is asked."""
+
+        @cache
+        def records() -> list[Sequence[Any] | LineError]:
+            return [cells for _, cells in self._records(block)]
+
+        def integer(row: int, column: int) -> int | None:
+            cells = records()[row]
+            return None if isinstance(cells, LineError) else self._syntax.integer(cells[places.numbers[column]])
+
+        return integer
 
     def _line_of(self, block: Block, row: int) -> str:
         lines = (line for line, _ in self._records(block))
@@ -304,7 +324,7 @@ class TextTable:
         for row, index in self._notices.large(batch.values, columns):
             place, position = batch.where(row), self.names.index(columns[index])
             cells = next(cells for line, cells in self._records(block) if f"line {line}" == place)
-            if not isinstance(cells, LineError) and self._syntax.is_integer(cells[position]):
+            if not isinstance(cells, LineError) and self._syntax.integer(cells[position]) is not None:
                 integer = str(cells[position]).strip()
                 self._notices.rounded_integer(f"{self.name} {place}", columns[index], integer)
 

@@ -1,0 +1,48 @@
+"""The prediction of one row as a person reads it: one line, or a table of what each term adds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lr_runtime.explanation import Explanation
+    from lr_runtime.prediction import Prediction
+
+_TITLES = ("term", "value", "weight", "contribution")
+
+
+def line(prediction: Prediction) -> str:
+    """Return the results of a row, tabs between them."""
+    (row,) = prediction.rows()
+    return "\t".join(str(value).lower() if isinstance(value, bool) else repr(value) for value in row.values()) + "\n"
+
+
+def document(results: dict[str, Any], sha256: str) -> str:
+    """Return results as one JSON object, with the digest of the model that gave them."""
+    return json.dumps({**results, "model_sha256": sha256}, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def tables(explanations: Sequence[Explanation]) -> str:
+    """Return a table for each output."""
+    return "\n".join(map(_table, explanations))
+
+
+def _table(explanation: Explanation) -> str:
+    rows = [
+        _TITLES,
+        ("intercept", "", "", repr(explanation.intercept)),
+        *((share.term, *map(repr, (share.value, share.weight, share.contribution))) for share in explanation.shares),
+        ("sum", "", "", repr(explanation.total)),
+        ("prediction", "", "", repr(explanation.prediction)),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    return "\n".join([explanation.output, *lines]) + "\n"

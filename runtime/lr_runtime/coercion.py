@@ -1,0 +1,151 @@
+"""What callers give, to the one array `x` that the model takes: the same rules for commands, files and Python.
+
+A number is rounded to the model's input type, as the certificate states; what that type cannot hold is a fault of the
+row: a value beyond its range, and an integer that would become another. A category becomes its index in the contract, a
+missing value NaN where the column's policy knows what to do with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime.errors import escaped, listed
+from lr_runtime.inputs import Given, as_numbers, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.choices import Unknown
+    from lr_runtime.contract import Column, Contract
+    from lr_runtime.inputs import Cells
+
+DENSE = {"float32": 2.0**24, "float64": 2.0**53}
+"""Below these, a type holds every integer."""
+
+_NEAR = 3
+
+
+class Coercion:
+    """The rules for one model.
+
+    Args:
+        contract: its columns and the type of `x`.
+        unknown: what an unknown category is.
+    """
+
+    def __init__(self, contract: Contract, unknown: Unknown = "error") -> None:
+        self._columns = contract.columns
+        self._dtype = contract.input_dtype
+        self._dense = DENSE[contract.input_dtype]
+        self._has_policy = np.array([column.missing != "error" for column in contract.columns])
+        self._unknown = unknown
+        self._indices = [
+            {value: float(index) for index, value in enumerate(column.categories)}
+            if column.kind == "category"
+            else None
+            for column in contract.columns
+        ]
+
+    def __call__(self, rows: Given) -> tuple[NDArray[np.floating[Any]], dict[int, str]]:
+        """Return `x` (rows, columns) in the model's input type, and what is wrong with which rows."""
+        faults = dict(rows.faults)
+        wide = self._wide(rows, faults)
+        with np.errstate(over="ignore"):
+            x = np.ascontiguousarray(wide, dtype=self._dtype)
+        if not self._is_plain(wide):
+            for row, column in np.argwhere(self._is_bad(wide, x, rows)).tolist():
+                if row not in faults:
+                    integer = None if rows.integer is None else rows.integer(row, column)
+                    faults[row] = self._why(wide[row, column].item(), self._columns[column], x[row, column], integer)
+        return x, faults
+
+    def _wide(self, rows: Given, faults: dict[int, str]) -> NDArray[np.floating[Any]]:
+        if rows.matrix is not None:
+            return rows.matrix if rows.matrix.dtype in {np.float32, np.float64} else rows.matrix.astype(np.float64)
+        wide = np.empty((len(_codes(rows.columns[0])), len(self._columns)))
+        for index, cells in enumerate(rows.columns):
+            wide[:, index] = self._one(index, cells, faults)
+        return wide
+
+    def _one(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
+        if self._indices[index] is not None:
+            return self._category(index, cells, faults)
+        if not isinstance(cells, np.ndarray):
+            cells = np.array([None if code < 0 else cells.values[code] for code in cells.codes], dtype=object)
+        return as_numbers(cells, self._columns[index].name, faults)
+
+    def _category(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
+        """Return the indices of a column's categories; NaN where one is missing or unknown."""
+        from lr_runtime.tables.batch import coded
+
+        text = coded(as_text(cells)) if isinstance(cells, np.ndarray) else cells
+        known, column = self._indices[index] or {}, self._columns[index]
+        places = np.array([*(known.get(value, np.nan) for value in text.values), np.nan])
+        if self._unknown == "error" or column.missing == "error":
+            strangers = [code for code, value in enumerate(text.values) if value not in known]
+            for row in np.flatnonzero(np.isin(text.codes, strangers)).tolist() if strangers else ():
+                if row not in faults:
+                    faults[row] = _unknown_category(text.values[text.codes[row]], column)
+        return places[text.codes]  # the code -1, missing, takes the NaN at the end
+
+    def _is_plain(self, wide: NDArray[np.floating[Any]]) -> bool:
+        """Whether all are numbers so small that the input type holds each, and every integer exactly."""
+        if any(indices is not None for indices in self._indices) or not wide.size:
+            return not wide.size
+        return bool(-self._dense < wide.min() and wide.max() < self._dense)  # NaN is neither
+
+    def _is_bad(self, wide: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]], rows: Given) -> NDArray[np.bool_]:
+        bad: NDArray[np.bool_] = (np.isnan(wide) & ~self._has_policy) | np.isinf(x)
+        for index, indices in enumerate(self._indices):
+            if indices is not None:
+                ours = wide[:, index]
+                bad[:, index] |= ~(np.isnan(ours) | ((ours >= 0) & (ours < len(indices)) & (ours == np.floor(ours))))
+        if rows.integer is not None:
+            size = np.abs(wide)
+            rounded = (size >= self._dense) & np.isfinite(x) & ((wide != x) | (size >= DENSE["float64"]))
+            for row, column in np.argwhere(rounded & (wide == np.trunc(wide))).tolist():
+                integer = rows.integer(row, column)
+                bad[row, column] |= integer is not None and integer != int(x[row, column])
+        return bad
+
+    def _why(self, value: float, column: Column, held: np.floating[Any], integer: int | None) -> str:
+        if np.isnan(value):
+            what = "the value is missing. Fill it in or leave the row out"
+        elif np.isinf(value):
+            what = f"{value!r} is not a finite number"
+        elif column.kind == "category":
+            what = f"{value!r} is none of its indices, 0 to {len(column.categories) - 1}"
+        elif np.isinf(held):
+            what = f"{value!r} is beyond the range of {self._dtype}"
+        else:
+            way = "Write it with a decimal point if it is no identifier"
+            if self._dtype == "float32":
+                way = "Try a model of lr-export --precision float64"
+            what = f"{integer} is an integer that {self._dtype} does not hold exactly (it holds {held:.0f}). {way}"
+        return f"column {escaped(column.name)}: {what}"
+
+
+def _codes(cells: Cells) -> NDArray[Any]:
+    return cells if isinstance(cells, np.ndarray) else cells.codes
+
+
+def _unknown_category(value: str, column: Column) -> str:
+    near = _near(value, column.categories)
+    guess = f"Did you mean {listed(near)}? " if near else ""
+    way = "" if column.missing == "error" else ", or take it as missing: --unknown missing"
+    return (
+        f"column {escaped(column.name)}: the category {escaped(value)} is unknown. "
+        f"{guess}The model knows {listed(column.categories)}{way}"
+    )
+
+
+def _near(value: str, categories: Sequence[str]) -> list[str]:
+    """Return the categories that a value may stand for, upper and lower case aside."""
+    from difflib import get_close_matches
+
+    folded = {category.casefold(): category for category in reversed(categories)}
+    return [folded[near] for near in get_close_matches(value.casefold(), list(folded), _NEAR)]

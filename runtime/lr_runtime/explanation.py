@@ -1,0 +1,97 @@
+"""Why a prediction is what it is: weight times value for each term, which sum to it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lr_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lr_runtime.contract import Contract, Equation
+    from lr_runtime.terms import Term
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one term adds: `contribution` = `weight` times `value`."""
+
+    term: str
+    value: float
+    weight: float
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The shares of one output for one row.
+
+    Attributes:
+        output: its name.
+        intercept: what is added whatever the row is.
+        shares: of each term.
+        total: the intercept and all contributions, summed without rounding in between (Shewchuk, 1997).
+        prediction: what the model gives; `total` to the rounding that its certificate states.
+    """
+
+    output: str
+    intercept: float
+    shares: tuple[Share, ...]
+    total: float
+    prediction: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+def explained(contract: Contract, row: Sequence[float], predictions: Sequence[float]) -> tuple[Explanation, ...]:
+    """Return the explanation of each output.
+
+    Args:
+        contract: of a model that carries its equation.
+        row: what the model takes, (columns,): categories by their index, NaN where a value is missing.
+        predictions: what the model gives, (outputs,).
+
+    Raises:
+        InputError: it carries none.
+    """
+    if (equation := contract.equation) is None:
+        raise InputError("the model carries no equation to explain it with. Export it again")
+    values = [_value(term, equation, row[term.column]) for term in equation.terms]
+    names = [_name(term, contract, equation) for term in equation.terms]
+    return tuple(
+        _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)
+        for output, bias, weights, prediction in zip(
+            contract.output_names, equation.bias, equation.weight, predictions, strict=True
+        )
+    )
+
+
+def _explanation(output: str, bias: float, terms: Sequence[tuple[str, float, float]], prediction: float) -> Explanation:
+    shares = tuple(Share(name, value, weight, weight * value) for name, value, weight in terms)
+    total = math.fsum([bias, *(share.contribution for share in shares)])
+    return Explanation(output, bias, shares, total, prediction)
+
+
+def _value(term: Term, equation: Equation, x: float) -> float:
+    if term.category is not None:
+        return float(x == term.category)
+    if term.missing:
+        return float(math.isnan(x))
+    filled = equation.fill[term.column] if math.isnan(x) else x
+    return float(((filled - equation.origin[term.column]) / equation.scale[term.column]) ** term.power)
+
+
+def _name(term: Term, contract: Contract, equation: Equation) -> str:
+    """Return the term's name; where it is taken from an origin, or on a scale, with these."""
+    origin, scale = equation.origin[term.column], equation.scale[term.column]
+    if term.category is not None or term.missing or (origin, scale) == (0, 1):
+        return term.name(contract.columns)
+    name = contract.columns[term.column].name
+    centred = f"({name} - {origin!r})" if origin > 0 else f"({name} + {-origin!r})" if origin < 0 else name
+    scaled = centred if scale == 1 else f"{centred} / {scale!r}"
+    return scaled if term.power == 1 else f"({scaled})^{term.power}"

@@ -1,0 +1,187 @@
+"""The forms that rows come in, from Python and from tables: each becomes columns in the model's order."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import Coded
+
+Cells: TypeAlias = "NDArray[Any] | Coded"
+Integer: TypeAlias = Callable[[int, int], int | None]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows as they came.
+
+    Attributes:
+        matrix: numbers (rows, columns) in the model's order, categories by their index; None where `columns` are given.
+        columns: one column of numbers, text or objects for each of the model's.
+        ignored: the names of columns that came and the model has not.
+        integer: the integer that the cell at (row, column) was given as; None where it was none. None of all: no cell.
+        faults: rows that could not be read, and why.
+    """
+
+    matrix: NDArray[Any] | None = None
+    columns: tuple[Cells, ...] = ()
+    ignored: tuple[str, ...] = ()
+    integer: Integer | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+def given(x: Any, names: Sequence[str]) -> Given:
+    """Return rows of any form, the columns called `names` in this order.
+
+    Args:
+        x: numbers (rows, columns); a sequence of rows; columns by name (a dict, a structured array, or a frame of
+            pandas, polars or pyarrow); a sequence of dicts, one a row; a dict of one row.
+        names: the model's columns.
+
+    Raises:
+        InputError: another shape, or no numbers.
+        MissingColumnError: a column is not among the names.
+    """
+    by_name = _by_name(x)
+    if by_name is not None:
+        return _named(by_name, names)
+    if _is_rows_of_dicts(x):
+        return _named(_columns_of(x), names)
+    return _positional(x, names)
+
+
+def _by_name(x: Any) -> Mapping[Any, Any] | None:
+    if isinstance(x, Mapping):
+        return x
+    if isinstance(x, np.ndarray):
+        return None if x.dtype.names is None else {name: x[name] for name in x.dtype.names}
+    # A frame: pyarrow calls its columns' names column_names, pandas and polars columns.
+    names = getattr(x, "column_names", None)
+    names = getattr(x, "columns", None) if names is None else names
+    return None if names is None else {name: x[name] for name in names}
+
+
+def _is_rows_of_dicts(x: Any) -> bool:
+    return isinstance(x, Sequence) and bool(x) and all(isinstance(row, Mapping) for row in x)
+
+
+def _columns_of(rows: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
+    """Return the columns of rows by name; what a row leaves out is missing."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
+    # Names are in composed characters (NFC) in every table and contract, whatever the keyboard made of them.
+    found = {unicodedata.normalize("NFC", str(name)): column for name, column in columns.items()}
+    if missing := [name for name in names if name not in found]:
+        raise MissingColumnError("the input", missing, list(found))
+    taken = [_column(found[name], name) for name in names]
+    _check_lengths(taken, names)
+    wanted = set(names)
+    return Given(
+        columns=tuple(taken),
+        ignored=tuple(name for name in found if name not in wanted),
+        integer=lambda row, column: _integer(found[names[column]], row),
+    )
+
+
+def _column(cells: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.atleast_1d(np.asarray(cells))
+    except ValueError as error:
+        raise InputError(f"column {escaped(name)}: its cells have different lengths") from error
+
+
+def _check_lengths(columns: Sequence[NDArray[Any]], names: Sequence[str]) -> None:
+    shapes = {name: column.shape for name, column in zip(names, columns, strict=True)}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise InputError(f"the columns have different lengths or more than one dimension: {shapes}")
+
+
+def _integer(cells: Any, *place: int) -> int | None:
+    """Return a cell as the integer that it is; None where it is another number."""
+    for index in place:
+        try:
+            cells = cells[index]
+        except (TypeError, KeyError, IndexError):  # a single cell by name; a series that counts its rows otherwise
+            cells = np.atleast_1d(np.asarray(cells))[index]
+    is_integer = isinstance(cells, int | np.integer) and not isinstance(cells, bool)
+    return int(cells) if is_integer else None
+
+
+def _positional(x: Any, names: Sequence[str]) -> Given:
+    if isinstance(x, Sequence) and not x:
+        return Given(matrix=np.empty((0, len(names))))
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise InputError("x: the rows have different lengths") from error
+    if array.ndim != 2 or array.shape[1] != len(names):
+        raise InputError(
+            f"x has shape {array.shape}; the model takes (rows, {len(names)}), the columns {listed(names)}"
+        )
+    if array.dtype.kind in "biuf":
+        is_array = isinstance(x, np.ndarray) and array.dtype.kind == "f"
+        return Given(matrix=array, integer=None if is_array else lambda row, column: _integer(x, row, column))
+    rows = x if isinstance(x, Sequence) else array  # an array of text has the numbers of a mixed row as text, too
+    columns = tuple(np.asarray([row[index] for row in rows]) for index in range(len(names)))
+    return Given(columns=columns, integer=lambda row, column: _integer(x, row, column))
+
+
+def as_numbers(cells: NDArray[Any], name: str, faults: dict[int, str]) -> NDArray[np.float64]:
+    """Return a column as float64 (rows,), NaN where a value is missing or, in `faults` then, no number.
+
+    Raises:
+        InputError: the whole column is text, dates or the like.
+    """
+    if cells.dtype.kind in "biuf":
+        return cells.astype(np.float64)
+    if cells.dtype.kind != "O":
+        raise InputError(f"column {escaped(name)} holds {_KINDS.get(cells.dtype.kind, 'objects')}, not numbers")
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = np.nan if is_missing(cell) else _number(cell)
+        except (TypeError, ValueError):
+            values[row] = np.nan
+            faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} is not a number")
+    return values
+
+
+_KINDS = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
+
+
+def _number(cell: Any) -> float:
+    if isinstance(cell, str | bytes):
+        raise TypeError("text")
+    try:
+        return float(cell)
+    except OverflowError:  # an integer of over 308 digits
+        return np.inf if cell > 0 else -np.inf
+
+
+def as_text(cells: NDArray[Any]) -> list[str | None]:
+    """Return a column of categories by their values, None where one is missing."""
+    return [None if is_missing(cell) else str(cell) for cell in cells.tolist()]
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether an object stands for no value: None, NaN, and what pandas has for them."""
+    return cell is None or (isinstance(cell, float) and isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
+
+
+def first_fault(faults: Mapping[int, str]) -> RowError:
+    """Return the error for the first of some bad rows."""
+    row = min(faults)
+    return RowError(row, faults[row])

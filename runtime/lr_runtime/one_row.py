@@ -1,0 +1,69 @@
+"""The short way of one row: a device asks for one at a time, and its answer should not wait for what tables need."""
+
+from __future__ import annotations
+
+import threading
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime.coercion import DENSE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract import Contract
+    from lr_runtime.session import BoundRow, Session
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class OneRow:
+    """Evaluates one row of ordinary numbers: arrays that are bound once a thread, and one check for them all.
+
+    Whatever is not ordinary (missing, not finite, an integer that may be rounded, a category) takes the long way.
+    """
+
+    def __init__(self, session: Session, contract: Contract, results: Sequence[str]) -> None:
+        self._session = session
+        self._asked = results
+        self._shape = (1, len(contract.columns))
+        has_categories = any(column.kind == "category" for column in contract.columns)
+        self._dense = 0.0 if has_categories else DENSE[contract.input_dtype]
+        self._local = threading.local()
+
+    def results(self, x: Any) -> list[NDArray[Any]] | None:
+        """Return copies of the results, or decline with None."""
+        kind = type(x)
+        if kind is np.ndarray:
+            if x.shape != self._shape or x.dtype not in _FLOATS:
+                return None
+            row = x.tolist()[0]
+        elif kind is list and len(x) == 1 and type(x[0]) is list and len(x[0]) == self._shape[1]:
+            row = x[0]
+        else:
+            return None
+        try:
+            # Below this limit all are finite, integers exact, and none is beyond the input type: NaN compares false.
+            if not sum(map(abs, row)) < self._dense:
+                return None
+            bound = self._bound()
+            bound.x[...] = x
+        except (TypeError, ValueError):
+            return None
+        bound.run()
+        copies = [result.copy() for result in bound.results]
+        for copy in copies:
+            if not isfinite(copy.item() if copy.size == 1 else sum(copy[0].tolist())):
+                return None
+        return copies
+
+    def _bound(self) -> BoundRow:
+        try:
+            return self._local.bound  # type: ignore[no-any-return] # what a thread keeps has no declared type
+        except AttributeError:
+            self._local.bound = bound = self._session.bound_row(self._asked)
+            return bound

@@ -1,0 +1,130 @@
+"""A table to predictions: the model's columns out of it by name, batch by batch, and those that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from unicodedata import normalize
+
+from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
+from lr_runtime.inputs import Given
+from lr_runtime.streaming import predict_batches
+from lr_runtime.tables.batch import place_of
+from lr_runtime.tables.writing import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.choices import OnError
+    from lr_runtime.predictor import Predictor
+    from lr_runtime.streaming import Predicted
+    from lr_runtime.tables.batch import Batch, FileTable, Kept
+
+
+@dataclass
+class Tally:
+    """How many rows were read so far, and how many of them were bad."""
+
+    rows: int = 0
+    bad: int = 0
+
+
+class Scoring:
+    """Predictions for the rows of one table.
+
+    Args:
+        predictor: the model.
+        table: what is read, once.
+        keep: the names of the table's columns to keep, or "all".
+        on_error: what a bad row does.
+
+    Attributes:
+        ignored: the table's columns that are neither the model's nor kept.
+        tally: of the rows that `rows` gave.
+
+    Raises:
+        MissingColumnError: the table lacks a column of the model, or one to be kept.
+        OptionError: a column to be kept is called as a result is.
+    """
+
+    def __init__(
+        self, predictor: Predictor, table: FileTable, *, keep: Sequence[str] = (), on_error: OnError = "stop"
+    ) -> None:
+        columns = predictor.contract.columns
+        self._predictor = predictor
+        self._table = table
+        self._on_error = on_error
+        self._numbers = [column.name for column in columns if column.kind == "number"]
+        self._categories = [column.name for column in columns if column.kind == "category"]
+        self._keep = (
+            list(table.names) if list(keep) == ["all"] else list(dict.fromkeys(normalize("NFC", name) for name in keep))
+        )
+        wanted = (*predictor.contract.column_names, *self._keep)
+        if missing := [name for name in dict.fromkeys(wanted) if name not in table.names]:
+            raise MissingColumnError(table.name, missing, table.names)
+        self._results = predictor.predict([]).columns()
+        if twice := [name for name in self._keep if name in self._results]:
+            raise OptionError(
+                f"the column {escaped(twice[0])} to be kept is called as a prediction is. "
+                f"Give it another name: --map 'given {twice[0]}={twice[0]}'"
+            )
+        self.ignored = tuple(name for name in table.names if name not in wanted)
+        self.tally = Tally()
+
+    def rows(
+        self, report: Callable[[str], None] = lambda _: None, advance: Callable[[int], None] = lambda _: None
+    ) -> Iterator[Rows]:
+        """Yield what is to be written, in the table's order; once without rows where the table has none.
+
+        Args:
+            report: takes a line for each bad row, where those do not end it.
+            advance: takes how far each batch moves through the table.
+
+        Raises:
+            TableError: a bad row, with its place in the file, where those end it; or no table.
+        """
+        batches = self._table.batches(self._numbers, self._categories, self._keep)
+        predictions = predict_batches(
+            self._predictor, batches, on_error=self._on_error, rows=self._given, fault=self._placed
+        )
+        done = None
+        for done in predictions:
+            self.tally.rows += len(done.batch.values)
+            self.tally.bad += len(done.faults)
+            for fault in done.faults:
+                report(str(fault))
+            yield Rows(dict(zip(self._keep, _kept(done), strict=True)), done.prediction.columns(), done.empty)
+            advance(done.batch.size)
+        if done is None:
+            yield Rows({name: [] for name in self._keep}, self._results)
+
+    def _given(self, batch: Batch) -> Given:
+        if not self._categories:
+            return Given(matrix=batch.values, integer=batch.integer, faults=batch.faults)
+        numbers, categories = iter(batch.values.T), iter(batch.categories)
+        columns = self._predictor.contract.columns
+        return Given(
+            columns=tuple(next(numbers) if column.kind == "number" else next(categories) for column in columns),
+            integer=None if batch.integer is None else partial(self._integer, batch.integer),
+            faults=batch.faults,
+        )
+
+    def _integer(self, integer: Callable[[int, int], int | None], row: int, column: int) -> int | None:
+        return integer(row, self._numbers.index(self._predictor.contract.column_names[column]))
+
+    def _placed(self, batch: Batch, error: RowError) -> TableError:
+        return TableError(f"{place_of(self._table, batch, error.row)}, {error.what}")
+
+
+def _kept(done: Predicted[Batch]) -> list[Kept]:
+    if done.rows is None:
+        return list(done.batch.kept)
+    return [_part(column, done.rows) for column in done.batch.kept]
+
+
+def _part(column: Kept, rows: NDArray[np.intp]) -> Kept:
+    return [column[row] for row in rows.tolist()] if isinstance(column, list) else column.take(rows)

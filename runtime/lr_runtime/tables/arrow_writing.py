@@ -1,0 +1,120 @@
+"""Tables go out through pyarrow: Parquet and Arrow files, and CSV faster than Python formats numbers."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.writing import cell_text, csv_header
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import Kept
+    from lr_runtime.tables.writing import Rows
+
+
+class ArrowCsv:
+    """CSV; see `lr_runtime.tables.writing.CsvWriter`, which writes the same numbers in another notation (8.0 for 8)."""
+
+    def __init__(self, sink: IO[bytes], delimiter: str = ",") -> None:
+        self._sink = sink
+        self._delimiter = delimiter
+        self._has_header = False
+
+    def write(self, rows: Rows) -> None:
+        """See `TableWriter.write`."""
+        if not self._has_header:
+            self._has_header = True
+            self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
+        kept = {name: _kept(column) for name, column in rows.kept.items()}
+        results = {name: pa.array(_as_read(values), mask=rows.empty) for name, values in rows.results.items()}
+        table = pa.table([*kept.values(), *results.values()], names=[*kept, *results])
+        # pyarrow puts all text in quotes, unless none may be; then it refuses text that needs them.
+        try:
+            self._sink.write(self._text(table, "none"))
+        except pa.ArrowInvalid:
+            try:
+                self._sink.write(self._text(table, "needed"))
+            except (pa.ArrowException, NotImplementedError) as error:
+                raise TableError(f"a column kept cannot be written as CSV ({error}). Try: --to parquet") from error
+
+    def _text(self, table: Any, quoting: str) -> bytes:
+        text = io.BytesIO()
+        options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._delimiter, quoting_style=quoting)
+        pyarrow.csv.write_csv(table, text, options)
+        return text.getvalue()
+
+    def close(self) -> None:
+        """See `TableWriter.close`."""
+
+
+def _as_read(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as a reader of text takes them: the shortest digits of a float32 are another float64."""
+    return values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
+
+
+def _kept(column: Kept) -> Any:
+    if isinstance(column, list):
+        return pa.array([None if cell is None else cell_text(cell) for cell in column], pa.string())
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+class _Typed:
+    """A format that has types: those of the first rows hold for all."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink = sink
+        self._schema: Any = None
+        self._writer: Any = None
+
+    def write(self, rows: Rows) -> None:
+        """See `TableWriter.write`."""
+        arrays = {name: _kept(column) for name, column in rows.kept.items()}
+        arrays |= {name: pa.array(values, mask=rows.empty) for name, values in rows.results.items()}
+        if self._writer is None:
+            self._schema = pa.schema([(name, array.type) for name, array in arrays.items()])
+            self._writer = self._opened(self._schema)
+        columns = [_cast(name, array, self._schema.field(name).type) for name, array in arrays.items()]
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+
+    def _opened(self, schema: Any) -> Any:
+        """Return pyarrow's writer."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """See `TableWriter.close`."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _cast(name: str, array: Any, kind: Any) -> Any:
+    whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    try:
+        return whole if whole.type == kind else whole.cast(kind)
+    except (pa.ArrowException, NotImplementedError) as error:
+        raise TableError(f"column {escaped(name)} holds {array.type} here, {kind} before. Make one of it") from error
+
+
+class ParquetFile(_Typed):
+    """A Parquet file, a row group for each batch."""
+
+    def _opened(self, schema: Any) -> Any:
+        return pyarrow.parquet.ParquetWriter(self._sink, schema)
+
+
+class ArrowFile(_Typed):
+    """An Arrow file; where the sink cannot seek, its stream format."""
+
+    def __init__(self, sink: IO[bytes], *, seeks: bool) -> None:
+        super().__init__(sink)
+        self._seeks = seeks
+
+    def _opened(self, schema: Any) -> Any:
+        return pa.ipc.new_file(self._sink, schema) if self._seeks else pa.ipc.new_stream(self._sink, schema)

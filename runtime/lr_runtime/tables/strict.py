@@ -1,0 +1,90 @@
+"""Records to a batch, cell by cell: the rule for what a row of a text table says."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lr_runtime.errors import escaped
+from lr_runtime.tables.batch import Batch, coded
+from lr_runtime.tables.options import NotANumberError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lr_runtime.tables.text import LineError, Syntax
+
+
+class Places(NamedTuple):
+    """Where the columns that were asked for stand in a table: numbers, categories, and those kept as they are."""
+
+    numbers: Sequence[int]
+    texts: Sequence[int]
+    kept: Sequence[int] = ()
+
+
+class CellError(ValueError):
+    """A cell is not what its column holds; the message has the column, what was seen and what is wrong with it."""
+
+
+class StrictRows:
+    """The rows of some records.
+
+    Args:
+        names: the table's columns.
+        syntax: how their cells are written.
+        places: which of them are wanted.
+    """
+
+    def __init__(self, names: Sequence[str], syntax: Syntax, places: Places) -> None:
+        self._names = names
+        self._syntax = syntax
+        self._places = places
+        self._lines: list[int] = []
+        self._numbers: list[list[float]] = []
+        self._texts: list[list[str | None]] = []
+        self._kept: list[list[Any]] = []
+        self._faults: dict[int, str] = {}
+
+    def add(self, line: int, cells: Sequence[Any]) -> None:
+        """Add a record.
+
+        Raises:
+            CellError: a cell is not what its column holds; nothing was added.
+        """
+        numbers = [self._cell(cells, index, self._syntax.number) for index in self._places.numbers]
+        texts = [self._cell(cells, index, self._syntax.text) for index in self._places.texts]
+        self._append(line, numbers, texts, [cells[index] for index in self._places.kept])
+
+    def mark(self, line: int, cells: Sequence[Any] | LineError, fault: str) -> None:
+        """Add a bad record: its values missing, and what is wrong with it."""
+        self._faults[len(self._lines)] = fault
+        kept = [None if isinstance(cells, ValueError) else cells[index] for index in self._places.kept]
+        self._append(line, [math.nan] * len(self._places.numbers), [None] * len(self._places.texts), kept)
+
+    def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[Any]) -> None:
+        self._lines.append(line)
+        self._numbers.append(numbers)
+        self._texts.append(texts)
+        self._kept.append(kept)
+
+    def _cell(self, cells: Sequence[Any], index: int, read: Callable[[Any], Any]) -> Any:
+        try:
+            return read(cells[index])
+        except NotANumberError as error:
+            raise CellError(f"column {escaped(self._names[index])}: {escaped(str(cells[index]))} {error}") from error
+
+    def batch(self, size: int, skipped: int) -> Batch:
+        """Return what was added."""
+        lines, places = self._lines, self._places
+        return Batch(
+            values=np.array(self._numbers, dtype=np.float64).reshape(len(lines), len(places.numbers)),
+            where=lambda row: f"line {lines[row]}",
+            size=size,
+            categories=tuple(coded(row[index] for row in self._texts) for index in range(len(places.texts))),
+            skipped=skipped,
+            kept=tuple([row[index] for row in self._kept] for index in range(len(places.kept))),
+            faults=self._faults,
+        )

@@ -1,0 +1,193 @@
+"""Tables go out here: CSV and JSON lines with the standard library, more and faster with pyarrow (extra "tables").
+
+A number is written with the fewest digits that read back as the same number, in float64.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from lr_runtime.errors import needs_extra
+from lr_runtime.tables import acceleration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.choices import Format
+    from lr_runtime.tables.batch import Kept
+
+_MANY = 2_000
+"""Rows in a first batch from which on pyarrow is worth its import."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is written at once.
+
+    Attributes:
+        kept: columns of the input, by name.
+        results: columns of results by name, floats or bool (rows,).
+        empty: bool (rows,), the rows without results; None where there are none.
+    """
+
+    kept: Mapping[str, Kept]
+    results: Mapping[str, NDArray[Any]]
+    empty: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.results.values())))
+
+    def lists(self) -> list[list[Any]]:
+        """Return the columns as lists of what JSON has; None where there is no value."""
+        kept = [column if isinstance(column, list) else column.to_pylist() for column in self.kept.values()]
+        results = [column.tolist() for column in self.results.values()]
+        if self.empty is not None:
+            for row in self.empty.nonzero()[0].tolist():
+                for column in results:
+                    column[row] = None
+        return [*kept, *results]
+
+
+class TableWriter(Protocol):
+    """Writes rows of the same columns, in order."""
+
+    def write(self, rows: Rows) -> None:
+        """Write them behind those that were written."""
+        ...
+
+    def close(self) -> None:
+        """Write what ends the table; the sink stays open."""
+        ...
+
+
+def table_writer(sink: IO[bytes], format: Format, first: Rows, *, delimiter: str = ",", seeks: bool) -> TableWriter:  # noqa: A002 - the word that users know
+    """Return what writes a table.
+
+    Args:
+        sink: takes its bytes.
+        format: what it is.
+        first: the rows that will come first, which tell the columns and whether speed matters.
+        delimiter: between the cells of CSV.
+        seeks: whether the sink is a file; standard output takes the stream format of Arrow.
+
+    Raises:
+        MissingExtraError: Parquet and Arrow need pyarrow.
+    """
+    if format in {"parquet", "arrow"}:
+        with needs_extra("tables"):
+            from lr_runtime.tables.arrow_writing import ArrowFile, ParquetFile
+        return ParquetFile(sink) if format == "parquet" else ArrowFile(sink, seeks=seeks)
+    if format == "jsonl":
+        return JsonLinesWriter(sink)
+    is_arrow = any(not isinstance(column, list) for column in first.kept.values())
+    if acceleration.available() and (is_arrow or len(first) >= _MANY):
+        from lr_runtime.tables.arrow_writing import ArrowCsv
+
+        return ArrowCsv(sink, delimiter)
+    return CsvWriter(sink, delimiter)
+
+
+class CsvWriter:
+    """CSV (RFC 4180, with line feeds); an empty cell where there is no value."""
+
+    def __init__(self, sink: IO[bytes], delimiter: str = ",") -> None:
+        self._sink = sink
+        self._delimiter = delimiter
+        self._has_header = False
+
+    def write(self, rows: Rows) -> None:
+        """See `TableWriter.write`."""
+        if not self._has_header:
+            self._has_header = True
+            self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
+        columns = rows.lists()
+        if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
+            self._sink.write(("\n".join(map(repr, columns[0])) + "\n").encode())
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
+        writer.writerows(zip(*(map(cell_text, column) for column in columns), strict=True))
+        self._sink.write(text.getvalue().encode())
+
+    def close(self) -> None:
+        """See `TableWriter.close`."""
+
+
+def csv_header(names: Sequence[str], delimiter: str) -> bytes:
+    """Return the row of names."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(names)
+    return text.getvalue().encode()
+
+
+def cell_text(value: Any) -> str:
+    """Return a value as the text of a cell; a number with the digits that read back as it."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+class JsonLinesWriter:
+    """One object a line; null where there is no value."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink = sink
+
+    def write(self, rows: Rows) -> None:
+        """See `TableWriter.write`."""
+        self._sink.write("".join(f"{one}\n" for one in _objects(rows)).encode())
+
+    def close(self) -> None:
+        """See `TableWriter.close`."""
+
+
+class JsonDocumentWriter:
+    """One JSON document with an array of objects in it.
+
+    Args:
+        sink: takes the bytes.
+        head: stands before the objects.
+        tail: gives what stands behind them.
+    """
+
+    def __init__(self, sink: IO[bytes], head: str, tail: Callable[[], str]) -> None:
+        self._sink = sink
+        self._next = head
+        self._tail = tail
+
+    def write(self, rows: Rows) -> None:
+        """See `TableWriter.write`."""
+        objects = ", ".join(_objects(rows))
+        self._sink.write((self._next + objects).encode())
+        self._next = ", " if objects else ""
+
+    def close(self) -> None:
+        """See `TableWriter.close`."""
+        self._sink.write(self._tail().encode())
+
+
+def _objects(rows: Rows) -> Iterator[str]:
+    names = [*rows.kept, *rows.results]
+    return (_object(dict(zip(names, row, strict=True))) for row in zip(*rows.lists(), strict=True))
+
+
+def _object(row: Mapping[str, Any]) -> str:
+    """Return an object in one line; null for what JSON has not."""
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:  # a NaN or an infinity among the kept columns
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        }
+        return json.dumps(finite, ensure_ascii=False, allow_nan=False, default=str)
