@@ -11,7 +11,6 @@ from lr_export.formats import FORMATS
 from lr_export.golden import golden_rows
 from lr_export.numbers import numbers_at
 from lr_runtime.checkpoint import Checkpoint
-from lr_runtime.contract import Equation
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -47,22 +46,10 @@ def export(
         checkpoint.contract,
         precision=precision,
         input_dtype=numbers.io,
-        equation=equation_of(checkpoint),
+        equation=checkpoint.equation,
         bound=box_bound(checkpoint, numbers),
         golden_rows=golden_rows(checkpoint, numbers),
     )
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(numbers, contract))
         return certify(part.read_bytes(), checkpoint, numbers, contract, format)
-
-
-def equation_of(checkpoint: Checkpoint) -> Equation:
-    """Return the checkpoint's numbers as a contract tells them."""
-    return Equation(
-        terms=checkpoint.terms,
-        weight=tuple(tuple(row) for row in checkpoint.weight.tolist()),
-        bias=tuple(checkpoint.bias.tolist()),
-        origin=tuple(checkpoint.origin.tolist()),
-        scale=tuple(checkpoint.scale.tolist()),
-        fill=tuple(checkpoint.fill.tolist()),
-    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, is_stdout, output_option, progress, table_options
+from lr_runtime.console import command, output_option, progress, table_options, write_text
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def main(
     else:
         prediction = predictor.predict([_one_row(values, predictor.contract.column_names, reading)])
         pieces = _as_json(predictor, iter([prediction])) if as_json else _as_line(prediction)
-    _write(pieces, output)
+    write_text(pieces, output)
 
 
 def _is_table(values: Sequence[str]) -> bool:
@@ -148,14 +147,3 @@ def _as_json(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterato
             yield separator + json.dumps(row, ensure_ascii=False, allow_nan=False)
             separator = ", "
     yield f'], "model_sha256": "{predictor.sha256}"}}\n'
-
-
-def _write(pieces: Iterator[str], output: Path | None) -> None:
-    if output is None or is_stdout(output):
-        for piece in pieces:
-            sys.stdout.write(piece)
-        return
-    from lr_runtime.files import replacing
-
-    with replacing(output) as part, part.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(pieces)
