@@ -75,7 +75,7 @@ def _reopen_onnx(content: bytes, program: Program) -> Opened:
     session, reference, names = Session(content), ReferenceEvaluator(model), list(program.results)
     engines: dict[str, Engine] = {
         ENGINE: lambda x: dict(zip(names, session.evaluate(x, names), strict=True)),
-        "onnx reference evaluator": lambda x: dict(zip(names, reference.run(names, {"x": x}), strict=True)),  # type: ignore[arg-type]
+        "onnx reference evaluator": lambda x: dict(zip(names, reference.run(names, {"x": x}), strict=True)),
     }
     return Opened(numbers, contract, engines)
 

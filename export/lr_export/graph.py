@@ -112,7 +112,7 @@ class _Emitter:
         if width == 1:
             return [value]
         columns = [f"{value}{place}" for place in range(width)]
-        number = {"num_outputs": width} if self.opset >= SPLIT_NEEDS_ITS_NUMBER else {}
+        number: dict[str, Any] = {"num_outputs": width} if self.opset >= SPLIT_NEEDS_ITS_NUMBER else {}
         self.nodes.append(helper.make_node("Split", [value], columns, axis=axis, **number))
         return columns
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lr_runtime.errors import UnsupportedModelError, listed
 from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lr_runtime.checkpoint import Checkpoint
 
 
@@ -91,6 +95,36 @@ class Layout:
     def raised(self) -> tuple[tuple[int, int], ...]:
         """The (place within `numeric`, power) of the first places of the design matrix: those of powers."""
         return tuple((place, power) for power, places in enumerate(self.powers, 1) for place in places)
+
+    def placed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the checkpoint's weights (outputs, terms) at their places, (outputs, places)."""
+        placed = np.zeros((len(weight), len(self.sources)))
+        for place, source in enumerate(self.sources):
+            if source is not None:
+                placed[:, place] = weight[:, source]
+        return placed
+
+    def by_power(self, placed: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Return what stands at the places of powers as one (outputs, numeric columns) a power, 0 elsewhere."""
+        dense = [np.zeros((len(placed), len(self.numeric))) for _ in self.powers]
+        for place, (column, power) in enumerate(self.raised):
+            dense[power - 1][:, column] = placed[:, place]
+        return dense
+
+    def indicators(self, x: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+        """Return the indicators (rows, indicators) at rows (rows, columns)."""
+        blocks = [np.zeros((len(x), 0), dtype=np.bool_)]
+        for category in self.categories:
+            given = x[:, [category.column]]
+            blocks += [given == np.arange(category.levels), *([np.isnan(given)] if category.missing else [])]
+        blocks.append(np.isnan(x[:, [self.numeric[place] for place in self.flagged]]))
+        return np.concatenate(blocks, axis=1)
+
+    @cached_property
+    def groups(self) -> tuple[slice, ...]:
+        """Which of the indicators belong to each category column; the rest are those of missing values."""
+        ends = np.cumsum([0, *(category.levels + category.missing for category in self.categories)]).tolist()
+        return tuple(map(slice, ends[:-1], ends[1:]))
 
 
 def _indicators(category: CategoryColumn) -> list[Term]:

@@ -17,20 +17,6 @@ if TYPE_CHECKING:
 
 DTYPES: dict[ValueType, torch.dtype] = {"float32": torch.float32, "float64": torch.float64, "bool": torch.bool}
 
-_FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
-    "add": torch.add,
-    "subtract": torch.sub,
-    "multiply": torch.mul,
-    "divide": torch.div,
-    "sqrt": torch.sqrt,
-    "affine": nn.functional.linear,
-    "is_nan": torch.isnan,
-    "equal": torch.eq,
-    "less_or_equal": torch.le,
-    "and": torch.logical_and,
-    "where": torch.where,
-}
-
 
 class ProgramModule(nn.Module):
     """The results of a program, in order, for x (rows, columns) of its dtype; a program of `y` alone gives y itself.
@@ -61,22 +47,15 @@ class ProgramModule(nn.Module):
 
 
 def _evaluated(step: Step, *operands: torch.Tensor) -> torch.Tensor:
-    match step.operation:
-        case "cast":
-            return operands[0].to(DTYPES[step.result.dtype])
-        case "concatenate":
-            return torch.cat(operands, dim=1)
-        case "select":
-            return torch.cat([operands[0][:, column : column + 1] for column in step.columns], dim=1)
-        case "sum":
-            return operands[0].sum(dim=1, keepdim=True)
-        case "ordered_sum":
-            return _in_order(operands[0])
-        case "ordered_affine":
-            value, weight, bias = operands
-            return torch.cat([_in_order(value * row) for row in weight], dim=1) + bias
-        case _:
-            return _FUNCTIONS[step.operation](*operands)
+    if step.operation == "cast":
+        return operands[0].to(DTYPES[step.result.dtype])
+    if step.operation == "select":
+        return torch.cat([operands[0][:, column : column + 1] for column in step.columns], dim=1)
+    return _FUNCTIONS[step.operation](*operands)
+
+
+def _sum(terms: torch.Tensor) -> torch.Tensor:
+    return terms.sum(dim=1, keepdim=True)
 
 
 def _in_order(terms: torch.Tensor) -> torch.Tensor:
@@ -85,3 +64,30 @@ def _in_order(terms: torch.Tensor) -> torch.Tensor:
     for column in range(1, terms.shape[1]):
         total = total + terms[:, column : column + 1]
     return total
+
+
+def _ordered_affine(value: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return torch.cat([_in_order(value * row) for row in weight], dim=1) + bias
+
+
+def _side_by_side(*values: torch.Tensor) -> torch.Tensor:
+    return torch.cat(values, dim=1)
+
+
+_FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "divide": torch.div,
+    "sqrt": torch.sqrt,
+    "affine": nn.functional.linear,
+    "ordered_affine": _ordered_affine,
+    "sum": _sum,
+    "ordered_sum": _in_order,
+    "concatenate": _side_by_side,
+    "is_nan": torch.isnan,
+    "equal": torch.eq,
+    "less_or_equal": torch.le,
+    "and": torch.logical_and,
+    "where": torch.where,
+}

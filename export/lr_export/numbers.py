@@ -25,7 +25,6 @@ COMPUTE_DTYPES: dict[Precision, Dtype] = {
 }
 
 
-
 @dataclass(frozen=True)
 class Numbers:
     """y = design @ weight.T + bias, the design of x as `layout` says, of u = (x - origin) * inverse_scale.
@@ -75,10 +74,7 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     _check_ranges(checkpoint, given)
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
-    placed = np.zeros((len(checkpoint.bias), len(layout.sources)))
-    for place, source in enumerate(layout.sources):
-        if source is not None:
-            placed[:, place] = checkpoint.weight[:, source]
+    placed = layout.placed(checkpoint.weight)
     folded = len(layout.powers) <= 1
     if folded:
         placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)

@@ -37,7 +37,8 @@ def torchscript_bytes(program: Program, contract: Contract) -> bytes:
     example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
-        traced = torch.jit.trace(ProgramModule(program).eval(), example, check_trace=False)
+        trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
+        traced = trace(ProgramModule(program).eval(), example, check_trace=False)
         torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
     stripped = io.BytesIO()
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stripped, "w", zipfile.ZIP_STORED) as target:
