@@ -9,6 +9,8 @@ import numpy as np
 
 from lr_export.arithmetic import Dyadic, rounded_up
 from lr_export.bound import input_rounding
+from lr_export.choices import CHOICES
+from lr_export.errors import MissingToolError
 from lr_export.formats import FORMATS, eager
 from lr_export.probes import BATCH_SIZES, box, probe_rows
 from lr_runtime.errors import CheckFailedError
@@ -51,6 +53,8 @@ class Certificate:
             the training box.
         input_rounding: per output, the most that rounding the inputs to float32 moves y there; 0 for float64 inputs.
         rows: the number of probe rows.
+        engines: what ran them; eager PyTorch is the last of them.
+        not_run: what would have run the file itself and is not on this machine; None where the file was run.
         sha256: of the file, `size` bytes.
     """
 
@@ -60,6 +64,7 @@ class Certificate:
     input_rounding: tuple[float, ...]
     rows: int
     engines: tuple[Measured, ...]
+    not_run: str | None
     size: int
     sha256: str
 
@@ -68,13 +73,20 @@ class Certificate:
         return asdict(self)
 
 
-def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Certificate:
+def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, unverified: bool = False) -> Certificate:
     """Check the bytes of an artefact against what it is to be.
 
     Its numbers bit for bit, its contract, and its own engines and eager PyTorch on the probe rows within the bound at
     each row, in every batch size.
 
+    Args:
+        content: the bytes as written.
+        blueprint: what they are to be.
+        format_name: their format.
+        unverified: accept a file that could not be run, because its compiler or interpreter is not on this machine.
+
     Raises:
+        MissingToolError: it is not, and that was not accepted.
         CheckFailedError: the first thing that does not hold.
     """
     try:
@@ -82,6 +94,9 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Ce
     except Exception as error:  # engines' exceptions share no base, and an artefact they refuse has failed the check
         raise CheckFailedError(f"the file as written does not load ({str(error)[:200]}). Nothing was kept") from error
     _check_content(opened, blueprint)
+    tool = CHOICES[format_name].tool
+    if not opened.engines and tool is not None and not unverified:
+        raise MissingToolError([tool])
     expected = _expected(blueprint)
     engines = {**opened.engines, "eager torch": eager(blueprint.program)}
     measured = tuple(_measure(name, run, blueprint.program, expected) for name, run in engines.items())
@@ -92,6 +107,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Ce
         input_rounding=_input_rounding(blueprint),
         rows=len(expected.x),
         engines=measured,
+        not_run=None if opened.engines or tool is None else tool.what,
         size=len(content),
         sha256=sha256(content),
     )

@@ -7,11 +7,11 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lr_export.choices import SUFFIXES
+from lr_export.choices import CHOICES, SUFFIXES, check_pair, check_tools, that_have
 from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError, needs_extra
@@ -26,40 +26,76 @@ if TYPE_CHECKING:
 
 @command("lr-export")
 @click.argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
-@click.option("--format", "format_name", type=click.Choice(list(SUFFIXES)), default="onnx", show_default=True)
+@click.option("--format", "format_name", type=click.Choice([*CHOICES, "all"]), default="onnx", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="exact", show_default=True)
-@output_option("The artefact; default: the checkpoint's name with the format's suffix.")
+@click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
+@output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
     *,
     checkpoint: Path,
-    format_name: FormatName,
+    format_name: FormatName | Literal["all"],
     precision: Precision,
+    unverified: bool,
     output: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Write CHECKPOINT (default: model.safetensors) as a file that has been verified, or nothing.
 
-    The file as written is read back and held against exact arithmetic; a miss ends with exit code 3 and no file.
+    The file as written is read back, run by its own engine and held against exact arithmetic; a miss ends with exit
+    code 3 and no file. C is compiled and run with the first of cc, gcc and clang, JavaScript with node.
+
+    \b
+    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module).
+    Precisions: exact; float32, float64 (not c, js); portable, the same bits everywhere (onnx, c, js).
+    --format all writes every format that has the precision.
 
     \b
     Examples:
       lr-export --format onnx
-      lr-export sensor.safetensors --format torchscript -o sensor.pt
+      lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
     with needs_extra("export"):
         from lr_export.exporting import export
 
-    target = output or checkpoint.with_suffix(SUFFIXES[format_name])
-    if format_name == "torchscript":
+    targets = _targets(checkpoint, format_name, precision, output)
+    if not unverified:
+        check_tools(targets)
+    if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
-        raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
-    with _written(target) as path:
-        certificate = export(checkpoint, path, format=format_name, precision=precision)
-    said = json.dumps(certificate.to_json()) if as_json else _described(certificate)
-    click.echo(said, err=is_stdout(target))
-    note(f"wrote {target}", quiet=quiet)
+    certificates = []
+    for name, target in targets.items():
+        with _written(target) as path:
+            certificate = export(checkpoint, path, format=name, precision=precision, unverified=unverified)
+        certificates.append(certificate)
+        if not as_json:
+            click.echo(_described(certificate), err=is_stdout(target))
+        note(f"wrote {target}", quiet=quiet)
+    if as_json:
+        said = {"artefacts": [c.to_json() for c in certificates]} if format_name == "all" else certificates[0].to_json()
+        click.echo(json.dumps(said), err=output is not None and is_stdout(output))
+
+
+def _targets(
+    checkpoint: Path, format_name: FormatName | Literal["all"], precision: Precision, output: Path | None
+) -> dict[FormatName, Path]:
+    """Return the file of each format that is asked for.
+
+    Raises:
+        OptionError: the format does not have the precision, or -o does not go with it.
+    """
+    if format_name != "all":
+        check_pair(format_name, precision)
+        targets = {format_name: output or checkpoint.with_suffix(SUFFIXES[format_name])}
+    elif output is not None and is_stdout(output):
+        raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
+    else:
+        folder = output or checkpoint.parent
+        targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision)}
+    for target in targets.values():
+        if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
+            raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
+    return targets
 
 
 @contextmanager
@@ -75,9 +111,11 @@ def _written(target: Path) -> Iterator[Path]:
 
 def _described(certificate: Certificate) -> str:
     bound = max(certificate.bounds["y"])
+    verified = f"{certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}"
+    not_run = f"NOT RUN, for want of {certificate.not_run}: only its numbers and its contract were read back"
     return "\n".join(
         [
-            f"verified: {certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}",
+            f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
                 f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound"
                 for m in certificate.engines

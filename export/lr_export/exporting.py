@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
+from lr_export.choices import check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.files import replacing
@@ -23,26 +24,32 @@ def export(
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
     input_dtype: Dtype | None = None,
+    unverified: bool = False,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
     Args:
         checkpoint: the model, or the path of its checkpoint.
         target: the file to write; an existing one is replaced only by one that passed.
-        format: `onnx` or `torchscript`.
+        format: one of `lr_export.choices.CHOICES`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; by default that of y.
+        unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
+            without is checked all the same.
 
     Raises:
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
+        OptionError: the format does not have the precision.
+        MissingToolError: nothing on this machine runs the format.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
     """
+    check_pair(format, precision)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     blueprint = Blueprint.of(checkpoint, precision, input_dtype)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract))
-        return certify(part.read_bytes(), blueprint, format)
+        return certify(part.read_bytes(), blueprint, format, unverified=unverified)

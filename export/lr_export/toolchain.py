@@ -126,6 +126,13 @@ def js_driver(content: bytes, program: Program, interpreter: str) -> Driver:
     return Driver(program, files, run=(interpreter, "driver.mjs"), wire="float64")
 
 
+def version_of(path: str) -> str:
+    """Return a tool's name and version, as it says them itself."""
+    name = Path(path).name
+    said = output_of((path, "--version")).decode(errors="replace").partition("\n")[0].strip()
+    return said if said.startswith(name) else f"{name} {said}"
+
+
 def output_of(command: Sequence[str], *, folder: Path | None = None, given: bytes = b"") -> bytes:
     """Return what a command writes to standard output.
 
