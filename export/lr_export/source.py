@@ -13,7 +13,7 @@ import numpy as np
 
 from lr_export.program import Constant
 from lr_runtime.equation import number
-from lr_runtime.errors import escaped, shown
+from lr_runtime.errors import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ def _column(column: Column) -> str:
 
 
 def _unit(described: Column | Output) -> str:
-    return f" {shown(described.unit)}" if described.unit else ""
+    return f" in {escaped(described.unit)}" if described.unit else ""
 
 
 def stored(text: str, shape: tuple[int, ...], dtype: str, parse: Any) -> NDArray[Any]:
