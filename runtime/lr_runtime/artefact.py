@@ -25,6 +25,8 @@ KINDS: dict[Kind, str] = {
     "c": "C header",
     "js": "JavaScript module",
 }
+_LARGEST = 1 << 30
+"""Of a file, in bytes: a checkpoint of 10,000 columns has 800 MB of moments."""
 _LARGEST_CONTRACT = 64 << 20
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
 
@@ -79,7 +81,7 @@ class Artefact:
             MissingFileError: there is no such file.
             ModelFileError: linedge did not write it, or it is damaged; the message says what it is.
         """
-        content = read_bytes(path, _ANOTHER)
+        content = read_bytes(path, _ANOTHER, _LARGEST)
         try:
             return Artefact.of(content)
         except LinedgeError as error:
@@ -141,9 +143,8 @@ def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _onnx(content: bytes) -> Artefact:
-    import os
+    from lr_runtime.model_file import check_model
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from lr_runtime.predictor import Predictor
-
-    return Artefact("onnx", content, Predictor(content).contract)
+    model = check_model(content)
+    nodes = tuple(node.operator for node in model.onnx.nodes)
+    return Artefact("onnx", content, model.contract, graph=Graph(nodes, model.onnx.opset, model.onnx.ir_version))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, output_option, progress, table_options, write_text
+from lr_runtime.console import command, note, output_option, progress, table_options, write_text
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("values", nargs=-1, required=True)
 @output_option("Write there in place of standard output.")
+@click.option("--sha256", metavar="HEX", help="The SHA-256 that the model's bytes must have; else exit code 3.")
+@click.option(
+    "--allow-foreign", is_flag=True, help="Run a model that linedge did not write, without linedge's promise."
+)
 @table_options
 def main(
     *,
     model: Path,
     values: tuple[str, ...],
     output: Path | None,
+    sha256: str | None,
+    allow_foreign: bool,
     reading: TableOptions,
     as_json: bool,
     quiet: bool,
@@ -49,7 +55,9 @@ def main(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from lr_runtime.predictor import Predictor
 
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, sha256=sha256, allow_foreign=allow_foreign)
+    if predictor.is_foreign:
+        note(f"lr-infer: {model} is not of linedge: what it does, and how exact it is, is not checked", quiet=quiet)
     if _is_table(values):
         predictions = _begun(_table_predictions(predictor, values[0], reading, quiet=quiet))
         pieces = _as_json(predictor, predictions) if as_json else _as_csv(predictor, predictions)

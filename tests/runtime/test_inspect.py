@@ -88,6 +88,8 @@ def test_json_holds_the_contract_and_the_file(kind: str, run: Runner, written: d
     assert (contract.columns, contract.outputs) == (CHECKPOINT.contract.columns, CHECKPOINT.contract.outputs)
     assert (contract.bound is None) == (kind == "checkpoint")
     assert found["self_test"] is None
+    graph = {"nodes": ["Cast", "Sub", "Gemm", "Cast"], "opset": 13, "ir_version": 7}
+    assert found["graph"] == (graph if kind == "onnx" else None)
 
 
 def test_the_report_of_a_fit_and_a_name_in_quotes(run: Runner, tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_file_that_is_none_of_ours_is_one_line(case: str, run: Runner, tmp_pat
 
 def test_no_file_and_a_folder(run: Runner, tmp_path: Path) -> None:
     assert one_line(run("lr-inspect", "nosuch"), 1).startswith("lr-inspect: nosuch: no such file. ")
-    assert "Is a directory" in one_line(run("lr-inspect", tmp_path), 1)
+    assert "is a directory" in one_line(run("lr-inspect", tmp_path), 1)
     assert "Missing argument" in one_line(run("lr-inspect"), 2)
 
 
