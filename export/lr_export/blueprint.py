@@ -11,6 +11,7 @@ from lr_export.arithmetic import Dyadic, rounded_up
 from lr_export.bound import ForwardError
 from lr_export.building import program_of
 from lr_export.golden import golden_rows
+from lr_export.inputs import Inputs
 from lr_export.numbers import numbers_at
 from lr_export.probes import box
 from lr_runtime.errors import CheckFailedError
@@ -18,11 +19,12 @@ from lr_runtime.errors import CheckFailedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lr_export.choices import InputChoice
     from lr_export.exact import Floats
     from lr_export.numbers import Numbers
     from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract, Dtype, Precision
+    from lr_runtime.contract import Contract, Precision
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Blueprint:
 
     Attributes:
         checkpoint: the model.
+        inputs: the dtype of x, and what it costs.
         numbers: what the artefact holds of it.
         program: what the artefact computes.
         contract: what the artefact says.
@@ -51,20 +54,23 @@ class Blueprint:
     """
 
     checkpoint: Checkpoint
+    inputs: Inputs
     numbers: Numbers
     program: Program
     contract: Contract
     claims: Mapping[str, Claim]
 
     @staticmethod
-    def of(checkpoint: Checkpoint, precision: Precision = "exact", input_dtype: Dtype | None = None) -> Blueprint:
-        """Return the blueprint for a precision and the dtype of x, by default that of y.
+    def of(checkpoint: Checkpoint, precision: Precision = "exact", input_dtype: InputChoice = "auto") -> Blueprint:
+        """Return the blueprint for a precision and a dtype of x.
 
         Raises:
+            OptionError: the precision does not take such inputs.
             UnsupportedModelError: the checkpoint has terms that no artefact can hold.
             CheckFailedError: a number, or an output within the training ranges, is beyond the range of its dtype.
         """
-        numbers = numbers_at(checkpoint, precision, input_dtype)
+        inputs = Inputs.of(checkpoint, precision, input_dtype)
+        numbers = numbers_at(checkpoint, precision, inputs.dtype)
         claims = {"y": claim_of_y(checkpoint, numbers)}
         contract = replace(
             checkpoint.contract,
@@ -72,9 +78,10 @@ class Blueprint:
             input_dtype=numbers.input,
             equation=checkpoint.equation,
             bound=claims["y"].bound,
+            input_rounding=inputs.cost,
             golden_rows=golden_rows(checkpoint, numbers),
         )
-        return Blueprint(checkpoint, numbers, program_of(numbers), contract, claims)
+        return Blueprint(checkpoint, inputs, numbers, program_of(numbers), contract, claims)
 
 
 def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:

@@ -6,7 +6,7 @@ How each is written and run stands in `formats.py`, what each is called in `lr_r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.errors import MissingToolError
 from lr_runtime.contract import PRECISIONS, RESULTS
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract import Precision, Result
 
+InputChoice = Literal["auto", "float32", "float64"]
+INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
 FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
 
 

@@ -6,21 +6,23 @@ import json
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lr_export.choices import CHOICES, SUFFIXES, check_pair, check_tools, that_have
+from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, check_pair, check_tools, that_have
 from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError, needs_extra
+from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lr_export.certificate import Certificate
-    from lr_export.choices import FormatName
+    from lr_export.choices import FormatName, InputChoice
     from lr_runtime.contract import Precision
 
 
@@ -28,6 +30,17 @@ if TYPE_CHECKING:
 @click.argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
 @click.option("--format", "format_name", type=click.Choice([*CHOICES, "all"]), default="onnx", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="exact", show_default=True)
+@click.option(
+    "--input",
+    "input_dtype",
+    type=click.Choice(INPUT_CHOICES),
+    default="auto",
+    show_default=True,
+    help="The dtype of x; auto: float32, or float64 where float32 would cost over 1 % of the residual sd.",
+)
+@click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
+@click.option("--name", help="Of the graph in the ONNX file.")
+@click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
@@ -35,6 +48,10 @@ def main(
     checkpoint: Path,
     format_name: FormatName | Literal["all"],
     precision: Precision,
+    input_dtype: InputChoice,
+    opset: int | None,
+    name: str | None,
+    certificate: Path | None,
     unverified: bool,
     output: Path | None,
     as_json: bool,
@@ -63,16 +80,22 @@ def main(
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    certificates = []
-    for name, target in targets.items():
-        with _written(target) as path:
-            certificate = export(checkpoint, path, format=name, precision=precision, unverified=unverified)
-        certificates.append(certificate)
-        if not as_json:
-            click.echo(_described(certificate), err=is_stdout(target))
-        note(f"wrote {target}", quiet=quiet)
+    write = partial(export, checkpoint, precision=precision, input_dtype=input_dtype, unverified=unverified)
+    found: list[Certificate] = []
+    with _kept(certificate) as keep:
+        for kind, target in targets.items():
+            # With --format all, what only ONNX has goes to the ONNX file; asked of another format alone it is an error.
+            options = (opset, name) if kind == "onnx" or format_name != "all" else (None, None)
+            with _written(target) as path:
+                found.append(write(path, format=kind, opset=options[0], name=options[1]))
+            if not as_json:
+                click.echo(_described(found[-1]), err=is_stdout(target))
+            note(f"wrote {target}", quiet=quiet)
+        said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
+        keep(said)
+    if found[0].remark is not None:
+        note(f"lr-export: {found[0].remark}", quiet=quiet)
     if as_json:
-        said = {"artefacts": [c.to_json() for c in certificates]} if format_name == "all" else certificates[0].to_json()
         click.echo(json.dumps(said), err=output is not None and is_stdout(output))
 
 
@@ -109,6 +132,20 @@ def _written(target: Path) -> Iterator[Path]:
         sys.stdout.buffer.write(path.read_bytes())
 
 
+@contextmanager
+def _kept(target: Path | None) -> Iterator[Callable[[Any], None]]:
+    """Give what writes JSON values to the file, if there is one: it is opened before anything else is done."""
+    if target is None:
+        yield lambda _: None
+        return
+    with replacing(target) as part:
+        yield lambda values: _write_json(part, values)
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
 def _described(certificate: Certificate) -> str:
     bound = max(certificate.bounds["y"])
     verified = f"{certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}"
@@ -117,11 +154,20 @@ def _described(certificate: Certificate) -> str:
         [
             f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
-                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound"
+                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound, "
+                f"{m.correctly_rounded:.1%} of rows correctly rounded"
                 for m in certificate.engines
             ),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges",
-            f"rounding the inputs to float32 moves the output by at most {max(certificate.input_rounding):.3g}",
+            _cost_of_inputs(certificate),
             f"{certificate.size} bytes, sha256 {certificate.sha256}",
         ]
     )
+
+
+def _cost_of_inputs(certificate: Certificate) -> str:
+    if certificate.input_dtype == "float64":
+        return "inputs are float64: none is rounded"
+    share = certificate.input_rounding_share
+    relative = "" if share is None else f", {share:.2g} of its residual standard deviation"
+    return f"rounding the inputs to float32 moves the output by at most {max(certificate.input_rounding):.3g}{relative}"

@@ -10,11 +10,12 @@ from lr_export.certificate import Certificate, certify
 from lr_export.choices import check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
+from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from lr_export.choices import FormatName
-    from lr_runtime.contract import Dtype, Precision
+    from lr_export.choices import FormatName, InputChoice
+    from lr_runtime.contract import Precision
 
 
 def export(
@@ -23,7 +24,9 @@ def export(
     *,
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
-    input_dtype: Dtype | None = None,
+    input_dtype: InputChoice = "auto",
+    opset: int | None = None,
+    name: str | None = None,
     unverified: bool = False,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
@@ -34,14 +37,16 @@ def export(
         format: one of `lr_export.choices.CHOICES`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
-        input_dtype: of x; by default that of y.
+        input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
+        opset: of an ONNX file; by default the lowest that expresses the graph.
+        name: of the graph in an ONNX file.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
 
     Raises:
+        OptionError: the format does not have the precision or such an option, or the precision not such inputs.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
-        OptionError: the format does not have the precision.
         MissingToolError: nothing on this machine runs the format.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
@@ -49,7 +54,10 @@ def export(
     check_pair(format, precision)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
+    options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
+    if options and format != "onnx":
+        raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype)
     with replacing(Path(target)) as part:
-        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract))
+        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)
