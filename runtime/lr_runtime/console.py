@@ -152,6 +152,24 @@ def is_stdout(output: Path) -> bool:
     return str(output) == "-"
 
 
+@contextmanager
+def sink(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give what takes a result: standard output, or the file that -o names, which appears when all of it is there."""
+    if output is None or is_stdout(output):
+        yield sys.stdout.buffer
+        return
+    from lr_runtime.files import replacing
+
+    with replacing(output) as part, part.open("wb") as file:
+        yield file
+
+
+def write_text(text: str, output: Path | None) -> None:
+    """Write a whole result there."""
+    with sink(output) as file:
+        file.write(text.encode())
+
+
 def table_options(body: _F) -> _F:
     """Add the options that say how a table is read, the same for training and inference; the body takes `reading`."""
 

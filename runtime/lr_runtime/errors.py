@@ -150,6 +150,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def escaped(text: str, most: int = 60) -> str:
-    """One line of at most `most` characters that shows `text`, control characters escaped."""
-    shown = text if len(text) <= most else text[: most - 1] + "…"
-    return f'"{shown.encode("unicode_escape").decode("ascii") if not shown.isprintable() else shown}"'
+    """One line of at most `most` characters, in quotes, that shows `text`, control characters escaped."""
+    return f'"{shown(text, most)}"'
+
+
+def shown(text: str, most: int = 60) -> str:
+    """`escaped` without the quotes."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return short.encode("unicode_escape").decode("ascii") if not short.isprintable() else short
