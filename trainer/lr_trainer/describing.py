@@ -59,6 +59,7 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
         fill=np.nan_to_num(solved.design.fill, nan=0.0),
         terms=solved.design.terms,
         moments=moments.arrays(),
+        leverage=solved.leverage(),
         fit={
             **_rows_report(moments, columns, source),
             **_solution_report(solved, columns),

@@ -207,7 +207,7 @@ class Passes:
                     fill[index] = 0.0
             else:
                 if seen is not None and degree > 1:
-                    origin[index], scale[index] = basis_of(seen, index)
+                    origin[index], scale[index] = basis_of(seen, index, intercept=self.intercept)
                 if seen is not None and missing in {"mean", "indicator"}:
                     fill[index] = seen.mean[index]
                 terms += [Term(index, power=power) for power in range(1, degree + 1)]
@@ -217,9 +217,12 @@ class Passes:
         return Design(tuple(terms), origin, scale, fill, levels)
 
 
-def basis_of(seen: Survey, column: int) -> tuple[float, float]:
-    """Return an origin in the middle of the data and a power of two near their reach: powers stay near 1."""
-    origin = nearest_float32(seen.mean[column])
+def basis_of(seen: Survey, column: int, *, intercept: bool) -> tuple[float, float]:
+    """Return an origin in the middle of the data and a power of two near their reach: powers stay near 1.
+
+    Without an intercept the origin is 0: powers about another point are no combination of those about 0.
+    """
+    origin = nearest_float32(seen.mean[column]) if intercept else 0.0
     reach = max(seen.maximum[column] - origin, origin - seen.minimum[column])
     return origin, math.ldexp(1.0, math.frexp(reach)[1] - 1) if reach > 0 else 1.0
 
