@@ -204,7 +204,7 @@ def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
     if kept.any():
         solution = linalg.cho_solve((root, False), cross, check_finite=False)
         weight[:, kept] = (solution * scale[None, terms:] / scale[:terms][kept][:, None]).T
-        factor[np.ix_(kept, kept)] = linalg.solve_triangular(root, np.eye(len(gram)), check_finite=False)
+        factor[np.ix_(kept, kept)], _ = linalg.lapack.dtrtri(root)
         explained = np.einsum("to,to->o", solution, cross)
     else:
         explained = np.zeros(outputs)

@@ -73,6 +73,7 @@ class Passes:
         self.intercept = intercept
         self.count = 0
         self.levels: dict[str, tuple[str, ...]] = {}
+        self.seen: Survey | None = None
         self._device = device
         self.design = self._design(None, 1, "error")
 
@@ -81,12 +82,11 @@ class Passes:
         if self.roles.coded:
             self.levels = self.rows.levels()
             self.count += 1
-        seen = None
         if degree > 1 or missing in {"mean", "indicator"}:
-            seen = survey(self._blocks(), self.roles.width)
+            self.seen = survey(self._blocks(), self.roles.width)
             self.count += 1
-            self._check_present(seen)
-        self.design = self._design(seen, degree, missing)
+            self._check_present(self.seen)
+        self.design = self._design(self.seen, degree, missing)
 
     def adopt(self, design: Design, levels: dict[str, tuple[str, ...]]) -> None:
         """Take the design and the categories of an earlier fit, in place of a look."""
