@@ -64,10 +64,30 @@ class Dyadic:
         left, right, _ = _aligned(self, other)
         return np.asarray(left <= right, dtype=np.bool_)
 
+    def __neg__(self) -> Dyadic:
+        return Dyadic(np.asarray(-self.integers, dtype=object), self.exponent)
+
     def maximum(self, other: Dyadic) -> Dyadic:
         """Return the larger of both, element by element."""
         left, right, exponent = _aligned(self, other)
         return Dyadic(np.asarray(np.maximum(left, right), dtype=object), exponent)
+
+    def minimum(self, other: Dyadic) -> Dyadic:
+        """Return the smaller of both, element by element."""
+        return -(-self).maximum(-other)
+
+    def largest(self) -> Dyadic:
+        """Return the largest over the last axis."""
+        return Dyadic(np.asarray(self.integers.max(axis=-1), dtype=object), self.exponent)
+
+    def replaced(self, mask: NDArray[np.bool_], other: Dyadic) -> Dyadic:
+        """Return `other` where the mask is True."""
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.asarray(np.where(mask, right, left), dtype=object), exponent)
+
+    def columns(self, picked: slice | list[int]) -> Dyadic:
+        """Return some columns."""
+        return Dyadic(self.integers[..., picked], self.exponent)
 
     @property
     def T(self) -> Dyadic:  # noqa: N802 - numpy's name

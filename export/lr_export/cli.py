@@ -74,12 +74,12 @@ def _written(target: Path) -> Iterator[Path]:
 
 
 def _described(certificate: Certificate) -> str:
-    bound = max(certificate.bound)
+    bound = max(certificate.bounds["y"])
     return "\n".join(
         [
             f"verified: {certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}",
             *(
-                f"  {m.engine}: within {m.worst_error:.3g}, {m.worst_share:.0%} of its bound"
+                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound"
                 for m in certificate.engines
             ),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges",

@@ -42,12 +42,12 @@ def probe_rows(checkpoint: Checkpoint, numbers: Numbers) -> NDArray[np.floating[
             *_corners(low, high, checkpoint.weight, random),
             *_grid(low, high),
             np.zeros(len(low)),
-            *_subnormals(len(low), numbers.io),
-            *_cancelling(low, high, checkpoint, numbers.io),
+            *_subnormals(len(low), numbers.input),
+            *_cancelling(low, high, checkpoint, numbers.input),
             # low + (high - low) * u would overflow for ranges near the largest float64.
             *(low * (1 - inside) + high * inside),
         ]
-        array = np.array(rows).astype(numbers.io)
+        array = np.array(rows).astype(numbers.input)
     usable: NDArray[np.floating[Any]] = array[np.isfinite(array).all(axis=1)]
     return usable
 

@@ -21,7 +21,7 @@ METADATA_KEY = "linedge"
 
 Kind = Literal["number", "category"]
 Missing = Literal["error", "mean", "indicator"]
-Precision = Literal["exact", "float32", "float64"]
+Precision = Literal["exact", "float32", "float64", "portable"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Dtype = Literal["float32", "float64"]
 Result = Literal["y", "y_lower", "y_upper", "in_range", "leverage"]
@@ -31,6 +31,7 @@ OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "exact": "float32",
     "float32": "float32",
     "float64": "float64",
+    "portable": "float32",
 }
 """The dtype of the results at each precision; `exact` computes in float64 before it rounds to it."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -55,7 +57,11 @@ class Session:
 
     def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Evaluate `y` (rows, outputs) for `x` (rows, columns), which has the model's dtype."""
-        return cast("NDArray[np.floating[Any]]", self._session.run(["y"], {"x": x})[0])
+        return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
+
+    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
+        """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
+        return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
 
 
 def _described(value: Any) -> tuple[str, str, int]:
