@@ -5,38 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lr_export.arithmetic import Dyadic, rounded_up
-from lr_export.bound import ForwardError
 from lr_export.building import program_of
+from lr_export.claim import claim_of_y
 from lr_export.golden import golden_rows
 from lr_export.numbers import numbers_at
-from lr_export.probes import box
+from lr_export.uncertainty import Uncertainty
+from lr_export.uncertainty_bound import claims_of
 from lr_runtime.contract import Equation
-from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from lr_export.exact import Floats
+    from lr_export.claim import Claim
     from lr_export.numbers import Numbers
     from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract, Dtype, Precision
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What is claimed of one result of an artefact.
-
-    Attributes:
-        at: from rows x (rows, columns) the exact result, and how far any engine may be from it: both (rows, width).
-        bound: for each column of the result, the most that an engine is off anywhere in the training box.
-    """
-
-    at: Callable[[Floats], tuple[Dyadic, Dyadic]]
-    bound: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -58,51 +42,35 @@ class Blueprint:
     claims: Mapping[str, Claim]
 
     @staticmethod
-    def of(checkpoint: Checkpoint, precision: Precision = "exact", input_dtype: Dtype | None = None) -> Blueprint:
-        """Return the blueprint for a precision and the dtype of x, by default that of y.
+    def of(
+        checkpoint: Checkpoint,
+        precision: Precision = "exact",
+        input_dtype: Dtype | None = None,
+        *,
+        interval: float | None = None,
+        flags: bool = False,
+    ) -> Blueprint:
+        """Return the blueprint for a precision, the dtype of x, by default that of y, and what is asked for beside y.
 
         Raises:
-            UnsupportedModelError: the checkpoint has terms that no artefact can hold.
-            CheckFailedError: a number, or an output within the training ranges, is beyond the range of its dtype.
+            UnsupportedModelError: the checkpoint has terms that no artefact can hold, or no interval.
+            OptionError: the interval has another level.
+            CheckFailedError: a number, or a result within the training ranges, is beyond the range of its dtype.
         """
         numbers = numbers_at(checkpoint, precision, input_dtype)
-        claims = {"y": claim_of_y(checkpoint, numbers)}
+        further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
+        claims = {"y": claim_of_y(checkpoint, numbers), **claims_of(further, checkpoint, numbers)}
         contract = replace(
             checkpoint.contract,
             precision=precision,
             input_dtype=numbers.input,
+            results=("y", *further.results),
+            interval_level=interval,
             equation=equation_of(checkpoint),
             bound=claims["y"].bound,
             golden_rows=golden_rows(checkpoint, numbers),
         )
-        return Blueprint(checkpoint, numbers, program_of(numbers), contract, claims)
-
-
-def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
-    """Return what is claimed of y.
-
-    Raises:
-        CheckFailedError: an output, or a number on the way to it, may be beyond the range of its dtype in the box.
-    """
-    error = ForwardError.of(checkpoint, numbers)
-
-    def at(x: Floats) -> tuple[Dyadic, Dyadic]:
-        design = error.exact.design(x)
-        y = error.exact.outputs(design)
-        return y, error.at(design, y)
-
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
-    bound = error.over(low, high)
-    sums = error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound
-    for dtype, largest in (
-        (numbers.compute, sums),
-        (numbers.output, error.exact.largest_output(low, high) + bound),
-    ):
-        if not (largest <= Dyadic.of(np.asarray(np.finfo(dtype).max))).all():
-            raise CheckFailedError(
-                f"the output is beyond the range of {dtype} within the training ranges. Try another --precision"
-            )
-    return Claim(at, tuple(rounded_up(value) for value in bound.fractions()))
+        return Blueprint(checkpoint, numbers, program_of(numbers, further.append), contract, claims)
 
 
 def equation_of(checkpoint: Checkpoint) -> Equation:

@@ -6,3 +6,6 @@ from typing import Literal
 
 FormatName = Literal["onnx", "torchscript"]
 SUFFIXES: dict[FormatName, str] = {"onnx": ".onnx", "torchscript": ".pt"}
+
+WITH_UNCERTAINTY: tuple[FormatName, ...] = ("onnx",)
+"""The formats that give an interval and flags beside y."""

@@ -28,12 +28,21 @@ if TYPE_CHECKING:
 @click.argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
 @click.option("--format", "format_name", type=click.Choice(list(SUFFIXES)), default="onnx", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="exact", show_default=True)
+@click.option(
+    "--interval",
+    type=float,
+    metavar="LEVEL",
+    help="Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95.",
+)
+@click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix.")
 def main(
     *,
     checkpoint: Path,
     format_name: FormatName,
     precision: Precision,
+    interval: float | None,
+    flags: bool,
     output: Path | None,
     as_json: bool,
     quiet: bool,
@@ -56,7 +65,7 @@ def main(
     if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
         raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
     with _written(target) as path:
-        certificate = export(checkpoint, path, format=format_name, precision=precision)
+        certificate = export(checkpoint, path, format=format_name, precision=precision, interval=interval, flags=flags)
     said = json.dumps(certificate.to_json()) if as_json else _described(certificate)
     click.echo(said, err=is_stdout(target))
     note(f"wrote {target}", quiet=quiet)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
+from lr_export.choices import WITH_UNCERTAINTY
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
+from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ def export(
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
     input_dtype: Dtype | None = None,
+    interval: float | None = None,
+    flags: bool = False,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
@@ -33,8 +37,12 @@ def export(
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; by default that of y.
+        interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
+        flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
 
     Raises:
+        OptionError: the format gives y alone, or the model has an interval of another level.
+        UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
@@ -42,7 +50,9 @@ def export(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
-    blueprint = Blueprint.of(checkpoint, precision, input_dtype)
+    if (interval is not None or flags) and format not in WITH_UNCERTAINTY:
+        raise OptionError(f"--format {format} gives y alone. For --interval and --flags: {', '.join(WITH_UNCERTAINTY)}")
+    blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract))
         return certify(part.read_bytes(), blueprint, format)

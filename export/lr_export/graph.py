@@ -11,6 +11,7 @@ the tests hold this graph against its result.
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,23 @@ OPSET = 13
 """The lowest that has every operator below in its present form."""
 SPLIT_NEEDS_ITS_NUMBER = 18
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
-_SPELLING = {"weight": "w", "bias": "b", "origin": "o", "inverse_scale": "s", "fill": "f", "filled": "p"}
+_SPELLING = {
+    "weight": "w",
+    "bias": "b",
+    "origin": "o",
+    "inverse_scale": "s",
+    "fill": "f",
+    "filled": "p",
+    "center": "c",
+    "factor": "l",
+    "shift": "d",
+    "constant": "n",
+    "one": "e",
+    "width": "t",
+    "low": "r",
+    "high": "h",
+    "checks": "k",
+}
 """Names of constants that a file spells shorter; others are kept."""
 _LONG = {short: name for name, short in _SPELLING.items()}
 _OPERATORS = {
@@ -56,6 +73,7 @@ class _Emitter:
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
         self._results = {value.name: name for name, value in program.results.items()}
+        self._short = {step.result.name: _letters(place) for place, step in enumerate(program.steps)}
         for step in program.steps:
             self._emit(step)
 
@@ -121,7 +139,7 @@ class _Emitter:
 
     def _name(self, operand: Operand) -> str:
         if not isinstance(operand, Constant):
-            return self._results.get(operand.name, operand.name)
+            return self._results.get(operand.name, self._short.get(operand.name, operand.name))
         name = _SPELLING.get(operand.name, operand.name)
         self.initializers[name] = operand.array
         return name
@@ -130,6 +148,12 @@ class _Emitter:
         name = "i" + "_".join(map(str, values))
         self.initializers[name] = np.array(values, dtype=np.int64)
         return name
+
+
+def _letters(place: int) -> str:
+    """Return A, B, ..., Z, AA, AB, ...: a name that no constant has, in as few bytes as can be."""
+    more, letter = divmod(place, len(ascii_uppercase))
+    return (_letters(more - 1) if more else "") + ascii_uppercase[letter]
 
 
 def onnx_bytes(program: Program, contract: Contract, opset: int = OPSET, name: str = "linedge") -> bytes:

@@ -1,108 +1,94 @@
-"""The numbers of a prediction interval, from a checkpoint.
+"""What an artefact says of its own uncertainty: the ends of the prediction interval, in_range, leverage.
 
-Of a least-squares fit with normal errors, a new observation of weight 1 at a row with leverage h lies within
+    half = width sqrt(1 + leverage), or the width itself;    y_lower = y - half,    y_upper = y + half
 
-    y -+ t s sqrt(1 + h)
-
-with probability `level`: s is the residual standard deviation, t the (1 + level) / 2 quantile of Student's distribution
-with the residuals' degrees of freedom (Seber and Lee 2003, Linear Regression Analysis, 5.3.1). Of any other fit, within
-y -+ the split-conformal half-width that `lr-train --interval` took from rows held out, at that level alone.
+`leverage.py` and `limits.py` make the rest; `uncertainty_bound.py` says how far an engine may be off.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.errors import CheckpointError, OptionError, UnsupportedModelError
+from lr_export.interval import interval_of
+from lr_export.leverage import leverage_numbers
+from lr_export.limits import Limits
+from lr_export.numbers import narrowed
+from lr_export.program import Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
+    from lr_export.building import ModelValues
+    from lr_export.exact import Floats
+    from lr_export.interval import Interval
+    from lr_export.leverage import LeverageNumbers
+    from lr_export.numbers import Numbers
+    from lr_export.program import Builder, Operand, Value
     from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Result
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Between y - half and y + half, half = width sqrt(1 + h), or the width itself.
+class Uncertainty:
+    """What an artefact gives beside y, and the numbers of it at a precision.
 
     Attributes:
-        level: the probability, between 0 and 1.
-        width: float64 (outputs,), in the outputs' units.
-        has_leverage: whether it is wider where the leverage h is larger.
+        interval: of the level that was asked for; None without one.
+        width: (outputs,) its width in the dtype `compute`.
+        leverage: where the interval or the flags take it.
+        limits: of in_range; None without flags.
+        shows_leverage: whether it is a result itself.
     """
 
-    level: float
-    width: NDArray[np.float64]
-    has_leverage: bool
+    interval: Interval | None
+    width: Floats | None
+    leverage: LeverageNumbers | None
+    limits: Limits | None
+    shows_leverage: bool
 
+    @staticmethod
+    def of(checkpoint: Checkpoint, numbers: Numbers, *, interval: float | None, flags: bool) -> Uncertainty:
+        """Return what is asked for: the interval of a level, and the flags, of which a biased fit has no leverage.
 
-def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
-    """Return the prediction interval of a model.
-
-    Raises:
-        OptionError: the level is none, or not the one that the model was trained for.
-        UnsupportedModelError: the fit left nothing to make an interval of; the message says how to train one that does.
-        CheckpointError: the report of the fit is damaged.
-    """
-    if not 0 < level < 1:
-        raise OptionError(f"--interval takes a level between 0 and 1, such as 0.95, not {level!r}")
-    if checkpoint.leverage is not None:
-        return Interval(level, _student_width(checkpoint, level), has_leverage=True)
-    conformal = checkpoint.fit.get("conformal")
-    if conformal is None:
-        raise UnsupportedModelError(
-            f"the model has no prediction interval: {why_no_leverage(checkpoint)}. "
-            f"Train it again with lr-train --interval {level:g}"
+        Raises:
+            UnsupportedModelError: the model has no interval.
+            OptionError: the interval has another level.
+            CheckFailedError: a number is beyond the range of the computing dtype.
+        """
+        asked, exact = None if interval is None else interval_of(checkpoint, interval), checkpoint.leverage
+        takes = exact is not None and (flags or (asked is not None and asked.has_leverage))
+        return Uncertainty(
+            interval=asked,
+            width=None if asked is None else narrowed(asked.width, numbers.compute, "width of the interval"),
+            leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
+            limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
+            shows_leverage=flags and exact is not None,
         )
-    trained, width = _conformal(conformal, len(checkpoint.contract.outputs))
-    if level != trained:
-        raise OptionError(
-            f"the model's interval is conformal, at the level {trained!r} alone. "
-            f"Say --interval {trained!r}, or train it again with lr-train --interval {level!r}"
-        )
-    return Interval(level, width, has_leverage=False)
 
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results, in order."""
+        ends: tuple[Result, ...] = () if self.interval is None else ("y_lower", "y_upper")
+        flags: tuple[Result, ...] = () if self.limits is None else ("in_range",)
+        return (*ends, *flags, *(("leverage",) if self.shows_leverage else ()))
 
-def why_no_leverage(checkpoint: Checkpoint) -> str:
-    """Say what kind of fit left no leverage."""
-    fit = checkpoint.fit
-    if fit.get("penalty") is not None:
-        return "its fit is penalised, or of minimum norm, so its weights are biased"
-    return (
-        "an earlier linedge fitted it" if fit.get("solver") == "exact" else "a descent does not say how far it is off"
-    )
+    def append(self, build: Builder, model: ModelValues) -> None:
+        """Append the steps of the results to the program of a model."""
+        output = model.output
+        h = None if self.leverage is None else self.leverage.append(build, model)
+        if self.interval is not None:
+            half = self._half(build, h)
+            build.result("y_lower", build.cast(build.subtract(model.y, half), output))
+            build.result("y_upper", build.cast(build.add(model.y, half), output))
+        if self.limits is not None:
+            build.result("in_range", self.limits.append(build, model))
+        if self.shows_leverage and h is not None:
+            build.result("leverage", build.cast(h, output))
 
-
-def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
-    degrees, sds = checkpoint.fit.get("degrees_of_freedom"), [o.residual_sd for o in checkpoint.contract.outputs]
-    if not isinstance(degrees, int) or degrees < 1 or None in sds:
-        raise UnsupportedModelError(
-            "the fit has as many coefficients as rows, so no residual says how large the errors are. "
-            "Train it on more rows"
-        )
-    return _upper_quantile(level, degrees) * np.array(sds, dtype=np.float64)
-
-
-def _upper_quantile(level: float, degrees: int) -> float:
-    """Return the t that |T| exceeds with probability 1 - level, to 1e-12 for levels from 0.01 on."""
-    from scipy import special
-
-    # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
-    return -float(special.stdtrit(degrees, (1.0 - level) / 2))
-
-
-def _conformal(fields: Mapping[str, object], outputs: int) -> tuple[float, NDArray[np.float64]]:
-    try:
-        level = float(fields["level"])  # type: ignore[arg-type]
-        width = np.array(fields["half_width"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError("its conformal interval is damaged. Train the model again") from error
-    if width.shape != (outputs,) or not math.isfinite(level) or not (np.isfinite(width) & (width >= 0)).all():
-        raise CheckpointError("its conformal interval does not match its outputs. Train the model again")
-    return level, width
+    def _half(self, build: Builder, h: Value | None) -> Operand:
+        assert self.width is not None
+        width = Constant("width", self.width)
+        if h is None or self.interval is None or not self.interval.has_leverage:
+            return width
+        return build.multiply(build.sqrt(build.add(h, Constant("one", np.ones(1, self.width.dtype)))), width)
