@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lr_export.building import program_of
 from lr_export.claim import claim_of_y
 from lr_export.golden import golden_rows
+from lr_export.inputs import Inputs
 from lr_export.numbers import numbers_at
 from lr_export.uncertainty import Uncertainty
 from lr_export.uncertainty_bound import claims_of
@@ -16,11 +17,12 @@ from lr_runtime.contract import Equation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lr_export.choices import InputChoice
     from lr_export.claim import Claim
     from lr_export.numbers import Numbers
     from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract, Dtype, Precision
+    from lr_runtime.contract import Contract, Precision
 
 
 @dataclass(frozen=True)
@@ -29,35 +31,40 @@ class Blueprint:
 
     Attributes:
         checkpoint: the model.
+        inputs: the dtype of x, and what it costs.
         numbers: what the artefact holds of it.
         program: what the artefact computes.
         contract: what the artefact says.
         claims: what is claimed of each result of the program, by name.
+        uncertainty: what it gives beside y.
     """
 
     checkpoint: Checkpoint
+    inputs: Inputs
     numbers: Numbers
     program: Program
     contract: Contract
     claims: Mapping[str, Claim]
+    uncertainty: Uncertainty
 
     @staticmethod
     def of(
         checkpoint: Checkpoint,
         precision: Precision = "exact",
-        input_dtype: Dtype | None = None,
+        input_dtype: InputChoice = "auto",
         *,
         interval: float | None = None,
         flags: bool = False,
     ) -> Blueprint:
-        """Return the blueprint for a precision, the dtype of x, by default that of y, and what is asked for beside y.
+        """Return the blueprint for a precision, a dtype of x, and what is asked for beside y.
 
         Raises:
+            OptionError: the precision does not take such inputs, or the model's interval has another level.
             UnsupportedModelError: the checkpoint has terms that no artefact can hold, or no interval.
-            OptionError: the interval has another level.
             CheckFailedError: a number, or a result within the training ranges, is beyond the range of its dtype.
         """
-        numbers = numbers_at(checkpoint, precision, input_dtype)
+        inputs = Inputs.of(checkpoint, precision, input_dtype)
+        numbers = numbers_at(checkpoint, precision, inputs.dtype)
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
         claims = {"y": claim_of_y(checkpoint, numbers), **claims_of(further, checkpoint, numbers)}
         contract = replace(
@@ -68,9 +75,10 @@ class Blueprint:
             interval_level=interval,
             equation=equation_of(checkpoint),
             bound=claims["y"].bound,
+            input_rounding=inputs.cost,
             golden_rows=golden_rows(checkpoint, numbers),
         )
-        return Blueprint(checkpoint, numbers, program_of(numbers, further.append), contract, claims)
+        return Blueprint(checkpoint, inputs, numbers, program_of(numbers, further.append), contract, claims, further)
 
 
 def equation_of(checkpoint: Checkpoint) -> Equation:

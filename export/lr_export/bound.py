@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact import Coefficients, ExactModel
 
 if TYPE_CHECKING:
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
 
-DIGITS = {"float32": 24, "float64": 53}
-SMALLEST = {"float32": -149, "float64": -1074}
 _SLACK_BITS = 64
 
 

@@ -14,8 +14,8 @@ from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from lr_export.choices import FormatName
-    from lr_runtime.contract import Dtype, Precision
+    from lr_export.choices import FormatName, InputChoice
+    from lr_runtime.contract import Precision
 
 
 def export(
@@ -24,9 +24,11 @@ def export(
     *,
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
-    input_dtype: Dtype | None = None,
+    input_dtype: InputChoice = "auto",
     interval: float | None = None,
     flags: bool = False,
+    opset: int | None = None,
+    name: str | None = None,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
@@ -36,12 +38,15 @@ def export(
         format: `onnx` or `torchscript`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
-        input_dtype: of x; by default that of y.
+        input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
         interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
+        opset: of an ONNX file; by default the lowest that expresses the graph.
+        name: of the graph in an ONNX file.
 
     Raises:
-        OptionError: the format gives y alone, or the model has an interval of another level.
+        OptionError: the precision does not take such inputs, the format has no such option, or the model has an
+            interval of another level.
         UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
@@ -50,9 +55,12 @@ def export(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
+    options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
+    if options and format != "onnx":
+        raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
     if (interval is not None or flags) and format not in WITH_UNCERTAINTY:
         raise OptionError(f"--format {format} gives y alone. For --interval and --flags: {', '.join(WITH_UNCERTAINTY)}")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target)) as part:
-        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract))
+        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format)

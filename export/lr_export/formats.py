@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating[Any]]
     Results = Mapping[str, NDArray[Any]]
     Engine = Callable[[Array], Results]
+
+
+REFERENCE = f"onnx reference evaluator {onnx.__version__}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _reopen_onnx(content: bytes, program: Program) -> Opened:
     session, reference, names = Session(content), ReferenceEvaluator(model), list(program.results)
     engines: dict[str, Engine] = {
         ENGINE: lambda x: dict(zip(names, session.evaluate(x, names), strict=True)),
-        "onnx reference evaluator": lambda x: dict(zip(names, reference.run(names, {"x": x}), strict=True)),
+        REFERENCE: lambda x: dict(zip(names, reference.run(names, {"x": x}), strict=True)),
     }
     return Opened(numbers, contract, engines)
 

@@ -11,7 +11,6 @@ the tests hold this graph against its result.
 
 from __future__ import annotations
 
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lr_export.program import Constant
 from lr_runtime.contract import METADATA_KEY
+from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 OPSET = 13
 """The lowest that has every operator below in its present form."""
 SPLIT_NEEDS_ITS_NUMBER = 18
+NAME = "linedge"
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
 _SPELLING = {
     "weight": "w",
@@ -68,12 +69,12 @@ class _Emitter:
     """Turns steps into nodes; `initializers` are the program's constants and the indices that operators need."""
 
     def __init__(self, program: Program, opset: int) -> None:
-        self.program = program
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, NDArray[Any]] = {}
-        self._results = {value.name: name for name, value in program.results.items()}
-        self._short = {step.result.name: _letters(place) for place, step in enumerate(program.steps)}
+        # A value that is a result has its name.
+        self._names = {value.name: name for name, value in program.results.items()} | {program.x.name: "x"}
+        self._count = 0
         for step in program.steps:
             self._emit(step)
 
@@ -89,75 +90,79 @@ class _Emitter:
             case "concatenate":
                 self._node("Concat", inputs, output, axis=1)
             case "select":
-                self._node("Gather", [*inputs, self._integers(step.columns)], output, axis=1)
+                self._node("Gather", [*inputs, self._integers(*step.columns)], output, axis=1)
             case "sum":
-                self._node("ReduceSum", [*inputs, self._integers((1,))], output)
+                self._node("ReduceSum", [*inputs, self._integers(1)], output)
             case "ordered_sum":
-                self._in_order(self._split(inputs[0], step.operands[0].width, axis=1), output)
+                self._add_up(inputs[0], step.operands[0].width, 1, output)
             case "ordered_affine":
-                self._ordered_affine(step, output)
+                self._ordered_affine(inputs, step.operands[0].width, step.result.width, output)
             case _:
                 self._node(_OPERATORS[step.operation], inputs, output)
 
-    def _ordered_affine(self, step: Step, output: str) -> None:
+    def _ordered_affine(self, inputs: list[str], places: int, outputs: int, output: str) -> None:
         """Emit the products of all places at once, their sums from left to right, and the bias.
 
         With several outputs the products stand in (rows, outputs, places).
         """
-        value, weight, bias = map(self._name, step.operands)
-        outputs, places = step.result.width, step.operands[0].width
+        value, weight, bias = inputs
         if outputs > 1:
-            self._node("Unsqueeze", [value, self._integers((1,))], f"{output}u")
-            value = f"{output}u"
-        self._node("Mul", [value, weight], f"{output}m")
-        total = f"{output}t"
-        self._in_order(self._split(f"{output}m", places, axis=1 + (outputs > 1)), total)
+            value = self._node("Unsqueeze", [value, self._integers(1)])
+        total = self._add_up(self._node("Mul", [value, weight]), places, 1 + (outputs > 1))
         if outputs > 1:
-            self._node("Squeeze", [total, self._integers((2,))], f"{output}q")
-            total = f"{output}q"
+            total = self._node("Squeeze", [total, self._integers(2)])
         self._node("Add", [total, bias], output)
 
-    def _in_order(self, terms: list[str], total: str) -> None:
-        """Emit the sum of the terms, from left to right; a single term is renamed."""
-        if len(terms) == 1:
-            self.nodes[-1].output[0] = total
-        for place, term in enumerate(terms[1:], 1):
-            so_far = terms[0] if place == 1 else f"{total}{place - 1}"
-            self._node("Add", [so_far, term], total if place == len(terms) - 1 else f"{total}{place}")
-
-    def _split(self, value: str, width: int, axis: int) -> list[str]:
-        """Emit the columns of a value, each of width 1."""
+    def _add_up(self, value: str, width: int, axis: int, output: str | None = None) -> str:
+        """Emit the sum over an axis of this width, from left to right."""
         if width == 1:
-            return [value]
-        columns = [f"{value}{place}" for place in range(width)]
+            return value
+        columns = [self._fresh() for _ in range(width)]
         number: dict[str, Any] = {"num_outputs": width} if self.opset >= SPLIT_NEEDS_ITS_NUMBER else {}
         self.nodes.append(helper.make_node("Split", [value], columns, axis=axis, **number))
-        return columns
+        total = columns[0]
+        for place, column in enumerate(columns[1:], 2):
+            total = self._node("Add", [total, column], output if place == width else None)
+        return total
 
-    def _node(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-
-    def _name(self, operand: Operand) -> str:
-        if not isinstance(operand, Constant):
-            return self._results.get(operand.name, self._short.get(operand.name, operand.name))
-        name = _SPELLING.get(operand.name, operand.name)
-        self.initializers[name] = operand.array
+    def _node(self, operator: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
+        name = output or self._fresh()
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
 
-    def _integers(self, values: tuple[int, ...]) -> str:
+    def _name(self, operand: Operand) -> str:
+        if isinstance(operand, Constant):
+            name = _SPELLING.get(operand.name, operand.name)
+            self.initializers[name] = operand.array
+            return name
+        return self._names.get(operand.name) or self._names.setdefault(operand.name, self._fresh())
+
+    def _fresh(self) -> str:
+        """Return A, B, ..., Z, A1, B1, ...: constants, inputs and results begin with small letters."""
+        turn, letter = divmod(self._count, 26)
+        self._count += 1
+        return f"{chr(ord('A') + letter)}{turn or ''}"
+
+    def _integers(self, *values: int) -> str:
         name = "i" + "_".join(map(str, values))
         self.initializers[name] = np.array(values, dtype=np.int64)
         return name
 
 
-def _letters(place: int) -> str:
-    """Return A, B, ..., Z, AA, AB, ...: a name that no constant has, in as few bytes as can be."""
-    more, letter = divmod(place, len(ascii_uppercase))
-    return (_letters(more - 1) if more else "") + ascii_uppercase[letter]
+def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name: str = NAME) -> bytes:
+    """Return the ONNX file; equal programs and contracts give equal bytes.
 
+    Args:
+        program: what it computes.
+        contract: what it says.
+        opset: of the standard domain, OPSET or later; the IR version is the lowest that goes with it.
+        name: of the graph.
 
-def onnx_bytes(program: Program, contract: Contract, opset: int = OPSET, name: str = "linedge") -> bytes:
-    """Return the ONNX file; equal programs and contracts give equal bytes."""
+    Raises:
+        OptionError: the opset is too low, or beyond those that onnx knows.
+    """
+    if not OPSET <= opset <= onnx.defs.onnx_opset_version():
+        raise OptionError(f"--opset takes {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
     emitted = _Emitter(program, opset)
     graph = helper.make_graph(
         emitted.nodes,
@@ -168,7 +173,6 @@ def onnx_bytes(program: Program, contract: Contract, opset: int = OPSET, name: s
     )
     imports = [helper.make_opsetid("", opset)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports))
-    model.producer_name = "linedge"
     helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     content: bytes = model.SerializeToString(deterministic=True)
     return content

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic
-from lr_export.bound import DIGITS, SMALLEST, gamma, times
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
+from lr_export.bound import gamma, times
 from lr_export.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
 from lr_export.leverage import difference, exact_shift, held_design, kept, mean_design
 

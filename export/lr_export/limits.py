@@ -84,6 +84,20 @@ class Limits:
         known = [indicators[:, group].any(axis=1) for group in layout.groups]
         return np.asarray(np.column_stack([inside, *known]).all(axis=1, keepdims=True), dtype=np.bool_)
 
+    def rows(self, inside: Floats) -> Floats:
+        """Return rows (4 a numeric column, columns) that are `inside` but for one number: a limit, or the next beyond.
+
+        A number whose limit is the largest of the dtype has none beyond.
+        """
+        found = []
+        for place, column in enumerate(self.layout.numeric):
+            for limits, direction in ((self.low, -np.inf), (self.high, np.inf)):
+                for value in (limits[place], np.nextafter(limits[place], limits.dtype.type(direction))):
+                    found.append(inside.copy())
+                    found[-1][column] = value
+        rows = np.array(found, dtype=inside.dtype).reshape(-1, len(inside))
+        return rows[~np.isinf(rows).any(axis=1)]
+
 
 def _outward(ends: NDArray[np.float64], dtype: Dtype, direction: float) -> Floats:
     near = ends.astype(dtype)

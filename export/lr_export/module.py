@@ -67,7 +67,7 @@ def _in_order(terms: torch.Tensor) -> torch.Tensor:
 
 
 def _ordered_affine(value: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    return torch.cat([_in_order(value * row) for row in weight], dim=1) + bias
+    return torch.cat([_in_order(value * row) for row in weight.unbind()], dim=1) + bias
 
 
 def _side_by_side(*values: torch.Tensor) -> torch.Tensor:

@@ -183,7 +183,9 @@ class Builder:
         return self._append(operation, (value, weight, bias), len(weight.array), value.dtype)
 
     def sum(self, value: Value) -> Value:
-        """Append the sum over each row."""
+        """Append the sum over each row, where it has several numbers."""
+        if value.width == 1:
+            return value
         return self._append("ordered_sum" if self._ordered else "sum", (value,), 1, value.dtype)
 
     def count(self, flags: Value) -> Value:

@@ -20,8 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lr_export.arithmetic import Dyadic, rounded_up
-from lr_export.bound import DIGITS, SMALLEST, ForwardError, gamma, rounding, times
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic, rounded_up
+from lr_export.bound import ForwardError, gamma, rounding, times
 from lr_export.claim import Claim, check_reach, rounded_box
 from lr_export.leverage_bound import ExactLeverage
 

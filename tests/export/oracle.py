@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_export.arithmetic import Dyadic
-from lr_export.bound import ExactModel, forward_error, inner_error
+from lr_export.bound import ForwardError
 
 if TYPE_CHECKING:
+    from lr_export.arithmetic import Dyadic
     from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.terms import Term
 
 Floats = NDArray[np.floating[Any]]
 Exact = NDArray[Any]
@@ -27,29 +29,48 @@ def fractions(values: Floats) -> Exact:
     return exact.reshape(values.shape)
 
 
+def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
+    """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.checkpoint` states it."""
+    rows = [[_term(checkpoint, term, row[term.column]) for term in checkpoint.terms] for row in x.tolist()]
+    exact = np.empty((len(x), len(checkpoint.terms)), dtype=object)
+    exact[:] = rows
+    return exact
+
+
+def _term(checkpoint: Checkpoint, term: Term, value: float) -> Fraction:
+    if term.category is not None:
+        return Fraction(value == term.category)
+    if term.missing:
+        return Fraction(math.isnan(value))
+    given = Fraction(float(checkpoint.fill[term.column]) if math.isnan(value) else value)
+    centred = given - Fraction(float(checkpoint.origin[term.column]))
+    power: Fraction = (centred / Fraction(float(checkpoint.scale[term.column]))) ** term.power
+    return power
+
+
 def outputs(checkpoint: Checkpoint, x: Floats) -> Exact:
-    """Return the model at x (rows, columns), as the docstring of lr_runtime.checkpoint states it."""
-    terms = (fractions(x) - fractions(checkpoint.origin)) / fractions(checkpoint.scale)
-    exact: Exact = terms @ fractions(checkpoint.weight).T + fractions(checkpoint.bias)
+    """Return the model at x (rows, columns)."""
+    exact: Exact = terms(checkpoint, x) @ fractions(checkpoint.weight).T + fractions(checkpoint.bias)
     return exact
 
 
 def magnitudes(checkpoint: Checkpoint, x: Floats) -> Exact:
     """Return the sum of the absolute values of all terms, (rows, outputs)."""
-    terms = abs((fractions(x) - fractions(checkpoint.origin)) / fractions(checkpoint.scale))
-    exact: Exact = terms @ abs(fractions(checkpoint.weight)).T + abs(fractions(checkpoint.bias))
+    exact: Exact = abs(terms(checkpoint, x)) @ abs(fractions(checkpoint.weight)).T + abs(fractions(checkpoint.bias))
     return exact
 
 
 def bounds(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row, (rows, outputs)."""
-    exact, inputs = ExactModel.of(checkpoint), Dyadic.of(x)
-    return as_array(forward_error(numbers, exact.outputs(inputs), exact.magnitudes(inputs)))
+    error = ForwardError.of(checkpoint, numbers)
+    design = error.exact.design(x)
+    return as_array(error.at(design, error.exact.outputs(design)))
 
 
 def bounds_before_rounding(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row before any last rounding, (rows, outputs)."""
-    return as_array(inner_error(numbers, ExactModel.of(checkpoint).magnitudes(Dyadic.of(x))))
+    error = ForwardError.of(checkpoint, numbers)
+    return as_array(error.before_rounding(error.exact.design(x)))
 
 
 def as_array(value: Dyadic) -> Exact:

@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, torchscript
+from lr_export.building import program_of
 from lr_export.choices import SUFFIXES
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.numbers import numbers_at
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.choices import FormatName
-    from lr_export.formats import Engine
-    from lr_export.module import LinearModel
+    from lr_export.formats import Engine, Results
+    from lr_export.module import ProgramModule
     from lr_export.numbers import Numbers
+    from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract
     from tests.export.oracle import Floats
 
-    Build = Callable[[Numbers, Contract], bytes]
+    Run = Callable[[Floats], Floats]
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 FORMAT_NAMES: list[FormatName] = list(SUFFIXES)
@@ -79,7 +81,7 @@ def test_without_a_fault_the_file_is_written(format_name: FormatName, tmp_path: 
     assert found.rows >= 1000
     assert len(found.engines) == {"onnx": 3, "torchscript": 2}[format_name]
     for measured in found.engines:
-        assert 0 < measured.worst_error <= found.bound[0]
+        assert 0 < measured.worst_error["y"] <= found.bounds["y"][0]
         assert 0 < measured.worst_share <= 1
     assert json.loads(json.dumps(found.to_json()))["sha256"] == found.sha256
     assert isinstance(found, Certificate)
@@ -110,7 +112,12 @@ def test_a_file_with_other_contents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda numbers, contract: honest(*fault(numbers, contract)))
+
+    def build(_: Program, contract: Contract) -> bytes:
+        numbers, contract = fault(numbers_at(CHECKPOINT, "exact"), contract)
+        return honest(program_of(numbers), contract)
+
+    plant(monkeypatch, format_name, build=build)
     assert "the file as written" in refused(format_name)
 
 
@@ -119,7 +126,11 @@ def test_a_file_with_other_inputs_and_outputs(
     format_name: FormatName, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda _, contract: honest(numbers_at(CHECKPOINT, "float64"), contract))
+    plant(
+        monkeypatch,
+        format_name,
+        build=lambda _, contract: honest(program_of(numbers_at(CHECKPOINT, "float64")), contract),
+    )
     assert "float64" in refused(format_name).replace("double", "float64")
 
 
@@ -151,7 +162,7 @@ def test_damaged_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda numbers, contract: fault(honest(numbers, contract)))
+    plant(monkeypatch, format_name, build=lambda program, contract: fault(honest(program, contract)))
     assert "does not load" in refused(format_name)
 
 
@@ -227,8 +238,8 @@ def test_a_graph_with_the_right_numbers_and_a_wrong_step(
 ) -> None:
     honest = FORMATS["onnx"].build
 
-    def build(numbers: Numbers, contract: Contract) -> bytes:
-        model = onnx.load_model_from_string(honest(numbers, contract))
+    def build(program: Program, contract: Contract) -> bytes:
+        model = onnx.load_model_from_string(honest(program, contract))
         fault(model.graph)
         content: bytes = model.SerializeToString()
         return content
@@ -237,7 +248,7 @@ def test_a_graph_with_the_right_numbers_and_a_wrong_step(
     refused("onnx")
 
 
-MODULES: dict[str, type[LinearModel]] = {
+MODULES: dict[str, type[ProgramModule]] = {
     "computes in float32": faulty.InFloat32,
     "columns in the wrong order": faulty.Reversed,
     "origin not used": faulty.WithoutOrigin,
@@ -247,21 +258,21 @@ MODULES: dict[str, type[LinearModel]] = {
 
 @pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 def test_a_module_with_the_right_numbers_and_a_wrong_step(
-    module: type[LinearModel], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    module: type[ProgramModule], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torchscript, "LinearModel", module)
+    monkeypatch.setattr(torchscript, "ProgramModule", module)
     assert "the bound there is" in refused("torchscript")
 
 
-def _raises(_: Engine, __: Floats) -> Floats:
+def _raises(_: Run, __: Floats) -> Floats:
     raise RuntimeError("out of luck")
 
 
-def _only(size: int, fault: Callable[[Floats], Floats]) -> Callable[[Engine, Floats], Floats]:
+def _only(size: int, fault: Callable[[Floats], Floats]) -> Callable[[Run, Floats], Floats]:
     return lambda run, x: fault(run(x)) if len(x) == size else run(x)
 
 
-ENGINES: dict[str, Callable[[Engine, Floats], Floats]] = {
+ENGINES: dict[str, Callable[[Run, Floats], Floats]] = {
     "flat": lambda run, x: run(x).ravel(),
     "one row too many": lambda run, x: np.vstack([run(x), np.zeros((1, 1), dtype=x.dtype)]),
     "one row where there is none": _only(0, lambda _: np.zeros((1, 1), dtype=np.float32)),
@@ -277,19 +288,25 @@ ENGINES: dict[str, Callable[[Engine, Floats], Floats]] = {
 }
 
 
-def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Engine, Floats], Floats]) -> FormatName:
+def with_fault(engine: Engine, fault: Callable[[Run, Floats], Floats]) -> Engine:
+    def run(x: Floats) -> Results:
+        return {"y": fault(lambda rows: engine(rows)["y"], x)}
+
+    return run
+
+
+def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Run, Floats], Floats]) -> FormatName:
     """Put a faulty engine in place of `which`; returns the format that it belongs to."""
     if which == "eager":
-        monkeypatch.setattr(certificate, "eager", lambda numbers: lambda x: fault(eager(numbers), x))
+        monkeypatch.setattr(certificate, "eager", lambda program: with_fault(eager(program), fault))
         return "onnx"
     format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
     reopen = FORMATS[format_name].reopen
 
-    def faulty_reopen(content: bytes) -> Opened:
-        opened = reopen(content)
+    def faulty_reopen(content: bytes, program: Program) -> Opened:
+        opened = reopen(content, program)
         (name,) = [name for name in opened.engines if name.startswith(which)]
-        run = opened.engines[name]
-        return replace(opened, engines={**opened.engines, name: lambda x: fault(run, x)})
+        return replace(opened, engines={**opened.engines, name: with_fault(opened.engines[name], fault)})
 
     plant(monkeypatch, format_name, reopen=faulty_reopen)
     return format_name
@@ -301,7 +318,7 @@ WHICH = ["onnxruntime", "onnx reference", "torchscript", "eager"]
 @pytest.mark.parametrize("which", WHICH)
 @pytest.mark.parametrize("fault", ENGINES.values(), ids=ENGINES)
 def test_an_engine_that_is_wrong(
-    fault: Callable[[Engine, Floats], Floats],
+    fault: Callable[[Run, Floats], Floats],
     which: str,
     refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
@@ -316,7 +333,7 @@ def test_a_number_that_is_not_finite_is_called_that(
     value: float, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant_engine(monkeypatch, "onnxruntime", lambda _, x: np.full((len(x), 1), value, dtype=x.dtype))
-    assert "gives a number that is not finite" in refused("onnx")
+    assert "gives a y that is not finite" in refused("onnx")
 
 
 def at_the_edge(row: Floats, *, beyond: bool) -> np.float32:
@@ -329,11 +346,11 @@ def at_the_edge(row: Floats, *, beyond: bool) -> np.float32:
     return np.nextafter(allowed, np.float32(np.inf)) if beyond else allowed
 
 
-def off_at_one_row(position: int, *, beyond: bool) -> Callable[[Engine, Floats], Floats]:
-    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+def off_at_one_row(position: int, *, beyond: bool) -> Callable[[Run, Floats], Floats]:
+    row = probe_rows(CHECKPOINT, "float32")[position]
     value = at_the_edge(row, beyond=beyond)
 
-    def fault(run: Engine, x: Floats) -> Floats:
+    def fault(run: Run, x: Floats) -> Floats:
         y = run(x).copy()
         y[(x == row).all(axis=1)] = value
         return y
@@ -350,7 +367,7 @@ def test_one_output_one_step_beyond_the_bound(
     which: str, position: int, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = refused(plant_engine(monkeypatch, which, off_at_one_row(position, beyond=True)))
-    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+    row = probe_rows(CHECKPOINT, "float32")[position]
     assert message.startswith(which)
     assert repr(row.tolist()) in message
 
@@ -374,7 +391,11 @@ UNFIT: dict[str, tuple[Checkpoint, dict[str, Any], str]] = {
         {"precision": "float64"},
         "float64",
     ),
-    "a range beyond float32": (checkpoint_of([[1e-300]], 0.0, high=1e300), {}, "--precision float64"),
+    "a range beyond float32": (
+        checkpoint_of([[1e-300]], 0.0, high=1e300),
+        {"input_dtype": "float32"},
+        "--precision float64",
+    ),
 }
 
 

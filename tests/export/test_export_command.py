@@ -49,7 +49,7 @@ def test_a_name_for_the_file_and_json(run: Runner, saved: Path) -> None:
     predictor = Predictor.load(saved / "other.bin")
     assert found["sha256"] == predictor.sha256
     assert found["precision"] == predictor.contract.precision == "float64"
-    assert tuple(found["bound"]) == predictor.contract.bound
+    assert tuple(found["bounds"]["y"]) == predictor.contract.bound
     assert names(saved) == ["model.safetensors", "other.bin"]
 
 

@@ -33,7 +33,7 @@ def inputs(rows: tuple[GoldenRow, ...], dtype: str = "float32") -> Floats:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_rows_are_different_and_in_the_training_ranges(checkpoint: Checkpoint, precision: Precision) -> None:
     rows = rows_of(checkpoint, precision)
-    low, high = (corner.astype(numbers_at(checkpoint, precision).io) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers_at(checkpoint, precision).input) for corner in box(checkpoint))
     assert len({row.x for row in rows}) == len(rows) == GOLDEN_ROWS
     x = inputs(rows, low.dtype.name)
     assert ((x >= low) & (x <= high)).all()
