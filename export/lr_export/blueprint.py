@@ -12,7 +12,6 @@ from lr_export.inputs import Inputs
 from lr_export.numbers import numbers_at
 from lr_export.uncertainty import Uncertainty
 from lr_export.uncertainty_bound import claims_of
-from lr_runtime.contract import Equation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,21 +72,9 @@ class Blueprint:
             input_dtype=numbers.input,
             results=("y", *further.results),
             interval_level=interval,
-            equation=equation_of(checkpoint),
+            equation=checkpoint.equation,
             bound=claims["y"].bound,
             input_rounding=inputs.cost,
             golden_rows=golden_rows(checkpoint, numbers),
         )
         return Blueprint(checkpoint, inputs, numbers, program_of(numbers, further.append), contract, claims, further)
-
-
-def equation_of(checkpoint: Checkpoint) -> Equation:
-    """Return the checkpoint's numbers as a contract tells them."""
-    return Equation(
-        terms=checkpoint.terms,
-        weight=tuple(tuple(row) for row in checkpoint.weight.tolist()),
-        bias=tuple(checkpoint.bias.tolist()),
-        origin=tuple(checkpoint.origin.tolist()),
-        scale=tuple(checkpoint.scale.tolist()),
-        fill=tuple(checkpoint.fill.tolist()),
-    )

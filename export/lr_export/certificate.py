@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lr_export.choices import CHOICES
+from lr_export.errors import MissingToolError
 from lr_export.formats import FORMATS, eager
 from lr_export.measuring import Measured, Trial
 from lr_runtime.errors import CheckFailedError
@@ -34,6 +36,8 @@ class Certificate:
         input_rounding_share: the largest of these over its output's residual standard deviation; None where there is
             none, or it is 0.
         rows: the number of probe rows.
+        engines: what ran them; eager PyTorch is the last of them.
+        not_run: what would have run the file itself and is not on this machine; None where the file was run.
         sha256: of the file, `size` bytes.
     """
 
@@ -47,6 +51,7 @@ class Certificate:
     input_rounding_share: float | None
     rows: int
     engines: tuple[Measured, ...]
+    not_run: str | None
     size: int
     sha256: str
 
@@ -55,13 +60,20 @@ class Certificate:
         return asdict(self)
 
 
-def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Certificate:
+def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, unverified: bool = False) -> Certificate:
     """Check the bytes of an artefact against what it is to be.
 
     Its numbers bit for bit, its contract, and its own engines and eager PyTorch on the probe rows within the bound at
     each row, in every batch size.
 
+    Args:
+        content: the bytes as written.
+        blueprint: what they are to be.
+        format_name: their format.
+        unverified: accept a file that could not be run, because its compiler or interpreter is not on this machine.
+
     Raises:
+        MissingToolError: it is not, and that was not accepted.
         CheckFailedError: the first thing that does not hold.
     """
     try:
@@ -69,6 +81,9 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Ce
     except Exception as error:  # engines' exceptions share no base, and an artefact they refuse has failed the check
         raise CheckFailedError(f"the file as written does not load ({str(error)[:200]}). Nothing was kept") from error
     _check_content(opened, blueprint)
+    tool = CHOICES[format_name].tool
+    if not opened.engines and tool is not None and not unverified:
+        raise MissingToolError([tool])
     trial = Trial.of(blueprint)
     engines = {**opened.engines, f"eager torch {torch.__version__}": eager(blueprint.program)}
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
@@ -84,6 +99,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Ce
         input_rounding_share=inputs.share if inputs.share is not None and math.isfinite(inputs.share) else None,
         rows=len(trial.x),
         engines=measured,
+        not_run=None if opened.engines or tool is None else tool.what,
         size=len(content),
         sha256=sha256(content),
     )

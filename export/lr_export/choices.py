@@ -1,13 +1,109 @@
-"""The single list of formats' names and suffixes, readable without importing torch or onnx."""
+"""The one table of formats, readable without importing torch or onnx: the command, the documents and the tests use it.
+
+How each is written and run stands in `formats.py`, what each is called in `lr_runtime.artefact.KINDS`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from lr_export.errors import MissingToolError
+from lr_runtime.contract import PRECISIONS, RESULTS
+from lr_runtime.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lr_runtime.contract import Precision, Result
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
-FormatName = Literal["onnx", "torchscript"]
-SUFFIXES: dict[FormatName, str] = {"onnx": ".onnx", "torchscript": ".pt"}
+FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
 
-WITH_UNCERTAINTY: tuple[FormatName, ...] = ("onnx",)
-"""The formats that give an interval and flags beside y."""
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that has to be on PATH for a format to be verified: any of `names`; `install` says how to get one."""
+
+    what: str
+    names: tuple[str, ...]
+    install: str
+
+    def path(self) -> str | None:
+        """Return where it is, None where it is not."""
+        import shutil
+
+        return next((path for path in map(shutil.which, self.names) if path is not None), None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a format is, can hold, and is verified with.
+
+    Attributes:
+        suffix: of its files.
+        precisions: those it has.
+        results: those it can give.
+        engine: what runs it for its certificate, beside eager PyTorch.
+        tool: the engine, where it is no Python package.
+    """
+
+    suffix: str
+    precisions: tuple[Precision, ...]
+    results: tuple[Result, ...]
+    engine: str
+    tool: Tool | None = None
+
+
+_IN_TORCH: tuple[Precision, ...] = ("exact", "float32", "float64")
+_IN_SOURCE: tuple[Precision, ...] = ("exact", "portable")
+
+CHOICES: dict[FormatName, Choice] = {
+    "onnx": Choice(".onnx", PRECISIONS, RESULTS, "ONNX Runtime, and the ONNX reference evaluator"),
+    "torchscript": Choice(".pt", _IN_TORCH, ("y",), "torch.jit"),
+    "pt2": Choice(".pt2", _IN_TORCH, ("y",), "torch.export"),
+    "c": Choice(
+        ".h",
+        _IN_SOURCE,
+        RESULTS,
+        "a C compiler",
+        Tool("a C compiler", ("cc", "gcc", "clang"), "apt install gcc"),
+    ),
+    "js": Choice(".mjs", _IN_SOURCE, RESULTS, "Node.js", Tool("Node.js", ("node",), "apt install nodejs")),
+}
+SUFFIXES: dict[FormatName, str] = {name: choice.suffix for name, choice in CHOICES.items()}
+
+
+def asked_for(*, interval: float | None, flags: bool) -> tuple[Result, ...]:
+    """Return the results that these options add to y, for any model."""
+    ends: tuple[Result, ...] = () if interval is None else ("y_lower", "y_upper")
+    return ("y", *ends, *(("in_range", "leverage") if flags else ()))
+
+
+def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[FormatName]:
+    """Return the formats that have a precision and can give these results."""
+    wanted = set(results)
+    return [name for name, c in CHOICES.items() if precision in c.precisions and wanted <= set(c.results)]
+
+
+def check_pair(format_name: FormatName, precision: Precision, results: Iterable[Result] = ("y",)) -> None:
+    """Raise OptionError where a format has not the precision, or cannot give the results."""
+    choice = CHOICES[format_name]
+    if precision not in choice.precisions:
+        raise OptionError(
+            f"the format {format_name} has no precision {precision}; it has {', '.join(choice.precisions)}. "
+            f"Formats with {precision}: {', '.join(that_have(precision))}"
+        )
+    if strange := [result for result in results if result not in choice.results]:
+        raise OptionError(
+            f"the format {format_name} cannot give {', '.join(strange)}. "
+            f"Formats that can: {', '.join(that_have(precision, strange))}"
+        )
+
+
+def check_tools(format_names: Iterable[FormatName]) -> None:
+    """Raise MissingToolError where one of these formats has nothing on this machine that runs it."""
+    tools = (CHOICES[name].tool for name in format_names)
+    if missing := [tool for tool in tools if tool is not None and tool.path() is None]:
+        raise MissingToolError(missing)

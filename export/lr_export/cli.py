@@ -6,12 +6,13 @@ import json
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lr_export.choices import INPUT_CHOICES, SUFFIXES
+from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
 from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError, needs_extra
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName, InputChoice
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract import Precision, Result
 
 
 @command("lr-export")
 @click.argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
-@click.option("--format", "format_name", type=click.Choice(list(SUFFIXES)), default="onnx", show_default=True)
+@click.option("--format", "format_name", type=click.Choice([*CHOICES, "all"]), default="onnx", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="exact", show_default=True)
 @click.option(
     "--input",
@@ -47,11 +48,12 @@ if TYPE_CHECKING:
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
 @click.option("--name", help="Of the graph in the ONNX file.")
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
-@output_option("The artefact; default: the checkpoint's name with the format's suffix.")
+@click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
+@output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
     *,
     checkpoint: Path,
-    format_name: FormatName,
+    format_name: FormatName | Literal["all"],
     precision: Precision,
     input_dtype: InputChoice,
     interval: float | None,
@@ -59,44 +61,86 @@ def main(
     opset: int | None,
     name: str | None,
     certificate: Path | None,
+    unverified: bool,
     output: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Write CHECKPOINT (default: model.safetensors) as a file that has been verified, or nothing.
 
-    The file as written is read back and held against exact arithmetic; a miss ends with exit code 3 and no file.
+    The file as written is read back, run by its own engine and held against exact arithmetic; a miss ends with exit
+    code 3 and no file. C is compiled and run with the first of cc, gcc and clang, JavaScript with node.
+
+    \b
+    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module).
+    Precisions: exact; float32, float64 (not c, js); portable, the same bits everywhere (onnx, c, js).
+    --format all writes every format that has the precision.
 
     \b
     Examples:
       lr-export --format onnx
-      lr-export sensor.safetensors --format torchscript -o sensor.pt
+      lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
     with needs_extra("export"):
         from lr_export.exporting import export
 
-    target = output or checkpoint.with_suffix(SUFFIXES[format_name])
-    if format_name == "torchscript":
+    results = asked_for(interval=interval, flags=flags)
+    targets = _targets(checkpoint, format_name, precision, results, output)
+    if not unverified:
+        check_tools(targets)
+    if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
-        raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
-    with _kept(certificate) as keep, _written(target) as path:
-        found = export(
-            checkpoint,
-            path,
-            format=format_name,
-            precision=precision,
-            input_dtype=input_dtype,
-            interval=interval,
-            flags=flags,
-            opset=opset,
-            name=name,
-        )
-        keep(found.to_json())
-    if found.remark is not None:
-        note(f"lr-export: {found.remark}", quiet=quiet)
-    click.echo(json.dumps(found.to_json()) if as_json else _described(found), err=is_stdout(target))
-    note(f"wrote {target}", quiet=quiet)
+    write = partial(
+        export,
+        checkpoint,
+        precision=precision,
+        input_dtype=input_dtype,
+        interval=interval,
+        flags=flags,
+        unverified=unverified,
+    )
+    found: list[Certificate] = []
+    with _kept(certificate) as keep:
+        for kind, target in targets.items():
+            # With --format all, what only ONNX has goes to the ONNX file; asked of another format alone it is an error.
+            options = (opset, name) if kind == "onnx" or format_name != "all" else (None, None)
+            with _written(target) as path:
+                found.append(write(path, format=kind, opset=options[0], name=options[1]))
+            if not as_json:
+                click.echo(_described(found[-1]), err=is_stdout(target))
+            note(f"wrote {target}", quiet=quiet)
+        said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
+        keep(said)
+    if found[0].remark is not None:
+        note(f"lr-export: {found[0].remark}", quiet=quiet)
+    if as_json:
+        click.echo(json.dumps(said), err=output is not None and is_stdout(output))
+
+
+def _targets(
+    checkpoint: Path,
+    format_name: FormatName | Literal["all"],
+    precision: Precision,
+    results: tuple[Result, ...],
+    output: Path | None,
+) -> dict[FormatName, Path]:
+    """Return the file of each format that is asked for.
+
+    Raises:
+        OptionError: the format does not have the precision or the results, or -o does not go with it.
+    """
+    if format_name != "all":
+        check_pair(format_name, precision, results)
+        targets = {format_name: output or checkpoint.with_suffix(SUFFIXES[format_name])}
+    elif output is not None and is_stdout(output):
+        raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
+    else:
+        folder = output or checkpoint.parent
+        targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision, results)}
+    for target in targets.values():
+        if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
+            raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
+    return targets
 
 
 @contextmanager
@@ -126,9 +170,11 @@ def _write_json(path: Path, values: Any) -> None:
 
 def _described(certificate: Certificate) -> str:
     bound = max(certificate.bounds["y"])
+    verified = f"{certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}"
+    not_run = f"NOT RUN, for want of {certificate.not_run}: only its numbers and its contract were read back"
     return "\n".join(
         [
-            f"verified: {certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}",
+            f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
                 f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound, "
                 f"{m.correctly_rounded:.1%} of rows correctly rounded"

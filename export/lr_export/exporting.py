@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
-from lr_export.choices import WITH_UNCERTAINTY
+from lr_export.choices import asked_for, check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
@@ -29,13 +29,14 @@ def export(
     flags: bool = False,
     opset: int | None = None,
     name: str | None = None,
+    unverified: bool = False,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
     Args:
         checkpoint: the model, or the path of its checkpoint.
         target: the file to write; an existing one is replaced only by one that passed.
-        format: `onnx` or `torchscript`.
+        format: one of `lr_export.choices.CHOICES`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
@@ -43,24 +44,26 @@ def export(
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
         opset: of an ONNX file; by default the lowest that expresses the graph.
         name: of the graph in an ONNX file.
+        unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
+            without is checked all the same.
 
     Raises:
-        OptionError: the precision does not take such inputs, the format has no such option, or the model has an
-            interval of another level.
+        OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
+            model an interval of another level.
         UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
+        MissingToolError: nothing on this machine runs the format.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
     """
+    check_pair(format, precision, asked_for(interval=interval, flags=flags))
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
     if options and format != "onnx":
         raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
-    if (interval is not None or flags) and format not in WITH_UNCERTAINTY:
-        raise OptionError(f"--format {format} gives y alone. For --interval and --flags: {', '.join(WITH_UNCERTAINTY)}")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
-        return certify(part.read_bytes(), blueprint, format)
+        return certify(part.read_bytes(), blueprint, format, unverified=unverified)

@@ -1,4 +1,4 @@
-"""The one table of formats: the command, the documentation and the tests all read it."""
+"""How each format of the table in `choices.py` is written, read back and run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from lr_export.c_header import c_bytes, read_c
+from lr_export.choices import CHOICES
 from lr_export.graph import onnx_bytes, read_onnx
+from lr_export.javascript import js_bytes, read_js
 from lr_export.module import ProgramModule
+from lr_export.pt2 import pt2_bytes, read_pt2
+from lr_export.toolchain import c_driver, js_driver, version_of
 from lr_export.torchscript import read_torchscript, torchscript_bytes
+from lr_runtime.contract import Contract
 from lr_runtime.session import ENGINE, Session
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.program import Program
-    from lr_runtime.contract import Contract
+    from lr_export.toolchain import Driver
 
     Array = NDArray[np.floating[Any]]
     Results = Mapping[str, NDArray[Any]]
@@ -40,7 +46,7 @@ class Opened:
         numbers: under the names of the program's constants.
         contract: its JSON.
         engines: what evaluates x (rows, columns) to the program's results by name, each (rows, its width); by name, the
-            artefact's own first.
+            artefact's own first; none where its own is not on this machine.
     """
 
     numbers: Mapping[str, NDArray[Any]]
@@ -89,7 +95,32 @@ def _reopen_torchscript(content: bytes, program: Program) -> Opened:
     return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": in_torch(module, program)})
 
 
+def _reopen_pt2(content: bytes, program: Program) -> Opened:
+    module, numbers, contract = read_pt2(content)
+    return Opened(numbers, contract, {f"torch.export in torch {torch.__version__}": in_torch(module, program)})
+
+
+def _reopen_source(
+    format_name: FormatName,
+    read: Callable[[bytes], tuple[Mapping[str, NDArray[Any]], str]],
+    driver: Callable[[bytes, Program, str], Driver],
+) -> Callable[[bytes, Program], Opened]:
+    """Return how source code is read back, and run where its compiler or interpreter is on PATH."""
+
+    def reopen(content: bytes, program: Program) -> Opened:
+        numbers, text = read(content)
+        tool = CHOICES[format_name].tool
+        path = None if tool is None else tool.path()
+        engines = {} if path is None else {version_of(path): driver(content, program, path)}
+        return Opened(numbers, Contract.from_json(text).to_json(), engines)
+
+    return reopen
+
+
 FORMATS: dict[FormatName, Format] = {
     "onnx": Format(onnx_bytes, _reopen_onnx),
     "torchscript": Format(torchscript_bytes, _reopen_torchscript),
+    "pt2": Format(pt2_bytes, _reopen_pt2),
+    "c": Format(c_bytes, _reopen_source("c", read_c, c_driver)),
+    "js": Format(js_bytes, _reopen_source("js", read_js, js_driver)),
 }

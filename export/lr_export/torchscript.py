@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import re
 import warnings
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lr_export.archive import repacked
 from lr_export.module import DTYPES, ProgramModule
 from lr_runtime.contract import METADATA_KEY
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lr_export.program import Program
     from lr_runtime.contract import Contract
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
 _COUNTER = re.compile(rb"[./]___torch_mangle_\d+")
 
@@ -40,17 +39,13 @@ def torchscript_bytes(program: Program, contract: Contract) -> bytes:
         trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
         traced = trace(ProgramModule(program).eval(), example, check_trace=False)
         torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
-    stripped = io.BytesIO()
-    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stripped, "w", zipfile.ZIP_STORED) as target:
-        for record in source.infolist():
-            if not _LEFT_OUT.search(record.filename):
-                name, content = _without_counter(record.filename, source.read(record))
-                target.writestr(zipfile.ZipInfo(name, _EPOCH), content)
-    return stripped.getvalue()
+    return repacked(saved, _changed)
 
 
-def _without_counter(name: str, content: bytes) -> tuple[str, bytes]:
+def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     """Return a record of the archive without the counter in its class's name: in the code, and where it is named."""
+    if _LEFT_OUT.search(name):
+        return None
     folder, _, rest = name.partition("/")
     if rest != "data.pkl" and not rest.startswith("code/"):
         return name, content

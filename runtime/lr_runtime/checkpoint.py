@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.files import read_bytes, what_it_is
 from lr_runtime.leverage import Leverage
@@ -92,6 +92,18 @@ class Checkpoint:
         if self.leverage is not None and len(self.leverage.mean) != len(self.terms):
             raise CheckpointError(f"leverage.mean has {len(self.leverage.mean)} numbers for {len(self.terms)} terms")
 
+    @property
+    def equation(self) -> Equation:
+        """The model's numbers as a contract tells them."""
+        return Equation(
+            terms=self.terms,
+            weight=tuple(tuple(row) for row in self.weight.tolist()),
+            bias=tuple(self.bias.tolist()),
+            origin=tuple(self.origin.tolist()),
+            scale=tuple(self.scale.tolist()),
+            fill=tuple(self.fill.tolist()),
+        )
+
     def tensors(self) -> dict[str, NDArray[np.float64]]:
         """All arrays under the names that the file gives them."""
         named = {name: getattr(self, name) for name in _MODEL_TENSORS}
@@ -138,6 +150,7 @@ class Checkpoint:
         try:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
+            json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # what could not be said again is damaged
             terms = tuple(Term.from_json(fields, contract.columns) for fields in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))

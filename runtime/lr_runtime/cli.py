@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, is_stdout, output_option, progress, table_options
+from lr_runtime.console import command, note, output_option, progress, table_options, write_text
 from lr_runtime.errors import InputError, OptionError, RowError, TableError, escaped, listed
 
 if TYPE_CHECKING:
@@ -25,12 +24,18 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("values", nargs=-1, required=True)
 @output_option("Write there in place of standard output.")
+@click.option("--sha256", metavar="HEX", help="The SHA-256 that the model's bytes must have; else exit code 3.")
+@click.option(
+    "--allow-foreign", is_flag=True, help="Run a model that linedge did not write, without linedge's promise."
+)
 @table_options
 def main(
     *,
     model: Path,
     values: tuple[str, ...],
     output: Path | None,
+    sha256: str | None,
+    allow_foreign: bool,
     reading: TableOptions,
     as_json: bool,
     quiet: bool,
@@ -50,14 +55,16 @@ def main(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from lr_runtime.predictor import Predictor
 
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, sha256=sha256, allow_foreign=allow_foreign)
+    if predictor.is_foreign:
+        note(f"lr-infer: {model} is not of linedge: what it does, and how exact it is, is not checked", quiet=quiet)
     if _is_table(values):
         predictions = _begun(_table_predictions(predictor, values[0], reading, quiet=quiet))
         pieces = _as_json(predictor, predictions) if as_json else _as_csv(predictor, predictions)
     else:
         prediction = predictor.predict([_one_row(values, predictor.contract.column_names, reading)])
         pieces = _as_json(predictor, iter([prediction])) if as_json else _as_line(prediction)
-    _write(pieces, output)
+    write_text(pieces, output)
 
 
 def _is_table(values: Sequence[str]) -> bool:
@@ -148,14 +155,3 @@ def _as_json(predictor: Predictor, predictions: Iterator[Prediction]) -> Iterato
             yield separator + json.dumps(row, ensure_ascii=False, allow_nan=False)
             separator = ", "
     yield f'], "model_sha256": "{predictor.sha256}"}}\n'
-
-
-def _write(pieces: Iterator[str], output: Path | None) -> None:
-    if output is None or is_stdout(output):
-        for piece in pieces:
-            sys.stdout.write(piece)
-        return
-    from lr_runtime.files import replacing
-
-    with replacing(output) as part, part.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(pieces)

@@ -19,7 +19,7 @@ import click
 from lr_runtime.errors import LinedgeError, OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lr_runtime.tables import TableOptions
 
@@ -109,6 +109,18 @@ def output_option(help_text: str) -> Callable[[_F], _F]:
 def is_stdout(output: Path) -> bool:
     """Whether -o names standard output: what is said about the result then goes to standard error."""
     return str(output) == "-"
+
+
+def write_text(pieces: Iterable[str], output: Path | None) -> None:
+    """Write a result piece by piece: to standard output, or into the file that -o names, whole or not at all."""
+    if output is None or is_stdout(output):
+        for piece in pieces:
+            sys.stdout.write(piece)
+        return
+    from lr_runtime.files import replacing
+
+    with replacing(output) as part, part.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(pieces)
 
 
 def table_options(body: _F) -> _F:

@@ -225,6 +225,8 @@ def _check_equation(equation: Equation, columns: int, outputs: int) -> None:
         raise ValueError("its equation does not match its outputs")
     if lengths != {columns}:
         raise ValueError("its equation does not match its columns")
+    if any(math.frexp(scale)[0] != 0.5 for scale in equation.scale):
+        raise ValueError("its equation has a scale that is no positive power of two")
 
 
 def _equation(fields: dict[str, Any], columns: tuple[Column, ...]) -> Equation:

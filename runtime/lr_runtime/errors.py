@@ -60,6 +60,31 @@ class ModelFileError(LinedgeError, ValueError):
     """A file that is not a model that linedge wrote."""
 
 
+class ForeignModelError(ModelFileError):
+    """An ONNX file that something else wrote.
+
+    Args:
+        producer: what wrote it, as the file says; empty where it does not.
+        reason: what it has that linedge's files have not, or lacks.
+    """
+
+    def __init__(self, producer: str, reason: str) -> None:
+        maker = f"made by {escaped(producer)}" if producer else "it does not say by what"
+        super().__init__(
+            f"an ONNX model that linedge did not write ({maker}): {reason}. "
+            "--allow-foreign runs it, without linedge's promise; use that where you trust its source"
+        )
+
+
+class DigestError(LinedgeError, ValueError):
+    """A file's bytes are not those that were asked for by their SHA-256."""
+
+    exit_code = 3
+
+    def __init__(self, path: object, expected: str, found: str) -> None:
+        super().__init__(f"{path}: its SHA-256 is {found}, not {expected}. It is another file, or was changed")
+
+
 class InputError(LinedgeError, ValueError):
     """Values that the model does not take."""
 
@@ -125,6 +150,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def escaped(text: str, most: int = 60) -> str:
-    """One line of at most `most` characters that shows `text`, control characters escaped."""
-    shown = text if len(text) <= most else text[: most - 1] + "…"
-    return f'"{shown.encode("unicode_escape").decode("ascii") if not shown.isprintable() else shown}"'
+    """One line of at most `most` characters, in quotes, that shows `text`, control characters escaped."""
+    return f'"{shown(text, most)}"'
+
+
+def shown(text: str, most: int = 60) -> str:
+    """`escaped` without the quotes."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return short.encode("unicode_escape").decode("ascii") if not short.isprintable() else short

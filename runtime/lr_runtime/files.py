@@ -6,6 +6,7 @@ Modules that only some calls need are imported by those: this one is on the way 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,19 +51,53 @@ def what_it_is(head: bytes) -> str | None:
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 
-def read_bytes(path: Path, hint: str) -> bytes:
+def read_bytes(path: Path, hint: str, most: int | None = None) -> bytes:
     """Return the whole file.
 
+    Args:
+        path: the file.
+        hint: what to do where there is none.
+        most: the most bytes that are read; a pipe, a device and a file that changes meanwhile are then refused too.
+
     Raises:
-        MissingFileError: there is no such file; `hint` says what to do.
-        UnusableFileError: the operating system refuses.
+        MissingFileError: there is no such file.
+        UnusableFileError: the operating system refuses, or the file is not what `most` asks for.
     """
     try:
-        return path.read_bytes()
+        return path.read_bytes() if most is None else _read_at_most(path, most)
     except FileNotFoundError as error:
         raise MissingFileError(path, hint) from error
     except OSError as error:
-        raise UnusableFileError(f"{path}: cannot be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UnusableFileError:
+    if isinstance(error, UnusableFileError):
+        return error
+    return UnusableFileError(f"{path}: cannot be read ({error.strerror})")
+
+
+# Where a pipe has taken the file's place meanwhile, a plain open would wait for a writer. O_BINARY is Windows's.
+_READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _read_at_most(path: Path, most: int) -> bytes:
+    _check_regular(path, path.stat().st_mode)  # before opening it, which has effects on some devices
+    with os.fdopen(os.open(path, _READ_WITHOUT_WAITING), "rb") as file:
+        status = os.fstat(file.fileno())
+        _check_regular(path, status.st_mode)
+        if status.st_size > most:
+            raise UnusableFileError(f"{path}: has {status.st_size} bytes, and {most} are the most that is read")
+        content: bytes = file.read(status.st_size + 1)
+    if len(content) != status.st_size:
+        raise UnusableFileError(f"{path}: changed while it was read. Wait until it is whole")
+    return content
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise UnusableFileError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file")
 
 
 def sha256(content: bytes) -> str:

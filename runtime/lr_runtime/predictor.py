@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.errors import InputError, MissingColumnError, ModelFileError, RowError, escaped, listed
-from lr_runtime.files import read_bytes, sha256, what_it_is
-from lr_runtime.session import Session
+from lr_runtime.errors import (
+    ForeignModelError,
+    InputError,
+    MissingColumnError,
+    ModelFileError,
+    RowError,
+    escaped,
+    listed,
+)
+from lr_runtime.files import sha256
+from lr_runtime.model_file import open_model, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,43 +47,43 @@ class Predictor:
         contract: what the model takes and gives.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, *, allow_foreign: bool = False) -> None:
         self._model = model
-        try:
-            self._session = Session(model)
-        except ValueError as error:
-            kind = what_it_is(model[:64])
-            raise ModelFileError(
-                f"it is {kind}, not an ONNX model" if kind else f"it is not an ONNX model that runs here ({error})"
-            ) from error
-        text = self._session.metadata.get(METADATA_KEY)
-        if text is None:
-            raise ModelFileError("an ONNX file that linedge did not write: it carries no contract")
-        self.contract = Contract.from_json(text)
-        contract = self.contract
-        expected = (
-            [("x", contract.input_dtype, len(contract.columns))],
-            [("y", contract.output_dtype, len(contract.outputs))],
-        )
-        if self._session.signature != expected:
-            raise ModelFileError("its graph does not fit its contract. Export the model again")
+        self._session, self.contract = open_model(model, allow_foreign=allow_foreign)
 
     @cached_property
     def sha256(self) -> str:
         """Of the file's bytes, the very bytes that the session was made from."""
         return sha256(self._model)
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether something other than linedge wrote the model, so that none of linedge's promises hold."""
+        return not self.contract.linedge
+
     @classmethod
-    def load(cls, path: str | Path) -> Predictor:
+    def load(cls, path: str | Path, *, sha256: str | None = None, allow_foreign: bool = False) -> Predictor:
         """Read a model file, once; the path is not opened again.
+
+        Whatever the bytes of the file are, they cannot run code, open another file, or use more than a bounded time and
+        memory, unless `allow_foreign` lets in what ONNX Runtime does with them.
+
+        Args:
+            path: the file.
+            sha256: the SHA-256 that its bytes must have, in hexadecimal.
+            allow_foreign: take a model that linedge did not write, if it gives floats for one input (rows, columns).
 
         Raises:
             MissingFileError: there is no such file.
+            UnusableFileError: it is a directory, a pipe or a device, or is too large.
+            DigestError: its bytes have another SHA-256.
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
         """
-        hint = "Run lr-export --format onnx first, or name a model"
+        content = read_model(Path(path), sha256)
         try:
-            return cls(read_bytes(Path(path), hint))
+            return cls(content, allow_foreign=allow_foreign)
+        except ForeignModelError as error:
+            raise ModelFileError(f"{path}: {error}") from error
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}. lr-infer reads the models of lr-export --format onnx") from error
 

@@ -90,5 +90,12 @@ def test_parquet_asks_for_its_extra(bare: Path, tmp_path: Path) -> None:
 
 
 def test_help_works_without_extras(bare: Path) -> None:
-    for command in ("lr-train", "lr-export", "lr-infer"):
+    for command in ("lr-train", "lr-export", "lr-infer", "lr-inspect"):
         assert in_bare(bare, command, "--help").returncode == 0
+
+
+def test_a_model_is_inspected_and_tests_itself(bare: Path) -> None:
+    done = in_bare(bare, "lr-inspect", GOLDEN, "--self-test")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ONNX model" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("gives the 3 golden rows bit for bit")

@@ -62,9 +62,17 @@ def test_what_lr_infer_imports(run: Runner, tmp_path: Path) -> None:
         assert f"'{heavy}'" not in imported
 
 
-@pytest.mark.parametrize("command", ["lr-train", "lr-export", "lr-infer"])
+MODULES = {
+    "lr-train": "lr_trainer.cli",
+    "lr-export": "lr_export.cli",
+    "lr-infer": "lr_runtime.cli",
+    "lr-inspect": "lr_runtime.inspect_cli",
+}
+
+
+@pytest.mark.parametrize("command", MODULES)
 def test_help_imports_nothing_heavy(command: str) -> None:
-    module = {"lr-train": "lr_trainer.cli", "lr-export": "lr_export.cli", "lr-infer": "lr_runtime.cli"}[command]
+    module = MODULES[command]
     script = (
         f"import sys, {module} as cli\n"
         "try: cli.main(['--help'])\n"
@@ -81,7 +89,7 @@ def test_help_imports_nothing_heavy(command: str) -> None:
 def test_every_command_tells_its_version(run: Runner) -> None:
     from lr_runtime import __version__
 
-    for command in ("lr-train", "lr-export", "lr-infer"):
+    for command in MODULES:
         assert run(command, "--version").stdout == f"{command} {__version__}\n"
 
 

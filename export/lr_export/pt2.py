@@ -1,0 +1,61 @@
+"""The file of torch.export: what PyTorch loads without our code, and its own compilers take further."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lr_export.archive import repacked
+from lr_export.module import DTYPES, ProgramModule
+from lr_runtime.contract import METADATA_KEY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_export.program import Program
+    from lr_runtime.contract import Contract
+
+_LEFT_OUT = re.compile(r"/serialization_id$")
+_BUILD = re.compile(rb'("torch_version": "[0-9.]+)\+[^"]*')
+_TELLS_PLACES = ("stack_trace", "nn_module_stack", "torch_fn")
+
+
+def pt2_bytes(program: Program, contract: Contract) -> bytes:
+    """Return the archive; equal programs and contracts give equal bytes.
+
+    torch notes at every node from which line of which file it comes, keeps the example that was traced,
+    numbers each saving, and tells its own build (`+cpu`); all that is left out. Saving to memory keeps the file's own
+    name out of it.
+    """
+    example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
+    exported = torch.export.export(
+        ProgramModule(program).eval(), (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
+    )
+    for node in exported.graph.nodes:
+        for note in _TELLS_PLACES:
+            node.meta.pop(note, None)
+    exported.example_inputs = None
+    saved = io.BytesIO()
+    torch.export.save(exported, saved, extra_files={METADATA_KEY: contract.to_json()})
+    return repacked(saved, _changed)
+
+
+def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
+    if _LEFT_OUT.search(name):
+        return None
+    return name, _BUILD.sub(rb"\1", content) if name.endswith("/model.json") else content
+
+
+def read_pt2(content: bytes) -> tuple[torch.nn.Module, dict[str, NDArray[Any]], str]:
+    """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
+
+    Only for bytes that were written a moment ago: torch.export.load trusts them.
+    """
+    extra = {METADATA_KEY: ""}
+    exported = torch.export.load(io.BytesIO(content), extra_files=extra)
+    numbers = {name: tensor.numpy() for name, tensor in exported.named_buffers()}
+    text: str | bytes = extra[METADATA_KEY]
+    return exported.module(), numbers, text.decode("utf-8") if isinstance(text, bytes) else text

@@ -1,0 +1,151 @@
+"""Compilers and interpreters of this machine, as engines: source code is run as whoever takes it would run it.
+
+A driver reads rows from standard input, as bytes, and writes the results of each to standard output. It is a process
+of its own, and its files go when the engine does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_export.c_header import C_FLAGS, C_TYPES
+from lr_export.javascript import ARRAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_export.program import Program
+
+_SECONDS = 60
+"""After which a compiler or a driver is taken to hang; both need a fraction of one second."""
+
+_C_DRIVER = """\
+#include "model.h"
+#include <stdio.h>
+int main(void)
+{{
+  {x} row[{columns}];
+  while (fread(row, sizeof row, 1, stdin) == 1) {{
+    const linedge_results results = linedge_predict(row);
+{written}
+  }}
+  return 0;
+}}
+"""
+_JS_DRIVER = """\
+import {{ readFileSync, writeFileSync }} from "node:fs";
+import {{ predict }} from "./model.mjs";
+const given = readFileSync(0);
+const x = new {x}(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
+const written = [];
+for (let at = 0; at < x.length; at += {columns}) {{
+  const results = predict(x.subarray(at, at + {columns}));
+  for (const name of {names}) written.push(...[results[name]].flat());
+}}
+writeFileSync(1, Float64Array.from(written));
+"""
+
+
+class Driver:
+    """Runs a program's artefact for x (rows, columns): gives each result, (rows, its width), in its dtype.
+
+    Args:
+        program: what the artefact was emitted from.
+        files: the driver's, by name.
+        build: the command that makes it, in their folder; none where it runs as it is.
+        run: the command that runs it there.
+        wire: the dtype in which the driver writes numbers, None for that of each result.
+
+    Raises:
+        ChildProcessError: the driver cannot be made.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        files: Mapping[str, bytes],
+        *,
+        build: Sequence[str] = (),
+        run: Sequence[str],
+        wire: str | None = None,
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="linedge-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._run = run
+        self._results = {name: (value.dtype, value.width) for name, value in program.results.items()}
+        self._row = np.dtype([(name, wire or dtype, (width,)) for name, (dtype, width) in self._results.items()])
+        for name, content in files.items():
+            (self._folder / name).write_bytes(content)
+        if build:
+            output_of(build, folder=self._folder)
+
+    def __call__(self, x: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
+        """Evaluate.
+
+        Raises:
+            ChildProcessError: the driver fails.
+            ValueError: it writes something else than the results, or a number that is not of its result's dtype.
+        """
+        written = np.frombuffer(output_of(self._run, folder=self._folder, given=x.tobytes()), dtype=self._row)
+        return {name: _exactly(written[name], dtype) for name, (dtype, _) in self._results.items()}
+
+
+def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        array = values.astype(dtype)
+    if not np.array_equal(array.astype(values.dtype), values, equal_nan=values.dtype.kind == "f"):
+        raise ValueError(f"a result is not {dtype}")
+    return array
+
+
+def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = C_FLAGS) -> Driver:
+    """Compile a header and return what runs it."""
+    written = (f"    fwrite(&results.{name}, sizeof results.{name}, 1, stdout);" for name in program.results)
+    source = _C_DRIVER.format(x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written))
+    return Driver(
+        program,
+        {"model.h": content, "driver.c": source.encode()},
+        build=(compiler, *flags, "-O2", "-o", "driver", "driver.c", "-lm"),
+        run=("./driver",),
+    )
+
+
+def js_driver(content: bytes, program: Program, interpreter: str) -> Driver:
+    """Return what runs a module."""
+    source = _JS_DRIVER.format(x=ARRAYS[program.x.dtype], columns=program.x.width, names=list(program.results))
+    files = {"model.mjs": content, "driver.mjs": source.encode()}
+    return Driver(program, files, run=(interpreter, "driver.mjs"), wire="float64")
+
+
+def version_of(path: str) -> str:
+    """Return a tool's name and version, as it says them itself."""
+    name = Path(path).name
+    said = output_of((path, "--version")).decode(errors="replace").partition("\n")[0].strip()
+    return said if said.startswith(name) else f"{name} {said}"
+
+
+def output_of(command: Sequence[str], *, folder: Path | None = None, given: bytes = b"") -> bytes:
+    """Return what a command writes to standard output.
+
+    Raises:
+        ChildProcessError: it fails, hangs, or cannot be started; with the last line of what it says.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - the compiler or interpreter that the user has on PATH
+            command, cwd=folder, input=given, capture_output=True, check=False, timeout=_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ChildProcessError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ChildProcessError(f"{command[0]} ends with {done.returncode}: {' '.join(said[:3])}")
+    return done.stdout

@@ -1,0 +1,150 @@
+"""Any file of linedge, told by its bytes alone: what kind it is, and the contract inside. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.embedded import from_comment
+from lr_runtime.errors import LinedgeError, ModelFileError
+from lr_runtime.files import read_bytes, sha256, what_it_is
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Kind = Literal["checkpoint", "onnx", "torchscript", "pt2", "c", "js"]
+KINDS: dict[Kind, str] = {
+    "checkpoint": "checkpoint (safetensors)",
+    "onnx": "ONNX model",
+    "torchscript": "TorchScript archive",
+    "pt2": "torch.export archive",
+    "c": "C header",
+    "js": "JavaScript module",
+}
+_LARGEST = 1 << 30
+"""Of a file, in bytes: a checkpoint of 10,000 columns has 800 MB of moments."""
+_LARGEST_CONTRACT = 64 << 20
+_ANOTHER = "Name a file that lr-train or lr-export wrote"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What an ONNX file computes with: the `nodes` by their operator, in order, of the standard domain."""
+
+    nodes: tuple[str, ...]
+    opset: int
+    ir_version: int
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.nodes)}; opset {self.opset}, IR {self.ir_version}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file read back.
+
+    Attributes:
+        contract: what the model takes and gives; its `equation` is the checkpoint's own where the file is one.
+        fit: the report of the fit, as JSON values; empty unless the file is a checkpoint.
+        graph: what an ONNX file computes with; None for every other kind.
+    """
+
+    kind: Kind
+    content: bytes
+    contract: Contract
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    graph: Graph | None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.content)
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes, 64 hexadecimal digits."""
+        return sha256(self.content)
+
+    @staticmethod
+    def load(path: Path) -> Artefact:
+        """Read a checkpoint, or a file of any of the formats of lr-export.
+
+        Raises:
+            MissingFileError: there is no such file.
+            ModelFileError: linedge did not write it, or it is damaged; the message says what it is.
+        """
+        content = read_bytes(path, _ANOTHER, _LARGEST)
+        try:
+            return Artefact.of(content)
+        except LinedgeError as error:
+            raise ModelFileError(f"{path}: {str(error).removesuffix('.')}. {_ANOTHER}") from error
+
+    @staticmethod
+    def of(content: bytes) -> Artefact:
+        """Read the bytes of a file.
+
+        Raises:
+            LinedgeError: they are not a file of linedge.
+        """
+        if what_it_is(content[:64]) == "a safetensors checkpoint":
+            return _checkpoint(content)
+        if content.startswith(b"PK\x03\x04"):
+            return _archive(content)
+        if content.startswith(b"/"):
+            return _source(content)
+        return _onnx(content)
+
+
+def _checkpoint(content: bytes) -> Artefact:
+    from lr_runtime.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.from_bytes(content)
+    contract = replace(checkpoint.contract, equation=checkpoint.equation)
+    return Artefact("checkpoint", content, contract, checkpoint.fit)
+
+
+def _source(content: bytes) -> Artefact:
+    found = from_comment(content)
+    if found is None or found[0] not in get_args(Kind):
+        raise ModelFileError("source code that carries no contract of linedge")
+    return Artefact(cast("Kind", found[0]), content, Contract.from_json(found[1]))
+
+
+def _archive(content: bytes) -> Artefact:
+    """Read one record of a zip archive as torch writes it: by its bytes, never as a pickle."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            records = {name.partition("/")[2]: name for name in archive.namelist()}
+            name = records.get(f"extra/{METADATA_KEY}")
+            if name is None:
+                raise ModelFileError(f"{what_it_is(content[:64])} that carries no contract of linedge")
+            text = _stored(archive, name).decode("utf-8")
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        if isinstance(error, LinedgeError):
+            raise
+        raise ModelFileError(f"a damaged zip archive ({str(error)[:60]})") from error
+    return Artefact("pt2" if "archive_format" in records else "torchscript", content, Contract.from_json(text))
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a record that is no larger than the file claims: torch compresses none, so a bomb has no place."""
+    record = archive.getinfo(name)
+    if record.compress_type != zipfile.ZIP_STORED or record.file_size > _LARGEST_CONTRACT:
+        raise ModelFileError("its contract is compressed or too long, which torch never writes")
+    return archive.read(record)
+
+
+def _onnx(content: bytes) -> Artefact:
+    from lr_runtime.model_file import check_model
+
+    model = check_model(content)
+    nodes = tuple(node.operator for node in model.onnx.nodes)
+    return Artefact("onnx", content, model.contract, graph=Graph(nodes, model.onnx.opset, model.onnx.ir_version))

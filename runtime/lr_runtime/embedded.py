@@ -1,0 +1,39 @@
+"""The contract inside source code: lines of comment that C and JavaScript pass over and lr-inspect reads.
+
+    // linedge c contract
+    // |{"contract":1,"columns":[{"name":"x", ... |
+    // | ... "golden_rows":[]}|
+
+The text is ASCII, whatever the names in it, and every line ends with a bar: no backslash stands last on a line, where C
+would join the next line to the comment. Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WIDTH = 112
+_BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
+_BLOCK = re.compile(rb"^// linedge ([a-z]+) contract\n((?:// \|[\x20-\x7e]*\|\n)+)", re.MULTILINE)
+
+
+def as_comment(contract: str, language: str) -> str:
+    """Return the lines that hold a contract's JSON in a file of `language` (lower-case letters)."""
+    text = _BEYOND_ASCII.sub(_escape, contract)
+    lines = (text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))
+    return f"// linedge {language} contract\n" + "".join(f"// |{line}|\n" for line in lines)
+
+
+def from_comment(content: bytes) -> tuple[str, str] | None:
+    """Return the language that a file names and the contract's JSON, in ASCII; None where it holds no contract."""
+    found = _BLOCK.search(content.replace(b"\r\n", b"\n"))
+    if found is None:
+        return None
+    lines = found[2].decode("ascii").splitlines()
+    return found[1].decode("ascii"), "".join(line.removeprefix("// |").removesuffix("|") for line in lines)
+
+
+def _escape(character: re.Match[str]) -> str:
+    """Spell a character as JSON does in ASCII: it stands inside a string, the only place where JSON allows it."""
+    units = character[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

@@ -1,0 +1,110 @@
+"""What a file of linedge says of its model: for a person, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from lr_runtime.artefact import KINDS
+from lr_runtime.equation import equation_lines, number, plain_name
+from lr_runtime.errors import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_runtime.artefact import Artefact
+    from lr_runtime.contract import Column, Contract, Output
+    from lr_runtime.self_test import SelfTest
+
+_RESULTS = {
+    "y": "the prediction",
+    "y_lower": "the lower end of the prediction interval",
+    "y_upper": "its upper end",
+    "in_range": "whether every column is within its training range",
+    "leverage": "how far the row is from the training rows",
+}
+
+
+def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, Any]:
+    """Return all that the file says, as JSON values: the fields of the contract, and what is said of the file."""
+    return {
+        "kind": artefact.kind,
+        "size": artefact.size,
+        "sha256": artefact.sha256,
+        **json.loads(artefact.contract.to_json()),
+        "equation_text": equation_lines(artefact.contract),
+        "graph": None if artefact.graph is None else artefact.graph.to_json(),
+        "fit": dict(artefact.fit) or None,
+        "self_test": None if tested is None else tested.to_json(),
+    }
+
+
+def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
+    """Yield the lines that a person reads."""
+    contract = artefact.contract
+    yield f"{KINDS[artefact.kind]}, {artefact.size} bytes, sha256 {artefact.sha256}"
+    yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
+    yield "columns"
+    yield from _table([_column(column) for column in contract.columns])
+    yield "outputs"
+    yield from _table([_output(output) for output in contract.outputs])
+    yield "equation"
+    for line in equation_lines(contract):
+        yield from wrap(line, 112, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    if artefact.kind != "checkpoint":
+        yield from _of_the_artefact(contract)
+    if artefact.graph is not None:
+        yield f"graph: {artefact.graph}"
+    if tested is not None:
+        yield _of_the_test(tested)
+
+
+def _column(column: Column) -> tuple[str, ...]:
+    name = plain_name(column.name)
+    if column.kind == "category":
+        values = [f"{index} = {plain_name(value)}" for index, value in enumerate(column.categories)]
+        return name, "category", ", ".join(values), ""
+    missing = "" if column.missing == "error" else "may be missing"
+    return name, "number", f"{number(column.minimum)} to {number(column.maximum)}{_unit(column)}", missing
+
+
+def _output(output: Output) -> tuple[str, ...]:
+    fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}"
+    spread = "not determined" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
+    return plain_name(output.name), fit, f"residual standard deviation {spread}"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows of cells with the columns aligned; no cell is wider than the widest of 40 characters asks for."""
+    widths = [min(40, max(map(len, cells))) for cells in zip(*rows, strict=True)]
+    for row in rows:
+        yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+
+
+def _of_the_artefact(contract: Contract) -> Iterator[str]:
+    columns, outputs = len(contract.columns), len(contract.outputs)
+    yield f"precision {contract.precision}: x {contract.input_dtype} (rows, {columns}), results {contract.output_dtype}"
+    yield "results"
+    yield from _table([(name, _shape(name, outputs), _RESULTS[name]) for name in contract.results])
+    if contract.interval_level is not None:
+        yield f"interval: {contract.interval_level:.12g} of new observations fall inside"
+    if contract.bound is not None:
+        bounds = zip(contract.outputs, contract.bound, strict=True)
+        words = [f"{plain_name(output.name)} within {bound:.3g}{_unit(output)}" for output, bound in bounds]
+        yield f"certificate: {', '.join(words)} of the exact model anywhere in the training ranges"
+    yield f"golden rows: {len(contract.golden_rows)}"
+
+
+def _shape(result: str, outputs: int) -> str:
+    return f"(rows, {outputs if result in {'y', 'y_lower', 'y_upper'} else 1})"
+
+
+def _unit(described: Column | Output) -> str:
+    return f" {shown(described.unit)}" if described.unit else ""
+
+
+def _of_the_test(tested: SelfTest) -> str:
+    worst, allowed = max(tested.worst_error), max(tested.allowed)
+    held = f"within {worst:.3g} of them, {allowed:.3g} allowed" if allowed else "bit for bit"
+    return f"self-test: {tested.engine} gives the {tested.rows} golden rows {held}"

@@ -1,0 +1,117 @@
+"""A model file: read once, held to what linedge writes, and only then given to ONNX Runtime, the same bytes.
+
+What `read_onnx` lets in cannot run code, open a file or reach a network, and costs a bounded time and memory for a row.
+What it refuses gets one line: what the file is, and what reads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.errors import DigestError, ForeignModelError, ModelFileError, OptionError, escaped
+from lr_runtime.files import read_bytes, sha256
+from lr_runtime.onnx_file import MAX_BYTES, OnnxFile, Value, read_onnx
+from lr_runtime.wire import WireError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lr_runtime.session import Session
+
+_HINT = "Run lr-export --format onnx first, or name a model"
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class ModelFile(NamedTuple):
+    """The bytes of a model that linedge wrote, and what they hold."""
+
+    content: bytes
+    onnx: OnnxFile
+    contract: Contract
+
+
+def read_model(path: Path, digest: str | None = None) -> bytes:
+    """Return the bytes of a file, at most MAX_BYTES; the path is not opened again.
+
+    Args:
+        path: a regular file.
+        digest: the SHA-256 that its bytes must have, in hexadecimal.
+
+    Raises:
+        MissingFileError: there is no such file.
+        UnusableFileError: it is none, is too large, or changed while it was read.
+        OptionError: `digest` is no SHA-256.
+        DigestError: the bytes have another one.
+    """
+    expected = None if digest is None else _digest(digest)
+    content = read_bytes(path, _HINT, MAX_BYTES)
+    if expected is not None and (found := sha256(content)) != expected:
+        raise DigestError(path, expected, found)
+    return content
+
+
+def _digest(text: str) -> str:
+    digest = text.strip().lower()
+    if len(digest) != 64 or not _HEXADECIMAL.issuperset(digest):
+        raise OptionError(f"a SHA-256 has 64 hexadecimal digits: {escaped(text, 70)} is none")
+    return digest
+
+
+def check_model(content: bytes) -> ModelFile:
+    """Hold bytes to what linedge writes; nothing is run.
+
+    Raises:
+        ForeignModelError: an ONNX model that something else wrote.
+        ModelFileError: no ONNX model, or not one that linedge could have written; one line says what it is.
+    """
+    try:
+        onnx = read_onnx(content)
+    except WireError as error:
+        from lr_runtime.kinds import kind_of
+
+        raise ModelFileError(kind_of(content) or f"not an ONNX model, or a damaged one ({error})") from error
+    except ModelFileError as error:
+        from lr_runtime.kinds import foreign_producer
+
+        producer = foreign_producer(content)
+        raise error if producer is None else ForeignModelError(producer, str(error)) from error
+    text = onnx.metadata.get(METADATA_KEY)
+    if text is None:
+        raise ForeignModelError(onnx.producer, "it carries no contract")
+    contract = Contract.from_json(text)
+    if (onnx.inputs, onnx.outputs) != signature_of(contract):
+        raise ModelFileError("its graph does not fit its contract. Export the model again")
+    return ModelFile(content, onnx, contract)
+
+
+def signature_of(contract: Contract) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+    """Return the inputs and the outputs of a graph that keeps a contract."""
+    kinds = {"in_range": ("bool", 1), "leverage": (contract.output_dtype, 1)}
+    usual = (contract.output_dtype, len(contract.outputs))
+    return (
+        (Value("x", contract.input_dtype, len(contract.columns)),),
+        tuple(Value(result, *kinds.get(result, usual)) for result in contract.results),
+    )
+
+
+def open_model(content: bytes, *, allow_foreign: bool = False) -> tuple[Session, Contract]:
+    """Make a session from bytes that hold a model that linedge wrote, or with `allow_foreign` from any ONNX model.
+
+    Raises:
+        ModelFileError: see `check_model`; or ONNX Runtime refuses what linedge wrote.
+    """
+    try:
+        contract = check_model(content).contract
+    except ForeignModelError:
+        if not allow_foreign:
+            raise
+        from lr_runtime.foreign import open_foreign
+
+        return open_foreign(content)
+    from lr_runtime.session import Session
+
+    try:
+        return Session(content), contract
+    except ValueError as error:
+        raise ModelFileError(f"it is not an ONNX model that runs here ({error})") from error

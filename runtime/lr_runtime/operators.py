@@ -1,0 +1,380 @@
+"""The operators that linedge writes, each with the rule for what it makes: its dtype and its width.
+
+Every value of a graph has one row for each row of `x`, a dtype and a fixed shape of each row (`Rows`), or is an
+initializer (`Constant`). The rules give a node's values from its inputs, so that what a graph takes in memory and time
+for a row is known, and bounded, before anything runs. There is no rule for an operator that takes a size from a value
+(Expand, Range, Reshape), nor for one on constants alone: those are worked out while a session is made, at any size.
+
+The rules are of the standard domain ("" in the format), https://onnx.ai/onnx/operators/, from opset 13.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lr_runtime.errors import ModelFileError, escaped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_WIDTH = 1 << 16
+"""Numbers in a row of any one value: 1,000 columns of 64 categories each."""
+MAX_CELLS = 1 << 20
+"""Values computed for a row, over all nodes: at most 8 MiB of them."""
+MAX_WORK = 1 << 24
+"""Values read, written and multiplied for a row, over all nodes: some hundredths of a second. 3,000 terms need
+9 million for their leverage. It bounds what ONNX Runtime copies of the weights, too: 128 MiB."""
+
+_FLOATS = frozenset({"float32", "float64"})
+_CASTS = {1: "float32", 9: "bool", 11: "float64"}
+
+
+class Rows(NamedTuple):
+    """A value with one row for each row of `x`: (rows, *shape)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return math.prod(self.shape)
+
+
+class Constant(NamedTuple):
+    """An initializer; `values` is read-only and has `shape`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    values: NDArray[Any]
+
+
+class Node(NamedTuple):
+    """One operator applied to values by name."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, int | tuple[int, ...]]
+
+
+class Derived(NamedTuple):
+    """What the nodes make, by name, and what one row costs; see `OnnxFile`."""
+
+    made: Mapping[str, Rows]
+    cells: int
+    work: int
+
+
+class _Call(NamedTuple):
+    """A node with its inputs as values; a rule makes of it the values of its outputs."""
+
+    node: Node
+    inputs: list[Rows | Constant]
+    opset: int
+
+    def rows(self, index: int) -> Rows:
+        """Return an input that is no initializer."""
+        value = self.inputs[index]
+        if isinstance(value, Constant):
+            raise ModelFileError(f"its input {escaped(value.name)} is an initializer")
+        return value
+
+    def table(self, index: int) -> Rows:
+        """Return an input (rows, columns)."""
+        rows = self.rows(index)
+        if len(rows.shape) != 1:
+            raise ModelFileError("its input is no table (rows, columns)")
+        return rows
+
+    def matrix(self, index: int) -> Constant:
+        """Return an initializer of two dimensions."""
+        value = self.inputs[index]
+        if not isinstance(value, Constant) or len(value.shape) != 2:
+            raise ModelFileError("it multiplies by what is no initializer of two dimensions")
+        return value
+
+    def whole_numbers(self, index: int) -> list[int]:
+        """Return an initializer of integers: places or sizes."""
+        value = self.inputs[index]
+        if not isinstance(value, Constant) or value.dtype != "int64" or len(value.shape) != 1:
+            raise ModelFileError(f"its input {index + 1} is no initializer of integers")
+        numbers: list[int] = value.values.tolist()
+        return numbers
+
+
+_Rule = Callable[[_Call], "list[Rows]"]
+
+
+class _Operator(NamedTuple):
+    """How many inputs an operator takes, at least and at most; its attributes and their only value, None for any."""
+
+    rule: _Rule
+    least: int
+    most: int
+    attributes: Mapping[str, int | tuple[int, ...] | None] = {}
+
+
+def widths(nodes: Sequence[Node], known: Mapping[str, Rows | Constant], opset: int) -> Derived:
+    """Derive what every node makes.
+
+    Args:
+        nodes: each after those that it takes values from.
+        known: the graph's input and its initializers.
+        opset: of the standard domain.
+
+    Raises:
+        ModelFileError: an operator that linedge does not write, used as linedge does not use it, or too much for a row.
+    """
+    values, made, cells, work = dict(known), {}, 0, 0
+    for number, node in enumerate(nodes, 1):
+        try:
+            operator = _operator(node)
+            call = _Call(node, [_known(name, values) for name in node.inputs], opset)
+            results = _results(operator, call)
+            for name, result in zip(node.outputs, results, strict=True):
+                if not name or name in values:
+                    raise ModelFileError(f"what it makes is called {escaped(name)}, as another value is")
+                values[name] = made[name] = result
+        except ModelFileError as error:
+            raise ModelFileError(f"node {number}, {escaped(node.operator)}: {error}") from error
+        wide = sum(result.width for result in results)
+        cells += wide
+        work += wide + _read(call)
+        if cells > MAX_CELLS or work > MAX_WORK:
+            raise ModelFileError(f"its graph takes over {MAX_CELLS} values or {MAX_WORK} steps for one row")
+    return Derived(made, cells, work)
+
+
+def _known(name: str, values: Mapping[str, Rows | Constant]) -> Rows | Constant:
+    if name not in values:
+        raise ModelFileError(f"it takes {escaped(name)}, which nothing before it makes")
+    return values[name]
+
+
+def _read(call: _Call) -> int:
+    """Count the numbers that a node reads of a row, and the multiplications of a matrix product."""
+    return sum(
+        value.width if isinstance(value, Rows) else value.values.size if call.node.operator in _PRODUCTS else 0
+        for value in call.inputs
+    )
+
+
+def _operator(node: Node) -> _Operator:
+    operator = OPERATORS.get(node.operator)
+    if operator is None:
+        raise ModelFileError("an operator that linedge never writes")
+    if not operator.least <= len(node.inputs) <= operator.most:
+        raise ModelFileError(f"it has {len(node.inputs)} inputs")
+    for name, value in node.attributes.items():
+        if name not in operator.attributes or operator.attributes[name] not in {None, value}:
+            raise ModelFileError(f"its attribute {escaped(name)} is not as linedge writes it")
+    return operator
+
+
+def _results(operator: _Operator, call: _Call) -> list[Rows]:
+    if not any(isinstance(value, Rows) for value in call.inputs):
+        raise ModelFileError("it takes initializers alone")
+    results = operator.rule(call)
+    if len(results) != len(call.node.outputs):
+        raise ModelFileError(f"it has {len(call.node.outputs)} outputs")
+    if any(not 0 < result.width <= MAX_WIDTH for result in results):
+        raise ModelFileError(f"what it makes does not have 1 to {MAX_WIDTH} numbers a row")
+    return results
+
+
+# --- the rules ---
+
+
+def _common(values: Sequence[Rows | Constant], dtypes: frozenset[str]) -> Rows:
+    """Return what values make that are combined element by element, each repeated where it has one number."""
+    dtype = values[0].dtype
+    if dtype not in dtypes or any(value.dtype != dtype for value in values):
+        raise ModelFileError(f"it combines values of the types {', '.join(value.dtype for value in values)}")
+    return Rows(dtype, _broadcast(values))
+
+
+def _broadcast(values: Sequence[Rows | Constant]) -> tuple[int, ...]:
+    shapes = {value.shape for value in values if isinstance(value, Rows)}
+    rank = max(map(len, shapes))
+    if any(len(shape) != rank for shape in shapes):
+        raise ModelFileError("it combines values of several ranks")
+    shapes |= {_beside_rows(value, rank) for value in values if isinstance(value, Constant)}
+    if len(shapes) == 1:
+        return shapes.pop()
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ModelFileError(f"it combines values of the widths {', '.join(map(str, sorted(shapes)))}") from error
+
+
+def _beside_rows(constant: Constant, rank: int) -> tuple[int, ...]:
+    """Return the shape of a constant that stands beside each row alike."""
+    shape = constant.shape
+    if len(shape) > rank and shape[: len(shape) - rank] != (1,):
+        raise ModelFileError(f"the initializer {escaped(constant.name)} has the shape {shape}, not that of a row")
+    return shape[-rank:]
+
+
+def _arithmetic(call: _Call) -> list[Rows]:
+    return [_common(call.inputs, _FLOATS)]
+
+
+def _comparison(call: _Call) -> list[Rows]:
+    return [Rows("bool", _common(call.inputs, _FLOATS).shape)]
+
+
+def _logic(call: _Call) -> list[Rows]:
+    return [_common(call.inputs, frozenset({"bool"}))]
+
+
+def _identity(call: _Call) -> list[Rows]:
+    return [call.rows(0)]
+
+
+def _cast(call: _Call) -> list[Rows]:
+    to = call.node.attributes.get("to")
+    if not isinstance(to, int) or to not in _CASTS:
+        raise ModelFileError("it casts to a type that linedge never writes")
+    return [Rows(_CASTS[to], call.rows(0).shape)]
+
+
+def _where(call: _Call) -> list[Rows]:
+    if call.inputs[0].dtype != "bool":
+        raise ModelFileError(f"it chooses by {call.inputs[0].dtype}")
+    first, second = call.inputs[1:]
+    if first.dtype != second.dtype or first.dtype not in _FLOATS:
+        raise ModelFileError(f"it chooses between {first.dtype} and {second.dtype}")
+    return [Rows(first.dtype, _broadcast(call.inputs))]
+
+
+def _product(call: _Call) -> list[Rows]:
+    """MatMul and Gemm: rows (rows, k), then a matrix (k, n), then for Gemm what is added to each row."""
+    rows, matrix = call.table(0), call.matrix(1)
+    size, width = matrix.shape[::-1] if call.node.attributes.get("transB") else matrix.shape
+    if rows.dtype != matrix.dtype or rows.width != size:
+        raise ModelFileError(f"it multiplies {rows.width} columns of {rows.dtype} by {size} rows of {matrix.dtype}")
+    result = Rows(rows.dtype, (width,))
+    if len(call.inputs) > 2 and _common([result, call.inputs[2]], _FLOATS) != result:
+        raise ModelFileError("it adds more columns than it has")
+    return [result]
+
+
+def _concat(call: _Call) -> list[Rows]:
+    parts = [call.table(index) for index in range(len(call.inputs))]
+    if len({part.dtype for part in parts}) > 1 or _axis(call, 1) != 1:
+        raise ModelFileError("it does not join columns of one type")
+    return [Rows(parts[0].dtype, (sum(part.width for part in parts),))]
+
+
+def _gather(call: _Call) -> list[Rows]:
+    rows, indices = call.table(0), call.whole_numbers(1)
+    if _axis(call, 1) != 1 or not all(0 <= index < rows.width for index in indices):
+        raise ModelFileError(f"it takes what is none of {rows.width} columns")
+    return [Rows(rows.dtype, (len(indices),))]
+
+
+def _slice(call: _Call) -> list[Rows]:
+    rows = call.table(0)
+    starts, ends, axes, *steps = (call.whole_numbers(index) for index in range(1, len(call.inputs)))
+    if axes != [1] or len(starts) != 1 or len(ends) != 1 or steps not in ([], [[1]]):
+        raise ModelFileError("it does not take one range of columns")
+    return [Rows(rows.dtype, (len(range(*slice(starts[0], ends[0]).indices(rows.width))),))]
+
+
+def _split(call: _Call) -> list[Rows]:
+    rows = call.rows(0)
+    axis, parts = _axis(call, len(rows.shape)), len(call.node.outputs)
+    size = rows.shape[axis - 1]
+    sizes = call.whole_numbers(1) if len(call.inputs) > 1 else [size // parts] * parts
+    stated = {} if call.opset < SPLIT_STATES_NUMBER or len(call.inputs) > 1 else {"num_outputs": parts}
+    if min(sizes) < 1 or sum(sizes) != size or call.node.attributes != {"axis": axis, **stated}:
+        raise ModelFileError(f"it does not split {size} into {parts} parts as linedge does")
+    return [Rows(rows.dtype, (*rows.shape[: axis - 1], part, *rows.shape[axis:])) for part in sizes]
+
+
+def _axis(call: _Call, last: int) -> int:
+    axis = call.node.attributes.get("axis")
+    if not isinstance(axis, int) or not 1 <= axis <= last:
+        raise ModelFileError("its axis is none of its columns")
+    return axis
+
+
+def _unsqueeze(call: _Call) -> list[Rows]:
+    rows, axis = call.table(0), _axes(call, 2)
+    return [Rows(rows.dtype, (1, *rows.shape) if axis == 1 else (*rows.shape, 1))]
+
+
+def _squeeze(call: _Call) -> list[Rows]:
+    rows = call.rows(0)
+    axis = _axes(call, len(rows.shape))
+    if len(rows.shape) == 1 or rows.shape[axis - 1] != 1:
+        raise ModelFileError(f"it takes away the axis {axis} of {rows.shape}")
+    return [Rows(rows.dtype, (*rows.shape[: axis - 1], *rows.shape[axis:]))]
+
+
+def _axes(call: _Call, last: int) -> int:
+    axes = call.whole_numbers(1)
+    if len(axes) != 1 or not 1 <= axes[0] <= last:
+        raise ModelFileError("its axis is none of its columns")
+    return axes[0]
+
+
+def _reduce_sum(call: _Call) -> list[Rows]:
+    return _reduced(call, as_input=True)
+
+
+def _reduce_min(call: _Call) -> list[Rows]:
+    return _reduced(call, as_input=call.opset >= REDUCTION_TAKES_AXES)
+
+
+def _reduced(call: _Call, *, as_input: bool) -> list[Rows]:
+    """Return one number a row; the axes are an input from some opset on, an attribute before."""
+    rows = call.table(0)
+    if as_input != (len(call.inputs) == 2) or as_input == ("axes" in call.node.attributes):
+        raise ModelFileError(f"its axes are not where opset {call.opset} has them")
+    axes = tuple(call.whole_numbers(1)) if as_input else call.node.attributes["axes"]
+    if rows.dtype not in _FLOATS or axes != (1,):
+        raise ModelFileError("it does not reduce numbers along the columns")
+    return [Rows(rows.dtype, (1,))]
+
+
+_PRODUCTS = frozenset({"Gemm", "MatMul"})
+_MANY = 1 << 13
+SPLIT_STATES_NUMBER = 18
+REDUCTION_TAKES_AXES = 18
+
+OPERATORS: Mapping[str, _Operator] = {
+    "Add": _Operator(_arithmetic, 2, 2),
+    "And": _Operator(_logic, 2, 2),
+    "Cast": _Operator(_cast, 1, 1, {"to": None}),
+    "Concat": _Operator(_concat, 1, _MANY, {"axis": None}),
+    "Div": _Operator(_arithmetic, 2, 2),
+    "Equal": _Operator(_comparison, 2, 2),
+    "Gather": _Operator(_gather, 2, 2, {"axis": None}),
+    "Gemm": _Operator(_product, 2, 3, {"transA": 0, "transB": None}),
+    "Greater": _Operator(_comparison, 2, 2),
+    "GreaterOrEqual": _Operator(_comparison, 2, 2),
+    "Identity": _Operator(_identity, 1, 1),
+    "IsNaN": _Operator(_comparison, 1, 1),
+    "Less": _Operator(_comparison, 2, 2),
+    "LessOrEqual": _Operator(_comparison, 2, 2),
+    "MatMul": _Operator(_product, 2, 2),
+    "Mul": _Operator(_arithmetic, 2, 2),
+    "Not": _Operator(_logic, 1, 1),
+    "Or": _Operator(_logic, 2, 2),
+    "ReduceMin": _Operator(_reduce_min, 1, 2, {"axes": None, "keepdims": 1}),
+    "ReduceSum": _Operator(_reduce_sum, 2, 2, {"keepdims": 1}),
+    "Slice": _Operator(_slice, 4, 5),
+    "Split": _Operator(_split, 1, 2, {"axis": None, "num_outputs": None}),
+    "Sqrt": _Operator(_arithmetic, 1, 1),
+    "Squeeze": _Operator(_squeeze, 2, 2),
+    "Sub": _Operator(_arithmetic, 2, 2),
+    "Unsqueeze": _Operator(_unsqueeze, 2, 2),
+    "Where": _Operator(_where, 3, 3),
+}

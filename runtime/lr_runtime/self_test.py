@@ -1,0 +1,90 @@
+"""A model on this machine and engine, held against the golden rows that it carries."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_runtime.errors import CheckFailedError, escaped
+from lr_runtime.session import ENGINE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.predictor import Predictor
+
+EQUAL_BITS: tuple[Precision, ...] = ("exact",)
+"""The precisions at which every engine gives the golden outputs themselves; at the others, the stated bound holds."""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What held.
+
+    Attributes:
+        rows: how many golden rows were run.
+        worst_error: per output, the largest distance to a golden output, in the output's unit.
+        allowed: per output, what it may be; 0 where equal bits are asked for.
+    """
+
+    engine: str
+    rows: int
+    worst_error: tuple[float, ...]
+    allowed: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+
+def self_test(predictor: Predictor) -> SelfTest:
+    """Run the golden rows alone and together.
+
+    A golden output is the exact one, rounded to the output's dtype: where the bound is what is promised, half a step of
+    that dtype comes on top.
+
+    Raises:
+        CheckFailedError: the model has no golden rows, or an output is not what it has to be.
+    """
+    contract = predictor.contract
+    if not contract.golden_rows:
+        raise CheckFailedError("the model carries no golden rows, so nothing shows whether this machine runs it right")
+    x, golden = _golden(contract)
+    allowed = _allowed(contract, golden)
+    worst = np.zeros(golden.shape[1])
+    for rows in (slice(None), *(slice(row, row + 1) for row in range(len(x)))):
+        error = np.abs(predictor.predict(x[rows]).values.astype(np.float64) - golden[rows])
+        if not (error <= allowed[rows]).all():
+            raise _failure(contract, x[rows], error, allowed[rows])
+        worst = np.maximum(worst, error.max(axis=0))
+    return SelfTest(ENGINE, len(x), tuple(worst.tolist()), tuple(allowed.max(axis=0).tolist()))
+
+
+def _golden(contract: Contract) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the golden rows' x (rows, columns), NaN where a value is missing, and y (rows, outputs)."""
+    x = [[np.nan if value is None else value for value in row.x] for row in contract.golden_rows]
+    return np.array(x, dtype=np.float64), np.array([row.y for row in contract.golden_rows], dtype=np.float64)
+
+
+def _allowed(contract: Contract, golden: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each output may be from its golden one, (rows, outputs)."""
+    if contract.precision in EQUAL_BITS or contract.bound is None:
+        return np.zeros_like(golden)
+    half_step = np.spacing(np.abs(golden).astype(contract.output_dtype)).astype(np.float64) / 2
+    allowed: NDArray[np.float64] = np.array(contract.bound) + half_step
+    return allowed
+
+
+def _failure(
+    contract: Contract, x: NDArray[np.float64], error: NDArray[np.float64], allowed: NDArray[np.float64]
+) -> CheckFailedError:
+    row, output = np.argwhere(~(error <= allowed))[0]
+    wanted = f"stay within {allowed[row, output]:.3g}" if allowed[row, output] else "be equal"
+    name = escaped(contract.output_names[output])
+    return CheckFailedError(
+        f"{ENGINE} on this machine is {error[row, output]:.3g} from the golden {name} "
+        f"at x = {x[row].tolist()!r:.200}; it has to {wanted}. Do not use this file here"
+    )

@@ -1,0 +1,167 @@
+"""The same bits everywhere: `portable` in every engine of every format that has it, also in a browser's runtime.
+
+ONNX Runtime Web runs under node where LINEDGE_ORT_WEB names the folder of its npm package:
+
+    npm install onnxruntime-web && LINEDGE_ORT_WEB=node_modules/onnxruntime-web pytest tests/export/test_bits.py
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lr_export.arithmetic import distance_to_tie, nearest
+from lr_export.blueprint import Blueprint
+from lr_export.bound import ForwardError
+from lr_export.choices import CHOICES, that_have
+from lr_export.formats import FORMATS, eager
+from lr_export.graph import onnx_bytes
+from lr_export.toolchain import Driver
+from lr_runtime import Column, Contract, Output
+from lr_runtime.checkpoint import Checkpoint
+from lr_runtime.session import Session
+from lr_runtime.terms import Term
+from tests.conftest import CHECKPOINTS
+from tests.export.straight_line import evaluated, same_bits
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from lr_export.choices import FormatName
+    from lr_runtime.contract import Precision
+
+
+def with_everything() -> Checkpoint:
+    """Return a checkpoint with powers, categories, missing values of either policy, origins and two outputs."""
+    columns = (
+        Column("t", -3.0, 3.0, missing="mean"),
+        Column("site", 0.0, 2.0, kind="category", categories=("A", "B", "C"), missing="mean"),
+        Column("p", 1000.0, 1030.0, missing="indicator"),
+        Column("v", 0.0, 9.0),
+        Column("level", 0.0, 1.0, kind="category", categories=("high", "low")),
+    )
+    terms = (
+        *(Term(0), Term(0, power=2), Term(0, power=3), Term(1, category=1), Term(1, category=2)),
+        *(Term(2), Term(2, missing=True), Term(3), Term(4, category=1)),
+    )
+    weight = np.random.default_rng(20).normal(size=(2, len(terms)))
+    outputs = (Output("y1", 0.9, 1.0), Output("y2", 0.9, 1.0))
+    contract = Contract(columns=columns, outputs=outputs, rows=40, linedge="0.1.0")
+    origin, scale = np.array([0.5, 0.0, 1016.0, 0.0, 0.0]), np.array([2.0, 1.0, 8.0, 1.0, 1.0])
+    fill = np.array([0.1, 0.0, 1013.25, 0.0, 0.0])
+    return Checkpoint(contract, weight, np.array([0.3, -7.0]), origin, scale, fill, terms)
+
+
+MODELS = {
+    "everything": with_everything,
+    **{name: CHECKPOINTS[name] for name in ("ten columns", "two outputs", "cancelling", "scales")},
+}
+ROWS = 2000
+
+
+@cache
+def blueprint_of(name: str, precision: Precision) -> Blueprint:
+    return Blueprint.of(MODELS[name](), precision)
+
+
+@cache
+def rows_of(name: str) -> NDArray[np.float32]:
+    """Return rows in the training box: categories as indices, missing values where the column allows them."""
+    random, columns = np.random.default_rng(6), MODELS[name]().contract.columns
+    drawn = []
+    for column in columns:
+        values = random.uniform(column.minimum, column.maximum, ROWS).astype(np.float32)
+        values = random.integers(0, len(column.categories), ROWS).astype(np.float32) if column.categories else values
+        missing = (random.uniform(size=ROWS) < 0.2) & (column.missing != "error")
+        drawn.append(np.where(missing, np.float32(np.nan), values))
+    return np.column_stack(drawn)
+
+
+def engines(name: str, precision: Precision) -> dict[str, Any]:
+    """Return every engine of every format that has the precision, and eager PyTorch."""
+    blueprint = blueprint_of(name, precision)
+    found: dict[str, Any] = {"eager torch": eager(blueprint.program)}
+    for format_name in that_have(precision):
+        content = FORMATS[format_name].build(blueprint.program, blueprint.contract)
+        opened = FORMATS[format_name].reopen(content, blueprint.program)
+        found |= {f"{format_name}: {engine}": run for engine, run in opened.engines.items()}
+    return found
+
+
+def _absent() -> list[FormatName]:
+    """Return the formats that nothing on this machine runs."""
+    return [name for name, choice in CHOICES.items() if choice.tool is not None and choice.tool.path() is None]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_portable_gives_the_same_bits_in_every_engine(name: str) -> None:
+    found, x = engines(name, "portable"), rows_of(name)
+    # ONNX Runtime, the reference evaluator and eager PyTorch are always here.
+    assert len(found) == 5 - len(_absent())
+    expected = evaluated(blueprint_of(name, "portable").program, x)["y"]
+    assert np.isfinite(expected).all()
+    assert [engine for engine, run in found.items() if not same_bits(run(x)["y"], expected)] == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_exact_is_correctly_rounded_in_every_format(name: str) -> None:
+    found, x = engines(name, "exact"), rows_of(name)[:300]
+    assert len(found) == 7 - len(_absent())
+    blueprint = blueprint_of(name, "exact")
+    error = ForwardError.of(blueprint.checkpoint, blueprint.numbers)
+    design = error.exact.design(x)
+    exact, margins = error.exact.outputs(design).fractions(), error.before_rounding(design).fractions()
+    got = {engine: run(x)["y"].ravel() for engine, run in found.items()}
+    decided = 0
+    for place, (value, margin) in enumerate(zip(exact, margins, strict=True)):
+        correct = nearest(value, "float32")
+        if distance_to_tie(value, correct) > margin:
+            decided += 1
+            assert [engine for engine, y in got.items() if y[place] != correct] == []
+    assert decided > len(exact) / 2
+
+
+# --- ONNX Runtime Web ---
+
+WEB = os.environ.get("LINEDGE_ORT_WEB", "")
+_WEB_DRIVER = """
+import { readFileSync, writeFileSync } from "node:fs";
+import * as ort from "BUNDLE";
+ort.env.wasm.numThreads = 1;
+const given = readFileSync(0);
+const x = new Float32Array(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
+const session = await ort.InferenceSession.create(readFileSync("model.onnx"));
+const results = await session.run({ x: new ort.Tensor("float32", x, [x.length / COLUMNS, COLUMNS]) });
+writeFileSync(1, results.y.data);
+"""
+
+
+def _on_the_web(content: bytes, name: str) -> Driver:
+    """Return ONNX Runtime Web, under node, on an ONNX file."""
+    bundle = Path(WEB, "dist", "ort.wasm.min.mjs").resolve(strict=True).as_uri()
+    program = blueprint_of(name, "exact").program
+    source = _WEB_DRIVER.replace("BUNDLE", bundle).replace("COLUMNS", str(program.x.width))
+    node = CHOICES["js"].tool
+    assert node is not None
+    files = {"model.onnx": content, "driver.mjs": source.encode()}
+    return Driver(program, files, run=(node.path() or "node", "driver.mjs"))
+
+
+@pytest.mark.skipif(not WEB, reason="LINEDGE_ORT_WEB names no folder of the npm package onnxruntime-web")
+@pytest.mark.skipif("js" in _absent(), reason="no node on PATH")
+@pytest.mark.parametrize("precision", ["exact", "portable"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_page_gets_the_bits_that_the_runtime_gives(name: str, precision: Precision) -> None:
+    blueprint = blueprint_of(name, precision)
+    content = onnx_bytes(blueprint.program, blueprint.contract)
+    x, session = rows_of(name), Session(content)
+    run = _on_the_web(content, name)
+    for rows in (0, 1, ROWS):
+        assert same_bits(run(x[:rows])["y"], session.run(x[:rows]))

@@ -1,0 +1,249 @@
+"""The table of formats: every pair that it has, every pair that it has not, and what is there when a tool is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lr_export import export
+from lr_export.blueprint import Blueprint
+from lr_export.certificate import certify
+from lr_export.choices import CHOICES, SUFFIXES, check_pair, that_have
+from lr_export.cli import main
+from lr_export.errors import MissingToolError
+from lr_export.formats import FORMATS
+from lr_runtime.artefact import KINDS, Artefact
+from lr_runtime.contract import PRECISIONS, RESULTS
+from lr_runtime.errors import CheckFailedError, OptionError
+from tests.conftest import ROOT, checkpoint_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result as Done
+
+    from lr_export.choices import FormatName
+    from lr_runtime.contract import Precision, Result
+
+CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
+FORMAT_NAMES: list[FormatName] = list(CHOICES)
+PAIRS = list(product(FORMAT_NAMES, PRECISIONS))
+HAD = [(name, precision) for name, precision in PAIRS if precision in CHOICES[name].precisions]
+WITH_TOOLS: list[FormatName] = [name for name in FORMAT_NAMES if CHOICES[name].tool is not None]
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the checkpoint, and in it."""
+    CHECKPOINT.save(tmp_path / "m.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def no_tools(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty")))
+
+
+def ran(*arguments: str) -> Done:
+    return CliRunner().invoke(main, ["m.safetensors", *arguments])
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"m.safetensors"}
+
+
+def _present(name: FormatName) -> bool:
+    tool = CHOICES[name].tool
+    return tool is None or tool.path() is not None
+
+
+def test_every_format_is_written_and_read_back_somewhere() -> None:
+    assert list(FORMATS) == FORMAT_NAMES
+    assert len(set(SUFFIXES.values())) == len(SUFFIXES)
+    assert {precision for _, precision in HAD} == set(PRECISIONS)
+    # As the design has them.
+    assert [name for name in FORMAT_NAMES if "portable" in CHOICES[name].precisions] == ["onnx", "c", "js"]
+    assert [name for name in FORMAT_NAMES if "y_lower" in CHOICES[name].results] == ["onnx", "c", "js"]
+
+
+@pytest.mark.parametrize(("name", "precision"), HAD)
+def test_a_pair_that_a_format_has(name: FormatName, precision: Precision, tmp_path: Path) -> None:
+    if not _present(name):
+        pytest.skip(f"nothing here runs {name}")
+    target = tmp_path / "model"
+    certificate = export(CHECKPOINT, target, format=name, precision=precision)
+    assert (certificate.format, certificate.precision, certificate.not_run) == (name, precision, None)
+    assert len(certificate.engines) == (3 if name == "onnx" else 2)
+    read = Artefact.load(target)
+    assert (read.kind, read.contract.precision, read.sha256) == (name, precision, certificate.sha256)
+
+
+@pytest.mark.parametrize(("name", "precision"), [pair for pair in PAIRS if pair not in HAD])
+def test_a_pair_that_a_format_has_not_is_wrong_usage(name: FormatName, precision: Precision, saved: Path) -> None:
+    done = ran("--format", name, "--precision", precision)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"lr-export: the format {name} has no precision {precision}; it has exact, ")
+    assert done.stderr.endswith(f"Formats with {precision}: {', '.join(that_have(precision))}\n")
+    assert names(saved) == set()
+    with pytest.raises(OptionError):
+        export(CHECKPOINT, saved / "model", format=name, precision=precision)
+
+
+@pytest.mark.parametrize(("name", "result"), list(product(FORMAT_NAMES, RESULTS)))
+def test_results_that_a_format_cannot_give(name: FormatName, result: Result) -> None:
+    if result in CHOICES[name].results:
+        check_pair(name, "exact", ("y", result))
+    else:
+        with pytest.raises(OptionError, match=f"{name} cannot give {result}. Formats that can: onnx, c, js"):
+            check_pair(name, "exact", ("y", result))
+
+
+needs_tools = pytest.mark.skipif(not all(map(_present, WITH_TOOLS)), reason="no C compiler or no node on PATH")
+
+
+@needs_tools
+@pytest.mark.parametrize("precision", ["float32", "portable"])
+def test_all_formats_that_have_a_precision(precision: Precision, saved: Path) -> None:
+    done = ran("--format", "all", "--precision", precision)
+    assert done.exit_code == 0
+    assert names(saved) == {f"m{SUFFIXES[name]}" for name in that_have(precision)}
+    assert done.stdout.count("verified: ") == len(that_have(precision))
+    for name in that_have(precision):
+        assert f"wrote m{SUFFIXES[name]}\n" in done.stderr
+        assert Artefact.load(saved / f"m{SUFFIXES[name]}").kind == name
+
+
+@needs_tools
+def test_all_into_a_folder_as_one_json_object(saved: Path) -> None:
+    (saved / "out").mkdir()
+    done = ran("--format", "all", "--precision", "portable", "-o", "out", "--json", "--quiet")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [artefact["format"] for artefact in json.loads(done.stdout)["artefacts"]] == that_have("portable")
+    assert names(saved / "out") == {"m.onnx", "m.h", "m.mjs"}
+    assert names(saved) == {"out"}
+
+
+def test_all_needs_a_folder_that_is_there(saved: Path) -> None:
+    assert ran("--format", "all", "-o", "-").exit_code == 2
+    done = ran("--format", "all", "--precision", "float32", "-o", "nowhere")
+    assert done.exit_code == 1
+    assert 'the folder "nowhere" cannot be written' in done.stderr
+    assert names(saved) == set()
+
+
+# --- where a compiler or an interpreter is absent ---
+
+
+@pytest.mark.usefixtures("no_tools")
+@pytest.mark.parametrize("name", [*WITH_TOOLS, "all"])
+def test_what_nothing_runs_is_not_written(name: str, saved: Path) -> None:
+    (saved / "m.h").write_text("an old file")
+    done = ran("--format", name)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr.count("\n") == 1
+    for tool in [CHOICES[asked].tool for asked in WITH_TOOLS if name in {asked, "all"}]:
+        assert tool is not None
+        assert tool.what in done.stderr
+        assert tool.install in done.stderr
+    assert "--unverified" in done.stderr
+    assert names(saved) == {"m.h"}
+    assert (saved / "m.h").read_text() == "an old file"
+
+
+@pytest.mark.usefixtures("no_tools")
+@pytest.mark.parametrize("name", WITH_TOOLS)
+def test_unverified_says_that_it_was_not_run(name: FormatName, saved: Path) -> None:
+    tool = CHOICES[name].tool
+    assert tool is not None
+    done = ran("--format", name, "--unverified")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"unverified: NOT RUN, for want of {tool.what}")
+    assert "\nverified: " not in done.stdout
+    assert json.loads(ran("--format", name, "--unverified", "--json").stdout)["not_run"] == tool.what
+    assert Artefact.load(saved / f"m{SUFFIXES[name]}").kind == name
+
+
+@pytest.mark.usefixtures("no_tools")
+@pytest.mark.parametrize("name", WITH_TOOLS)
+def test_unverified_still_reads_the_numbers_back(name: FormatName) -> None:
+    blueprint = Blueprint.of(CHECKPOINT)
+    content = FORMATS[name].build(blueprint.program, blueprint.contract)
+    certify(content, blueprint, name, unverified=True)
+    with pytest.raises(MissingToolError):
+        certify(content, blueprint, name)
+    other = Blueprint.of(checkpoint_of([[np.nextafter(1 / 3, 1), -2.5]], 0.1, origin=[1004.0, 0.0]))
+    changed = FORMATS[name].build(other.program, blueprint.contract)
+    with pytest.raises(CheckFailedError, match="the weight in the file as written"):
+        certify(changed, blueprint, name, unverified=True)
+
+
+@needs_tools
+def test_unverified_runs_what_can_be_run(saved: Path) -> None:
+    done = ran("--format", "js", "--unverified")
+    assert done.stdout.startswith("verified: ")
+    assert "  node v" in done.stdout
+    assert names(saved) == {"m.mjs"}
+
+
+# --- the same bytes ---
+
+SECOND_PROCESS = """
+import sys
+from lr_export import export
+from lr_export.choices import SUFFIXES
+for name in reversed(SUFFIXES):
+    export(sys.argv[1], "model" + SUFFIXES[name], format=name, unverified=True)
+"""
+
+
+def test_another_process_writes_the_same_bytes_in_every_format(saved: Path) -> None:
+    there = saved / "there"
+    there.mkdir()
+    elsewhere = {**os.environ, "HOME": str(there), "USER": "someone", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", SECOND_PROCESS, str(saved / "m.safetensors")]
+    subprocess.run(command, cwd=there, env=elsewhere, check=True)
+    for name in FORMAT_NAMES:
+        # torch names what it traces by what it traced before.
+        export(checkpoint_of([[1.0]], 2.0), saved / "before", format=name, unverified=True)
+        export(CHECKPOINT, saved / "qqq", format=name, unverified=True)
+        content = (saved / "qqq").read_bytes()
+        assert content == (there / f"model{SUFFIXES[name]}").read_bytes(), name
+        places = (str(ROOT), str(saved), sys.prefix, "site-packages", "export/lr_export", "stack_trace", "qqq")
+        assert [place for place in places if place.encode() in content] == [], name
+
+
+# --- the document ---
+
+DOCUMENT = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+
+
+def test_the_document_has_the_table() -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCUMENT.splitlines() if line[:1] == "|"]
+    start = next(place for place, row in enumerate(rows) if row[0] == "format")
+    for name, row in zip(FORMAT_NAMES, rows[start + 2 :], strict=False):
+        choice = CHOICES[name]
+        tool = f" ({', '.join(choice.tool.names[:-1])} or {choice.tool.names[-1]})" if choice.tool else ""
+        assert row == [
+            name,
+            KINDS[name],
+            choice.suffix,
+            ", ".join(choice.precisions),
+            ", ".join(choice.results),
+            choice.engine + tool.replace("( or ", "("),
+        ]
+
+
+def test_the_document_says_what_is_not_offered() -> None:
+    text = re.sub(r"\s+", " ", DOCUMENT)
+    for words in ("| 899 | 2.4 % error", "| 1,864 |", "| 1.5 MB |", "armv7", "musl", "LINEDGE_ORT_WEB"):
+        assert words in text
