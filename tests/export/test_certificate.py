@@ -308,7 +308,7 @@ PROGRAMS: dict[str, Callable[[Program], Program]] = {
 }
 
 
-@in_both_formats
+@in_every_format
 @pytest.mark.parametrize("precision", ["exact", "float32"])
 @pytest.mark.parametrize("fault", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_wrong_step_among_powers_categories_and_missing_values(
@@ -332,7 +332,7 @@ def _contract_with_other_categories(contract: Contract) -> Contract:
     return replace(contract, columns=tuple(columns))
 
 
-@in_both_formats
+@in_every_format
 def test_a_contract_with_the_categories_in_another_order(
     format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
