@@ -53,7 +53,7 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
     """
     threads = threads or os.cpu_count() or 1
     waiting: deque[Future[T]] = deque()
-    with _one_thread_a_product(), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         for block in blocks:
             waiting.append(pool.submit(work, block))
             if len(waiting) >= 2 * threads:
@@ -63,7 +63,8 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
 
 @contextmanager
-def _one_thread_a_product() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Have torch compute on one thread while the block runs: small products are slower on more."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -54,12 +54,14 @@ class Solved:
         design: the model's terms.
         normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
         is_extended: which of the two.
+        offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
     """
 
     design: Design
     normal: Normal
     solution: Solution
     is_extended: bool
+    offsets: tuple[float, ...] = ()
 
     def weights(self) -> list[list[Fraction]]:
         """Return the weights (outputs, terms) before rounding."""
@@ -67,7 +69,10 @@ class Solved:
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
     def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
-        """Return, per output, the mean of y minus the weights times the means of the terms; 0 without intercept."""
+        """Return, per output, the mean of y minus the weights times the means of the terms, plus the offset.
+
+        0 without intercept.
+        """
         if not self.normal.intercept:
             return [Fraction(0)] * len(weights)
         means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
@@ -77,7 +82,8 @@ class Solved:
                     means[index] -= Fraction(self.design.origin[column])
         terms = len(self.design.terms)
         explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
-        return [mean - part for mean, part in zip(means[terms:], explained, strict=True)]
+        offsets = map(Fraction, self.offsets or [0.0] * len(weights))
+        return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
 
 
 def solve_with_passes(
