@@ -2,8 +2,8 @@
 
 A step along the gradient takes as long as the columns' condition number squared is large. From the moments, which one
 pass has given, that is taken out before the first step: with R = L L^T the correlation matrix, or R plus the ridge
-penalty, the columns L^-1 D^-1 (x - mean) have the unit matrix as their curvature. The optimum is the same point, whatever
-the coordinates; rounding in L changes the path to it and not where it is. A lasso penalty acts on each column apart, so
+penalty, the columns L^-1 D^-1 (x - mean) have the unit matrix as their curvature. The optimum is the same point in
+any coordinates; rounding in L changes the path to it and not where it is. A lasso penalty acts on each column apart, so
 its proximal steps need the columns themselves, at unit deviation only.
 """
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Rows in coordinates: 1 (with an intercept), the columns' coordinates, the targets, the weight (where there is one).
+    """Rows in coordinates: 1 (with an intercept), the columns' coordinates, the targets, the weight (if any).
 
     Attributes:
         mean: float64 (terms + outputs,), what is subtracted; 0 without intercept.
         mean_low: float64 (terms + outputs,), what `mean` rounds away.
-        sd: float64 (terms,), the standard deviations, or the root mean squares without intercept; 1 of left-out columns.
+        sd: float64 (terms,), the standard deviations, or the root mean squares without intercept; 1 if left out.
         scale: float64 (outputs,), those of the targets.
         kept: bool (terms,), the columns that take part.
         mixing: float64 (kept, kept), B: the weights on the columns at unit deviation are B times the coordinates'.

@@ -1,4 +1,4 @@
-"""What a descent is asked to do, and the cycle that does it: epoch after epoch until it is converged or told to stop."""
+"""What a descent is asked to do, and the cycle that does it: epoch after epoch until it has converged or must stop."""
 
 from __future__ import annotations
 
@@ -84,18 +84,18 @@ class Descent:
         self._check_ranges()
 
     def _check_ranges(self) -> None:
-        between = "a number between 0 and 1"
-        for option, value, fits, expected in (
-            ("--delta", self.delta, lambda v: 0 < v < np.inf, "a positive number"),
-            ("--quantile", self.quantile, lambda v: 0 < v < 1, between),
-            ("--validation", self.validation, lambda v: 0 < v < 1, between),
-            ("--lr", self.lr, lambda v: 0 < v < np.inf, "a positive number"),
-            ("--momentum", self.momentum, lambda v: 0 <= v < 1, "0, or a number below 1"),
-            ("--batch-size", self.batch_size, lambda v: v >= 1, "1 or more"),
-            ("--epochs", self.epochs, lambda v: v >= 0, "0 or more"),
-            ("--patience", self.patience, lambda v: v >= 1, "1 or more"),
+        inf, share = np.inf, "a number between 0 and 1"
+        for option, value, low, high, expected in (
+            ("--delta", self.delta, 0, inf, "a positive number"),
+            ("--quantile", self.quantile, 0, 1, share),
+            ("--validation", self.validation, 0, 1, share),
+            ("--lr", self.lr, 0, inf, "a positive number"),
+            ("--momentum", self.momentum or None, 0, 1, "0, or a number below 1"),
+            ("--batch-size", self.batch_size, 0, inf, "1 or more"),
+            ("--epochs", self.epochs, -1, inf, "0 or more"),
+            ("--patience", self.patience, 0, inf, "1 or more"),
         ):
-            if value is not None and not fits(value):
+            if value is not None and not low < value < high:
                 raise OptionError(f"{option} takes {expected}, not {value:g}")
 
     @property
@@ -122,7 +122,8 @@ class Epoch:
     """What an epoch came to.
 
     `loss` is the objective in the units of the data, summed over the targets, at the epoch's start or, with batches, on
-    its way; `validation` the mean loss on the rows held out; `gradient` the gradient's norm where all rows gave it.
+    its way; `validation` the mean loss on the rows held out; `gradient` the gradient's norm where all rows gave it;
+    `lr` the learning rate of its last step; `rows` how many it went through.
     """
 
     number: int
@@ -130,18 +131,25 @@ class Epoch:
     validation: float | None = None
     gradient: float | None = None
     lr: float | None = None
+    rows: int = 0
 
 
 class Stepper(Protocol):
     """A way to take an epoch's steps.
 
     Attributes:
+        objective: over all rows.
         at: float64 (outputs, size), where it stands.
         is_done: whether it has converged, or can come no nearer.
     """
 
-    at: Array
+    objective: Objective
     is_done: bool
+
+    @property
+    def at(self) -> Array:
+        """Where it stands."""
+        ...
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
         """Take an epoch, calling `pause` wherever `state` is whole."""
@@ -202,7 +210,7 @@ class Cycle:
             self.number += 1
             if self.validation is not None:
                 epoch = replace(epoch, validation=self._validate(self.validation))
-            self.report(replace(epoch, number=self.number))
+            self.report(replace(epoch, number=self.number, rows=self.stepper.objective.store.rows))
 
     @property
     def is_over(self) -> bool:

@@ -37,6 +37,7 @@ _EPS = 1e-30
 _LAST = 1e-12
 _LAST_OF_BATCHES = 1e-3
 
+
 def learning_rate(options: Descent, objective: Objective) -> float:
     """Return the one that was asked for, or the one that the data's curvature allows.
 
@@ -96,7 +97,8 @@ class FirstOrder:
         self._slopes = torch.zeros_like(self._plane)
         size = objective.coordinates.size
         self._weights = self._plane[:, :size]
-        self._weights.grad = self._slopes[:, :size]
+        self._gradient = self._slopes[:, :size]
+        self._weights.grad = self._gradient
         self._optimizer = _optimizer(options, self._weights, self.rate.start)
         self._intercept = int(objective.coordinates.intercept)
         self._l1 = torch.from_numpy(objective.penalties.l1[:, None]).to(self._plane.device)
@@ -145,7 +147,7 @@ class Whole(FirstOrder):
         if not self.objective.loss.has_corner and norm <= TOLERANCE:
             self.is_done = True
             return Epoch(number, loss, gradient=norm, lr=rate)
-        self._slopes[:, : gradient.shape[1]] = torch.from_numpy(gradient)
+        self._gradient.copy_(torch.from_numpy(gradient))
         with torch.no_grad():
             self._optimizer.step()
             if self._has_l1:
@@ -188,7 +190,7 @@ class Batches(FirstOrder):
         with torch.no_grad():
             for buffer in store.shuffled(batch, self.options.seed, number, skip=self._done):
                 self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
-                for rows, error in zip(buffer.split(batch), self._errors.split(batch), strict=True):
+                for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
                     rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
                     self._step(rows, error)
                     if self._has_l1:
@@ -209,7 +211,7 @@ class Batches(FirstOrder):
         torch.addmm(self._slopes, slopes.T, rows, beta=0, alpha=1 / len(rows), out=self._slopes)
         if self._ridge is not None:
             weights = self._weights[:, self._intercept :]
-            self._weights.grad[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
+            self._gradient[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
         self._optimizer.step()
 
     def _loss(self, rows: int) -> float:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
 from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
-from lr_trainer.describing import Source, columns_of, describe, term_names
 from lr_trainer.descending import check, descend
+from lr_trainer.describing import Source, columns_of, describe, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments

@@ -73,15 +73,16 @@ class Loss:
         """Return it for errors in units of `scale` (outputs,): its bounds where it is quadratic are in that unit."""
         return self if self.has_corner else replace(self, low=self.low / scale, high=self.high / scale)
 
-    def slope(self, error: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    def slope(self, error: torch.Tensor) -> torch.Tensor:
         """Return rho'(error), float64 (rows, outputs); in a corner the middle of the slopes that it has there."""
         low, high = self._bounds(error)
         if self.has_corner:
-            return torch.sign(error, out=out).mul_((high - low) / 2).add_((high + low) / 2)
+            slopes: torch.Tensor = torch.sign(error).mul_((high - low) / 2).add_((high + low) / 2)
+            return slopes
         scaled = error if self.softness == 1 else error / self.softness
         if np.isinf(self.high).all():
-            return scaled if out is None else out.copy_(scaled)
-        return torch.clamp(scaled, low, high, out=out)
+            return scaled
+        return torch.clamp(scaled, low, high)
 
     def value(self, error: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
         """Return rho(error), float64 (rows, outputs), from the slope there."""

@@ -110,7 +110,8 @@ class Objective:
     def value(self, at: Array) -> Array:
         """Return F, float64 (outputs,), for `at` (outputs, size)."""
         unit = self.coordinates.unit(at)
-        return self.mean_loss(at) + np.abs(unit).sum(axis=1) * self.penalties.l1 + self._ridge(unit)
+        lasso, ridge = np.abs(unit).sum(axis=1), (unit**2).sum(axis=1)
+        return np.asarray(self.mean_loss(at) + self.penalties.l1 * lasso + self.penalties.l2 / 2 * ridge)
 
     def mean_loss(self, at: Array) -> Array:
         """Return the mean loss alone, float64 (outputs,)."""
@@ -125,7 +126,7 @@ class Objective:
     def errors(self, at: Array) -> Callable[[], Iterator[Array]]:
         """Return what gives the errors (rows, outputs) in blocks, in units of the targets' deviations, once a call."""
         plane = self._plane(at)
-        return lambda: ((block @ plane).cpu().numpy() for block in self.store.blocks())
+        return lambda: (np.asarray((block @ plane).cpu().numpy()) for block in self.store.blocks())
 
     def gradient(self, at: Array, softness: float) -> Array:
         """Return the gradient (outputs, size) of F softened by that much, where it has corners."""
@@ -239,9 +240,6 @@ class Objective:
             yield from map(part, self.store.blocks())
         else:
             yield from over_blocks(part, self.store.blocks())
-
-    def _ridge(self, unit: Array) -> Array:
-        return np.asarray(self.penalties.l2 / 2 * (unit**2).sum(axis=1))
 
     def _lasso(self, softness: float) -> Loss:
         return Loss(-self.penalties.l1, self.penalties.l1, softness)

@@ -129,7 +129,7 @@ class QuasiNewton:
             return change
 
         with torch.no_grad():
-            self._optimizer.step(closure)  # type: ignore[arg-type]
+            self._optimizer.step(closure)  # type: ignore[no-untyped-call]
         _, gradient = found.get(self._weights.numpy().tobytes()) or self.objective.change(self.at, start, self.softness)
         norm = float(np.linalg.norm(gradient))
         stands = bool((self.at == start).all())

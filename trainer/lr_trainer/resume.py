@@ -130,10 +130,9 @@ def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     """Return JSON values, the tensors put aside under numbers."""
     if isinstance(value, torch.Tensor | np.ndarray):
         name = str(len(tensors))
-        is_array = isinstance(value, np.ndarray)
-        tensor = torch.from_numpy(value) if is_array else value.detach().cpu()
-        tensors[name] = tensor.clone().contiguous()
-        return {_ARRAY if is_array else _TENSOR: name}
+        tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
+        tensors[name] = tensor.detach().cpu().clone().contiguous()
+        return {_TENSOR if isinstance(value, torch.Tensor) else _ARRAY: name}
     if isinstance(value, dict):
         return {"dict": {str(key): _packed(each, tensors) for key, each in value.items()}}
     if isinstance(value, list | tuple):

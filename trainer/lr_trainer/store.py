@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lr_runtime.errors import UnusableFileError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -46,24 +48,36 @@ class Store:
         self.rows = 0
         self.device = device
         self._file = None
-        hashed, parts, size = hashlib.sha256(), [], 0
+        parts: list[NDArray[np.float64]] = []
+        hashed, size = hashlib.sha256(), 0
         for block in blocks:
             array = np.ascontiguousarray(block.cpu().numpy())
-            hashed.update(array)
+            hashed.update(array.data)
             self.rows += len(array)
             size += array.nbytes
             if self._file is None and size > held:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the rows are
                 for part in parts:
-                    self._file.write(part)
+                    self._append(part)
                 parts = []
             if self._file is None:
                 parts.append(array)
             else:
-                self._file.write(array)
+                self._append(array)
         self.digest = hashed.hexdigest()
         whole = np.concatenate(parts) if parts else np.empty((0, width))
         self._held = torch.from_numpy(whole).to(device) if self._file is None else None
+
+    def _append(self, array: NDArray[np.float64]) -> None:
+        assert self._file is not None
+        view = array.data.cast("B")
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise UnusableFileError(
+                f"{tempfile.gettempdir()}: no room for the rows ({error.strerror}). Name a larger folder in TMPDIR"
+            ) from error
 
     @property
     def is_held(self) -> bool:
@@ -128,7 +142,7 @@ class Store:
         assert self._file is not None
         rows = np.empty((stop - start, self.width))
         self._file.seek(8 * self.width * start)
-        view = memoryview(rows).cast("B")
+        view = rows.data.cast("B")
         while view:
             view = view[self._file.readinto(view) :]
         return torch.from_numpy(rows).to(self.device)
