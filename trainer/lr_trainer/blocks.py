@@ -52,13 +52,13 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
     torch's own threads split a product differently with their number, so each block has one.
     """
-    with one_thread_a_product():
+    with one_thread():
         yield from in_order(work, blocks, threads)
 
 
 @contextmanager
-def one_thread_a_product() -> Iterator[None]:
-    """Keep torch and BLAS, in this process, to one thread a call: more would give other bits."""
+def one_thread() -> Iterator[None]:
+    """Keep torch and BLAS, in this process, to one thread a call: more give other bits, or are slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

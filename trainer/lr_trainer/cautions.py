@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,25 @@ def cautions(
 ) -> list[str]:
     """Return the lines."""
     return [*_leaks(moments, names, targets), *_offsets(design, columns)]
+
+
+def shortfalls(fit: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what keeps a descent from its optimum, and what to change; `fit` is its report."""
+    validation = fit.get("validation")
+    if validation is not None and validation["stopped_early"]:
+        yield (
+            f"stopped early after {fit['epochs']} epochs: the validation loss was least after epoch "
+            f"{validation['epoch']}, whose weights these are. Give it more --patience to go on for longer"
+        )
+    elif not fit["converged"] and validation is None:
+        gap = fit["gap"]
+        above = "an unknown distance" if gap is None else f"at most {gap:.2g} of its value"
+        batches = fit["batch_size"] is not None
+        way = "leave --batch-size out" if batches else "use --optimizer lbfgs" if fit["optimizer"] != "lbfgs" else ""
+        yield (
+            f"not converged after {fit['epochs']} epochs: the gradient's norm is {fit['gradient_norm']:.2g}, the "
+            f"objective {above} above its least. Give it more --epochs{', or ' if way else ''}{way}"
+        )
 
 
 def _alike(moments: Moments, a: int, b: int) -> bool:

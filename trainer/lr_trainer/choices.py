@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Device = Literal["cpu", "cuda", "auto"]
-Optimizer = Literal["sgd", "adam", "adamw"]
-Loss = Literal["squared", "huber", "absolute"]
+Solver = Literal["exact", "descent"]
+Optimizer = Literal["sgd", "adam", "adamw", "lbfgs"]
+Loss = Literal["squared", "huber", "absolute", "quantile"]
+Schedule = Literal["constant", "linear", "cosine", "exponential"]
 
 DEVICES: tuple[Device, ...] = get_args(Device)
+SOLVERS: tuple[Solver, ...] = get_args(Solver)
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 
 from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
 from lr_runtime.errors import OptionError, escaped, needs_extra
-from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS
+from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +28,38 @@ if TYPE_CHECKING:
 
 _EPOCHS_BETWEEN_LINES = 100
 
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 _LESSON_OPTIONS = (
-    click.option("--epochs", type=click.IntRange(min=0), help="Lesson: training steps (500)."),
-    click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Lesson: learning rate (0.01)."),
-    click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Lesson: of torch.optim (sgd)."),
-    click.option("--loss", type=click.Choice(LOSSES), help="Lesson: summed over rows (squared)."),
-    click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Lesson: of the initial weights (0)."),
-    click.option("--init", type=click.Path(path_type=Path), help="Lesson: start from this checkpoint's weights."),
+    click.option("--epochs", type=click.IntRange(min=0), help="Passes at most (lesson 500, table 1000, batches 20)."),
+    click.option("--lr", type=_POSITIVE, help="Learning rate (lesson 0.01; table: from its curvature)."),
+    click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Of torch.optim (lesson, batches sgd; lbfgs)."),
+    click.option("--loss", type=click.Choice(LOSSES), help="Lesson: summed over rows; table: averaged (squared)."),
+    click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Of all that is left to chance (0)."),
+    click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint's weights."),
 )
 _LESSON = ("epochs", "lr", "optimizer", "loss", "seed", "init")
+
+_DESCENT_OPTIONS = (
+    click.option("--solver", type=click.Choice(SOLVERS), help="Exact, or descent as the options above imply."),
+    click.option("--delta", type=_POSITIVE, help="Huber's, in the target's unit (1.345 robust deviations)."),
+    click.option("--quantile", type=_SHARE, help="Of --loss quantile (0.5)."),
+    click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Of sgd (0)."),
+    click.option("--nesterov", is_flag=True, default=None, help="Nesterov's momentum."),
+    click.option("--batch-size", type=click.IntRange(min=1), help="Rows of a step (all)."),
+    click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate."),
+    click.option("--validation", type=_SHARE, help="Share of rows held out; the weights best on them are kept."),
+    click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation loss (10)."),
+    click.option("--checkpoint-every", type=click.FloatRange(min=0), help="Seconds from state to state (30)."),
+    click.option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left."),
+    click.option("--log", type=click.Path(path_type=Path), help="A line of JSON an epoch, to this file."),
+)
+_DESCENT = (
+    *("delta", "quantile", "momentum", "nesterov", "batch_size", "schedule", "validation", "patience"),
+    *("checkpoint_every", "resume", "log"),
+)
+_CHECKPOINT_EVERY = 30.0
 
 
 _FIT_OPTIONS = (
@@ -78,6 +102,7 @@ def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What a bad row does (stop).")
 @click.option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
 @_all(_LESSON_OPTIONS)
+@_all(_DESCENT_OPTIONS)
 @click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
 @output_option("The checkpoint; default: model.safetensors.")
 @table_options
@@ -98,7 +123,7 @@ def main(
     """Fit a linear model to TABLES and write a checkpoint; without any, the first PyTorch lesson.
 
     TABLES are CSV, JSON lines, Parquet or Arrow files, folders of them, quoted patterns, or "-" for standard input:
-    together one table, fitted exactly, by least squares.
+    together one table, fitted exactly, by least squares, or by descent.
 
     \b
     Examples:
@@ -106,6 +131,8 @@ def main(
       lr-train calibration.csv --target y
       lr-train monday.csv tuesday.csv --target y --on-error skip
       lr-train readings.parquet --target y --features rh,temp --degree 2 -o sensor.safetensors
+      lr-train readings.csv --target y --loss huber
+      lr-train huge.parquet --target y --loss quantile --quantile 0.9 --batch-size 1024 --validation 0.1
       lr-train today.csv --update sensor.safetensors -o sensor.safetensors
       lr-train --merge north.safetensors south.safetensors -o both.safetensors
     """
@@ -122,11 +149,15 @@ def main(
         checkpoint = _merge(tables)
     elif way == "update":
         checkpoint = _update(tables, update, options, device, quiet=quiet)
+    elif way == "fit" and _descends(chosen):
+        checkpoint = _descend(tables, chosen, options, device, output, quiet=quiet)
     elif way == "fit":
         checkpoint = _fit(tables, chosen, options, device, quiet=quiet)
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     _save(checkpoint, output)
+    if checkpoint.fit["solver"] == "descent":
+        _state_of(output).unlink(missing_ok=True)
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
     elif way != "lesson":
@@ -138,13 +169,77 @@ def main(
 def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, all of which must belong to what is done."""
     chosen = {name: value for name, value in given.items() if value is not None}
+    solver = chosen.get("solver")
     for name in chosen:
-        home = "lesson" if name in _LESSON else "fit"
-        if home != way:
-            option = name.replace("_", "-")
-            where = {"lesson": "the lesson, which takes no table", "fit": "fitting a table: lr-train TABLE"}[home]
-            raise OptionError(f"--{option} belongs to {where}. Leave it out")
+        shared = name in _LESSON or name == "solver"
+        if not (way == "fit" or (shared and way == "lesson")):
+            where = "the lesson, or a table: lr-train TABLE" if shared else "fitting a table: lr-train TABLE"
+            raise OptionError(f"{_dashed(name)} belongs to {where}. Leave it out")
+        if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
+            home = "a descent (the lesson, or a table with --solver descent)"
+            raise OptionError(f"{_dashed(name)} belongs to {home}. Add that, or leave it out")
+    if way == "fit" and solver == "exact" and (chosen.get("loss", "squared") != "squared" or "optimizer" in chosen):
+        raise OptionError("--solver exact is for the squared loss, without an optimizer. Leave it out for a descent")
+    if way == "lesson":
+        if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
+            raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
+        chosen.pop("solver", None)
     return chosen
+
+
+def _dashed(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _descends(chosen: dict[str, Any]) -> bool:
+    """Whether a table is fitted by descent."""
+    implied = "optimizer" in chosen or chosen.get("loss", "squared") != "squared"
+    return bool(chosen.get("solver", "descent" if implied else "exact") == "descent")
+
+
+def _state_of(output: Path) -> Path:
+    return Path(f"{output}.resume.safetensors")
+
+
+def _descend(
+    tables: tuple[str, ...],
+    chosen: dict[str, Any],
+    options: TableOptions,
+    device: Device,
+    output: Path,
+    *,
+    quiet: bool,
+) -> Checkpoint:
+    table = _opened(tables, options)
+    _check_columns(table, chosen)
+    with needs_extra("train"):
+        from lr_trainer.checkpoint import Checkpoint
+        from lr_trainer.descent import Descent
+        from lr_trainer.fitting import fit
+        from lr_trainer.interruption import interruptible
+        from lr_trainer.resume import Resume
+        from lr_trainer.watching import Log, watching
+    chosen.pop("solver", None)
+    every, resumes, log = (chosen.pop(name, None) for name in ("checkpoint_every", "resume", "log"))
+    if is_stdout(output) and (resumes or every is not None):
+        raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
+    init = chosen.pop("init", None)
+    asked = {name: chosen.pop(name) for name in (*_LESSON, *_DESCENT) if name in chosen}
+    descent = Descent(**asked, init=None if init is None else Checkpoint.load(init))
+    if chosen.pop("no_intercept", None):
+        chosen["intercept"] = False
+    also = None if log is None else Log(log, goes_on=bool(resumes))
+    with ExitStack() as stack:
+        memory = None
+        if not is_stdout(output):
+            every = _CHECKPOINT_EVERY if every is None else every
+            interruption = stack.enter_context(interruptible())
+            memory = Resume(_state_of(output), every, interruption, goes_on=bool(resumes))
+            if resumes and not memory.path.exists():
+                note(f"lr-train: there is no {memory.path}: starting at the start", quiet=quiet)
+        advance, report = stack.enter_context(watching(table.size, descent.most_epochs, quiet=quiet, also=also))
+        named = {"target": None, **chosen}
+        return fit(table, **named, device=device, advance=advance, descent=descent, memory=memory, report=report)
 
 
 def _fit(

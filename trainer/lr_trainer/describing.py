@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Kind, Missing
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
+    from lr_trainer.passes import Passes
     from lr_trainer.solving import Solved
     from lr_trainer.survey import Survey
 
@@ -89,6 +90,12 @@ def columns_of(
         low, high = ranges[index] if found is None else (0.0, float(max(len(found) - 1, 0)))
         columns.append(Column(name, low, high, None, kind, policy, found or ()))
     return tuple(columns)
+
+
+def columns_of_passes(passes: Passes, moments: Moments) -> tuple[Column, ...]:
+    """Describe the input columns of a fit after its passes."""
+    ranges = ranges_of(passes.design, moments, passes.seen)
+    return columns_of(passes.roles.features, passes.levels, passes.design, ranges)
 
 
 def ranges_of(design: Design, moments: Moments, seen: Survey | None = None) -> dict[int, tuple[float, float]]:

@@ -46,8 +46,17 @@ class CollinearError(FitError):
 class DivergedError(FitError):
     """A descent left the finite numbers."""
 
-    def __init__(self, epoch: int, loss: float) -> None:
-        super().__init__(f"diverged: the loss is {loss} at epoch {epoch}. Try a smaller --lr")
+    def __init__(self, epoch: int, loss: float, lr: float | None = None) -> None:
+        than = "" if lr is None else f" than {lr:.3g}"
+        super().__init__(f"diverged: the loss is {loss} at epoch {epoch}. Try a smaller --lr{than}")
+
+
+class InterruptedFitError(FitError):
+    """A descent that was told to stop by a signal, and kept its state."""
+
+    def __init__(self, signal: int, epoch: int, path: object) -> None:
+        super().__init__(f"interrupted in epoch {epoch + 1}; its state is in {path}. Go on with --resume")
+        self.exit_code = 128 + signal
 
 
 class IllConditionedError(FitError):

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
-from lr_trainer.blocks import one_thread_a_product
-from lr_trainer.cautions import cautions, check_not_the_target
+from lr_trainer.blocks import one_thread
+from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
 from lr_trainer.conformal import conformal_quantile
-from lr_trainer.describing import Source, columns_of, describe, ranges_of, term_names
+from lr_trainer.descending import check, descend
+from lr_trainer.describing import Source, columns_of_passes, describe, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Parts, Passes
 from lr_trainer.penalised import choose
+from lr_trainer.resume import Forgetful
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lr_runtime.contract import Column
     from lr_runtime.tables import Table
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device, MissingPolicy
+    from lr_trainer.descending import Memory
+    from lr_trainer.descent import Descent, Epoch
 
 _FOLDS = 5
 
@@ -56,8 +59,11 @@ def fit(
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
+    descent: Descent | None = None,
+    memory: Memory | None = None,
+    report: Callable[[Epoch], None] = lambda _: None,
 ) -> Checkpoint:
-    """Fit a linear model by least squares, in bounded memory.
+    """Fit a linear model by least squares, or by the descent that is asked for, in bounded memory.
 
     An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two more before it;
     data that would cost float64 normal equations over three digits one more behind it, in double-double.
@@ -85,24 +91,31 @@ def fit(
         options: how the cells of a text table are written.
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
+        descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
+        memory: where its state is kept, `lr_trainer.resume.Resume`; None for nowhere.
+        report: called after each of its epochs.
 
     Raises:
         TableError: the table cannot be read; the message has the file, the line and the column.
         MissingColumnError: a column that was asked for is not in the table.
         OptionError: the options contradict each other.
-        FitError: the rows do not determine the model.
+        FitError: the rows do not determine the model, or a descent diverged.
     """
     shape = _Shape(l1, l2, penalty == "auto", l1_ratio, interval, minimum_norm, drop_collinear, intercept)
     shape.check(degree)
+    if descent is not None:
+        shape.check_descent(descent)
     table = opened(source, options)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
     passes = Passes(
         Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
     )
-    with one_thread_a_product():
+    with one_thread():
         passes.look(degree, missing)
-        return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+        if descent is None:
+            return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+    return _descended(passes, shape, descent, memory or Forgetful(), report)
 
 
 @dataclass(frozen=True)
@@ -139,10 +152,36 @@ class _Shape:
         if len(chosen := [way for way, taken in ways.items() if taken]) > 1:
             raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
 
+    def check_descent(self, descent: Descent) -> None:
+        """Raise OptionError where one belongs to the exact solver."""
+        exact_only = {
+            "--minimum-norm": self.minimum_norm,
+            "--penalty auto": self.is_auto,
+            "--interval": self.interval is not None,
+        }
+        check(descent, l1=self.l1, l2=self.l2, exact_only=exact_only)
+
+
+def _descended(
+    passes: Passes, shape: _Shape, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
+) -> Checkpoint:
+    setting, found = descend(
+        passes,
+        descent,
+        l1=shape.l1,
+        l2=shape.l2,
+        drop_collinear=shape.drop_collinear,
+        memory=memory,
+        report=report,
+    )
+    described = describe(setting.moments, found.solved, setting.columns, _source(setting.passes))
+    checkpoint = _cautioned(described, setting.moments, found.solved).reported(**found.report)
+    return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
+
 
 def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = passes.moments()
-    columns = _columns(passes, moments)
+    columns = columns_of_passes(passes, moments)
     names = term_names(passes.design, columns)
     check_not_the_target(moments, names, passes.roles.targets)
     solved = solve_with_passes(
@@ -174,11 +213,6 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     half_width = conformal_quantile(residuals, shape.interval).tolist()
     conformal = {"level": shape.interval, "half_width": half_width, "rows": len(residuals)}
     return checkpoint.reported(conformal=conformal, passes=passes.count)
-
-
-def _columns(passes: Passes, moments: Moments) -> tuple[Column, ...]:
-    ranges = ranges_of(passes.design, moments, passes.seen)
-    return columns_of(passes.roles.features, passes.levels, passes.design, ranges)
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:

@@ -74,7 +74,7 @@ class Passes:
         self.count = 0
         self.levels: dict[str, tuple[str, ...]] = {}
         self.seen: Survey | None = None
-        self._device = device
+        self.device = device
         self.design = self._design(None, 1, "error")
 
     def look(self, degree: int, missing: MissingPolicy) -> None:
@@ -112,7 +112,7 @@ class Passes:
 
     def _tensor(self, array: Array) -> torch.Tensor:
         # torch warns of memory that it may not write to; nothing here writes, and a block's copy is small.
-        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self._device)
+        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self.device)
 
     def moments_by_part(self, parts: Parts) -> list[Moments | None]:
         """Take that pass for each part of the rows apart."""
@@ -155,6 +155,13 @@ class Passes:
             raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
         return moments
 
+    def expanded(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""
+        for block in self._blocks():
+            x, y, weights = self._split(block)
+            yield self.design.expand(x), y, weights
+        self.count += 1
+
     def gram(self, design: Design, shift: Array) -> Extended[Array]:
         """Take the pass for the double-double products of the terms and targets, a column of ones first.
 
@@ -171,7 +178,7 @@ class Passes:
 
     def _blocks(self) -> Iterator[torch.Tensor]:
         blocks = in_blocks(self.rows.arrays(self.levels), self.roles.width)
-        return (block.to(self._device) for block in blocks)
+        return (block.to(self.device) for block in blocks)
 
     def _split(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         features, targets = len(self.roles.features), len(self.roles.targets)

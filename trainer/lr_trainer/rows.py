@@ -128,6 +128,10 @@ class Rows:
         self._missing = missing
         self._advance = advance
 
+    def of(self, table: Table) -> Rows:
+        """Return the same passes over another table with these columns."""
+        return Rows(table, self.roles, self._missing, self._advance)
+
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level."""
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}

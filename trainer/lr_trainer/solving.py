@@ -56,12 +56,14 @@ class Solved:
         design: the model's terms.
         normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
         is_extended: which of the two.
+        offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
     """
 
     design: Design
     normal: Normal
     solution: Solution
     is_extended: bool
+    offsets: tuple[float, ...] = ()
 
     def weights(self) -> list[list[Fraction]]:
         """Return the weights (outputs, terms) before rounding."""
@@ -86,10 +88,14 @@ class Solved:
         return Leverage(np.array(float(constant)), np.array([float(mean) for mean in means]), self.solution.factor)
 
     def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
-        """Return, per output, the mean of y minus the weights times the means of the terms; 0 without intercept."""
+        """Return, per output, the mean of y minus the weights times the means of the terms, plus the offset.
+
+        0 without an intercept.
+        """
         means, terms = self.means(), len(self.design.terms)
         explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
-        return [mean - part for mean, part in zip(means[terms:], explained, strict=True)]
+        offsets = map(Fraction, self.offsets or [0.0] * len(weights))
+        return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
 
 
 def solve_with_passes(

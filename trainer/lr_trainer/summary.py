@@ -49,6 +49,8 @@ def _how(fit: Mapping[str, Any]) -> Iterator[str]:
     yield f"condition number {_number(fit['condition_number'], 4)} (columns centred, at unit length)"
     passes = "1 pass" if fit["passes"] == 1 else f"{fit['passes']} passes"
     yield f"solver {fit['solver']}, {fit['arithmetic']}, {passes}"
+    if "optimizer" in fit:
+        yield from _descent(fit)
     if "digits" in fit:
         yield f"at least {fit['digits']:.1f} digits, from moments alone"
     if isinstance(fit.get("penalty"), dict):
@@ -63,11 +65,35 @@ def _how(fit: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _descent(fit: Mapping[str, Any]) -> Iterator[str]:
+    tuned = next((f" ({name} {_each(_list(fit[name]))})" for name in ("delta", "quantile") if name in fit), "")
+    batches = "" if fit["batch_size"] is None else f" on batches of {fit['batch_size']}"
+    yield f"loss {fit['loss']}{tuned}, {fit['optimizer']}{batches}, {_counted(fit['epochs'], 'epoch')}"
+    gap = "" if fit["gap"] is None else f", at most {_number(fit['gap'], 2)} of its value above its least"
+    yield f"objective {_each(_list(fit['objective']))}{gap}; gradient norm {_number(fit['gradient_norm'], 2)}"
+    if "distance" in fit:
+        yield f"distance to the exact solution {_number(fit['distance'], 2)} of its length"
+    if "validation" in fit:
+        validation = fit["validation"]
+        yield (
+            f"validation loss {_number(validation['loss'], 6)} on {_counted(validation['rows'], 'row')} held out, "
+            f"after epoch {validation['epoch']}"
+        )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _list(value: Any) -> list[float]:
+    return value if isinstance(value, list) else [value]
+
+
 def _why_no_errors(fit: Mapping[str, Any]) -> str:
     if fit.get("penalty") is not None:
         return "a penalised fit is biased, so it has no standard errors"
     if fit["solver"] == "descent":
-        return "a descent that was stopped has no standard errors"
+        return "a descent gives no standard errors"
     return "no degrees of freedom are left for standard errors"
 
 

@@ -1,0 +1,190 @@
+"""From a table to where a descent ends: moments, coordinates, the rows in them, the cycle."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from lr_runtime import __version__
+from lr_runtime.errors import OptionError
+from lr_trainer.blocks import one_thread
+from lr_trainer.coordinates import Coordinates
+from lr_trainer.descent import Cycle, Descent
+from lr_trainer.first_order import Batches, Whole
+from lr_trainer.losses import HUBER, MAD, Loss
+from lr_trainer.objective import Objective, Penalties
+from lr_trainer.order_statistics import median_size
+from lr_trainer.outcome import Descended, descended
+from lr_trainer.quasi_newton import QuasiNewton
+from lr_trainer.setting import Setting, setting_of, start_of
+from lr_trainer.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from lr_trainer.descent import Epoch, Stepper
+    from lr_trainer.passes import Passes
+
+    Array = NDArray[np.float64]
+
+_LARGE = 1 << 16
+"""The numbers of a batch from which torch's threads gain more than they cost."""
+
+
+class Memory(Protocol):
+    """Where a descent's state is kept; see `lr_trainer.resume`."""
+
+    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the state to go on from."""
+        ...
+
+    def due(self) -> bool:
+        """Whether it is time to keep the state."""
+        ...
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Keep it."""
+        ...
+
+
+def check(descent: Descent, *, l1: float, l2: float, exact_only: Mapping[str, bool]) -> None:
+    """Raise OptionError where options of the exact solver, or of another optimizer, meet a descent."""
+    for option, given in exact_only.items():
+        if given:
+            raise OptionError(f"{option} belongs to --solver exact, and this is a descent. Leave it out")
+    if descent.stepper == "adamw" and (l1 or l2):
+        raise OptionError(
+            "--optimizer adamw decays weights apart from the loss, so with a penalty it has no optimum to reach. "
+            "Use --optimizer adam"
+        )
+
+
+def descend(
+    passes: Passes,
+    descent: Descent,
+    *,
+    l1: float,
+    l2: float,
+    drop_collinear: bool,
+    memory: Memory,
+    report: Callable[[Epoch], None],
+) -> tuple[Setting, Descended]:
+    """Take the passes and the cycle.
+
+    Raises:
+        FitError: the rows do not determine the model, or the cycle diverged or was interrupted.
+    """
+    setting = setting_of(passes, descent, l1=l1, l2=l2, drop_collinear=drop_collinear)
+    coordinates = _coordinates(setting, descent)
+    store = _store(setting.passes, coordinates)
+    delta = _delta(setting, descent, coordinates, store)
+    objective = _objective(setting, descent, coordinates, store, delta)
+    start = np.zeros((coordinates.outputs, coordinates.size))
+    if descent.init is not None:
+        start = start_of(descent.init, setting, coordinates)
+    validation = None
+    if setting.validation is not None:
+        held_out = _store(setting.validation, coordinates)
+        if not held_out.rows:
+            raise OptionError("--validation holds out no row of this table. Hold out a larger share")
+        validation = replace_store(objective, held_out)
+    cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
+    state = memory.begin(_identity(setting, descent, store))
+    if state is not None:
+        cycle.restore(state)
+    with nullcontext() if _is_large(descent, store) else one_thread():
+        cycle.run()
+    return setting, descended(setting, descent, cycle, objective, delta)
+
+
+def _is_large(descent: Descent, store: Store) -> bool:
+    """Whether a batch is worth more than one of torch's threads; blocks of all rows have threads of their own."""
+    return descent.batch_size is not None and min(descent.batch_size, store.rows) * store.width >= _LARGE
+
+
+def replace_store(objective: Objective, store: Store) -> Objective:
+    """Return the same objective on other rows."""
+    return Objective(store, objective.coordinates, objective.loss, objective.penalties)
+
+
+def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
+    passes = setting.passes
+    return Coordinates.of(
+        setting.moments,
+        setting.kept,
+        intercept=passes.intercept,
+        weighted=passes.roles.weight is not None,
+        ridge=max(setting.penalty.l2),
+        uncorrelated=not any(setting.penalty.l1) or descent.stepper == "lbfgs",
+    )
+
+
+def _store(passes: Passes, coordinates: Coordinates) -> Store:
+    return Store((coordinates.rows(*block) for block in passes.expanded()), coordinates.width, passes.device)
+
+
+def _objective(
+    setting: Setting, descent: Descent, coordinates: Coordinates, store: Store, delta: Array | None
+) -> Objective:
+    loss = Loss.named(descent.loss, coordinates.outputs, delta=delta, quantile=descent.quantile or 0.5)
+    l1, l2 = np.array(setting.penalty.l1), np.array(setting.penalty.l2)
+    if loss.has_corner:
+        return Objective(store, coordinates, loss, Penalties(l1, l2 * coordinates.scale))
+    return Objective(store, coordinates, loss.scaled(coordinates.scale), Penalties(l1 / coordinates.scale, l2))
+
+
+def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: Store) -> Array | None:
+    """Return Huber's delta (outputs,), by default from the residuals that have the least mean absolute value.
+
+    Their median size over 0.6745 estimates the standard deviation of normal residuals, whatever half of the rows holds.
+    """
+    if descent.loss != "huber":
+        return None
+    if descent.delta is not None:
+        return np.full(coordinates.outputs, descent.delta)
+    objective = _objective(setting, replace(descent, loss="absolute"), coordinates, store, None)
+    stepper = QuasiNewton(objective, np.zeros((coordinates.outputs, coordinates.size)))
+    with one_thread():
+        while not stepper.is_coarse:
+            stepper.epoch(0, lambda: None)
+    sizes = median_size(objective.errors(stepper.at), coordinates.outputs)
+    # Half of the residuals may be 0: then any delta is as good, and one that is no part of the rounding is needed.
+    return np.where(sizes > 0, HUBER / MAD * sizes, 1.0) * coordinates.scale
+
+
+def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
+    if descent.stepper == "lbfgs":
+        return QuasiNewton(objective, start)
+    return (Whole if descent.batch_size is None else Batches)(objective, descent, start)
+
+
+def _identity(setting: Setting, descent: Descent, store: Store) -> dict[str, Any]:
+    """Return what a state belongs to."""
+    roles, design = setting.passes.roles, setting.passes.design
+    options = {_option(name): value for name, value in descent.described().items()}
+    return {
+        **options,
+        "--l1": setting.penalty.l1[0],
+        "--l2": setting.penalty.l2[0],
+        "--target": list(roles.targets),
+        "the columns": list(roles.features),
+        "--weight": roles.weight,
+        "the intercept": setting.passes.intercept,
+        "the terms": [str(term.to_json()) for term in design.terms],
+        "the number of rows": store.rows,
+        "sha256 of the rows": store.digest,
+        "the device": setting.passes.device.type,
+        "the number of threads": torch.get_num_threads(),
+        "linedge": __version__,
+        "torch": torch.__version__,
+    }
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,238 @@
+"""Epochs of torch.optim's SGD, Adam and AdamW, on all rows or on batches, with the gradient written out.
+
+The gradient of a linear model is two products of matrices; autograd would take longer to find that out than a batch of
+256 rows takes. It goes where autograd would put it, and torch.optim does the step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lr_trainer.descent import Epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lr_trainer.descent import Descent
+    from lr_trainer.objective import Objective
+
+    Array = NDArray[np.float64]
+
+TOLERANCE = 1e-12
+"""The gradient norm, on columns and targets at unit deviation, at which a smooth objective has converged."""
+
+_ADAM_LR = 0.1
+"""Adam's steps have this length whatever the gradient's; the optimum lies about 1 away in these coordinates."""
+
+_EPS = 1e-30
+"""What Adam divides by at least: torch's default, 1e-8, is larger than the gradients near the optimum."""
+
+_LAST = 1e-12
+_LAST_OF_BATCHES = 1e-3
+
+
+def learning_rate(options: Descent, objective: Objective) -> float:
+    """Return the one that was asked for, or the one that the data's curvature allows.
+
+    For gradient steps 1 / L with L the largest eigenvalue of the curvature, from the moments. For batches of b of n
+    rows, half the reciprocal of the expected smoothness n (b - 1) / (b (n - 1)) L + (n - b) / (b (n - 1)) max |z|^2
+    (Gower, Loizou, Qian, Sailanbayev, Shulgin and Richtarik 2019, "SGD: General Analysis and Improved Rates", prop.
+    3.8), less what momentum makes of it.
+    """
+    if options.lr is not None:
+        return options.lr
+    if options.stepper != "sgd":
+        return _ADAM_LR
+    largest, rows = objective.largest_curvature(), objective.store.rows
+    batch = min(options.batch_size or rows, rows)
+    if batch == rows:
+        return 1.0 / largest
+    steepest = objective.steepest_row()
+    smoothness = (rows * (batch - 1) * largest + (rows - batch) * steepest) / (batch * (rows - 1))
+    return (1.0 - options.momentum) / (2.0 * smoothness)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The learning rate along its schedule; `share` is how much of all epochs is over, from 0 to 1."""
+
+    start: float
+    schedule: str
+    last: float
+
+    @staticmethod
+    def of(options: Descent, objective: Objective) -> Rate:
+        """Return the default schedule where none was asked for: one that lets what is not smooth settle."""
+        batches = options.batch_size is not None
+        settles = options.stepper != "sgd" or objective.loss.has_corner
+        default = "linear" if batches else "exponential" if settles else "constant"
+        last = _LAST_OF_BATCHES if batches else _LAST
+        return Rate(learning_rate(options, objective), options.schedule or default, last)
+
+    def at(self, share: float) -> float:
+        """Return the rate."""
+        if self.schedule == "linear":
+            return self.start * (1.0 - share)
+        if self.schedule == "cosine":
+            return self.start * 0.5 * (1.0 + math.cos(math.pi * share))
+        return self.start * self.last**share if self.schedule == "exponential" else self.start
+
+
+class FirstOrder:
+    """Common to both ways: the weights as a torch parameter, its optimizer, the lasso's proximal step."""
+
+    def __init__(self, objective: Objective, options: Descent, start: Array) -> None:
+        self.objective = objective
+        self.options = options
+        self.is_done = False
+        self.rate = Rate.of(options, objective)
+        self._plane = torch.from_numpy(objective.plane(start)).to(objective.store.device)
+        self._slopes = torch.zeros_like(self._plane)
+        size = objective.coordinates.size
+        self._weights = self._plane[:, :size]
+        self._gradient = self._slopes[:, :size]
+        self._weights.grad = self._gradient
+        self._optimizer = _optimizer(options, self._weights, self.rate.start)
+        self._intercept = int(objective.coordinates.intercept)
+        self._l1 = torch.from_numpy(objective.penalties.l1[:, None]).to(self._plane.device)
+        self._has_l1 = bool(objective.penalties.l1.any())
+
+    @property
+    def at(self) -> Array:
+        """Where it stands, float64 (outputs, size)."""
+        return self._weights.cpu().numpy().copy()
+
+    def state(self) -> dict[str, Any]:
+        """See `lr_trainer.descent.Stepper`."""
+        optimizer = self._optimizer.state_dict()["state"]
+        return {"plane": self._plane, "optimizer": optimizer, "is_done": self.is_done}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `lr_trainer.descent.Stepper`."""
+        self._plane.copy_(state["plane"])
+        groups = self._optimizer.state_dict()["param_groups"]
+        found = {int(key): value for key, value in state["optimizer"].items()}
+        self._optimizer.load_state_dict({"state": found, "param_groups": groups})
+        self.is_done = state["is_done"]
+
+    def _set_rate(self, share: float) -> float:
+        rate = self.rate.at(share)
+        self._optimizer.param_groups[0]["lr"] = rate
+        return rate
+
+    def _shrink(self, rate: float) -> None:
+        """Take the proximal step of the lasso penalty (Daubechies, Defrise and De Mol 2004)."""
+        weights = self._weights[:, self._intercept :]
+        weights.copy_(torch.sign(weights) * (weights.abs() - rate * self._l1).clamp_(min=0.0))
+
+
+class Whole(FirstOrder):
+    """Every epoch is one step on all rows."""
+
+    def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
+        """See `lr_trainer.descent.Stepper`."""
+        at = self.at
+        rate = self._set_rate(number / self.options.most_epochs)
+        gradient = self.objective.gradient(at, 0.0)
+        value = self.objective.value(at)
+        norm = float(np.linalg.norm(self.objective.optimality(at, gradient)))
+        loss = float((value * self.objective.unit).sum())
+        if not self.objective.loss.has_corner and norm <= TOLERANCE:
+            self.is_done = True
+            return Epoch(number, loss, gradient=norm, lr=rate)
+        self._gradient.copy_(torch.from_numpy(gradient))
+        with torch.no_grad():
+            self._optimizer.step()
+            if self._has_l1:
+                self._shrink(rate)
+        return Epoch(number, loss, gradient=norm, lr=rate)
+
+
+class Batches(FirstOrder):
+    """Every epoch goes through all rows once, in batches of a random order."""
+
+    def __init__(self, objective: Objective, options: Descent, start: Array) -> None:
+        super().__init__(objective, options, start)
+        assert options.batch_size is not None
+        self._batch = options.batch_size
+        self._done = 0
+        self._sum = 0.0
+        self._buffer = self._errors = torch.empty(0)
+        self._seen = 0
+        ridge = objective.penalties.l2
+        self._ridge = None
+        if ridge.any():
+            mixing = objective.coordinates.mixing
+            products = [each * mixing.T @ mixing for each in ridge]
+            self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
+
+    def state(self) -> dict[str, Any]:
+        """See `lr_trainer.descent.Stepper`; with it, how far into the epoch it is."""
+        return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `lr_trainer.descent.Stepper`."""
+        super().restore(state)
+        self._done, self._sum = state["done"], state["sum"]
+
+    def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
+        """See `lr_trainer.descent.Stepper`."""
+        store, batch = self.objective.store, self._batch
+        batches = -(-store.rows // batch)
+        rate = self.rate.at(number / self.options.most_epochs)
+        with torch.no_grad():
+            for buffer in store.shuffled(batch, self.options.seed, number, skip=self._done):
+                self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
+                for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
+                    rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
+                    self._step(rows, error)
+                    if self._has_l1:
+                        self._shrink(rate)
+                    self._done += 1
+                    self._seen += len(rows)
+                    pause()
+                self._sum, self._seen = self._sum + self._loss(self._seen), 0
+        loss = self._sum / store.rows
+        self._done, self._sum = 0, 0.0
+        return Epoch(number, loss, lr=rate)
+
+    def _step(self, rows: torch.Tensor, error: torch.Tensor) -> None:
+        torch.mm(rows, self._plane.T, out=error)
+        slopes = self.objective.loss.slope(error)
+        if self.objective.coordinates.weighted:
+            slopes = slopes * rows[:, -1:]
+        torch.addmm(self._slopes, slopes.T, rows, beta=0, alpha=1 / len(rows), out=self._slopes)
+        if self._ridge is not None:
+            weights = self._weights[:, self._intercept :]
+            self._gradient[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
+        self._optimizer.step()
+
+    def _loss(self, rows: int) -> float:
+        """Return the sum of the losses that the first rows of the buffer had on the way, in the units of the data."""
+        if not rows:
+            return 0.0
+        loss, errors = self.objective.loss, self._errors[:rows]
+        values = loss.value(errors, loss.slope(errors))
+        if self.objective.coordinates.weighted:
+            values = values * self._buffer[:rows, -1:]
+        return float(values.sum(dim=0).cpu().numpy() @ self.objective.unit)
+
+
+def _optimizer(options: Descent, weights: torch.Tensor, lr: float) -> torch.optim.Optimizer:
+    # One tensor of a few numbers: a loop over tensors is faster than a fused kernel on CPU, and slower on CUDA.
+    how: dict[str, Any] = {"foreach": False} if weights.device.type == "cpu" else {"fused": True}
+    if options.stepper == "sgd":
+        return torch.optim.SGD([weights], lr=lr, momentum=options.momentum, nesterov=options.nesterov, **how)
+    # With all rows there is no noise to average, and a long memory of gradients that were large keeps steps small.
+    betas = (0.9, 0.9 if options.batch_size is None else 0.999)
+    if options.stepper == "adam":
+        return torch.optim.Adam([weights], lr=lr, betas=betas, eps=_EPS, **how)
+    # Without a penalty there is nothing to decay: see the check on l2 in `lr_trainer.descending`.
+    return torch.optim.AdamW([weights], lr=lr, betas=betas, eps=_EPS, weight_decay=0.0, **how)

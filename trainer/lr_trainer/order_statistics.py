@@ -1,0 +1,44 @@
+"""The median of more numbers than are held: count them by their leading bits, then look at those in the middle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+_LEADING = 44
+"""The bits of a float64 that are left out of the first count: exponent and 8 bits of the rest stay."""
+
+
+def median_size(passes: Callable[[], Iterator[NDArray[np.float64]]], outputs: int) -> NDArray[np.float64]:
+    """Return float64 (outputs,), the lower medians of the absolute values of (rows, outputs), in two passes.
+
+    Positive floats are in the order of their bits taken as integers, so a histogram of leading bits finds the bin that
+    the median is in, and the second pass keeps that bin's numbers alone.
+    """
+    counts = np.zeros((outputs, 1 << (63 - _LEADING)), dtype=np.int64)
+    for block in passes():
+        for output, bits in enumerate(_leading(block)):
+            counts[output] += np.bincount(bits, minlength=counts.shape[1])
+    ranks = (counts.sum(axis=1) - 1) // 2
+    before = np.cumsum(counts, axis=1)
+    bins = [int(np.searchsorted(row, rank, side="right")) for row, rank in zip(before, ranks, strict=True)]
+    found: list[list[NDArray[np.float64]]] = [[] for _ in range(outputs)]
+    for block in passes():
+        for output, bits in enumerate(_leading(block)):
+            found[output].append(np.abs(block[bits == bins[output], output]))
+    medians = []
+    for output, place in enumerate(bins):
+        rank = int(ranks[output] - (before[output, place] - counts[output, place]))
+        medians.append(float(np.partition(np.concatenate(found[output]), rank)[rank]))
+    return np.array(medians)
+
+
+def _leading(block: NDArray[np.float64]) -> Iterator[NDArray[np.int64]]:
+    for column in block.T:
+        yield np.abs(np.ascontiguousarray(column)).view(np.int64) >> _LEADING

@@ -1,0 +1,130 @@
+"""Where a descent has come to, and how far that is from the optimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_trainer.extended import Extended
+from lr_trainer.first_order import Batches, Whole
+from lr_trainer.least_squares import Normal, Solution, condition_number
+from lr_trainer.losses import Loss
+from lr_trainer.objective import Objective
+from lr_trainer.quasi_newton import QuasiNewton
+from lr_trainer.solving import Solved, with_origins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_trainer.descent import Cycle, Descent
+    from lr_trainer.setting import Setting
+
+    Array = NDArray[np.float64]
+
+_CONVERGED = 1e-9
+"""The gradient norm below which a smooth objective is said to have converged."""
+
+_CONVERGED_GAP = 1e-6
+"""The duality gap, as a share of the objective, below which any is."""
+
+
+@dataclass(frozen=True)
+class Descended:
+    """Where a descent has come to, and how far that is from the optimum."""
+
+    solved: Solved
+    report: dict[str, Any]
+
+
+def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None) -> Descended:
+    """Describe it; `delta` (outputs,) is Huber's, in the targets' units."""
+    at, coordinates = cycle.at, objective.coordinates
+    offsets = coordinates.offsets(at)
+    passes, moments = setting.passes, setting.moments
+    normal = Normal.of_moments(moments, intercept=passes.intercept)
+    solution = _solution(setting, objective, at, normal)
+    design = with_origins(passes.design, moments, intercept=passes.intercept)
+    solved = Solved(design, normal, solution, is_extended=False, offsets=tuple(offsets.tolist()))
+    return Descended(solved, _report(setting, descent, cycle, objective, delta))
+
+
+def _solution(setting: Setting, objective: Objective, at: Array, normal: Normal) -> Solution:
+    coordinates, terms = objective.coordinates, len(setting.kept)
+    gram = normal.gram.high
+    squared = Loss.named("squared", coordinates.outputs)
+    squares = 2 * Objective(objective.store, coordinates, squared, objective.penalties).mean_loss(at)
+    return Solution(
+        weight=Extended.of(coordinates.weights(at)),
+        inverse=Extended.of(np.zeros((terms, terms))),
+        factor=np.zeros((terms, terms)),
+        kept=setting.kept,
+        constant=setting.constant,
+        residual_sum=squares * coordinates.scale**2 * normal.weight,
+        total_sum=np.diag(gram)[terms:].copy(),
+        degrees=0,
+        condition=condition_number(gram[:terms, :terms][np.ix_(setting.kept, setting.kept)]),
+        is_unbiased=False,
+    )
+
+
+def _report(
+    setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None
+) -> dict[str, Any]:
+    at, stepper = cycle.at, cycle.stepper
+    softness = stepper.softness if isinstance(stepper, QuasiNewton) else 0.0
+    gradient = float(np.linalg.norm(objective.optimality(at, objective.gradient(at, softness))))
+    gap = _gap(objective, at, softness)
+    smooth = not objective.has_corners
+    figures: dict[str, Any] = {
+        "solver": "descent",
+        "loss": descent.loss,
+        "optimizer": descent.stepper,
+        "epochs": cycle.number,
+        "batch_size": descent.batch_size,
+        "objective": _each(objective.value(at) * objective.unit),
+        "gradient_norm": gradient,
+        "gap": gap if np.isfinite(gap) else None,
+        "converged": bool(gap <= _CONVERGED_GAP or (smooth and gradient <= _CONVERGED)),
+    }
+    if setting.exact is not None and descent.loss == "squared":
+        figures["distance"] = _distance(objective, at, setting.exact)
+    if delta is not None:
+        figures["delta"] = _each(delta)
+    if descent.loss == "quantile":
+        figures["quantile"] = descent.quantile or 0.5
+    if isinstance(stepper, Whole | Batches):
+        figures |= {"lr": stepper.rate.start, "schedule": stepper.rate.schedule}
+    if cycle.best is not None and cycle.validation is not None:
+        figures["validation"] = {
+            "rows": cycle.validation.store.rows,
+            "loss": cycle.best_loss,
+            "epoch": cycle.best_number,
+            "stopped_early": cycle.stopped_early,
+        }
+    if setting.penalised:
+        figures["penalty"] = {"l1": list(setting.penalty.l1), "l2": list(setting.penalty.l2), "folds": 0}
+    return figures
+
+
+def _gap(objective: Objective, at: Array, softness: float) -> float:
+    """Return the duality gap; in the corners of a loss no slope is the right one: the least that softer ones give."""
+    if softness or not objective.loss.has_corner:
+        return objective.gap(at, softness)
+    return min(objective.gap(at, each) for each in (1e-1, 1e-2, 1e-3, 1e-4))
+
+
+def _each(values: Array) -> float | list[float]:
+    """Return the figure of a single target as it is, those of several as a list."""
+    return float(values[0]) if len(values) == 1 else values.tolist()
+
+
+def _distance(objective: Objective, at: Array, exact: Solved) -> float:
+    """Return how far the weights are from the exact solution's, as a share of theirs, on columns at unit deviation."""
+    coordinates = objective.coordinates
+    zeros = np.zeros(coordinates.outputs)
+    best = coordinates.unit(coordinates.place(exact.solution.weight.rounded(), zeros))
+    lengths = np.linalg.norm(best, axis=1)
+    away = np.linalg.norm(coordinates.unit(at) - best, axis=1)
+    return float(np.divide(away, lengths, out=away.copy(), where=lengths > 0).max())

@@ -1,0 +1,215 @@
+"""Epochs of torch.optim's LBFGS, and for objectives with corners, Newton's method to the end.
+
+A loss or a penalty with corners is made smooth first, and less so from stage to stage (Nesterov 2005; Chen 2007, "A
+finite smoothing algorithm for quantile regression"). LBFGS takes the first stages. The more it looks like its corners,
+the worse the curvature becomes for any method that has to learn it; it is piecewise quadratic, so Newton's steps end in
+the exact minimum of each later stage after a few of them. The last stage is the one whose duality gap is small enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import linalg
+
+from lr_trainer.descent import Epoch
+from lr_trainer.first_order import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lr_trainer.objective import Objective
+
+    Array = NDArray[np.float64]
+
+GAP = 1e-9
+"""The duality gap, as a share of the objective, at which one with corners has converged."""
+
+_HISTORY = 20
+_STAGE = 0.1
+"""The softness of a stage as a share of that before it."""
+
+_LBFGS_STAGES = 3
+_STAGE_TOLERANCE = 1e-4
+"""The gradient norm at which LBFGS goes on to the next stage."""
+
+_ROUNDING = 1e-9
+"""The gradient norm below which steps that lead nowhere are a matter of rounding."""
+
+_LEAST = 1e-12
+"""The least softness: below, the slopes of a clamp are rounding."""
+
+_GOOD_GAP = 1e-6
+"""A gap that may grow again without another try."""
+
+_NEWTON_STEPS = 60
+"""The most steps in a stage."""
+
+_STATE = ("is_done", "stage", "steps", "radius", "_best", "_least_gap")
+
+
+class QuasiNewton:
+    """Every epoch is one step on all rows: LBFGS with a strong Wolfe line search, or Newton's."""
+
+    def __init__(self, objective: Objective, start: Array) -> None:
+        self.objective = objective
+        self.is_done = False
+        self.stage = 0
+        self.steps = 0
+        self.radius = 1.0
+        self._weights = torch.from_numpy(start.copy())
+        self._optimizer = self._lbfgs()
+        self._best: Array | None = None
+        self._least_gap = np.inf
+
+    @property
+    def at(self) -> Array:
+        """Where it stands, float64 (outputs, size)."""
+        return self._weights.numpy().copy()
+
+    @property
+    def softness(self) -> float:
+        """How soft corners are in this stage; 0 where there are none."""
+        return float(_STAGE**self.stage) if self.objective.has_corners else 0.0
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether LBFGS has taken its stages, or all there is to take."""
+        return self.is_done or self.stage >= _LBFGS_STAGES
+
+    def state(self) -> dict[str, Any]:
+        """See `lr_trainer.descent.Stepper`."""
+        own = {name: getattr(self, name) for name in _STATE}
+        return {**own, "weights": self._weights, "optimizer": self._optimizer.state_dict()["state"]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `lr_trainer.descent.Stepper`."""
+        for name in _STATE:
+            setattr(self, name, state[name])
+        self._weights.copy_(state["weights"])
+        groups = self._optimizer.state_dict()["param_groups"]
+        found = {int(key): value for key, value in state["optimizer"].items()}
+        self._optimizer.load_state_dict({"state": found, "param_groups": groups})
+
+    def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
+        """See `lr_trainer.descent.Stepper`."""
+        by_newton = self.objective.has_corners and self.stage >= _LBFGS_STAGES
+        norm = self._newton() if by_newton else self._quasi_newton()
+        loss = float((self.objective.value(self.at) * self.objective.unit).sum())
+        return Epoch(number, loss, gradient=norm)
+
+    def _lbfgs(self) -> torch.optim.LBFGS:
+        # One iteration a step; when to stop is decided here, where the gradient's scale is known.
+        return torch.optim.LBFGS(
+            [self._weights],
+            lr=1,
+            max_iter=1,
+            max_eval=25,
+            tolerance_grad=0,
+            tolerance_change=0,
+            history_size=_HISTORY,
+            line_search_fn="strong_wolfe",
+        )
+
+    def _quasi_newton(self) -> float:
+        start = self.at
+        found: dict[bytes, tuple[float, Array]] = {}
+
+        def closure() -> float:
+            at = self.at
+            key = at.tobytes()
+            if key not in found:
+                found[key] = self.objective.change(at, start, self.softness)
+            change, gradient = found[key]
+            self._weights.grad = torch.from_numpy(gradient.copy())
+            return change
+
+        with torch.no_grad():
+            self._optimizer.step(closure)  # type: ignore[no-untyped-call]
+        _, gradient = found.get(self._weights.numpy().tobytes()) or self.objective.change(self.at, start, self.softness)
+        norm = float(np.linalg.norm(gradient))
+        stands = bool((self.at == start).all())
+        if norm <= (_STAGE_TOLERANCE if self.objective.has_corners else TOLERANCE) or stands:
+            self._next_stage()
+        return norm
+
+    def _newton(self) -> float:
+        at = self.at
+        gradient, hessian = self.objective.curvature(at, self.softness)
+        norm = float(np.linalg.norm(gradient))
+        rounding = 2.0**-52 / min(1.0, self.softness) * 10
+        if norm <= rounding or self.steps >= _NEWTON_STEPS:
+            self._next_stage()
+            return norm
+        direction = np.stack([self._direction(g, h) for g, h in zip(gradient, hessian, strict=True)])
+        length, after = self._search(at, direction, gradient)
+        taken = float(np.linalg.norm(length * direction))
+        self.radius = max(2 * taken, self.radius / 4) if length < 1 else max(self.radius, 2 * taken)
+        if length == 0 or (after >= norm and norm <= _ROUNDING):
+            self._next_stage()
+            return norm
+        self._weights.copy_(torch.from_numpy(at + length * direction))
+        self.steps += 1
+        return norm
+
+    def _direction(self, gradient: Array, hessian: Array) -> Array:
+        """Return the Newton step, no longer than the radius where the curvature is too weak to say (Levenberg 1944)."""
+        size = len(gradient)
+        more = 0.0
+        while True:
+            try:
+                factor = linalg.cho_factor(hessian + more * np.eye(size))
+                step = -linalg.cho_solve(factor, gradient)
+                if np.linalg.norm(step) <= self.radius:
+                    return np.asarray(step)
+            except linalg.LinAlgError:
+                pass
+            more = max(10 * more, 1e-12 * max(float(np.trace(hessian)) / size, 1e-6))
+
+    def _search(self, at: Array, direction: Array, gradient: Array) -> tuple[float, float]:
+        """Return how far to go, and the gradient's norm there: where the objective's slope along it is near 0.
+
+        By the slope alone, which keeps its digits where the objective's differences have lost theirs.
+        """
+        low, slope_low = 0.0, float((gradient * direction).sum())
+        high: float | None = None
+        slope_high, goal, length = 0.0, 0.9 * abs(slope_low), 1.0
+        for _ in range(40):
+            there = self.objective.gradient(at + length * direction, self.softness)
+            slope = float((there * direction).sum())
+            if abs(slope) <= goal:
+                return length, float(np.linalg.norm(there))
+            if slope > 0:
+                high, slope_high = length, slope
+            else:
+                low, slope_low = length, slope
+            if high is None:
+                length *= 2
+            else:
+                share = slope_low / (slope_low - slope_high)
+                length = low + (high - low) * min(max(share, 0.1), 0.9)
+        return low, float(np.linalg.norm(gradient))
+
+    def _next_stage(self) -> None:
+        if not self.objective.has_corners:
+            self.is_done = True
+            return
+        if self.stage >= _LBFGS_STAGES - 1:
+            self._judge()
+        if not self.is_done:
+            self.stage, self.steps, self.radius = self.stage + 1, 0, 1.0
+            self._optimizer = self._lbfgs()
+
+    def _judge(self) -> None:
+        """Be done where the duality gap is small enough, or grows because the softness has come near rounding."""
+        gap = self.objective.gap(self.at, self.softness)
+        grows = gap >= self._least_gap
+        if not grows:
+            self._best, self._least_gap = self.at, gap
+        self.is_done = gap <= GAP or self.softness < _LEAST or (grows and self._least_gap <= _GOOD_GAP)
+        if self.is_done and self._best is not None:
+            self._weights.copy_(torch.from_numpy(self._best))

@@ -1,0 +1,155 @@
+"""The state of a descent in a safetensors file, from which it goes on to the same bits as if it had not been stopped.
+
+Tensors and arrays stand in the file as such; what holds them, and the numbers between, is JSON in its header. There is
+no code in it. With it stands what the descent was run on: the options and the SHA-256 of the rows, so that the state
+of another descent is refused. The random order of the rows needs no generator's state: it follows from the seed and
+the epoch (`lr_trainer.store`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+
+from lr_runtime.errors import CheckpointError, OptionError
+from lr_runtime.files import replacing
+from lr_trainer.errors import InterruptedFitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lr_trainer.interruption import Interruption
+
+_KEY = "linedge.resume"
+_ARRAY, _TENSOR, _FLOAT = "array", "tensor", "float"
+
+
+class Resume:
+    """Keeps the state of a descent in a file, now and then and when it is interrupted.
+
+    Args:
+        path: the file.
+        every: after how many seconds to write it again; 0 for every step.
+        interruption: whether a signal has come.
+        goes_on: whether to start from the file, where there is one.
+    """
+
+    def __init__(self, path: Path, every: float, interruption: Interruption, *, goes_on: bool) -> None:
+        self.path = path
+        self.goes_on = goes_on
+        self._every = every
+        self._interruption = interruption
+        self._identity: Mapping[str, Any] = {}
+        self._last = time.monotonic()
+
+    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the state to go on from, None to start with; hold signals back from now on.
+
+        Raises:
+            OptionError: the file's state is of another descent; the message has the first difference.
+            CheckpointError: the file holds no state.
+        """
+        self._identity = json.loads(json.dumps(identity))
+        self._interruption.hold()
+        self._last = time.monotonic()
+        return self._read() if self.goes_on and self.path.exists() else None
+
+    def due(self) -> bool:
+        """Whether it is time to write the state."""
+        return self._interruption.signal is not None or time.monotonic() - self._last >= self._every
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Write the state, whole or not at all.
+
+        Raises:
+            InterruptedFitError: a signal has come.
+        """
+        tensors: dict[str, torch.Tensor] = {}
+        described = json.dumps({"identity": self._identity, "state": _packed(state, tensors)}, allow_nan=False)
+        with replacing(self.path) as part:
+            part.write_bytes(safetensors.torch.save(tensors, metadata={_KEY: described}))
+        self._last = time.monotonic()
+        if self._interruption.signal is not None:
+            raise InterruptedFitError(self._interruption.signal, state["number"], self.path)
+
+    def done(self) -> None:
+        """Remove the file: the descent is over and its result written."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                described = json.loads((file.metadata() or {})[_KEY])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            state: dict[str, Any] = _unpacked(described["state"], tensors)
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise CheckpointError(
+                f"{self.path}: not the state of a descent ({error!r:.60}). Remove it, or leave --resume out"
+            ) from error
+        if difference := _difference(described["identity"], self._identity):
+            raise OptionError(
+                f"--resume: {self.path} is the state of another descent: {difference}. "
+                "Give the same table and options, or leave --resume out to start again"
+            )
+        return state
+
+
+class Forgetful:
+    """Keeps nothing: a descent that nobody can resume."""
+
+    def begin(self, identity: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Start at the start."""
+        return
+
+    def due(self) -> bool:
+        """It never is."""
+        return False
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Forget it."""
+
+    def done(self) -> None:
+        """There is nothing to remove."""
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    names = sorted({*then, *now}, key=lambda name: (name == "sha256 of the rows", name))
+    differing = [name for name in names if then.get(name) != now.get(name)]
+    return f"{differing[0]}: {then.get(differing[0])} there, {now.get(differing[0])} here" if differing else None
+
+
+def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Return JSON values, the tensors put aside under numbers."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        name = str(len(tensors))
+        tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
+        tensors[name] = tensor.detach().cpu().clone().contiguous()
+        return {_TENSOR if isinstance(value, torch.Tensor) else _ARRAY: name}
+    if isinstance(value, dict):
+        return {"dict": {str(key): _packed(each, tensors) for key, each in value.items()}}
+    if isinstance(value, list | tuple):
+        return [_packed(each, tensors) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_FLOAT: repr(value)}
+    return value
+
+
+def _unpacked(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(each, tensors) for each in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, inside),) = value.items()
+    if kind == _ARRAY:
+        return tensors[inside].numpy()
+    if kind == _TENSOR:
+        return tensors[inside]
+    return float(inside) if kind == _FLOAT else {key: _unpacked(each, tensors) for key, each in inside.items()}

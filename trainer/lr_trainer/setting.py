@@ -1,0 +1,129 @@
+"""What a descent fits: the moments of the rows that train, the columns that take part, the rows held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_runtime.errors import OptionError
+from lr_trainer.cautions import check_not_the_target
+from lr_trainer.describing import columns_of_passes, term_names
+from lr_trainer.design import Design
+from lr_trainer.errors import TooFewRowsError
+from lr_trainer.least_squares import CONSTANT
+from lr_trainer.passes import Passes
+from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
+from lr_trainer.splitting import Part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract import Column
+    from lr_trainer.checkpoint import Checkpoint
+    from lr_trainer.coordinates import Coordinates
+    from lr_trainer.descent import Descent
+    from lr_trainer.moments import Moments
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is fitted: the moments of the rows, the columns that take part, the exact solution where there is one.
+
+    Attributes:
+        passes: over the rows that train.
+        validation: over those held out.
+        moments: of the rows that train.
+        columns: of the contract.
+        kept: bool (terms,), the columns that take part.
+        constant: bool (terms,), those left out because they do not vary.
+        exact: the least-squares solution, with the penalties where the loss is squared; None under other penalties.
+        penalty: per target, in the data's units.
+    """
+
+    passes: Passes
+    validation: Passes | None
+    moments: Moments
+    columns: tuple[Column, ...]
+    kept: NDArray[np.bool_]
+    constant: NDArray[np.bool_]
+    exact: Solved | None
+    penalty: Penalty
+
+    @property
+    def penalised(self) -> bool:
+        """Whether there is a penalty."""
+        return any(self.penalty.l1) or any(self.penalty.l2)
+
+
+def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_collinear: bool) -> Setting:
+    """Take the passes for it.
+
+    Raises:
+        FitError: the rows do not determine the model.
+    """
+    validation = None
+    if descent.validation is not None:
+        passes, validation = (_part(passes, descent, held_out=held) for held in (False, True))
+    moments = passes.moments()
+    columns = columns_of_passes(passes, moments)
+    names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
+    check_not_the_target(moments, names, passes.roles.targets)
+    penalty = Penalty((l1,) * outputs, (l2,) * outputs)
+    constant = _constant(moments, len(names), intercept=passes.intercept)
+    exact, kept = None, ~constant
+    if not (l1 or l2):
+        exact = solve_with_passes(
+            moments, passes.design, names, passes.gram, intercept=passes.intercept, drop_collinear=drop_collinear
+        )
+        kept = exact.solution.kept
+    else:
+        if moments.rows < 2:
+            raise TooFewRowsError(moments.rows, 2)
+        if descent.loss == "squared":
+            exact = solve_shrunk(moments, passes.design, outputs, penalty, intercept=passes.intercept)
+    return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
+
+
+def _part(passes: Passes, descent: Descent, *, held_out: bool) -> Passes:
+    assert descent.validation is not None
+    table = Part(passes.rows.table, descent.validation, descent.seed, held_out=held_out)
+    part = Passes(passes.rows.of(table), passes.device, intercept=passes.intercept)
+    part.adopt(passes.design, passes.levels)
+    part.count = 0 if held_out else passes.count
+    return part
+
+
+def _constant(moments: Moments, terms: int, *, intercept: bool) -> NDArray[np.bool_]:
+    spread = (moments.maximum - moments.minimum)[:terms]
+    varies = spread > CONSTANT * moments.largest[:terms] if intercept else moments.largest[:terms] > 0
+    return np.asarray(~varies)
+
+
+def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Array:
+    """Return the coordinates of a checkpoint's model."""
+    design, passes = Design.of(init), setting.passes
+    same = (
+        init.contract.column_names == passes.roles.features
+        and init.contract.output_names == passes.roles.targets
+        and init.terms == passes.design.terms
+        and [column.categories for column in init.contract.columns] == [c.categories for c in setting.columns]
+    )
+    if not same:
+        raise OptionError("--init: the checkpoint has other columns, targets, categories or powers than this fit")
+    plain = shifted(passes.design)
+    powers = {term.column for term, column in zip(passes.design.terms, plain, strict=True) if column is None}
+    if any(
+        design.origin[column] != passes.design.origin[column] or design.scale[column] != passes.design.scale[column]
+        for column in powers
+    ):
+        raise OptionError("--init: the checkpoint's powers are of another origin or scale than this table's")
+    terms = len(plain)
+    origin = np.array([0.0 if column is None else design.origin[column] for column in plain])
+    weights = init.weight / np.array([1.0 if column is None else design.scale[column] for column in plain])
+    means = (setting.moments.mean - np.concatenate([origin, np.zeros(coordinates.outputs)])) + setting.moments.mean_low
+    offsets = init.bias + weights @ means[:terms] - means[terms:]
+    return coordinates.place(weights, offsets)

@@ -1,0 +1,158 @@
+"""The rows of a descent, read once and then often: in memory while they are few, in a temporary file beyond that.
+
+The file has no name, so it is gone with the process however that ends; it lies where TMPDIR says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from lr_runtime.errors import UnusableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+IN_MEMORY = 1 << 27
+"""The most bytes that are held."""
+
+_BUFFER = 1 << 25
+"""The bytes in which rows are shuffled at once."""
+
+_CHUNK_ROWS = 1 << 12
+_BLOCK_NUMBERS = 1 << 18
+
+
+class Store:
+    """Rows, float64 (rows, width), in the order in which they were read.
+
+    Args:
+        blocks: the rows, in order.
+        width: their number of columns.
+        device: where they are worked on.
+        held: the most bytes to keep in memory.
+
+    Attributes:
+        rows: how many there are.
+        digest: the SHA-256 of their bytes.
+    """
+
+    def __init__(self, blocks: Iterable[torch.Tensor], width: int, device: torch.device, held: int = IN_MEMORY) -> None:
+        self.width = width
+        self.rows = 0
+        self.device = device
+        self._file = None
+        parts: list[NDArray[np.float64]] = []
+        hashed, size = hashlib.sha256(), 0
+        for block in blocks:
+            array = np.ascontiguousarray(block.cpu().numpy())
+            hashed.update(array.data)
+            self.rows += len(array)
+            size += array.nbytes
+            if self._file is None and size > held:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the rows are
+                for part in parts:
+                    self._append(part)
+                parts = []
+            if self._file is None:
+                parts.append(array)
+            else:
+                self._append(array)
+        self.digest = hashed.hexdigest()
+        whole = np.concatenate(parts) if parts else np.empty((0, width))
+        self._held = torch.from_numpy(whole).to(device) if self._file is None else None
+
+    def _append(self, array: NDArray[np.float64]) -> None:
+        assert self._file is not None
+        view = array.data.cast("B")
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise UnusableFileError(
+                f"{tempfile.gettempdir()}: no room for the rows ({error.strerror}). Name a larger folder in TMPDIR"
+            ) from error
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the rows are in memory."""
+        return self._held is not None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether they are one block."""
+        return self.rows <= self._block_rows
+
+    @property
+    def _block_rows(self) -> int:
+        return max(1, _BLOCK_NUMBERS // self.width)
+
+    def blocks(self) -> Iterator[torch.Tensor]:
+        """Yield all rows in order, in blocks of a size that depends on the width alone."""
+        for start in range(0, self.rows, self._block_rows):
+            yield self._read(start, min(start + self._block_rows, self.rows))
+
+    def shuffled(self, batch: int, seed: int, epoch: int, skip: int = 0) -> Iterator[torch.Tensor]:
+        """Yield all rows in the random order of an epoch, in buffers to be cut into batches.
+
+        Chunks of consecutive rows come in random order, as many as fill a buffer, and their rows are shuffled there: a
+        table up to the buffer's size is shuffled whole. The order follows from the seed and the epoch's number, so
+        there is no generator whose state would have to be kept.
+
+        Args:
+            batch: the rows of a batch; every buffer is cut from its start.
+            seed: of the order.
+            epoch: its number.
+            skip: how many batches at the start to leave out, those of an epoch that was stopped.
+        """
+        random = np.random.default_rng([seed, epoch])
+        chunk = batch * max(1, _CHUNK_ROWS // batch)
+        order = random.permutation(-(-self.rows // chunk))
+        together = max(1, _BUFFER // (8 * self.width * chunk))
+        for start in range(0, len(order), together):
+            spans = [(int(c) * chunk, min(int(c + 1) * chunk, self.rows)) for c in order[start : start + together]]
+            rows = sum(stop - begin for begin, stop in spans)
+            places = random.permutation(rows)
+            batches = -(-rows // batch)
+            if skip >= batches:
+                skip -= batches
+                continue
+            # Neighbours in one chunk are read at once; what follows picks rows, so their order in the buffer is free.
+            buffer = self._gathered(sorted(spans), places)
+            yield buffer[skip * batch :]
+            skip = 0
+
+    def _gathered(self, spans: list[tuple[int, int]], places: NDArray[np.int64]) -> torch.Tensor:
+        joined = _joined(spans)
+        parts = [self._read(begin, stop) for begin, stop in joined]
+        together = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if together.device.type == "cpu":
+            return torch.from_numpy(together.numpy().take(places, axis=0))
+        return together[torch.from_numpy(places).to(together.device)]
+
+    def _read(self, start: int, stop: int) -> torch.Tensor:
+        if self._held is not None:
+            return self._held[start:stop]
+        assert self._file is not None
+        rows = np.empty((stop - start, self.width))
+        self._file.seek(8 * self.width * start)
+        view = rows.data.cast("B")
+        while view:
+            view = view[self._file.readinto(view) :]
+        return torch.from_numpy(rows).to(self.device)
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for begin, stop in spans:
+        if joined and joined[-1][1] == begin:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((begin, stop))
+    return joined

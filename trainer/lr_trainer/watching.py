@@ -1,0 +1,119 @@
+"""What a descent says while it runs: a bar on the terminal, a line of JSON an epoch in a file."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lr_runtime.console import progress
+from lr_runtime.errors import UnusableFileError
+from lr_runtime.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from lr_trainer.descent import Epoch
+
+
+class Log:
+    """A file with one line of JSON for each epoch: number, loss, validation loss, gradient norm, rate, rows, seconds.
+
+    Args:
+        path: the file; it is started anew unless the descent goes on.
+        goes_on: whether to keep the lines of the epochs before the first that comes, as a resumed descent needs.
+
+    Raises:
+        UnusableFileError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, goes_on: bool) -> None:
+        self._path = path
+        self._last = time.monotonic()
+        if not goes_on:
+            write_bytes(path, b"")
+        self._first: int | None = None
+
+    def __call__(self, epoch: Epoch) -> None:
+        """Add a line."""
+        if self._first is None:
+            self._first = epoch.number
+            self._keep_before(epoch.number)
+        now = time.monotonic()
+        fields = {"epoch" if name == "number" else name: value for name, value in asdict(epoch).items()}
+        line = json.dumps({**fields, "seconds": now - self._last})
+        self._last = now
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise UnusableFileError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+    def _keep_before(self, number: int) -> None:
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        kept = [line for line in lines if _number(line) < number]
+        write_bytes(self._path, "".join(kept).encode())
+
+
+def _number(line: str) -> float:
+    """Return a line's epoch; infinity for one that was cut off, or is none of ours."""
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+@contextmanager
+def watching(
+    size: int | None, epochs: int, *, quiet: bool, also: Callable[[Epoch], None] | None
+) -> Iterator[tuple[Callable[[int], None], Callable[[Epoch], None]]]:
+    """Show a bar for the table's bytes or rows, then one for the epochs; gives what advances each.
+
+    Args:
+        size: the table's, in the unit in which reading advances.
+        epochs: the most that there will be.
+        quiet: whether to show nothing.
+        also: who else is told of each epoch.
+    """
+    with ExitStack() as bars:
+        reading = bars.enter_context(progress("reading", size, quiet=quiet))
+        shown: list[Any] = []
+        last = time.monotonic()
+
+        def tell(epoch: Epoch) -> None:
+            nonlocal last
+            if also is not None:
+                also(epoch)
+            if not shown:
+                bars.close()
+                shown.append(bars.enter_context(_bar(epochs, hidden=quiet)))
+            now = time.monotonic()
+            shown[0].update(epoch.number - shown[0].pos, (epoch, epoch.rows / max(now - last, 1e-9)))
+            last = now
+
+        yield reading, tell
+
+
+def _bar(epochs: int, *, hidden: bool) -> Any:
+    error = click.get_text_stream("stderr")
+    return click.progressbar(
+        length=epochs,
+        label="epochs",
+        show_pos=True,
+        item_show_func=_shown,
+        file=error,
+        hidden=hidden or not error.isatty(),
+    )
+
+
+def _shown(item: tuple[Epoch, float] | None) -> str | None:
+    if item is None:
+        return None
+    epoch, speed = item
+    validation = "" if epoch.validation is None else f", validation {epoch.validation:.6g}"
+    return f"loss {epoch.loss:.6g}{validation}, {speed:,.0f} rows/s"
