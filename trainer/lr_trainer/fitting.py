@@ -200,7 +200,7 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     trained = [fold for fold in folds if fold is not None]
     moments = reduce(Moments.merge, trained)
     # The rows held out speak for the interval, so the model is not beyond its data there.
-    columns = _columns(passes, moments if held_out is None else moments.merge(held_out))
+    columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
