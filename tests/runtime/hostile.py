@@ -328,8 +328,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a deep contract": (assign("metadata_props.0.value", "[" * 100_000), "is damaged"),
     "a contract with a long key": (contract('"columns":[{"' + "\\n" * 9999 + '":1}]'), "is damaged"),
     "a contract of any version": (contract('"contract":[' + "1," * 9999 + "1]"), "its contract has version [1, 1,"),
-    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 3 - 99) + "0]"), "is damaged"),
-    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 8 - 99) + "0]"), "is damaged"),
+    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 32) + "0]"), "is damaged"),
+    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 64) + "0]"), "is damaged"),
     "a contract of half a character": (contract('"linedge":"\\ud800"'), "is damaged"),
     "two contracts": (copy_of("metadata_props"), "one key twice"),
 }

@@ -9,6 +9,7 @@ import pickle
 import socket
 import stat
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime import Predictor
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract import METADATA_KEY, Contract
 from lr_runtime.errors import (
     DigestError,
     LinedgeError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tests.conftest import Run
     from tests.runtime.conftest import Model
 
+    Models = Callable[[str], Model]
     Runner = Callable[..., Run]
 
 GOLDEN = DATA / "golden.onnx"
@@ -168,9 +170,7 @@ def test_the_cap_is_inclusive(tmp_path: Path) -> None:
         read_bytes(tmp_path / "a", "", 2)
 
 
-def test_many_rows_are_evaluated_in_parts_of_bounded_memory(
-    model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_rows_are_evaluated_in_parts_of_bounded_memory(model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     content = model("two outputs")[1].read_bytes()
     x = np.random.default_rng(5).normal(size=(101, 3))
     whole = Predictor(content).predict(x).values
@@ -309,6 +309,57 @@ def test_what_nothing_tells_is_still_refused(content: bytes) -> None:
     assert kind_of(content) is None
     with pytest.raises(ModelFileError, match="not an ONNX model, or a damaged one"):
         Predictor(content)
+
+
+# --- the contract ---
+
+
+def _wider(contract: Contract) -> Contract:
+    columns = (*contract.columns, replace(contract.columns[0], name="new"))
+    return replace(contract, columns=columns, equation=None, golden_rows=())
+
+
+def _more_outputs(contract: Contract) -> Contract:
+    outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
+    return replace(contract, outputs=outputs, equation=None, bound=None, golden_rows=())
+
+
+def _in_float64(contract: Contract) -> Contract:
+    return replace(contract, precision="float64")
+
+
+@pytest.mark.parametrize("change", [_wider, _more_outputs, _in_float64])
+def test_a_contract_that_does_not_fit_the_graph_is_refused(
+    change: Callable[[Contract], Contract], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    contract = Contract.from_json(made.metadata_props[0].value)
+    made.metadata_props[0].value = change(contract).to_json()
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
+
+
+def _renamed_input(graph: onnx.GraphProto) -> None:
+    graph.input[0].name = graph.node[0].input[0] = "input"
+
+
+def _renamed_output(graph: onnx.GraphProto) -> None:
+    graph.output[0].name = graph.node[-1].output[0] = "output"
+
+
+def _second_output(graph: onnx.GraphProto) -> None:
+    graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
+    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["rows", 1]))
+
+
+@pytest.mark.parametrize("change", [_renamed_input, _renamed_output, _second_output])
+def test_a_graph_that_does_not_fit_its_contract_is_refused(
+    change: Callable[[onnx.GraphProto], None], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    change(made.graph)
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
 
 
 # --- ONNX models from elsewhere ---
