@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fits, size, start
+from tests.benchmarks import fits, predict, size, start, streams
 
-BENCHMARKS = {"start": start.report, "size": size.report, "fits": fits.report}
+BENCHMARKS = {
+    "start": start.report,
+    "size": size.report,
+    "fits": fits.report,
+    "predict": predict.report,
+    "streams": streams.report,
+}
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ from lr_runtime.errors import (
     TableError,
     UnusableFileError,
 )
-from lr_runtime.tables import TableOptions, numbers_only, open_table, reading, text
-from lr_runtime.tables.acceleration import csv_block
+from lr_runtime.tables import TableOptions, loadtxt, open_table, reading, text
+from lr_runtime.tables.acceleration import csv_block, csv_cells
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
@@ -48,16 +48,21 @@ if TYPE_CHECKING:
 SEMICOLONS = TableOptions(delimiter=";", decimal=",")
 
 
-@pytest.fixture(params=["strict", "fast"])
+WAYS = ("strict", "fast", "numpy")
+
+
+@pytest.fixture(params=WAYS)
 def reader(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each way to parse CSV."""
     with pytest.MonkeyPatch.context() as patch:
-        accelerate(patch, on=request.param == "fast")
+        accelerate(patch, request.param)
         yield request.param
 
 
-def accelerate(patch: pytest.MonkeyPatch, *, on: bool) -> None:
-    patch.setattr("lr_runtime.tables.acceleration.available", lambda: on)
+def accelerate(patch: pytest.MonkeyPatch, way: str) -> None:
+    patch.setattr("lr_runtime.tables.acceleration.available", lambda: way == "fast")
+    if way == "strict":
+        patch.setattr("lr_runtime.tables.loadtxt.csv_block", lambda *_: None)
 
 
 def table_file(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -198,11 +203,8 @@ cells = (
     | st.text("0123456789+-.eEnaNif_x ,;\"'\r\n\t", max_size=6)
     | st.sampled_from(['"1"', '"1"2', '"1\n"', '"1,5"', '"a""b"', '5"', '"', '""', "1\r2", "\ufeff1", "é", "1#2"])
 )
-plain_cells = (
-    st.floats(allow_nan=False, allow_infinity=False).map(repr)
-    | st.integers().map(str)
-    | st.sampled_from(MISSING_TOKENS)
-)
+finite_cells = st.floats(allow_nan=False, allow_infinity=False).map(repr) | st.integers(-(2**80), 2**80).map(str)
+plain_cells = finite_cells | st.sampled_from(MISSING_TOKENS)
 
 
 @st.composite
@@ -253,11 +255,12 @@ def records(syntax: CsvSyntax, content: str) -> Iterator[Sequence[Any]]:
 @example("true,2\nFALSE,3\n,4\n", ["a", "b"], ",")
 @example("true,2\n1,3\n0,4\n", ["a", "b"], ",")
 @example("true,2\nfalse,3\n", ["a", "b"], "tokens")
-def test_what_pyarrow_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
+def test_what_a_fast_parser_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
-    fast = csv_block(content.encode(), ["a", "b"], columns, [], options)
-    if fast is not None:
-        assert_same(fast[0], strictly(content, columns, options))
+    for parse in (csv_block, loadtxt.csv_block):
+        fast = parse(content.encode(), ["a", "b"], columns, [], options)
+        if fast is not None:
+            assert_same(fast[0], strictly(content, columns, options))
 
 
 @given(tables(), st.sampled_from(list(OPTIONS)))
@@ -281,6 +284,29 @@ def assert_same(left: Values, right: Values) -> None:
     assert left[known].tobytes() == right[known].tobytes()
 
 
+@given(tables(), st.sampled_from(COLUMNS), st.sampled_from(list(OPTIONS)))
+@settings(max_examples=300, deadline=None)
+def test_cells_kept_are_those_of_the_strict_reader(content: str, columns: list[str], how: str) -> None:
+    options = OPTIONS[how]
+    for parse, cells in (
+        (csv_block, lambda: csv_cells(content.encode(), ["a", "b"], columns, options)),
+        (loadtxt.csv_block, lambda: loadtxt.csv_cells(content.encode(), ["a", "b"], columns, options.delimiter)),
+    ):
+        if parse(content.encode(), ["a", "b"], columns, [], options) is not None and (kept := cells()) is not None:
+            expected = [[row["ab".index(name)] for row in records(CsvSyntax(options), content)] for name in columns]
+            assert [column if isinstance(column, list) else column.to_pylist() for column in kept] == expected
+
+
+NUMBERS_ALONE = st.lists(st.tuples(finite_cells, finite_cells), min_size=1, max_size=20)
+
+
+@given(NUMBERS_ALONE)
+@settings(deadline=None)
+def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> None:
+    content = "".join(",".join(row) + "\n" for row in rows)
+    assert loadtxt.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
+
+
 @given(st.lists(st.tuples(plain_cells, plain_cells), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
@@ -296,10 +322,10 @@ def test_pyarrow_reads_booleans(rows: list[tuple[str, str]]) -> None:
 
 
 def outcome(
-    path: Path, columns: Sequence[str], *, fast: bool, block: int, options: TableOptions | None = None
+    path: Path, columns: Sequence[str], *, way: str, block: int, options: TableOptions | None = None
 ) -> tuple[str, Values]:
     with pytest.MonkeyPatch.context() as patch:
-        accelerate(patch, on=fast)
+        accelerate(patch, way)
         patch.setattr(text, "BLOCK_BYTES", block)
         try:
             return "", read(path, options, columns)
@@ -314,10 +340,12 @@ def test_with_and_without_pyarrow_a_file_gives_the_same(
 ) -> None:
     options = replace(OPTIONS[how], skips=skips)
     path = table_file(tmp_path_factory.getbasetemp(), f"a{options.delimiter}b\n{content}")
-    said, values = outcome(path, columns, fast=False, block=1 << 20, options=options)
-    said_fast, values_fast = outcome(path, columns, fast=True, block=1 << 20, options=options)
-    assert said_fast == said
+    said, values = outcome(path, columns, way="strict", block=1 << 20, options=options)
+    said_fast, values_fast = outcome(path, columns, way="fast", block=1 << 20, options=options)
+    said_numpy, values_numpy = outcome(path, columns, way="numpy", block=1 << 20, options=options)
+    assert said_fast == said_numpy == said
     assert_same(values_fast, values)
+    assert_same(values_numpy, values)
 
 
 quoted_cells = plain_cells.map(lambda cell: f'"{cell}"') | st.sampled_from(['"x\ny"', '"x\r\n\n,y"', '"""\n"""'])
@@ -327,15 +355,15 @@ quoted_cells = plain_cells.map(lambda cell: f'"{cell}"') | st.sampled_from(['"x\
     st.lists(st.tuples(plain_cells | quoted_cells, plain_cells), max_size=12),
     st.integers(8, 60),
     st.sampled_from(["\n", "\r\n"]),
-    st.booleans(),
+    st.sampled_from(WAYS),
 )
 @settings(max_examples=200, deadline=None)
 def test_any_split_into_blocks_gives_the_same(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], block: int, end: str, fast: bool
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], block: int, end: str, way: str
 ) -> None:
     content = "".join(f"{a},{b}{end}" for a, b in rows)
     path = table_file(tmp_path_factory.getbasetemp(), f"a,b{end}{content}".removesuffix(end))
-    said, values = outcome(path, ["b"], fast=fast, block=block)
+    said, values = outcome(path, ["b"], way=way, block=block)
     assert said == ""
     assert_same(values, np.array([[TableOptions().number(b)] for _, b in rows]).reshape(-1, 1))
 
@@ -349,9 +377,9 @@ def test_any_split_into_blocks_gives_the_same_error(
     tmp_path_factory: pytest.TempPathFactory, rows: list[str], block: int
 ) -> None:
     path = table_file(tmp_path_factory.getbasetemp(), "\n".join(["a,b", *rows]))
-    whole, _ = outcome(path, ["b"], fast=False, block=1 << 20)
-    for fast in (True, False):
-        assert outcome(path, ["b"], fast=fast, block=block)[0] == whole
+    whole, _ = outcome(path, ["b"], way="strict", block=1 << 20)
+    for way in WAYS:
+        assert outcome(path, ["b"], way=way, block=block)[0] == whole
 
 
 @given(
@@ -627,18 +655,7 @@ def test_a_record_without_end_is_not_kept_in_memory(tmp_path: Path, monkeypatch:
     assert "a quote left open?" in refusal(table_file(tmp_path, 'a,b\n1,"' + "2\n" * 100), columns=["b"])
 
 
-# --- missing and infinite values ---
-
-
-def test_numbers_only_names_the_place_of_a_missing_value(reader: str, tmp_path: Path) -> None:
-    path = table_file(tmp_path, 'n,b\n"x\ny",1\nz,\n')
-    with pytest.raises(TableError, match=r't\.csv line 4, column "b": the value is missing'):
-        list(numbers_only(open_table(path), ["b"]))
-
-
-def test_numbers_only_passes_numbers(reader: str, tmp_path: Path) -> None:
-    path = table_file(tmp_path, "n,b\nx,1\n,2\n")
-    assert [batch.values.tolist() for batch in numbers_only(open_table(path), ["b"])] == [[[1.0], [2.0]]]
+# --- places ---
 
 
 def test_every_row_knows_its_line(reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -880,10 +897,7 @@ def test_formats_may_be_mixed(tmp_path: Path) -> None:
 
 
 def test_a_fault_names_its_file(reader: str, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "d", a="x\n1\n", b="x\n2\n\nNA\n")
-    with pytest.raises(TableError, match=r'd/b\.csv line 4, column "x": the value is missing'):
-        list(numbers_only(open_table(folder), ["x"]))
-    (folder / "b.csv").write_text("x\nsix\n")
+    folder = folder_of(tmp_path / "d", a="x\n1\n", b="x\nsix\n")
     with pytest.raises(TableError, match=r'd/b\.csv line 2, column "x": "six"'):
         list(open_table(folder).batches(["x"]))
 
@@ -1078,18 +1092,13 @@ def test_other_types_are_refused(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [parquet, arrow], ids=["Parquet", "Arrow"])
-def test_missing_and_infinite_values_name_their_row(
+def test_infinite_values_name_their_row(
     build: Callable[[pa.Table], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lr_runtime.tables.arrow._BATCH_ROWS", 2)
-    for column, said in {
-        "null": (pa.array([1, 2, 3, None]), "the value is missing"),
-        "nan": (pa.array([1.0, 2.0, 3.0, math.nan]), "the value is missing"),
-        "inf": (pa.array([1.0, 2.0, 3.0, -math.inf]), "the value is not finite"),
-    }.values():
-        path = table_file(tmp_path, build(pa.table({"b": column})), "t.any")
-        with pytest.raises(TableError, match=f't.any row 4, column "b": {said}'):
-            list(numbers_only(open_table(path), ["b"]))
+    path = table_file(tmp_path, build(pa.table({"b": pa.array([1.0, math.nan, 3.0, -math.inf])})), "t.any")
+    with pytest.raises(TableError, match=r't\.any row 4, column "b": the value is not finite'):
+        list(open_table(path).batches(["b"]))
 
 
 def test_names_of_binary_tables_are_checked_too(tmp_path: Path) -> None:

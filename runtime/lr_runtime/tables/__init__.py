@@ -4,6 +4,7 @@
     text.py      CSV and JSON lines with the standard library: the rule for what a table says
     strict.py    records to a batch, cell by cell
     arrow.py     the same through pyarrow, faster, and Parquet and Arrow files (extra "tables")
+    loadtxt.py   plain CSV through numpy, where there is no pyarrow
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
     streams.py   files, pipes and what is packed, from their start as often as needed
     several.py   files, folders and patterns as one table

@@ -1,7 +1,7 @@
-"""Faster parsing where pyarrow is installed; without it, or on anything unusual, it declines with None.
+"""Faster parsing, with pyarrow where it is installed, else with numpy; on anything unusual it declines with None.
 
-The parser may only accept what the strict reader accepts, with the same values: `tests/runtime/test_tables.py` holds
-the two against each other on generated text.
+A parser may only accept what the strict reader accepts, with the same values: `tests/runtime/test_tables.py` holds
+them against each other on generated text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ def csv_block(
     block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records, or decline."""
-    if not available() or (len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules):
+    if not available():
+        from lr_runtime.tables import loadtxt
+
+        return loadtxt.csv_block(block, names, columns, categories, options)
+    if len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules:
         return None
     from lr_runtime.tables import arrow
 
@@ -44,6 +48,10 @@ def csv_cells(
     block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
 ) -> tuple[Kept, ...] | None:
     """Return columns of a block that `csv_block` has parsed, as they stand in it, or decline."""
+    if not available():
+        from lr_runtime.tables import loadtxt
+
+        return loadtxt.csv_cells(block, names, columns, options.delimiter)
     from lr_runtime.tables import arrow
 
     return arrow.csv_cells(block, names, columns, options)
