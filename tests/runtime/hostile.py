@@ -8,17 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, MAX_NODES
 from lr_runtime.operators import MAX_WIDTH
 from tests.conftest import DATA
+from tests.optional import optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     Change = Callable[[onnx.ModelProto], object]
+else:
+    onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
+    TensorProto = onnx.TensorProto
 
 GOOD = (DATA / "golden.onnx").read_bytes()
 
@@ -110,6 +115,10 @@ def nested(depth: int) -> onnx.GraphProto:
     return graph
 
 
+def deeply(model: onnx.ModelProto) -> None:
+    attribute(g=nested(20), type=5)(model)
+
+
 def doubling(model: onnx.ModelProto) -> None:
     """Join a value with itself 40 times: 2^40 columns."""
     value = "x"
@@ -193,7 +202,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a function": (function(1), "functions"),
     "nested functions": (function(60), "functions"),
     "control flow": (lambda model: model.graph.node.append(_IF), "a subgraph"),
-    "deep nesting": (attribute(g=nested(20), type=5), "a subgraph"),
+    "deep nesting": (deeply, "a subgraph"),
     "subgraphs": (attribute(graphs=[branch()], type=10), "subgraphs"),
     "another domain": (assign("graph.node.0.domain", "com.microsoft"), "a domain of its own"),
     "an opset of another domain": (

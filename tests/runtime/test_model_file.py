@@ -10,15 +10,12 @@ import socket
 import stat
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-import safetensors.numpy
-import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime import Predictor
 from lr_runtime.contract import METADATA_KEY, Contract
@@ -35,17 +32,26 @@ from lr_runtime.kinds import foreign_producer, kind_of
 from lr_runtime.model_file import check_model, read_model
 from lr_runtime.onnx_file import MAX_BYTES
 from tests.conftest import DATA, one_line
+from tests.optional import optional
 from tests.runtime.hostile import GOOD, assign, changed, external
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
+    import torch
+    from onnx import TensorProto, helper, numpy_helper
+
     from tests.conftest import Run
     from tests.runtime.conftest import Model
 
     Models = Callable[[str], Model]
     Runner = Callable[..., Run]
+else:
+    onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
+    TensorProto, torch = onnx.TensorProto, optional("torch")
+safetensors = optional("safetensors.numpy")
 
 GOLDEN = DATA / "golden.onnx"
 
@@ -261,10 +267,10 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "pt2": (_pt2, "a PyTorch .pt2 model, which torch.export.load reads"),
     "torch.save": (_state, "a file of torch.save, which torch.load reads"),
     "a checkpoint of linedge": (
-        lambda: safetensors.numpy.save({"a": np.zeros(2)}, _CHECKPOINT),
+        lambda: safetensors.save({"a": np.zeros(2)}, _CHECKPOINT),
         "a safetensors checkpoint, which lr-export reads",
     ),
-    "safetensors": (lambda: safetensors.numpy.save({"a": np.zeros(2)}), "a safetensors file, which safetensors reads"),
+    "safetensors": (lambda: safetensors.save({"a": np.zeros(2)}), "a safetensors file, which safetensors reads"),
     **{
         f"pickle {version}": ((lambda version=version: pickle.dumps([1], version)), "runs whatever code is in it")  # type: ignore[misc]
         for version in (2, 3, 4, 5)
@@ -479,37 +485,46 @@ def test_a_foreign_output_may_be_a_row_of_numbers() -> None:
     assert predictor.predict(X).values.tolist() == np.min(X, axis=1, keepdims=True).tolist()
 
 
-UNFIT: dict[str, tuple[bytes, str]] = {
+UNFIT: dict[str, tuple[Callable[[], bytes], str]] = {
     "two inputs": (
-        elsewhere([helper.make_node("Add", ["a", "b"], ["y"])], [table("a", 1), table("b", 1)], [table("y", 1)]),
+        partial(
+            elsewhere, [helper.make_node("Add", ["a", "b"], ["y"])], [table("a", 1), table("b", 1)], [table("y", 1)]
+        ),
         "not one input",
     ),
     "an input of integers": (
-        elsewhere(
+        partial(
+            elsewhere,
             [helper.make_node("Neg", ["x"], ["y"])],
             [table("x", 1, TensorProto.INT64)],
             [table("y", 1, TensorProto.INT64)],
         ),
         "not one input",
     ),
-    "an input of unknown width": (linear(given=[table("float_input", None)]), "not one input"),
+    "an input of unknown width": (lambda: linear(given=[table("float_input", None)]), "not one input"),
     "one row alone": (
-        linear(given=[helper.make_tensor_value_info("float_input", TensorProto.FLOAT, [1, 2])]),
+        lambda: linear(given=[helper.make_tensor_value_info("float_input", TensorProto.FLOAT, [1, 2])]),
         "does not take any number of rows",
     ),
     "integers out": (
-        elsewhere([helper.make_node("Cast", ["x"], ["y"], to=7)], [table("x", 1)], [table("y", 1, TensorProto.INT64)]),
+        partial(
+            elsewhere,
+            [helper.make_node("Cast", ["x"], ["y"], to=7)],
+            [table("x", 1)],
+            [table("y", 1, TensorProto.INT64)],
+        ),
         "not rows of floats",
     ),
     "one number for all rows": (
-        elsewhere(
+        partial(
+            elsewhere,
             [helper.make_node("ReduceMin", ["x"], ["y"])],
             [table("x", 1)],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])],
         ),
         "not rows of floats",
     ),
-    "what ONNX Runtime refuses": (changed(assign("graph.node.0.domain", "mine")), "a domain of its own"),
+    "what ONNX Runtime refuses": (lambda: changed(assign("graph.node.0.domain", "mine")), "a domain of its own"),
 }
 
 
@@ -517,8 +532,8 @@ UNFIT: dict[str, tuple[bytes, str]] = {
 def test_a_foreign_model_that_is_no_table_to_numbers_is_refused(
     case: str, run: Runner, foreign: Callable[[bytes], Path]
 ) -> None:
-    content, said = UNFIT[case]
-    assert said in one_line(run("lr-infer", foreign(content), "1", "1", "--allow-foreign"), 1)
+    make, said = UNFIT[case]
+    assert said in one_line(run("lr-infer", foreign(make()), "1", "1", "--allow-foreign"), 1)
 
 
 def test_what_carries_our_contract_is_never_foreign() -> None:

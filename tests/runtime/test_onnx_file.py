@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from lr_runtime.model_file import check_model
 from lr_runtime.onnx_file import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
 from lr_runtime.operators import OPERATORS
 from tests.conftest import DATA
+from tests.optional import optional
 from tests.runtime.conftest import MODELS
 from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed
 
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
+
     from tests.runtime.conftest import Model
 
     Models = Callable[[str], Model]
+else:
+    onnx = optional("onnx")
 
 
 def test_the_golden_model_is_read_as_it_is() -> None:
