@@ -116,5 +116,7 @@ def open_model(
 
     try:
         return Session(content, threads=threads, provider=provider), contract
+    except OptionError:
+        raise
     except ValueError as error:
         raise ModelFileError(f"it is not an ONNX model that runs here ({error})") from error
