@@ -73,8 +73,8 @@ class Session:
         return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
-        """Evaluate `results`, each (rows, columns), for `x`."""
-        return cast("list[NDArray[Any]]", self._session.run(results, {"x": x}))
+        """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
+        return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
 
     def bound_row(self, results: Sequence[str]) -> BoundRow:
         """Return what evaluates one row at a time; each thread needs its own."""
