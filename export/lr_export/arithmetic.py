@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+Dtype = Literal["float32", "float64"]
+Direction = Literal["down", "nearest", "up"]
+DIGITS = {"float32": 24, "float64": 53}
+SMALLEST = {"float32": -149, "float64": -1074}
+
 _FLOAT32_OVERFLOW = Fraction(2**128 - 2**103)
 """From here on, half an ulp above the largest float32, rounding gives infinity (IEEE 754, 4.3.1)."""
 
@@ -64,31 +69,49 @@ class Dyadic:
         left, right, _ = _aligned(self, other)
         return np.asarray(left <= right, dtype=np.bool_)
 
+    def __neg__(self) -> Dyadic:
+        return Dyadic(np.asarray(-self.integers, dtype=object), self.exponent)
+
     def maximum(self, other: Dyadic) -> Dyadic:
         """Return the larger of both, element by element."""
         left, right, exponent = _aligned(self, other)
         return Dyadic(np.asarray(np.maximum(left, right), dtype=object), exponent)
+
+    def minimum(self, other: Dyadic) -> Dyadic:
+        """Return the smaller of both, element by element."""
+        return -(-self).maximum(-other)
+
+    def largest(self) -> Dyadic:
+        """Return the largest over the last axis."""
+        return Dyadic(np.asarray(self.integers.max(axis=-1), dtype=object), self.exponent)
+
+    def replaced(self, mask: NDArray[np.bool_], other: Dyadic) -> Dyadic:
+        """Return `other` where the mask is True."""
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.asarray(np.where(mask, right, left), dtype=object), exponent)
+
+    def columns(self, picked: slice | list[int]) -> Dyadic:
+        """Return some columns."""
+        return Dyadic(self.integers[..., picked], self.exponent)
 
     @property
     def T(self) -> Dyadic:  # noqa: N802 - numpy's name
         """The transpose."""
         return Dyadic(self.integers.T, self.exponent)
 
-    def first(self, rows: int) -> Dyadic:
-        """Return the first `rows` rows."""
-        return Dyadic(self.integers[:rows], self.exponent)
-
-    def where(self, rows: NDArray[np.bool_]) -> Dyadic:
-        """Return the rows that are True."""
-        return Dyadic(self.integers[rows], self.exponent)
-
     def sum(self) -> Dyadic:
         """Return the sums over the last axis."""
         return Dyadic(np.asarray(self.integers.sum(axis=-1), dtype=object), self.exponent)
 
-    def fraction(self, index: tuple[int, ...]) -> Fraction:
-        """Return one element as a fraction."""
-        return Fraction(self.integers[index]) * Fraction(2) ** self.exponent
+    def rounded(self, dtype: Dtype, direction: Direction) -> NDArray[np.float64]:
+        """Return the numbers of the dtype next to these, as float64; infinite beyond its range.
+
+        `down` gives the largest that is not above, `up` the smallest that is not below, `nearest` the nearest, ties to
+        even (IEEE 754, 4.3).
+        """
+        digits, smallest = DIGITS[dtype], SMALLEST[dtype]
+        flat = [_rounded(value, self.exponent, digits, smallest, direction) for value in self.integers.ravel().tolist()]
+        return np.array(flat, dtype=np.float64).reshape(self.integers.shape)
 
     def fractions(self) -> list[Fraction]:
         """Return all elements, flat, as fractions."""
@@ -100,7 +123,24 @@ def _aligned(a: Dyadic, b: Dyadic) -> tuple[NDArray[Any], NDArray[Any], int]:
     return a.integers << (a.exponent - exponent), b.integers << (b.exponent - exponent), exponent
 
 
-def nearest(value: Fraction, dtype: Literal["float32", "float64"]) -> np.floating[Any]:
+def _rounded(value: int, exponent: int, digits: int, smallest: int, direction: Direction) -> float:
+    shift = max(value.bit_length() - digits, smallest - exponent)
+    if shift > 0:
+        quotient = value >> shift
+        rest = value - (quotient << shift)
+        half = 1 << (shift - 1)
+        if direction == "up":
+            quotient += rest > 0
+        elif direction == "nearest":
+            quotient += rest > half or (rest == half and bool(quotient & 1))
+        value, exponent = quotient, exponent + shift
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def nearest(value: Fraction, dtype: Dtype) -> np.floating[Any]:
     """Return the floating-point number nearest to `value`, ties to even (IEEE 754, 4.3.1).
 
     Raises:

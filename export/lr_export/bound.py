@@ -2,26 +2,35 @@ r"""How far any engine may be from the exact model, and how far it can be anywhe
 
 With u the unit roundoff of the computing dtype and every operation rounded to nearest (IEEE 754), the standard model of
 floating-point arithmetic (Higham 2002, Accuracy and Stability of Numerical Algorithms, 2.4) gives each operation a
-factor 1 + delta, |delta| <= u. In y = bias + sum_j weight_j (x_j - origin_j), one product passes through at most
+factor 1 + delta, |delta| <= u. On its way into y = bias + sum_t weight_t term_t, a term that is the p-th power of
+(x - origin) / scale passes through at most
 
-    1 rounding of the weight (only where the artefact's weight is the checkpoint's, rounded)
-    1 subtraction            (only where the artefact has origins)
-    1 multiplication
-    n additions              (n - 1 of products and 1 of the bias, in any order: any engine, any batch size)
+    1 rounding of the weight          (only where the artefact's weight is the checkpoint's, rounded)
+    p roundings of its p factors      (only where the artefact has origins, each factor being a rounded difference, or
+                                       values that stand in for missing ones, each rounded once)
+    p - 1 multiplications             (dividing by the scale, a power of two, rounds nothing)
+    1 multiplication by the weight
+    n additions                       (n - 1 of products and 1 of the bias, in any order: any engine, any batch size)
 
-so with k their number, and gamma_k = k u / (1 - k u) (Higham 2002, lemma 3.1),
+with n the number of terms. An indicator is 0 or 1 exactly (a quotient of equal numbers is), so it and the bias pass
+through the rounding of the weight and the n additions alone. With k_t the number for a term and
+gamma_k = k u / (1 - k u) (Higham 2002, lemma 3.1),
 
-    |y_computed - y| <= gamma_k M + n eta,    M = |bias| + sum_j |weight_j (x_j - origin_j)|
+    |y_computed - y| <= sum_t gamma_{k_t} |weight_t term_t| + gamma_{k_0} |bias| + n eta + U
 
-where M is taken with the checkpoint's own numbers, and eta, the smallest positive number of the dtype, covers products
-that underflow (each loses at most eta / 2, times 1 + gamma). A fused multiply-add only leaves a rounding out.
+where terms are taken with the checkpoint's own numbers, and eta, the smallest positive number of the dtype, covers
+products that underflow: each loses at most eta / 2, times 1 + gamma. U = 2 eta sum_t p_t |weight_t| covers the
+multiplications inside powers, by 1 / scale and by each other; it is 0 where there are none. (A product u^j u underflows
+only where |u| < 1, so that what it loses is not enlarged by the factors that follow; the weights here are those of u.)
+A fused multiply-add only leaves a rounding out.
 
 Where the result is rounded once more to float32 (precision `exact`), half an ulp is added: with B the bound above,
 
     |y_float32 - y| <= B + 2^-24 (|y| + B) + 2^-150
 
-M and |y| are convex in x, so over a box both are largest at a corner, and M's largest value separates by column: that
-is the closed form for the worst case over the whole training box, not over a sample of it.
+Each |term| of a column is largest over its range at the end further from the origin, or else the value is missing, and
+a category has one level: the bound's largest value over the whole training box separates by column. That is the closed
+form for the worst case, not over a sample of the box.
 """
 
 from __future__ import annotations
@@ -32,87 +41,106 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
+from lr_export.exact import Coefficients, ExactModel
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_export.exact import ExactDesign, Floats
     from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
 
-_DIGITS = {"float32": 24, "float64": 53}
-_SMALLEST = {"float32": -149, "float64": -1074}
 _SLACK_BITS = 64
 
 
 @dataclass(frozen=True)
-class ExactModel:
-    """The checkpoint's model in exact arithmetic: y = bias + sum_j weight_j / scale_j (x_j - origin_j)."""
+class ForwardError:
+    """The bound of the module's docstring for one artefact.
 
-    weight: Dyadic
-    bias: Dyadic
-    origin: Dyadic
+    Attributes:
+        exact: the model.
+        numbers: the artefact's.
+        allowed: gamma_k |coefficient| of each coefficient of the model.
+        underflow: n eta + U, (outputs,).
+    """
+
+    exact: ExactModel
+    numbers: Numbers
+    allowed: Coefficients
+    underflow: Dyadic
 
     @staticmethod
-    def of(checkpoint: Checkpoint) -> ExactModel:
-        """Return the model whose numbers the checkpoint holds."""
-        # A scale is 0.5 * 2**exponent; its reciprocal can be beyond the range of float64.
-        inverse = Dyadic.power_of_two(1 - np.frexp(checkpoint.scale)[1])
-        return ExactModel(
-            Dyadic.of(checkpoint.weight) * inverse, Dyadic.of(checkpoint.bias), Dyadic.of(checkpoint.origin)
+    def of(checkpoint: Checkpoint, numbers: Numbers) -> ForwardError:
+        """Return the bound of the artefact that holds these numbers of the checkpoint."""
+        exact, terms = ExactModel.of(checkpoint), len(checkpoint.terms)
+        digits, eta = DIGITS[numbers.compute], SMALLEST[numbers.compute]
+        rounded = int(numbers.compute == "float32")
+        factor = int(numbers.origin is not None or numbers.fill is not None)
+        sizes = abs(exact.coefficients)
+        allowed = Coefficients(
+            powers=tuple(
+                gamma(rounded + power * factor + power + terms, digits) * size
+                for power, size in enumerate(sizes.powers, 1)
+            ),
+            indicators=gamma(rounded + terms, digits) * sizes.indicators,
+            bias=gamma(rounded + terms, digits) * sizes.bias,
         )
+        underflow = times(terms, eta)
+        if len(numbers.layout.powers) > 1:
+            underflow = underflow + times(2, eta) * _inside_powers(checkpoint)
+        return ForwardError(exact, numbers, allowed, underflow)
 
-    def outputs(self, x: Dyadic) -> Dyadic:
-        """Return y (rows, outputs) for x (rows, columns)."""
-        return (x - self.origin) @ self.weight.T + self.bias
+    def before_rounding(self, design: ExactDesign) -> Dyadic:
+        """Return the bound (rows, outputs) before the result is rounded to its own dtype."""
+        return abs(design) @ self.allowed + self.underflow
 
-    def magnitudes(self, x: Dyadic) -> Dyadic:
-        """Return M (rows, outputs): the sum of the absolute values of all terms."""
-        return abs(x - self.origin) @ abs(self.weight).T + abs(self.bias)
+    def at(self, design: ExactDesign, y: Dyadic) -> Dyadic:
+        """Return the bound (rows, outputs) for the exact outputs y at these rows."""
+        return self._rounded(self.before_rounding(design), y)
 
-    def largest(self, low: Dyadic, high: Dyadic) -> tuple[Dyadic, Dyadic]:
-        """Return the largest |y| and M (outputs,) over the box with the corners low and high (columns,)."""
-        reach = abs(low - self.origin).maximum(abs(high - self.origin))
-        spread = (abs(self.weight) * reach).sum()
-        # y is the box's middle plus and minus half its width, column by column; twice both keeps the numbers dyadic.
-        middle = (self.weight * (low + high - self.origin - self.origin)).sum() + self.bias + self.bias
-        width = (abs(self.weight) * (high - low)).sum()
-        twice = abs(middle) + width
-        return Dyadic(twice.integers, twice.exponent - 1), spread + abs(self.bias)
+    def over(self, low: Floats, high: Floats) -> Dyadic:
+        """Return the largest bound (outputs,) over the box from `low` to `high` (columns,), or a number not below."""
+        inner = self.exact.largest_sum(self.allowed, low, high) + self.underflow
+        return self._rounded(inner, self.exact.largest_output(low, high))
 
-
-def inner_error(numbers: Numbers, magnitude: Dyadic) -> Dyadic:
-    """Return gamma_k M + n eta: the bound before any last rounding, for the magnitudes M."""
-    columns = numbers.weight.shape[1]
-    operations = 1 + columns + (numbers.origin is not None) + (numbers.compute == "float32")
-    return _gamma(operations, _DIGITS[numbers.compute]) * magnitude + _times(columns, _SMALLEST[numbers.compute])
+    def _rounded(self, inner: Dyadic, y: Dyadic) -> Dyadic:
+        output = self.numbers.output
+        return inner if output == self.numbers.compute else inner + rounding(output, abs(y) + inner)
 
 
-def forward_error(numbers: Numbers, y: Dyadic, magnitude: Dyadic) -> Dyadic:
-    """Return the bound of the module's docstring for exact outputs `y` and their `magnitude` M, of equal shape."""
-    inner = inner_error(numbers, magnitude)
-    if numbers.io == numbers.compute:
-        return inner
-    half_ulp = Dyadic.power_of_two(-_DIGITS[numbers.io])
-    return inner + half_ulp * (abs(y) + inner) + Dyadic.power_of_two(_SMALLEST[numbers.io] - 1)
+def rounding(dtype: str, size: Dyadic) -> Dyadic:
+    """Return the most that rounding a number of at most this size to the dtype moves it, half an ulp."""
+    return Dyadic.power_of_two(-DIGITS[dtype]) * size + Dyadic.power_of_two(SMALLEST[dtype] - 1)
 
 
-def _gamma(operations: int, digits: int) -> Dyadic:
+def gamma(operations: int, digits: int) -> Dyadic:
     """Return gamma_k = k u / (1 - k u), u = 2^-digits, rounded up to a dyadic number."""
-    gamma = Fraction(operations, 2**digits - operations)
-    scaled = gamma * 2 ** (digits + _SLACK_BITS)
-    return Dyadic(np.array(-(-scaled.numerator // scaled.denominator), dtype=object), -(digits + _SLACK_BITS))
+    value = Fraction(operations, 2**digits - operations)
+    scaled = value * 2 ** (digits + _SLACK_BITS)
+    return times(-(-scaled.numerator // scaled.denominator), -(digits + _SLACK_BITS))
 
 
-def _times(count: int, exponent: int) -> Dyadic:
+def times(count: int, exponent: int) -> Dyadic:
+    """Return count 2^exponent."""
     return Dyadic(np.array(count, dtype=object), exponent)
 
 
-def input_rounding(checkpoint: Checkpoint, low: NDArray[np.float64], high: NDArray[np.float64]) -> list[Fraction]:
-    """Return, per output, the most that rounding every input in the box to float32 moves y: sum_j |w_j| ulp_j / 2."""
+def _inside_powers(checkpoint: Checkpoint) -> Dyadic:
+    """Return sum_t p_t |weight_t| over the terms that are powers, (outputs,)."""
+    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
+    return (abs(Dyadic.of(checkpoint.weight)) * Dyadic(np.array(powers, dtype=object), 0)).sum()
+
+
+def input_rounding(checkpoint: Checkpoint, low: Floats, high: Floats) -> list[Fraction]:
+    """Return, per output, the most that rounding every number in the box to float32 moves y.
+
+    Where x - origin moves by h, half an ulp of x, its p-th power moves by at most (reach + h)^p - reach^p. Categories
+    are small integers, which float32 holds.
+    """
+    exact = ExactModel.of(checkpoint)
+    numeric = list(exact.layout.numeric)
     with np.errstate(over="ignore"):
-        reach = np.maximum(np.abs(low), np.abs(high)).astype(np.float32)
-        half_ulps = [Fraction(float(np.spacing(value))) / 2 for value in reach]
-    weight = ExactModel.of(checkpoint).weight
-    rows = (Dyadic(row, weight.exponent).fractions() for row in weight.integers)
-    return [sum((abs(w) * h for w, h in zip(row, half_ulps, strict=True)), Fraction(0)) for row in rows]
+        ulps = np.spacing(np.maximum(np.abs(low), np.abs(high))[numeric].astype(np.float32))
+    reach, half_ulps = exact.reach(low, high), Dyadic.of(ulps) * times(1, -1)
+    sizes = abs(exact.coefficients)
+    moved = exact.powers_of(sizes, reach + half_ulps) - exact.powers_of(sizes, reach)
+    return moved.sum().fractions()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_export.certificate import Certificate, box_bound, certify
+from lr_export.blueprint import Blueprint
+from lr_export.certificate import Certificate, certify
 from lr_export.formats import FORMATS
-from lr_export.golden import golden_rows
-from lr_export.numbers import numbers_at
 from lr_runtime.checkpoint import Checkpoint
-from lr_runtime.contract import Equation
+from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from lr_export.choices import FormatName
+    from lr_export.choices import FormatName, InputChoice
     from lr_runtime.contract import Precision
 
 
@@ -25,6 +23,9 @@ def export(
     *,
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
+    input_dtype: InputChoice = "auto",
+    opset: int | None = None,
+    name: str | None = None,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
@@ -32,9 +33,14 @@ def export(
         checkpoint: the model, or the path of its checkpoint.
         target: the file to write; an existing one is replaced only by one that passed.
         format: `onnx` or `torchscript`.
-        precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32` or `float64`.
+        precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
+            `portable` (float32 throughout, in one fixed order: the same bits in every engine).
+        input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
+        opset: of an ONNX file; by default the lowest that expresses the graph.
+        name: of the graph in an ONNX file.
 
     Raises:
+        OptionError: the precision does not take such inputs, or the format has no such option.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
@@ -42,27 +48,10 @@ def export(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
-    numbers = numbers_at(checkpoint, precision)
-    contract = replace(
-        checkpoint.contract,
-        precision=precision,
-        input_dtype=numbers.io,
-        equation=equation_of(checkpoint),
-        bound=box_bound(checkpoint, numbers),
-        golden_rows=golden_rows(checkpoint, numbers),
-    )
+    options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
+    if options and format != "onnx":
+        raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
+    blueprint = Blueprint.of(checkpoint, precision, input_dtype)
     with replacing(Path(target)) as part:
-        part.write_bytes(FORMATS[format].build(numbers, contract))
-        return certify(part.read_bytes(), checkpoint, numbers, contract, format)
-
-
-def equation_of(checkpoint: Checkpoint) -> Equation:
-    """Return the checkpoint's numbers as a contract tells them."""
-    return Equation(
-        terms=checkpoint.terms,
-        weight=tuple(tuple(row) for row in checkpoint.weight.tolist()),
-        bias=tuple(checkpoint.bias.tolist()),
-        origin=tuple(checkpoint.origin.tolist()),
-        scale=tuple(checkpoint.scale.tolist()),
-        fill=tuple(checkpoint.fill.tolist()),
-    )
+        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
+        return certify(part.read_bytes(), blueprint, format)

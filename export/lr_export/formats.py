@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
 from lr_export.graph import onnx_bytes, read_onnx
-from lr_export.module import LinearModel
+from lr_export.module import ProgramModule
 from lr_export.torchscript import read_torchscript, torchscript_bytes
 from lr_runtime.session import ENGINE, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.numbers import Numbers
+    from lr_export.program import Program
     from lr_runtime.contract import Contract
 
     Array = NDArray[np.floating[Any]]
-    Engine = Callable[[Array], Array]
+    Results = Mapping[str, NDArray[Any]]
+    Engine = Callable[[Array], Results]
+
+
+REFERENCE = f"onnx reference evaluator {onnx.__version__}"
 
 
 @dataclass(frozen=True)
@@ -32,51 +37,62 @@ class Opened:
     """An artefact read back from its bytes.
 
     Attributes:
-        numbers: as `Numbers.arrays` names them.
+        numbers: under the names of the program's constants.
         contract: its JSON.
-        engines: what evaluates x (rows, columns) to y (rows, outputs), by name; the artefact's own first.
+        engines: what evaluates x (rows, columns) to the program's results by name, each (rows, its width); by name, the
+            artefact's own first.
     """
 
-    numbers: Mapping[str, Array]
+    numbers: Mapping[str, NDArray[Any]]
     contract: str
     engines: Mapping[str, Engine]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written and read back."""
+    """How a format is written, and read back for a check of it: reopening takes the program for its results' names."""
 
-    build: Callable[[Numbers, Contract], bytes]
-    reopen: Callable[[bytes], Opened]
+    build: Callable[[Program, Contract], bytes]
+    reopen: Callable[[bytes, Program], Opened]
 
 
-def eager(numbers: Numbers) -> Engine:
+def eager(program: Program) -> Engine:
     """Return PyTorch, eager: the reference that every artefact is verified beside."""
-    return _in_torch(LinearModel(numbers).eval())
+    return in_torch(ProgramModule(program).eval(), program)
 
 
-def _reopen_onnx(content: bytes) -> Opened:
+def in_torch(module: torch.nn.Module, program: Program) -> Engine:
+    """Return what runs a module that gives the program's results in order, y itself where that is the only one."""
+    names = list(program.results)
+
+    def run(x: Array) -> Results:
+        with torch.inference_mode():
+            given = module(torch.from_numpy(x))
+        tensors = given if len(names) > 1 else (given,)
+        return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
+
+    return run
+
+
+def _reopen_onnx(content: bytes, program: Program) -> Opened:
     model, numbers, contract = read_onnx(content)
-    session, reference = Session(content), ReferenceEvaluator(model)
+    session, reference, names = Session(content), ReferenceEvaluator(model), list(program.results)
     engines: dict[str, Engine] = {
-        ENGINE: session.run,
-        "onnx reference evaluator": lambda x: reference.run(["y"], {"x": x})[0],  # type: ignore[index]
+        ENGINE: lambda x: dict(zip(names, session.evaluate(x, names), strict=True)),
+        REFERENCE: lambda x: dict(zip(names, _refer(reference, names, x), strict=True)),
     }
     return Opened(numbers, contract, engines)
 
 
-def _reopen_torchscript(content: bytes) -> Opened:
+def _refer(reference: ReferenceEvaluator, names: list[str], x: Array) -> list[NDArray[Any]]:
+    # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
+    with np.errstate(invalid="ignore"):
+        return cast("list[NDArray[Any]]", reference.run(names, {"x": x}))
+
+
+def _reopen_torchscript(content: bytes, program: Program) -> Opened:
     module, numbers, contract = read_torchscript(content)
-    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": _in_torch(module)})
-
-
-def _in_torch(module: torch.nn.Module) -> Engine:
-    def run(x: Array) -> Array:
-        with torch.inference_mode():
-            result: Array = module(torch.from_numpy(x)).numpy()
-        return result
-
-    return run
+    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": in_torch(module, program)})
 
 
 FORMATS: dict[FormatName, Format] = {

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic, distance_to_tie, nearest
-from lr_export.bound import ExactModel, inner_error
-from lr_export.probes import box
+from lr_export.arithmetic import distance_to_tie, nearest
+from lr_export.bound import ForwardError
+from lr_export.probes import box, is_category
 from lr_runtime.contract import GoldenRow
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_export.exact import Floats
     from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
 
@@ -22,26 +26,33 @@ _TRIED = 64
 def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ...]:
     """Return rows in the training box whose outputs every engine must round alike.
 
-    No two columns stand at the same share of their ranges, so that swapped columns show and a difference of two columns
-    is not always 0.
+    In every second row all values are missing that may be. No two columns stand at the same share of their ranges, so
+    that swapped columns show and a difference of two columns is not always 0.
 
     Rows whose exact output lies within the float64 bound of a rounding tie are passed over; where nearly all do (terms
     that cancel), there may be fewer rows than GOLDEN_ROWS.
     """
-    low, high = box(checkpoint)
-    exact, found = ExactModel.of(checkpoint), []
+    error, found = ForwardError.of(checkpoint, numbers), []
     for step in range(_TRIED):
-        share = np.array([_spread(1 + step + column) for column in range(len(low))])
         with np.errstate(over="ignore"):
-            x = (low * (1 - share) + high * share).astype(numbers.io)
-        if not np.isfinite(x).all():
+            x = _inputs(checkpoint, step).astype(numbers.input)
+        if np.isinf(x).any():
             continue
-        row = _golden(exact, numbers, x[None, :].astype(np.float64))
-        if row is not None:
+        row = _golden(error, x[None, :])
+        if row is not None and row not in found:
             found.append(row)
         if len(found) == GOLDEN_ROWS:
             break
     return tuple(found)
+
+
+def _inputs(checkpoint: Checkpoint, step: int) -> NDArray[np.float64]:
+    low, high = box(checkpoint)
+    columns = checkpoint.contract.columns
+    share = np.array([_spread(1 + step + column) for column in range(len(low))])
+    x = np.where(is_category(checkpoint), np.floor(share * (high + 1)), low * (1 - share) + high * share)
+    missing = [column.missing != "error" and step % 2 == 1 for column in columns]
+    return np.where(missing, np.nan, x)
 
 
 def _spread(index: int) -> float:
@@ -49,17 +60,18 @@ def _spread(index: int) -> float:
     return int(f"{index:b}"[::-1], 2) / (1 << index.bit_length())
 
 
-def _golden(
-    exact: ExactModel, numbers: Numbers, x: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> GoldenRow | None:
-    inputs = Dyadic.of(x)
+def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
+    numbers, design = error.numbers, error.exact.design(x)
     try:
-        wanted = [(y, nearest(y, numbers.io)) for y in exact.outputs(inputs).fractions()]
+        wanted = [(y, nearest(y, numbers.output)) for y in error.exact.outputs(design).fractions()]
     except OverflowError:
         return None
-    errors = inner_error(numbers, exact.magnitudes(inputs)).fractions()
+    errors = error.before_rounding(design).fractions()
     # Where nothing is rounded at the end the device's result is held to the bound, and ties do not matter.
-    at_tie = numbers.io != numbers.compute and any(
+    at_tie = numbers.output != numbers.compute and any(
         distance_to_tie(y, rounded) <= error for (y, rounded), error in zip(wanted, errors, strict=True)
     )
-    return None if at_tie else GoldenRow(tuple(x[0].tolist()), tuple(float(rounded) for _, rounded in wanted))
+    if at_tie:
+        return None
+    given = (None if math.isnan(value) else value for value in x[0].tolist())
+    return GoldenRow(tuple(given), tuple(float(rounded) for _, rounded in wanted))

@@ -1,8 +1,9 @@
-"""The ONNX graph, written directly: standard-domain operators, one file, a symbolic number of rows.
+"""The ONNX graph, emitted from the program: standard-domain operators, one file, a symbolic number of rows.
 
     exact     x float32 -> Cast float64 [-> Sub origin] -> Gemm -> Cast float32 -> y
     float32   x float32 [-> Sub origin] -> Gemm -> y
     float64   x float64 [-> Sub origin] -> Gemm -> y
+    portable  x float32 [-> Sub origin] -> Mul -> Split -> Add, Add, ... -> Add -> y
 
 torch.onnx.export takes seconds, writes source paths of the machine into the file and gives over ten times the bytes;
 the tests hold this graph against its result.
@@ -16,65 +17,161 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from lr_export.program import Constant
 from lr_runtime.contract import METADATA_KEY
+from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.numbers import Numbers
+    from lr_export.program import Operand, Program, Step, Value
     from lr_runtime.contract import Contract
 
 OPSET = 13
-IR_VERSION = 7
-_TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-_INITIALIZERS = {"weight": "w", "bias": "b", "origin": "o"}
+"""The lowest that has every operator below in its present form."""
+SPLIT_NEEDS_ITS_NUMBER = 18
+NAME = "linedge"
+_TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
+_SPELLING = {"weight": "w", "bias": "b", "origin": "o", "inverse_scale": "s", "fill": "f", "filled": "p"}
+"""Names of constants that a file spells shorter; others are kept."""
+_LONG = {short: name for name, short in _SPELLING.items()}
+_OPERATORS = {
+    "add": "Add",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "divide": "Div",
+    "sqrt": "Sqrt",
+    "is_nan": "IsNaN",
+    "equal": "Equal",
+    "less_or_equal": "LessOrEqual",
+    "and": "And",
+    "where": "Where",
+}
 
 
-def onnx_bytes(numbers: Numbers, contract: Contract) -> bytes:
-    """Return the ONNX file; equal numbers and contracts give equal bytes."""
-    outputs, columns = numbers.weight.shape
-    nodes: list[onnx.NodeProto] = []
-    value = "x"
+class _Emitter:
+    """Turns steps into nodes; `initializers` are the program's constants and the indices that operators need."""
 
-    def then(operator: str, *constants: str, **attributes: Any) -> None:
-        nonlocal value
-        result = f"v{len(nodes)}"
-        nodes.append(helper.make_node(operator, [value, *constants], [result], **attributes))
-        value = result
+    def __init__(self, program: Program, opset: int) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, NDArray[Any]] = {}
+        # A value that is a result has its name.
+        self._names = {value.name: name for name, value in program.results.items()} | {program.x.name: "x"}
+        self._count = 0
+        for step in program.steps:
+            self._emit(step)
 
-    if numbers.io != numbers.compute:
-        then("Cast", to=_TYPES[numbers.compute])
-    if numbers.origin is not None:
-        then("Sub", "o")
-    then("Gemm", "w", "b")
-    if numbers.io != numbers.compute:
-        then("Cast", to=_TYPES[numbers.io])
-    nodes[-1].output[0] = "y"
-    io = _TYPES[numbers.io]
+    def _emit(self, step: Step) -> None:
+        inputs = [self._name(operand) for operand in step.operands]
+        output = self._name(step.result)
+        match step.operation:
+            case "cast":
+                self._node("Cast", inputs, output, to=_TYPES[step.result.dtype])
+            case "affine":
+                self._node("Gemm", inputs, output)
+                self.initializers[inputs[1]] = np.ascontiguousarray(self.initializers[inputs[1]].T)
+            case "concatenate":
+                self._node("Concat", inputs, output, axis=1)
+            case "select":
+                self._node("Gather", [*inputs, self._integers(*step.columns)], output, axis=1)
+            case "sum":
+                self._node("ReduceSum", [*inputs, self._integers(1)], output)
+            case "ordered_sum":
+                self._add_up(inputs[0], step.operands[0].width, 1, output)
+            case "ordered_affine":
+                self._ordered_affine(inputs, step.operands[0].width, step.result.width, output)
+            case _:
+                self._node(_OPERATORS[step.operation], inputs, output)
+
+    def _ordered_affine(self, inputs: list[str], places: int, outputs: int, output: str) -> None:
+        """Emit the products of all places at once, their sums from left to right, and the bias.
+
+        With several outputs the products stand in (rows, outputs, places).
+        """
+        value, weight, bias = inputs
+        if outputs > 1:
+            value = self._node("Unsqueeze", [value, self._integers(1)])
+        total = self._add_up(self._node("Mul", [value, weight]), places, 1 + (outputs > 1))
+        if outputs > 1:
+            total = self._node("Squeeze", [total, self._integers(2)])
+        self._node("Add", [total, bias], output)
+
+    def _add_up(self, value: str, width: int, axis: int, output: str | None = None) -> str:
+        """Emit the sum over an axis of this width, from left to right."""
+        if width == 1:
+            return value
+        columns = [self._fresh() for _ in range(width)]
+        number: dict[str, Any] = {"num_outputs": width} if self.opset >= SPLIT_NEEDS_ITS_NUMBER else {}
+        self.nodes.append(helper.make_node("Split", [value], columns, axis=axis, **number))
+        total = columns[0]
+        for place, column in enumerate(columns[1:], 2):
+            total = self._node("Add", [total, column], output if place == width else None)
+        return total
+
+    def _node(self, operator: str, inputs: list[str], output: str | None = None, **attributes: Any) -> str:
+        name = output or self._fresh()
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def _name(self, operand: Operand) -> str:
+        if isinstance(operand, Constant):
+            name = _SPELLING.get(operand.name, operand.name)
+            self.initializers[name] = operand.array
+            return name
+        return self._names.get(operand.name) or self._names.setdefault(operand.name, self._fresh())
+
+    def _fresh(self) -> str:
+        """Return A, B, ..., Z, A1, B1, ...: constants, inputs and results begin with small letters."""
+        turn, letter = divmod(self._count, 26)
+        self._count += 1
+        return f"{chr(ord('A') + letter)}{turn or ''}"
+
+    def _integers(self, *values: int) -> str:
+        name = "i" + "_".join(map(str, values))
+        self.initializers[name] = np.array(values, dtype=np.int64)
+        return name
+
+
+def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name: str = NAME) -> bytes:
+    """Return the ONNX file; equal programs and contracts give equal bytes.
+
+    Args:
+        program: what it computes.
+        contract: what it says.
+        opset: of the standard domain, OPSET or later; the IR version is the lowest that goes with it.
+        name: of the graph.
+
+    Raises:
+        OptionError: the opset is too low, or beyond those that onnx knows; or the name is empty.
+    """
+    if not OPSET <= opset <= onnx.defs.onnx_opset_version():
+        raise OptionError(f"--opset takes {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
+    if not name:
+        raise OptionError("--name takes a name that is not empty")
+    emitted = _Emitter(program, opset)
     graph = helper.make_graph(
-        nodes,
-        "linedge",
-        [helper.make_tensor_value_info("x", io, ["rows", columns])],
-        [helper.make_tensor_value_info("y", io, ["rows", outputs])],
-        [
-            numpy_helper.from_array(_stored(name, array), _INITIALIZERS[name])
-            for name, array in numbers.arrays().items()
-        ],
+        emitted.nodes,
+        name,
+        [_described("x", program.x)],
+        [_described(name, value) for name, value in program.results.items()],
+        [numpy_helper.from_array(array, name) for name, array in emitted.initializers.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    model.producer_name = "linedge"
+    imports = [helper.make_opsetid("", opset)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports))
     helper.set_model_props(model, {METADATA_KEY: contract.to_json()})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
 
-def _stored(name: str, array: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Gemm multiplies by (columns, outputs) without an attribute."""
-    return np.ascontiguousarray(array.T) if name == "weight" else array
+def _described(name: str, value: Value) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, _TYPES[value.dtype], ["rows", value.width])
 
 
-def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[np.floating[Any]]], str]:
-    """Return the checked model, its numbers as `Numbers.arrays` names them, and its contract as text.
+def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]], str]:
+    """Return the checked model, its numbers under the names of the program's constants, and its contract as text.
+
+    The indices of columns, which are no numbers of the model, are left out.
 
     Raises:
         Exception: onnx finds the file wrong (its exceptions share no base).
@@ -82,7 +179,12 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[np.flo
     model = onnx.load_model_from_string(content)
     onnx.checker.check_model(model, full_check=True)
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    numbers = {name: _stored(name, stored.pop(short)) for name, short in _INITIALIZERS.items() if short in stored}
+    multiplied = {node.input[1] for node in model.graph.node if node.op_type == "Gemm"}
+    numbers = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.INT64:
+            array = numpy_helper.to_array(tensor)
+            # Gemm multiplies by (columns, outputs) without an attribute.
+            numbers[_LONG.get(tensor.name, tensor.name)] = array.T if tensor.name in multiplied else array
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return model, numbers | stored, metadata.get(METADATA_KEY, "")
+    return model, numbers, metadata.get(METADATA_KEY, "")

@@ -3,88 +3,127 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_export.arithmetic import nearest
+from lr_export.layout import Layout
 from lr_runtime.contract import OUTPUT_DTYPES
-from lr_runtime.errors import CheckFailedError, UnsupportedModelError, escaped, listed
-from lr_runtime.terms import Term
+from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract import Dtype, Precision
 
-COMPUTE_DTYPES: dict[Precision, Literal["float32", "float64"]] = {
+COMPUTE_DTYPES: dict[Precision, Dtype] = {
     "exact": "float64",
     "float32": "float32",
     "float64": "float64",
+    "portable": "float32",
 }
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """y = (x - origin) @ weight.T + bias, computed in `compute` on inputs and outputs of dtype `io`.
+    """y = design @ weight.T + bias, the design of x as `layout` says, of u = (x - origin) * inverse_scale.
 
     Attributes:
-        weight: (outputs, columns) in the dtype `compute`, the scales folded in: a power of two rounds nothing.
+        layout: the places of the design matrix.
+        weight: (outputs, places) in the dtype `compute`; where no column is raised to a power the scales are folded in:
+            a power of two rounds nothing.
         bias: (outputs,) in the dtype `compute`.
-        origin: (columns,) in the dtype `compute`; None where all are 0, which every artefact then leaves out.
+        origin: (numeric columns,) in the dtype `compute`; None where all are 0, which every artefact then leaves out.
+        inverse_scale: (numeric columns,) 1 / scale in the dtype `compute`; None where all are 1, or folded in.
+        fill: (numeric columns,) what u is at a missing value, in the dtype `compute`, rounded once; 0 where it has no
+            policy; None where no column has one.
+        input: the dtype of x.
+        compute: the dtype in between.
+        output: the dtype of the results.
+        ordered: whether sums are taken in one fixed order, which gives the same bits in every engine.
     """
 
+    layout: Layout
     weight: NDArray[np.floating[Any]]
     bias: NDArray[np.floating[Any]]
     origin: NDArray[np.floating[Any]] | None
-    io: Literal["float32", "float64"]
-    compute: Literal["float32", "float64"]
+    inverse_scale: NDArray[np.floating[Any]] | None
+    fill: NDArray[np.floating[Any]] | None
+    input: Dtype
+    compute: Dtype
+    output: Dtype
+    ordered: bool
 
-    def arrays(self) -> dict[str, NDArray[np.floating[Any]]]:
-        """The arrays by name, without an origin of zeros."""
-        origin = {} if self.origin is None else {"origin": self.origin}
-        return {"weight": self.weight, "bias": self.bias, **origin}
 
-
-def numbers_at(checkpoint: Checkpoint, precision: Precision) -> Numbers:
+def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype | None = None) -> Numbers:
     """Return the checkpoint's numbers for `precision`: themselves in float64, correctly rounded in float32.
 
+    Args:
+        checkpoint: the model.
+        precision: of the artefact.
+        input_dtype: of x; by default that of the results.
+
     Raises:
-        UnsupportedModelError: a term is a power, a category, or stands in for a missing value.
+        UnsupportedModelError: the terms are none that an artefact can hold.
         CheckFailedError: a number does not survive: it overflows, or becomes subnormal and loses its digits; or the
             training range of a column is beyond the range of the inputs' dtype.
     """
-    _check_terms(checkpoint)
-    compute = COMPUTE_DTYPES[precision]
-    _check_ranges(checkpoint, OUTPUT_DTYPES[precision])
-    with np.errstate(over="ignore", under="ignore"):
-        weight = checkpoint.weight / checkpoint.scale
-    if not (weight * checkpoint.scale == checkpoint.weight).all():
-        raise CheckFailedError("a weight over its scale is beyond the range of float64")
-    origin = _converted(checkpoint.origin, compute, "origin") if checkpoint.origin.any() else None
-    if origin is not None and not (origin == checkpoint.origin).all():
-        raise CheckFailedError(f"an origin is not exact in {compute}. Try --precision exact")
+    layout, compute = Layout.of(checkpoint), COMPUTE_DTYPES[precision]
+    given = input_dtype or OUTPUT_DTYPES[precision]
+    _check_ranges(checkpoint, given)
+    numeric = np.array(layout.numeric, dtype=np.intp)
+    origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
+    placed = layout.placed(checkpoint.weight)
+    folded = len(layout.powers) <= 1
+    if folded:
+        placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
     return Numbers(
-        weight=_converted(weight, compute, "weight"),
+        layout=layout,
+        weight=_converted(placed, compute, "weight"),
         bias=_converted(checkpoint.bias, compute, "bias"),
-        origin=origin,
-        io=OUTPUT_DTYPES[precision],
+        origin=_exactly(origin, compute, "origin") if origin.any() else None,
+        inverse_scale=None if folded or (scale == 1).all() else _exactly(1 / scale, compute, "scale"),
+        fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
+        input=given,
         compute=compute,
+        output=OUTPUT_DTYPES[precision],
+        ordered=precision == "portable",
     )
 
 
-def _check_terms(checkpoint: Checkpoint) -> None:
-    columns = checkpoint.contract.columns
-    strange = [term.name(columns) for place, term in enumerate(checkpoint.terms) if term != Term(place)]
-    strange += [f"{column.name} (missing: {column.missing})" for column in columns if column.missing != "error"]
-    if strange:
-        raise UnsupportedModelError(
-            f"the model has terms that lr-export cannot write yet: {listed(strange)}. "
-            "It writes numeric columns as they are; fit without --degree, --category and --missing"
+def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore", under="ignore"):
+        divided = weight / scale
+        survived = divided * scale == weight
+    if not survived.all():
+        raise CheckFailedError("a weight over its scale is beyond the range of float64")
+    return np.asarray(divided, dtype=np.float64)
+
+
+def _filled(
+    layout: Layout, fill: NDArray[np.float64], origin: NDArray[np.float64], scale: NDArray[np.float64], compute: Dtype
+) -> NDArray[np.floating[Any]] | None:
+    """Return (fill - origin) / scale, rounded once."""
+    if not any(layout.filled):
+        return None
+    exact = (
+        (Fraction(value) - Fraction(zero)) / Fraction(unit) if has_policy else Fraction(0)
+        for value, zero, unit, has_policy in zip(
+            fill.tolist(), origin.tolist(), scale.tolist(), layout.filled, strict=True
         )
+    )
+    try:
+        return np.array([nearest(value, compute) for value in exact])
+    except OverflowError as error:
+        raise CheckFailedError(
+            f"a value that stands in for a missing one is beyond the range of {compute}. Try --precision exact"
+        ) from error
 
 
-def _check_ranges(checkpoint: Checkpoint, dtype: Literal["float32", "float64"]) -> None:
+def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
     for column in checkpoint.contract.columns:
         ends = np.array([column.minimum, column.maximum])
         with np.errstate(over="ignore"):
@@ -96,7 +135,14 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Literal["float32", "float64"]) 
             )
 
 
-def _converted(values: NDArray[np.float64], dtype: str, what: str) -> NDArray[np.floating[Any]]:
+def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
+    converted = _converted(values, dtype, what)
+    if not (converted == values).all():
+        raise CheckFailedError(f"an {what} is not exact in {dtype}. Try --precision exact")
+    return converted
+
+
+def _converted(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
     with np.errstate(over="ignore", under="ignore"):
         converted = values.astype(dtype)
     info = np.finfo(converted.dtype)

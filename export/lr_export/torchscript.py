@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lr_export.module import LinearModel
+from lr_export.module import DTYPES, ProgramModule
 from lr_runtime.contract import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from lr_export.numbers import Numbers
+    from lr_export.program import Program
     from lr_runtime.contract import Contract
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_DEBUG_SUFFIX = ".debug_pkl"
+_LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
+_COUNTER = re.compile(rb"[./]___torch_mangle_\d+")
 
 
-def torchscript_bytes(numbers: Numbers, contract: Contract) -> bytes:
-    """Return the TorchScript archive; equal numbers and contracts give equal bytes.
+def torchscript_bytes(program: Program, contract: Contract) -> bytes:
+    """Return the TorchScript archive; equal programs and contracts give equal bytes.
 
     torch writes the paths of our sources into `*.debug_pkl` records, which nothing needs to run the model; they are
-    left out. Saving to memory keeps the file's own name out of it.
+    left out, as are the example that was traced and a number of the saving. Saving to memory keeps the file's own name
+    out of it. A class that was traced before in this process has a counter in its name, which is taken out again.
     """
     saved = io.BytesIO()
+    example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
-        scripted = torch.jit.script(LinearModel(numbers).eval())
-        torch.jit.save(scripted, saved, _extra_files={METADATA_KEY: contract.to_json()})
+        trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
+        traced = trace(ProgramModule(program).eval(), example, check_trace=False)
+        torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
     stripped = io.BytesIO()
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(stripped, "w", zipfile.ZIP_STORED) as target:
         for record in source.infolist():
-            if not record.filename.endswith(_DEBUG_SUFFIX):
-                target.writestr(zipfile.ZipInfo(record.filename, _EPOCH), source.read(record))
+            if not _LEFT_OUT.search(record.filename):
+                name, content = _without_counter(record.filename, source.read(record))
+                target.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return stripped.getvalue()
 
 
-def read_torchscript(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, NDArray[np.floating[Any]]], str]:
-    """Return the loaded module, its numbers as `Numbers.arrays` names them, and its contract as text.
+def _without_counter(name: str, content: bytes) -> tuple[str, bytes]:
+    """Return a record of the archive without the counter in its class's name: in the code, and where it is named."""
+    folder, _, rest = name.partition("/")
+    if rest != "data.pkl" and not rest.startswith("code/"):
+        return name, content
+    return f"{folder}/{_COUNTER.sub(b'', rest.encode()).decode()}", _COUNTER.sub(b"", content)
+
+
+def read_torchscript(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, NDArray[Any]], str]:
+    """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
 
     Only for bytes that were written a moment ago: torch.jit.load unpickles.
     """
@@ -54,8 +67,6 @@ def read_torchscript(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, 
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
         load: Callable[..., torch.jit.ScriptModule] = torch.jit.load
         module = load(io.BytesIO(content), _extra_files=extra)
-    # An optional buffer comes back as an attribute, so state_dict() alone would miss the origin.
-    tensors = {name: getattr(module, name) for name in ("weight", "bias", "origin")}
-    numbers = {name: tensor.numpy() for name, tensor in tensors.items() if tensor is not None}
+    numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
     text = extra[METADATA_KEY]
     return module, numbers, text.decode("utf-8") if isinstance(text, bytes) else text

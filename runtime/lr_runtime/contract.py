@@ -21,7 +21,7 @@ METADATA_KEY = "linedge"
 
 Kind = Literal["number", "category"]
 Missing = Literal["error", "mean", "indicator"]
-Precision = Literal["exact", "float32", "float64"]
+Precision = Literal["exact", "float32", "float64", "portable"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Dtype = Literal["float32", "float64"]
 Result = Literal["y", "y_lower", "y_upper", "in_range", "leverage"]
@@ -31,6 +31,7 @@ OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "exact": "float32",
     "float32": "float32",
     "float64": "float64",
+    "portable": "float32",
 }
 """The dtype of the results at each precision; `exact` computes in float64 before it rounds to it."""
 
@@ -108,6 +109,8 @@ class Contract:
         interval_level: the level of the prediction interval from `y_lower` to `y_upper`, between 0 and 1.
         bound: per output, the largest distance in the output's unit between the artefact and the exact model anywhere
             in the box of the training ranges; None in a checkpoint, which is the exact model.
+        input_rounding: per output, the most that rounding every input in that box to `input_dtype` moves the exact
+            model, in the output's unit; None in a checkpoint.
         equation: the exact model itself; None in a checkpoint, whose tensors it is.
     """
 
@@ -120,6 +123,7 @@ class Contract:
     results: tuple[Result, ...] = ("y",)
     interval_level: float | None = None
     bound: tuple[float, ...] | None = None
+    input_rounding: tuple[float, ...] | None = None
     equation: Equation | None = None
     golden_rows: tuple[GoldenRow, ...] = ()
 
@@ -172,6 +176,7 @@ class Contract:
 
 def _contract(fields: dict[str, Any]) -> Contract:
     bound, level, equation = fields["bound"], fields["interval_level"], fields["equation"]
+    moved = fields.get("input_rounding")
     columns = tuple(_column(**column) for column in fields["columns"])
     contract = Contract(
         columns=columns,
@@ -183,6 +188,7 @@ def _contract(fields: dict[str, Any]) -> Contract:
         results=tuple(cast("Result", _one_of(RESULTS, result)) for result in fields["results"]),
         interval_level=None if level is None else _number(level),
         bound=None if bound is None else _numbers(bound),
+        input_rounding=None if moved is None else _numbers(moved),
         equation=None if equation is None else _equation(equation, columns),
         golden_rows=tuple(_golden_row(row) for row in fields["golden_rows"]),
     )
@@ -197,7 +203,9 @@ def _check_consistent(contract: Contract) -> None:
         raise ValueError("it names a column twice")
     if len(set(contract.output_names)) < len(contract.outputs):
         raise ValueError("it names an output twice")
-    if contract.bound is not None and len(contract.bound) != len(contract.outputs):
+    if any(
+        len(each) != len(contract.outputs) for each in (contract.bound, contract.input_rounding) if each is not None
+    ):
         raise ValueError("its bound does not match its outputs")
     if any((len(row.x), len(row.y)) != (len(contract.columns), len(contract.outputs)) for row in contract.golden_rows):
         raise ValueError("a golden row does not match its columns")

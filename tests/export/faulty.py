@@ -1,47 +1,46 @@
 """Modules that hold the right numbers and compute with them wrongly: what a certificate must find in TorchScript."""
 
-# No `from __future__ import annotations` here: torch.jit.script reads the annotations as types, not as text.
+from __future__ import annotations
 
 import torch
 from torch import nn
 
-from lr_export.module import LinearModel
+from lr_export.module import ProgramModule
 
 
-class InFloat32(LinearModel):
+class InFloat32(ProgramModule):
     """The casts to float64 are lost."""
 
+    weight: torch.Tensor
+    bias: torch.Tensor
+    origin: torch.Tensor
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        origin = self.origin
-        if origin is not None:
-            x = x - origin.to(torch.float32)
-        return nn.functional.linear(x, self.weight.to(torch.float32), self.bias.to(torch.float32))
+        centred = x - self.origin.to(torch.float32)
+        return nn.functional.linear(centred, self.weight.to(torch.float32), self.bias.to(torch.float32))
 
 
-class Reversed(LinearModel):
+class Reversed(ProgramModule):
     """The columns are taken in the wrong order."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        inputs = x.to(self.weight.dtype).flip(1)
-        origin = self.origin
-        if origin is not None:
-            inputs = inputs - origin
-        return nn.functional.linear(inputs, self.weight, self.bias).to(self.io)
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        return super().forward(x.flip(1))
 
 
-class WithoutOrigin(LinearModel):
+class WithoutOrigin(ProgramModule):
     """The origin is stored and not used."""
 
+    weight: torch.Tensor
+    bias: torch.Tensor
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.linear(x.to(self.weight.dtype), self.weight, self.bias).to(self.io)
+        return nn.functional.linear(x.to(torch.float64), self.weight, self.bias).to(torch.float32)
 
 
-class Clipped(LinearModel):
+class Clipped(ProgramModule):
     """Negative outputs become 0."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        inputs = x.to(self.weight.dtype)
-        origin = self.origin
-        if origin is not None:
-            inputs = inputs - origin
-        return nn.functional.linear(inputs, self.weight, self.bias).clamp(min=0.0).to(self.io)
+        y = super().forward(x)
+        assert isinstance(y, torch.Tensor)
+        return y.clamp(min=0.0)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_export.arithmetic import Dyadic
-from lr_export.bound import ExactModel, forward_error, inner_error
+from lr_export.bound import ForwardError
+from lr_export.program import Constant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_export.arithmetic import Dyadic
     from lr_export.numbers import Numbers
+    from lr_export.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.terms import Term
 
 Floats = NDArray[np.floating[Any]]
 Exact = NDArray[Any]
@@ -27,29 +33,48 @@ def fractions(values: Floats) -> Exact:
     return exact.reshape(values.shape)
 
 
+def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
+    """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.checkpoint` states it."""
+    rows = [[_term(checkpoint, term, row[term.column]) for term in checkpoint.terms] for row in x.tolist()]
+    exact = np.empty((len(x), len(checkpoint.terms)), dtype=object)
+    exact[:] = rows
+    return exact
+
+
+def _term(checkpoint: Checkpoint, term: Term, value: float) -> Fraction:
+    if term.category is not None:
+        return Fraction(value == term.category)
+    if term.missing:
+        return Fraction(math.isnan(value))
+    given = Fraction(float(checkpoint.fill[term.column]) if math.isnan(value) else value)
+    centred = given - Fraction(float(checkpoint.origin[term.column]))
+    power: Fraction = (centred / Fraction(float(checkpoint.scale[term.column]))) ** term.power
+    return power
+
+
 def outputs(checkpoint: Checkpoint, x: Floats) -> Exact:
-    """Return the model at x (rows, columns), as the docstring of lr_runtime.checkpoint states it."""
-    terms = (fractions(x) - fractions(checkpoint.origin)) / fractions(checkpoint.scale)
-    exact: Exact = terms @ fractions(checkpoint.weight).T + fractions(checkpoint.bias)
+    """Return the model at x (rows, columns)."""
+    exact: Exact = terms(checkpoint, x) @ fractions(checkpoint.weight).T + fractions(checkpoint.bias)
     return exact
 
 
 def magnitudes(checkpoint: Checkpoint, x: Floats) -> Exact:
     """Return the sum of the absolute values of all terms, (rows, outputs)."""
-    terms = abs((fractions(x) - fractions(checkpoint.origin)) / fractions(checkpoint.scale))
-    exact: Exact = terms @ abs(fractions(checkpoint.weight)).T + abs(fractions(checkpoint.bias))
+    exact: Exact = abs(terms(checkpoint, x)) @ abs(fractions(checkpoint.weight)).T + abs(fractions(checkpoint.bias))
     return exact
 
 
 def bounds(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row, (rows, outputs)."""
-    exact, inputs = ExactModel.of(checkpoint), Dyadic.of(x)
-    return as_array(forward_error(numbers, exact.outputs(inputs), exact.magnitudes(inputs)))
+    error = ForwardError.of(checkpoint, numbers)
+    design = error.exact.design(x)
+    return as_array(error.at(design, error.exact.outputs(design)))
 
 
 def bounds_before_rounding(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row before any last rounding, (rows, outputs)."""
-    return as_array(inner_error(numbers, ExactModel.of(checkpoint).magnitudes(Dyadic.of(x))))
+    error = ForwardError.of(checkpoint, numbers)
+    return as_array(error.before_rounding(error.exact.design(x)))
 
 
 def as_array(value: Dyadic) -> Exact:
@@ -57,6 +82,81 @@ def as_array(value: Dyadic) -> Exact:
     exact = np.empty(value.integers.size, dtype=object)
     exact[:] = value.fractions()
     return exact.reshape(value.integers.shape)
+
+
+def some_rows(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 6) -> Floats:
+    """Return seeded rows (rows, columns) around the training ranges, some values missing where they may be."""
+    random = np.random.default_rng(seed)
+    given = np.empty((rows, len(checkpoint.contract.columns)))
+    for place, column in enumerate(checkpoint.contract.columns):
+        if column.kind == "category":
+            given[:, place] = random.integers(0, len(column.categories), size=rows)
+        else:
+            middle, width = (column.minimum + column.maximum) / 2, column.maximum - column.minimum
+            given[:, place] = random.normal(middle, width, size=rows)
+        if column.missing != "error":
+            given[random.uniform(size=rows) < 0.1, place] = np.nan
+    return given.astype(dtype)
+
+
+def interpreted(program: Program, x: Floats, random: np.random.Generator | None = None) -> dict[str, NDArray[Any]]:
+    """Return the results of a program in numpy, a step at a time.
+
+    Args:
+        program: the steps.
+        x: (rows, columns).
+        random: adds up in a random tree, as some engine might, in place of from left to right.
+    """
+    values: dict[str, NDArray[Any]] = {"x": x}
+    for step in program.steps:
+        given = [operand.array if isinstance(operand, Constant) else values[operand.name] for operand in step.operands]
+        values[step.result.name] = _evaluated(step, given, random).astype(step.result.dtype, copy=False)
+    return {name: values[value.name] for name, value in program.results.items()}
+
+
+def _evaluated(step: Step, given: list[NDArray[Any]], random: np.random.Generator | None) -> NDArray[Any]:
+    match step.operation:
+        case "cast":
+            return given[0]
+        case "concatenate":
+            return np.concatenate(given, axis=1)
+        case "select":
+            return given[0][:, list(step.columns)]
+        case "sum" | "ordered_sum":
+            return _added([*given[0].T], random)[:, None]
+        case "affine" | "ordered_affine":
+            value, weight, bias = given
+            sums = [
+                _added([*(value * row).T, np.repeat(b, len(value))], random)
+                for row, b in zip(weight, bias, strict=True)
+            ]
+            return np.stack(sums, axis=1)
+        case _:
+            with np.errstate(invalid="ignore"):
+                result: NDArray[Any] = NUMPY[step.operation](*given)
+            return result
+
+
+def _added(terms: list[NDArray[Any]], random: np.random.Generator | None) -> NDArray[Any]:
+    while len(terms) > 1:
+        if random is not None:
+            random.shuffle(terms)
+        terms = [terms[0] + terms[1], *terms[2:]]
+    return terms[0]
+
+
+NUMPY: dict[str, Callable[..., NDArray[Any]]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "sqrt": np.sqrt,
+    "is_nan": np.isnan,
+    "equal": np.equal,
+    "less_or_equal": np.less_equal,
+    "and": np.logical_and,
+    "where": np.where,
+}
 
 
 def rows_in_the_box(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 5) -> Floats:

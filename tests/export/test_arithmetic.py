@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_export.arithmetic import Dtype
     from tests.export.oracle import Floats
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -88,12 +89,34 @@ def test_products_and_sums_are_those_of_fractions(left: NDArray[np.float64], rig
     assert (as_array(Dyadic.of(left).sum()) == fractions(left).sum(axis=1)).all()
 
 
-def test_rows_are_picked_with_their_exponent() -> None:
-    values = np.array([[1.0, SMALLEST], [3.0, 4.0], [LARGEST, 6.0]])
-    exact = Dyadic.of(values)
-    assert (as_array(exact.first(2)) == fractions(values[:2])).all()
-    assert (as_array(exact.where(np.array([True, False, True]))) == fractions(values[[0, 2]])).all()
-    assert exact.fraction((2, 0)) == Fraction(LARGEST)
+NEAR_TIES = [
+    Fraction(1) + Fraction(1, 2**24),
+    Fraction(1) + Fraction(3, 2**24),
+    Fraction(1) + Fraction(1, 2**24) + Fraction(1, 2**90),
+    Fraction(-1) - Fraction(1, 2**24),
+    Fraction(1, 2**149) * Fraction(3, 2),
+    Fraction(-5, 2**1074),
+    Fraction(0),
+    Fraction(2**128 - 2**104),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_are_rounded_as_their_direction_says(dtype: Dtype) -> None:
+    denominator = 2**1100
+    exact = Dyadic(np.array([int(value * denominator) for value in NEAR_TIES], dtype=object), -1100)
+    down, near, up = (exact.rounded(dtype, direction).tolist() for direction in ("down", "nearest", "up"))
+    for value, below, at, above in zip(NEAR_TIES, down, near, up, strict=True):
+        assert at == float(nearest(value, dtype))
+        assert Fraction(below) <= value <= Fraction(above)
+        assert (below == above) == (Fraction(below) == value)
+        if below != above:
+            assert np.nextafter(np.dtype(dtype).type(below), np.dtype(dtype).type(np.inf)) == above
+
+
+def test_beyond_the_range_rounding_gives_infinity() -> None:
+    exact = Dyadic(np.array([1, -1], dtype=object), 1024)
+    assert exact.rounded("float64", "nearest").tolist() == [np.inf, -np.inf]
 
 
 @pytest.mark.parametrize("exponent", [-1100, -1, 0, 5, 1100])

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.arithmetic import Dyadic
-from lr_export.bound import ExactModel, forward_error, input_rounding
+from lr_export.bound import ForwardError, input_rounding
+from lr_export.exact import ExactModel
 from lr_export.numbers import numbers_at
 from lr_export.probes import box
 from lr_runtime.contract import PRECISIONS
@@ -46,7 +46,7 @@ def in_some_order(numbers: Numbers, row: Floats, random: np.random.Generator) ->
         while len(terms) > 1:
             random.shuffle(terms)
             terms.append(terms.pop() + terms.pop())
-        results.append(float(terms[0].astype(numbers.io)))
+        results.append(float(terms[0].astype(numbers.output)))
     return results
 
 
@@ -92,7 +92,7 @@ def test_no_order_of_evaluation_leaves_the_bound(
 ) -> None:
     checkpoint = checkpoint_of(weight, bias, origin=origin)
     numbers = numbers_at(checkpoint, precision)
-    error, bound = errors_in_some_order(checkpoint, numbers, x.astype(numbers.io), np.random.default_rng(seed))
+    error, bound = errors_in_some_order(checkpoint, numbers, x.astype(numbers.input), np.random.default_rng(seed))
     assert (error <= bound).all()
 
 
@@ -102,7 +102,7 @@ def test_the_bound_is_not_much_too_large(name: str, precision: Precision) -> Non
     checkpoint = CHECKPOINTS[name]()
     numbers = numbers_at(checkpoint, precision)
     random = np.random.default_rng(11)
-    x = random.normal(size=(300, len(checkpoint.origin))).astype(numbers.io)
+    x = random.normal(size=(300, len(checkpoint.origin))).astype(numbers.input)
     error, bound = errors_in_some_order(checkpoint, numbers, x, random)
     assert (error <= bound).all()
     assert 100 * (error / bound).max() >= 1
@@ -111,12 +111,17 @@ def test_the_bound_is_not_much_too_large(name: str, precision: Precision) -> Non
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_bound_is_the_formula_of_its_docstring(checkpoint: Checkpoint, precision: Precision) -> None:
     numbers = numbers_at(checkpoint, precision)
-    x = np.random.default_rng(3).normal(size=(5, len(checkpoint.origin))).astype(numbers.io)
+    x = np.random.default_rng(3).normal(size=(5, len(checkpoint.origin))).astype(numbers.input)
     digits, smallest = {"float32": (24, -149), "float64": (53, -1074)}[numbers.compute]
     unit, columns = Fraction(1, 2**digits), len(checkpoint.origin)
-    k = columns + 1 + bool(checkpoint.origin.any()) + (precision == "float32")
-    inner = k * unit / (1 - k * unit) * magnitudes(checkpoint, x) + columns * Fraction(2) ** smallest
-    rounding = Fraction(1, 2**24) * (abs(outputs(checkpoint, x)) + inner) + Fraction(1, 2**150)
+    k = columns + 1 + bool(checkpoint.origin.any()) + (numbers.compute == "float32")
+    of_bias = columns + (numbers.compute == "float32")
+    gamma, gamma_of_bias = (Fraction(count) * unit / (1 - count * unit) for count in (k, of_bias))
+    biases: Exact = abs(fractions(checkpoint.bias))
+    products: Exact = magnitudes(checkpoint, x) - biases
+    inner: Exact = products * gamma + biases * gamma_of_bias + columns * Fraction(2) ** smallest
+    sizes: Exact = abs(outputs(checkpoint, x))
+    rounding: Exact = (sizes + inner) * Fraction(1, 2**24) + Fraction(1, 2**150)
     expected = inner + rounding if precision == "exact" else inner
     found = bounds(checkpoint, numbers, x)
     assert (found >= expected).all()
@@ -125,16 +130,18 @@ def test_the_bound_is_the_formula_of_its_docstring(checkpoint: Checkpoint, preci
 
 def test_the_exact_model_is_that_of_the_checkpoint(checkpoint: Checkpoint) -> None:
     x = np.random.default_rng(2).normal(size=(20, len(checkpoint.origin)))
-    exact, inputs = ExactModel.of(checkpoint), Dyadic.of(x)
-    assert (as_array(exact.outputs(inputs)) == outputs(checkpoint, x)).all()
-    assert (as_array(exact.magnitudes(inputs)) == magnitudes(checkpoint, x)).all()
+    exact = ExactModel.of(checkpoint)
+    design = exact.design(x)
+    assert (as_array(exact.outputs(design)) == outputs(checkpoint, x)).all()
+    assert (as_array(exact.magnitudes(design)) == magnitudes(checkpoint, x)).all()
 
 
 @pytest.mark.parametrize("exponent", [-1074, -1030, 1023])
 def test_a_scale_at_the_end_of_the_range_is_exact(exponent: int) -> None:
     checkpoint = checkpoint_of([[0.0, 3.0]], 1.0, scale=[np.ldexp(1.0, exponent), 1.0])
     x = np.array([[1.0, 2.0]])
-    assert (as_array(ExactModel.of(checkpoint).outputs(Dyadic.of(x))) == outputs(checkpoint, x)).all()
+    exact = ExactModel.of(checkpoint)
+    assert (as_array(exact.outputs(exact.design(x))) == outputs(checkpoint, x)).all()
 
 
 ends = arrays.arrays(np.float64, (2, 3), elements=values)
@@ -153,17 +160,18 @@ def test_the_largest_over_the_box_is_at_a_corner(
     low, high = ends.min(axis=0), ends.max(axis=0)
     checkpoint = checkpoint_of(weight, bias, low=low, high=high, origin=origin, scale=[1.0, 0.25, 8.0])
     corners = np.array(list(product(*zip(low, high, strict=True))))
-    y, magnitude = ExactModel.of(checkpoint).largest(Dyadic.of(low), Dyadic.of(high))
-    assert (as_array(y) == abs(outputs(checkpoint, corners)).max(axis=0)).all()
-    assert (as_array(magnitude) == magnitudes(checkpoint, corners).max(axis=0)).all()
+    exact = ExactModel.of(checkpoint)
+    assert (as_array(exact.largest_output(low, high)) == abs(outputs(checkpoint, corners)).max(axis=0)).all()
+    largest_sum = exact.largest_sum(abs(exact.coefficients), low, high)
+    assert (as_array(largest_sum) == magnitudes(checkpoint, corners).max(axis=0)).all()
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_bound_of_the_box_is_that_of_its_worst_corner(checkpoint: Checkpoint, precision: Precision) -> None:
     numbers = numbers_at(checkpoint, precision)
-    low, high = (corner.astype(numbers.io) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
     corners = np.array(list(product(*zip(low, high, strict=True))))
-    of_box = as_array(forward_error(numbers, *ExactModel.of(checkpoint).largest(Dyadic.of(low), Dyadic.of(high))))
+    of_box = as_array(ForwardError.of(checkpoint, numbers).over(low, high))
     worst = bounds(checkpoint, numbers, corners).max(axis=0)
     assert (of_box >= worst).all()
     # The largest |y| and the largest sum of magnitudes may stand at different corners.

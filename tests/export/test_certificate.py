@@ -14,12 +14,14 @@ import pytest
 from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, torchscript
+from lr_export.building import program_of
 from lr_export.choices import SUFFIXES
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.numbers import numbers_at
 from lr_export.probes import probe_rows
+from lr_export.program import Constant
 from lr_runtime.errors import CheckFailedError
-from tests.conftest import CHECKPOINTS, checkpoint_of
+from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
 from tests.export.oracle import bounds, outputs
 
@@ -28,14 +30,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.choices import FormatName
-    from lr_export.formats import Engine
-    from lr_export.module import LinearModel
+    from lr_export.formats import Engine, Results
+    from lr_export.module import ProgramModule
     from lr_export.numbers import Numbers
+    from lr_export.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract import Contract, Precision
     from tests.export.oracle import Floats
 
-    Build = Callable[[Numbers, Contract], bytes]
+    Run = Callable[[Floats], Floats]
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 FORMAT_NAMES: list[FormatName] = list(SUFFIXES)
@@ -79,7 +82,7 @@ def test_without_a_fault_the_file_is_written(format_name: FormatName, tmp_path: 
     assert found.rows >= 1000
     assert len(found.engines) == {"onnx": 3, "torchscript": 2}[format_name]
     for measured in found.engines:
-        assert 0 < measured.worst_error <= found.bound[0]
+        assert 0 < measured.worst_error["y"] <= found.bounds["y"][0]
         assert 0 < measured.worst_share <= 1
     assert json.loads(json.dumps(found.to_json()))["sha256"] == found.sha256
     assert isinstance(found, Certificate)
@@ -110,7 +113,12 @@ def test_a_file_with_other_contents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda numbers, contract: honest(*fault(numbers, contract)))
+
+    def build(_: Program, contract: Contract) -> bytes:
+        numbers, contract = fault(numbers_at(CHECKPOINT, "exact"), contract)
+        return honest(program_of(numbers), contract)
+
+    plant(monkeypatch, format_name, build=build)
     assert "the file as written" in refused(format_name)
 
 
@@ -119,7 +127,11 @@ def test_a_file_with_other_inputs_and_outputs(
     format_name: FormatName, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda _, contract: honest(numbers_at(CHECKPOINT, "float64"), contract))
+    plant(
+        monkeypatch,
+        format_name,
+        build=lambda _, contract: honest(program_of(numbers_at(CHECKPOINT, "float64")), contract),
+    )
     assert "float64" in refused(format_name).replace("double", "float64")
 
 
@@ -151,7 +163,7 @@ def test_damaged_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     honest = FORMATS[format_name].build
-    plant(monkeypatch, format_name, build=lambda numbers, contract: fault(honest(numbers, contract)))
+    plant(monkeypatch, format_name, build=lambda program, contract: fault(honest(program, contract)))
     assert "does not load" in refused(format_name)
 
 
@@ -227,8 +239,8 @@ def test_a_graph_with_the_right_numbers_and_a_wrong_step(
 ) -> None:
     honest = FORMATS["onnx"].build
 
-    def build(numbers: Numbers, contract: Contract) -> bytes:
-        model = onnx.load_model_from_string(honest(numbers, contract))
+    def build(program: Program, contract: Contract) -> bytes:
+        model = onnx.load_model_from_string(honest(program, contract))
         fault(model.graph)
         content: bytes = model.SerializeToString()
         return content
@@ -237,7 +249,7 @@ def test_a_graph_with_the_right_numbers_and_a_wrong_step(
     refused("onnx")
 
 
-MODULES: dict[str, type[LinearModel]] = {
+MODULES: dict[str, type[ProgramModule]] = {
     "computes in float32": faulty.InFloat32,
     "columns in the wrong order": faulty.Reversed,
     "origin not used": faulty.WithoutOrigin,
@@ -247,21 +259,102 @@ MODULES: dict[str, type[LinearModel]] = {
 
 @pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 def test_a_module_with_the_right_numbers_and_a_wrong_step(
-    module: type[LinearModel], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    module: type[ProgramModule], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torchscript, "LinearModel", module)
+    monkeypatch.setattr(torchscript, "ProgramModule", module)
     assert "the bound there is" in refused("torchscript")
 
 
-def _raises(_: Engine, __: Floats) -> Floats:
+def _changed(program: Program, operation: str, change: Callable[[Step], Step]) -> Program:
+    """Return the program with its first step of an operation changed."""
+    place = next(place for place, step in enumerate(program.steps) if step.operation == operation)
+    steps = [*program.steps[:place], change(program.steps[place]), *program.steps[place + 1 :]]
+    return replace(program, steps=tuple(steps))
+
+
+def _left_out(program: Program, operation: str, operand: int = 0) -> Program:
+    """Return the program without its first step of an operation; one of its operands takes its place."""
+    left_out = next(step for step in program.steps if step.operation == operation)
+    stand_in = left_out.operands[operand]
+    steps = [
+        replace(step, operands=tuple(stand_in if o == left_out.result else o for o in step.operands))
+        for step in program.steps
+        if step is not left_out
+    ]
+    return replace(program, steps=tuple(steps))
+
+
+def _other_order(step: Step) -> Step:
+    index, levels = step.operands
+    assert isinstance(levels, Constant)
+    return replace(step, operands=(index, Constant(levels.name, levels.array[::-1].copy())))
+
+
+def _square_for_cube(program: Program) -> Program:
+    cube = [step for step in program.steps if step.operation == "multiply"][-1]
+    steps = [replace(step, operands=(cube.operands[1],) * 2) if step is cube else step for step in program.steps]
+    return replace(program, steps=tuple(steps))
+
+
+PROGRAMS: dict[str, Callable[[Program], Program]] = {
+    "another category order": lambda p: _changed(p, "equal", _other_order),
+    "columns taken in another order": lambda p: _changed(p, "select", lambda s: replace(s, columns=s.columns[::-1])),
+    "an unknown category taken for the reference level": lambda p: _left_out(p, "divide"),
+    "missing values not filled in": lambda p: _left_out(p, "where", 2),
+    "all missing values filled in": lambda p: _left_out(p, "and"),
+    "the origin left out": lambda p: _left_out(p, "subtract"),
+    "the scale left out": lambda p: _left_out(p, "multiply"),
+    "a square for a cube": _square_for_cube,
+}
+
+
+@in_both_formats
+@pytest.mark.parametrize("precision", ["exact", "float32"])
+@pytest.mark.parametrize("fault", PROGRAMS.values(), ids=PROGRAMS)
+def test_a_wrong_step_among_powers_categories_and_missing_values(
+    fault: Callable[[Program], Program],
+    precision: Precision,
+    format_name: FormatName,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest, checkpoint = FORMATS[format_name].build, EXPANDED["powers, categories and missing values"]()
+    export(checkpoint, tmp_path / "model", format=format_name, precision=precision)
+    before = (tmp_path / "model").read_bytes()
+    plant(monkeypatch, format_name, build=lambda program, contract: honest(fault(program), contract))
+    with pytest.raises(CheckFailedError):
+        export(checkpoint, tmp_path / "model", format=format_name, precision=precision)
+    assert (tmp_path / "model").read_bytes() == before
+
+
+def _contract_with_other_categories(contract: Contract) -> Contract:
+    columns = [replace(column, categories=column.categories[::-1]) for column in contract.columns]
+    return replace(contract, columns=tuple(columns))
+
+
+@in_both_formats
+def test_a_contract_with_the_categories_in_another_order(
+    format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FORMATS[format_name].build
+    plant(
+        monkeypatch,
+        format_name,
+        build=lambda program, contract: honest(program, _contract_with_other_categories(contract)),
+    )
+    with pytest.raises(CheckFailedError, match="the contract in the file as written"):
+        export(EXPANDED["categories"](), tmp_path / "model", format=format_name)
+
+
+def _raises(_: Run, __: Floats) -> Floats:
     raise RuntimeError("out of luck")
 
 
-def _only(size: int, fault: Callable[[Floats], Floats]) -> Callable[[Engine, Floats], Floats]:
+def _only(size: int, fault: Callable[[Floats], Floats]) -> Callable[[Run, Floats], Floats]:
     return lambda run, x: fault(run(x)) if len(x) == size else run(x)
 
 
-ENGINES: dict[str, Callable[[Engine, Floats], Floats]] = {
+ENGINES: dict[str, Callable[[Run, Floats], Floats]] = {
     "flat": lambda run, x: run(x).ravel(),
     "one row too many": lambda run, x: np.vstack([run(x), np.zeros((1, 1), dtype=x.dtype)]),
     "one row where there is none": _only(0, lambda _: np.zeros((1, 1), dtype=np.float32)),
@@ -277,19 +370,25 @@ ENGINES: dict[str, Callable[[Engine, Floats], Floats]] = {
 }
 
 
-def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Engine, Floats], Floats]) -> FormatName:
+def with_fault(engine: Engine, fault: Callable[[Run, Floats], Floats]) -> Engine:
+    def run(x: Floats) -> Results:
+        return {"y": fault(lambda rows: engine(rows)["y"], x)}
+
+    return run
+
+
+def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Run, Floats], Floats]) -> FormatName:
     """Put a faulty engine in place of `which`; returns the format that it belongs to."""
     if which == "eager":
-        monkeypatch.setattr(certificate, "eager", lambda numbers: lambda x: fault(eager(numbers), x))
+        monkeypatch.setattr(certificate, "eager", lambda program: with_fault(eager(program), fault))
         return "onnx"
     format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
     reopen = FORMATS[format_name].reopen
 
-    def faulty_reopen(content: bytes) -> Opened:
-        opened = reopen(content)
+    def faulty_reopen(content: bytes, program: Program) -> Opened:
+        opened = reopen(content, program)
         (name,) = [name for name in opened.engines if name.startswith(which)]
-        run = opened.engines[name]
-        return replace(opened, engines={**opened.engines, name: lambda x: fault(run, x)})
+        return replace(opened, engines={**opened.engines, name: with_fault(opened.engines[name], fault)})
 
     plant(monkeypatch, format_name, reopen=faulty_reopen)
     return format_name
@@ -301,7 +400,7 @@ WHICH = ["onnxruntime", "onnx reference", "torchscript", "eager"]
 @pytest.mark.parametrize("which", WHICH)
 @pytest.mark.parametrize("fault", ENGINES.values(), ids=ENGINES)
 def test_an_engine_that_is_wrong(
-    fault: Callable[[Engine, Floats], Floats],
+    fault: Callable[[Run, Floats], Floats],
     which: str,
     refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
@@ -316,7 +415,7 @@ def test_a_number_that_is_not_finite_is_called_that(
     value: float, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant_engine(monkeypatch, "onnxruntime", lambda _, x: np.full((len(x), 1), value, dtype=x.dtype))
-    assert "gives a number that is not finite" in refused("onnx")
+    assert "gives a y that is not finite" in refused("onnx")
 
 
 def at_the_edge(row: Floats, *, beyond: bool) -> np.float32:
@@ -329,11 +428,11 @@ def at_the_edge(row: Floats, *, beyond: bool) -> np.float32:
     return np.nextafter(allowed, np.float32(np.inf)) if beyond else allowed
 
 
-def off_at_one_row(position: int, *, beyond: bool) -> Callable[[Engine, Floats], Floats]:
-    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+def off_at_one_row(position: int, *, beyond: bool) -> Callable[[Run, Floats], Floats]:
+    row = probe_rows(CHECKPOINT, "float32")[position]
     value = at_the_edge(row, beyond=beyond)
 
-    def fault(run: Engine, x: Floats) -> Floats:
+    def fault(run: Run, x: Floats) -> Floats:
         y = run(x).copy()
         y[(x == row).all(axis=1)] = value
         return y
@@ -350,7 +449,7 @@ def test_one_output_one_step_beyond_the_bound(
     which: str, position: int, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = refused(plant_engine(monkeypatch, which, off_at_one_row(position, beyond=True)))
-    row = probe_rows(CHECKPOINT, numbers_at(CHECKPOINT, "exact"))[position]
+    row = probe_rows(CHECKPOINT, "float32")[position]
     assert message.startswith(which)
     assert repr(row.tolist()) in message
 
@@ -374,7 +473,11 @@ UNFIT: dict[str, tuple[Checkpoint, dict[str, Any], str]] = {
         {"precision": "float64"},
         "float64",
     ),
-    "a range beyond float32": (checkpoint_of([[1e-300]], 0.0, high=1e300), {}, "--precision float64"),
+    "a range beyond float32": (
+        checkpoint_of([[1e-300]], 0.0, high=1e300),
+        {"input_dtype": "float32"},
+        "--precision float64",
+    ),
 }
 
 

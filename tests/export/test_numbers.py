@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lr_export.arithmetic import nearest
+from lr_export.building import program_of
 from lr_export.numbers import numbers_at
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
@@ -74,12 +75,13 @@ def test_a_number_that_fits_is_kept(checkpoint: Checkpoint, precision: Precision
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_dtypes_of_a_precision(precision: Precision) -> None:
     numbers = numbers_at(checkpoint_of([[2.0, 3.0]], 1.0, origin=[1.0, 0.0]), precision)
-    assert (numbers.io, numbers.compute) == {
-        "exact": ("float32", "float64"),
-        "float32": ("float32", "float32"),
-        "float64": ("float64", "float64"),
+    assert (numbers.input, numbers.compute, numbers.output) == {
+        "exact": ("float32", "float64", "float32"),
+        "float32": ("float32", "float32", "float32"),
+        "float64": ("float64", "float64", "float64"),
+        "portable": ("float32", "float32", "float32"),
     }[precision]
-    assert {array.dtype.name for array in numbers.arrays().values()} == {numbers.compute}
+    assert {array.dtype.name for array in program_of(numbers).constants.values()} == {numbers.compute}
 
 
 @settings(max_examples=100, deadline=None)
@@ -115,11 +117,13 @@ def test_float32_numbers_are_correctly_rounded(weight: NDArray[np.float64]) -> N
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_an_origin_of_zeros_is_left_out(precision: Precision) -> None:
-    assert numbers_at(checkpoint_of([[2.0, 1.0]], 1.0, origin=[0.0, -0.0]), precision).arrays().keys() == {
+    without = numbers_at(checkpoint_of([[2.0, 1.0]], 1.0, origin=[0.0, -0.0]), precision)
+    assert program_of(without).constants.keys() == {
         "weight",
         "bias",
     }
-    assert numbers_at(checkpoint_of([[2.0, 1.0]], 1.0, origin=[0.0, 4.0]), precision).arrays()["origin"].tolist() == [
+    with_one = numbers_at(checkpoint_of([[2.0, 1.0]], 1.0, origin=[0.0, 4.0]), precision)
+    assert program_of(with_one).constants["origin"].tolist() == [
         0.0,
         4.0,
     ]

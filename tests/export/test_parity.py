@@ -15,11 +15,12 @@ import torch
 
 from lr_export import export
 from lr_export.arithmetic import distance_to_tie, nearest
+from lr_export.building import program_of
 from lr_export.choices import SUFFIXES
-from lr_export.formats import FORMATS, eager
+from lr_export.formats import FORMATS, REFERENCE, eager
 from lr_export.numbers import numbers_at
 from lr_runtime import Predictor
-from lr_runtime.contract import PRECISIONS, Contract
+from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from tests.conftest import CHECKPOINTS
 from tests.export.oracle import bounds, bounds_before_rounding, fractions, outputs, rows_in_the_box
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.choices import FormatName
-    from lr_export.formats import Engine
+    from lr_export.formats import Engine, Opened
     from lr_export.numbers import Numbers
     from lr_runtime.contract import Precision
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats
+
+    Evaluate = Callable[[Floats], Floats]
 
 
 @cache
@@ -44,8 +47,18 @@ def exported(name: str, precision: Precision, format_name: FormatName) -> bytes:
     """Return the bytes that lr-export writes."""
     with TemporaryDirectory() as folder:
         target = Path(folder, "artefact")
-        export(checkpoint_named(name), target, format=format_name, precision=precision)
+        inputs = OUTPUT_DTYPES[precision]
+        export(checkpoint_named(name), target, format=format_name, precision=precision, input_dtype=inputs)
         return target.read_bytes()
+
+
+def opened(name: str, precision: Precision, format_name: FormatName) -> Opened:
+    program = program_of(numbers_at(checkpoint_named(name), precision))
+    return FORMATS[format_name].reopen(exported(name, precision, format_name), program)
+
+
+def y_of(engine: Engine) -> Evaluate:
+    return lambda x: engine(x)["y"]
 
 
 @cache
@@ -56,7 +69,7 @@ def standard_normal(name: str, dtype: str, rows: int) -> tuple[Floats, Exact]:
     return x, outputs(checkpoint, x)
 
 
-def _trainer(name: str, _: Precision) -> Engine:
+def _trainer(name: str, _: Precision) -> Evaluate:
     model = checkpoint_named(name).model()
 
     def run(x: Floats) -> Floats:
@@ -67,25 +80,25 @@ def _trainer(name: str, _: Precision) -> Engine:
     return run
 
 
-def _eager(name: str, precision: Precision) -> Engine:
-    return eager(numbers_at(checkpoint_named(name), precision))
+def _eager(name: str, precision: Precision) -> Evaluate:
+    return y_of(eager(program_of(numbers_at(checkpoint_named(name), precision))))
 
 
-def _torchscript(name: str, precision: Precision) -> Engine:
-    (engine,) = FORMATS["torchscript"].reopen(exported(name, precision, "torchscript")).engines.values()
-    return engine
+def _torchscript(name: str, precision: Precision) -> Evaluate:
+    (engine,) = opened(name, precision, "torchscript").engines.values()
+    return y_of(engine)
 
 
-def _runtime(name: str, precision: Precision) -> Engine:
+def _runtime(name: str, precision: Precision) -> Evaluate:
     predictor = Predictor(exported(name, precision, "onnx"))
     return lambda x: predictor.predict(x).values
 
 
-def _reference(name: str, precision: Precision) -> Engine:
-    return FORMATS["onnx"].reopen(exported(name, precision, "onnx")).engines["onnx reference evaluator"]
+def _reference(name: str, precision: Precision) -> Evaluate:
+    return y_of(opened(name, precision, "onnx").engines[REFERENCE])
 
 
-ENGINES: dict[str, tuple[Callable[[str, Precision], Engine], tuple[Precision, ...]]] = {
+ENGINES: dict[str, tuple[Callable[[str, Precision], Evaluate], tuple[Precision, ...]]] = {
     "trainer": (_trainer, ("float64",)),
     "eager": (_eager, PRECISIONS),
     "torchscript": (_torchscript, PRECISIONS),
@@ -108,11 +121,11 @@ class Artefact:
     checkpoint: Checkpoint
     numbers: Numbers
     contract: Contract
-    evaluate: Engine
+    evaluate: Evaluate
 
     @property
     def dtype(self) -> str:
-        return self.numbers.io
+        return self.numbers.input
 
     def errors(self, x: Floats, exact: Exact) -> Exact:
         distances: Exact = abs(fractions(self.evaluate(x)) - exact)
@@ -181,7 +194,7 @@ def test_golden_rows_reproduce(artefact: Artefact) -> None:
     assert x.tolist() == [list(row.x) for row in rows]
     got, golden = artefact.evaluate(x), np.array([row.y for row in rows])
     exact = outputs(artefact.checkpoint, x)
-    assert golden.ravel().tolist() == [float(nearest(y, artefact.numbers.io)) for y in exact.flat]
+    assert golden.ravel().tolist() == [float(nearest(y, artefact.numbers.output)) for y in exact.flat]
     if artefact.precision == "exact":
         assert got.tolist() == golden.tolist()
     else:
@@ -191,7 +204,7 @@ def test_golden_rows_reproduce(artefact: Artefact) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_all_formats_carry_the_same_contract(name: str, precision: Precision) -> None:
-    texts = [FORMATS[format_name].reopen(exported(name, precision, format_name)).contract for format_name in SUFFIXES]
+    texts = [opened(name, precision, format_name).contract for format_name in SUFFIXES]
     contracts = [Contract.from_json(text) for text in texts]
     assert contracts == [Predictor(exported(name, precision, "onnx")).contract] * len(SUFFIXES)
     contract = contracts[0]

@@ -26,7 +26,7 @@ WIDE: dict[str, Checkpoint] = {
 
 
 def rows_of(checkpoint: Checkpoint, precision: Precision) -> Floats:
-    return probe_rows(checkpoint, numbers_at(checkpoint, precision))
+    return probe_rows(checkpoint, numbers_at(checkpoint, precision).input)
 
 
 def has(rows: Floats, row: object) -> bool:
@@ -36,7 +36,7 @@ def has(rows: Floats, row: object) -> bool:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_rows_are_finite_and_of_the_input_dtype(checkpoint: Checkpoint, precision: Precision) -> None:
     rows = rows_of(checkpoint, precision)
-    assert rows.dtype == numbers_at(checkpoint, precision).io
+    assert rows.dtype == numbers_at(checkpoint, precision).input
     assert rows.shape[1] == len(checkpoint.origin)
     assert len(rows) >= max(1000, *BATCH_SIZES)
     assert np.isfinite(rows).all()

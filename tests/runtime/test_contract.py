@@ -76,6 +76,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         interval_level=level,
         equation=draw(st.none() | st.just(equation)),
         bound=draw(st.none() | st.just(row(len(outputs)))),
+        input_rounding=draw(st.none() | st.just(row(len(outputs)))),
         golden_rows=tuple(GoldenRow(row(len(names)), row(len(outputs))) for _ in range(draw(st.integers(0, 2)))),
     )
 

@@ -1,0 +1,106 @@
+"""The dtype of an artefact's inputs: float32 where that costs nothing that matters, float64 where it would."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.arithmetic import rounded_up
+from lr_export.bound import input_rounding
+from lr_export.probes import box
+from lr_runtime.errors import OptionError, escaped
+
+if TYPE_CHECKING:
+    from lr_export.choices import InputChoice
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Dtype, Precision
+
+_TAKEN: dict[Precision, tuple[Dtype, ...]] = {
+    "exact": ("float32", "float64"),
+    "float32": ("float32",),
+    "float64": ("float64",),
+    "portable": ("float32",),
+}
+"""The dtypes of x that a precision can have."""
+_MOST_SHARE = 0.01
+_WHOLE_IN_FLOAT32 = 2.0**24
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The dtype of x, and what it costs.
+
+    Attributes:
+        dtype: of x.
+        cost: per output, the most that rounding every input in the training box to it moves y, in the output's unit.
+        share: the largest cost over its output's residual standard deviation; None where no output has one.
+        remark: why it is float64, or what is lost because the precision takes float32 alone; None where neither is so.
+    """
+
+    dtype: Dtype
+    cost: tuple[float, ...]
+    share: float | None
+    remark: str | None = None
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, precision: Precision, choice: InputChoice) -> Inputs:
+        """Choose, or check the choice.
+
+        Raises:
+            OptionError: the precision does not take inputs of that dtype.
+        """
+        taken = _TAKEN[precision]
+        if choice != "auto" and choice not in taken:
+            others = ", ".join(name for name, dtypes in _TAKEN.items() if choice in dtypes)
+            raise OptionError(
+                f"the precision {precision} takes {taken[0]} inputs, not {choice}. Precisions that take them: {others}"
+            )
+        if "float64" in (taken[0], choice):
+            return _in_float64(checkpoint)
+        cost = _cost(checkpoint)
+        share = _share(checkpoint, cost)
+        reason = _integers(checkpoint) or _too_dear(share)
+        if reason is None or choice == "float32":
+            return Inputs("float32", cost, share)
+        if "float64" in taken:
+            return _in_float64(checkpoint, f"inputs are float64: {reason}. --input float32 takes float32 all the same")
+        return Inputs("float32", cost, share, f"the precision {precision} takes float32 inputs: {reason}")
+
+
+def _in_float64(checkpoint: Checkpoint, remark: str | None = None) -> Inputs:
+    return Inputs("float64", (0.0,) * len(checkpoint.contract.outputs), 0.0, remark)
+
+
+def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
+    """Return what float32 inputs cost, infinite where it does not reach over the training ranges."""
+    ends = np.abs(box(checkpoint))
+    if not (ends <= np.finfo(np.float32).max).all():
+        return (math.inf,) * len(checkpoint.contract.outputs)
+    return tuple(map(rounded_up, input_rounding(checkpoint, *box(checkpoint))))
+
+
+def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:
+    """Return the largest share of a residual standard deviation; of one that is 0, any cost is infinitely much."""
+    shares = [
+        moved / output.residual_sd if output.residual_sd else math.copysign(math.inf, moved) if moved else 0.0
+        for moved, output in zip(cost, checkpoint.contract.outputs, strict=True)
+        if output.residual_sd is not None
+    ]
+    return max(shares, default=None)
+
+
+def _integers(checkpoint: Checkpoint) -> str | None:
+    for column in checkpoint.contract.columns:
+        ends = (column.minimum, column.maximum)
+        if all(end.is_integer() for end in ends) and max(map(abs, ends)) > _WHOLE_IN_FLOAT32:
+            return f"float32 does not hold every integer of column {escaped(column.name)}, beyond 2^24"
+    return None
+
+
+def _too_dear(share: float | None) -> str | None:
+    if share is None or share <= _MOST_SHARE:
+        return None
+    return f"rounding them to float32 would move the output by up to {share:.2g} residual standard deviations"

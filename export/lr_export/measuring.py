@@ -1,0 +1,176 @@
+"""Engines held against what is claimed: every result, at every probe row, in every batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_export.arithmetic import Dyadic
+from lr_export.probes import BATCH_SIZES, box, probe_rows, refused_rows
+from lr_runtime.errors import CheckFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lr_export.arithmetic import Dtype
+    from lr_export.blueprint import Blueprint
+    from lr_export.exact import Floats
+    from lr_export.formats import Engine, Results
+    from lr_export.program import Program, Value
+
+_ROUNDED_UP = 1 + 2.0**-50
+"""Covers the three roundings of a distance in float64."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one engine gave on the probe rows.
+
+    Attributes:
+        engine: its name and version.
+        worst_error: by result, the largest distance to the exact model in the training box, in output units.
+        worst_share: the largest share of the bound at its own row that an error used anywhere, at most 1.
+        correctly_rounded: the share of rows whose y are the floating-point numbers nearest to the exact ones.
+    """
+
+    engine: str
+    worst_error: dict[str, float]
+    worst_share: float
+    correctly_rounded: float
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a result may be at each row: anything from `lowest` to `highest`, both of its dtype.
+
+    Attributes:
+        lowest: the exact result less its bound, rounded up, (rows, width).
+        highest: the exact result and its bound, rounded down.
+        exact: the exact result in two parts, whose sum it is to twice the digits of float64.
+        bound: rounded up to float64.
+        nearest: the exact result rounded to the dtype.
+    """
+
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    exact: tuple[NDArray[np.float64], NDArray[np.float64]]
+    bound: NDArray[np.float64]
+    nearest: NDArray[np.float64]
+
+    @staticmethod
+    def around(value: Dyadic, bound: Dyadic, dtype: Dtype) -> Allowed:
+        """Return what is allowed around exact values, both (rows, width)."""
+        high = value.rounded("float64", "nearest")
+        return Allowed(
+            lowest=(value - bound).rounded(dtype, "up"),
+            highest=(value + bound).rounded(dtype, "down"),
+            exact=(high, (value - Dyadic.of(high)).rounded("float64", "nearest")),
+            bound=bound.rounded("float64", "up"),
+            nearest=high if dtype == "float64" else value.rounded(dtype, "nearest"),
+        )
+
+    def errors(self, got: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the distances of the first rows to the exact result, rounded up."""
+        high, low = (part[: len(got)] for part in self.exact)
+        return np.asarray(np.abs((got - high) - low) * _ROUNDED_UP, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What every engine is put through.
+
+    Attributes:
+        x: the probe rows.
+        inside: which of them lie in the training box.
+        allowed: for each result, what it may be.
+        refused: rows at which every floating-point result has to be NaN.
+    """
+
+    program: Program
+    x: Floats
+    inside: NDArray[np.bool_]
+    allowed: Mapping[str, Allowed]
+    refused: Floats
+
+    @staticmethod
+    def of(blueprint: Blueprint) -> Trial:
+        """Return the trial of the artefacts of a blueprint."""
+        checkpoint, dtype = blueprint.checkpoint, blueprint.numbers.input
+        x = probe_rows(checkpoint, dtype)
+        low, high = (corner.astype(dtype) for corner in box(checkpoint))
+        claimed = {name: claim.at(x) for name, claim in blueprint.claims.items()}
+        return Trial(
+            program=blueprint.program,
+            x=x,
+            inside=np.asarray(np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)),
+            allowed={
+                name: Allowed.around(value, bound, _rounded_to(blueprint.program.results[name]))
+                for name, (value, bound) in claimed.items()
+            },
+            refused=refused_rows(checkpoint, dtype),
+        )
+
+    def measure(self, engine: str, run: Engine) -> Measured:
+        """Return what an engine gives.
+
+        Raises:
+            CheckFailedError: the first thing that is not as claimed.
+        """
+        for size in (*BATCH_SIZES, len(self.x)):
+            results = self._checked_run(engine, run, self.x[:size])
+            for name, got in results.items():
+                self._check(engine, name, got)
+        self._check_refused(engine, self._checked_run(engine, run, self.refused))
+        errors = {name: self.allowed[name].errors(got) for name, got in results.items()}
+        return Measured(
+            engine=engine,
+            worst_error={name: float(error[self.inside].max(initial=0.0)) for name, error in errors.items()},
+            worst_share=max(_largest_share(error, self.allowed[name].bound) for name, error in errors.items()),
+            correctly_rounded=float((results["y"] == self.allowed["y"].nearest).all(axis=1).mean()),
+        )
+
+    def _checked_run(self, engine: str, run: Engine, x: Floats) -> Results:
+        try:
+            results = run(x)
+        except Exception as error:  # engines' exceptions share no base
+            raise CheckFailedError(f"{engine} fails on {len(x)} rows ({str(error)[:200]}). Nothing was kept") from error
+        for name, value in self.program.results.items():
+            got, shape = results[name], (len(x), value.width)
+            if got.shape != shape or got.dtype != value.dtype:
+                raise CheckFailedError(f"{engine} gives {name} as {got.dtype} {got.shape}, not {value.dtype} {shape}")
+        return results
+
+    def _check(self, engine: str, name: str, got: NDArray[Any]) -> None:
+        allowed = self.allowed[name]
+        if not np.isfinite(got).all():
+            raise CheckFailedError(f"{engine} gives a {name} that is not finite. Try another --precision")
+        missed = (got < allowed.lowest[: len(got)]) | (got > allowed.highest[: len(got)])
+        if missed.any():
+            row, column = np.argwhere(missed)[0]
+            raise CheckFailedError(
+                f"{engine} is {allowed.errors(got)[row, column]:.3g} from the model's {name} at "
+                f"x = {self.x[row].tolist()!r:.200}; the bound there is {allowed.bound[row, column]:.3g}. "
+                "Nothing was kept"
+            )
+
+    def _check_refused(self, engine: str, results: Results) -> None:
+        for name, got in results.items():
+            if got.dtype != np.bool_ and not np.isnan(got).all():
+                row = np.argwhere(~np.isnan(got))[0][0]
+                raise CheckFailedError(
+                    f"{engine} gives a {name} for x = {self.refused[row].tolist()!r:.200}, which the model does not "
+                    "take. Nothing was kept"
+                )
+
+
+def _rounded_to(value: Value) -> Dtype:
+    return "float32" if value.dtype == "float32" else "float64"
+
+
+def _largest_share(error: NDArray[np.float64], bound: NDArray[np.float64]) -> float:
+    used = error > 0
+    return float(np.minimum(error[used] / bound[used], 1.0).max(initial=0.0))
