@@ -23,10 +23,19 @@ class Absent:
             raise AttributeError(name)
         return self
 
+    def __str__(self) -> str:
+        return self._package
+
     def __call__(self, *_: object, **__: object) -> Absent:
         if "PYTEST_CURRENT_TEST" in os.environ:
-            pytest.skip(f"{self._package} is not installed here")
+            pytest.skip(f"{self} is not installed here")
         return self
+
+
+def needs(module: object) -> pytest.MarkDecorator:
+    """Skip a test where this module is a stand-in, for tests that call nothing of it."""
+    absent = isinstance(module, Absent)
+    return pytest.mark.skipif(absent, reason=f"{module} is not installed here" if absent else "")
 
 
 def optional(name: str) -> Any:

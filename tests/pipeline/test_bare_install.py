@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import re
 import subprocess
 import sys
 import venv
@@ -13,6 +16,8 @@ import pytest
 
 from lr_runtime import Predictor
 from tests.conftest import DATA, ROOT
+from tests.runtime.conftest import MODELS, MODELS_HERE, export_model
+from tests.runtime.hostile import HOSTILE, HOSTILE_FOLDER, hostile, hostile_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +97,45 @@ def test_parquet_asks_for_its_extra(bare: Path, tmp_path: Path) -> None:
 def test_help_works_without_extras(bare: Path) -> None:
     for command in ("lr-train", "lr-export", "lr-infer"):
         assert in_bare(bare, command, "--help").returncode == 0
+
+
+# --- the tests of the runtime, there ---
+
+TESTERS = ("pytest", "iniconfig", "pluggy", "pygments", "hypothesis", "sortedcontainers")
+"""What runs tests, in Python alone; what else it needs, click and packaging, a bare install has."""
+
+
+@pytest.fixture(scope="module")
+def testers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what runs tests and nothing else, linked from this environment."""
+    folder = tmp_path_factory.mktemp("testers")
+    for name in TESTERS:
+        distribution = importlib.metadata.distribution(name)
+        for part in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            (folder / part).symlink_to(str(distribution.locate_file(part)))
+    return folder
+
+
+def test_the_runtimes_tests_pass_there(bare: Path, testers: Path, tmp_path: Path) -> None:
+    """Models are made here, for an exporter is not there; tests that need another library are skipped, and say so."""
+    for name in MODELS:
+        export_model(name, tmp_path / f"{list(MODELS).index(name)}.onnx")
+    (tmp_path / HOSTILE_FOLDER).mkdir()
+    for case in HOSTILE:
+        (tmp_path / HOSTILE_FOLDER / hostile_name(case)).write_bytes(hostile(case))
+    done = subprocess.run(
+        [bare / "python", "-m", "pytest", "tests/runtime", "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(testers), "PYTHONDONTWRITEBYTECODE": "1", MODELS_HERE: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
+    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
+    assert passed is not None
+    assert int(passed[1]) > 1000
+    skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
+    reasons = {f"{package} is not installed here" for package in ("onnx", "pyarrow", "safetensors", "torch")}
+    assert skipped
+    assert set(skipped) <= reasons

@@ -5,6 +5,8 @@ Every file is the golden model, contract and all, but for one thing. Built by co
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, 
 from lr_runtime.operators import MAX_WIDTH
 from tests.conftest import DATA
 from tests.optional import optional
+from tests.runtime.conftest import MODELS_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,7 @@ else:
     onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
     TensorProto = onnx.TensorProto
 
+HOSTILE_FOLDER = "hostile"
 GOOD = (DATA / "golden.onnx").read_bytes()
 
 
@@ -405,3 +409,14 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     **{name: (lambda change=change: changed(change), words) for name, (change, words) in CHANGES.items()},  # type: ignore[misc]
     **BYTES,
 }
+
+
+def hostile(case: str) -> bytes:
+    """Return the bytes of a case, from the folder of `MODELS_HERE` where there is one."""
+    made = os.environ.get(MODELS_HERE)
+    return (Path(made) / HOSTILE_FOLDER / hostile_name(case)).read_bytes() if made else HOSTILE[case][0]()
+
+
+def hostile_name(case: str) -> str:
+    """Return the name of a case's file."""
+    return f"{list(HOSTILE).index(case)}.onnx"

@@ -327,7 +327,7 @@ def _wider(contract: Contract) -> Contract:
 
 def _more_outputs(contract: Contract) -> Contract:
     outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
-    return replace(contract, outputs=outputs, equation=None, bound=None, golden_rows=())
+    return replace(contract, outputs=outputs, equation=None, bound=None, input_rounding=None, golden_rows=())
 
 
 def _in_float64(contract: Contract) -> Contract:

@@ -34,7 +34,7 @@ from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
 from lr_runtime.tables.text import LineError
-from tests.optional import optional
+from tests.optional import needs, optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -309,6 +309,7 @@ def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> 
     assert loadtxt.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
 
 
+@needs(pa)
 @given(st.lists(st.tuples(plain_cells, plain_cells), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
@@ -316,6 +317,7 @@ def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
     assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
 
 
+@needs(pa)
 @given(st.lists(st.tuples(st.sampled_from([*BOOLEANS]), plain_cells), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_pyarrow_reads_booleans(rows: list[tuple[str, str]]) -> None:
@@ -596,7 +598,10 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+HALVES = ("half a Parquet file", "half an Arrow file", "half an Arrow stream")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[needs(pa)] if case in HALVES else []) for case in REFUSED])
 def test_refused_with_its_place(case: str, reader: str, tmp_path: Path) -> None:
     content, said = REFUSED[case]
     line = refusal(table_file(tmp_path, content), columns=["b"])
@@ -1093,6 +1098,7 @@ def test_other_types_are_refused(case: str, tmp_path: Path) -> None:
         assert read(path, columns=["a"]).tolist() == [[1.0]]
 
 
+@needs(pa)
 @pytest.mark.parametrize("build", [parquet, arrow], ids=["Parquet", "Arrow"])
 def test_infinite_values_name_their_row(
     build: Callable[[Any], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -1134,6 +1140,7 @@ def test_damaged_binary_tables_raise_nothing_else(
     assert values.tolist() in ([], [[2, 1], [4, 3]])
 
 
+@needs(pa)
 def test_without_pyarrow_the_message_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
