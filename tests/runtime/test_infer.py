@@ -228,7 +228,7 @@ BAD: dict[str, tuple[list[str], int, list[str]]] = {
     "a file followed": (["m.onnx", "t.csv", "--follow"], 2, ["--follow reads standard input"]),
     "Parquet line by line": (["m.onnx", "--follow", "--to", "parquet"], 2, ["--follow writes csv or jsonl"]),
     "a column that is not there to keep": (["m.onnx", "t.csv", "--keep", "id"], 1, ['no column "id"', '"note"']),
-    "no provider": (["m.onnx", "1", "2", "3", "--provider", "abacus"], 2, ['"abacus"', "which has: cpu"]),
+    "no provider": (["m.onnx", "1", "2", "3", "--provider", "abacus"], 2, ['"abacus"', "this ONNX Runtime", "cpu"]),
     "no threads": (["m.onnx", "1", "2", "3", "--threads", "0"], 2, ["--threads"]),
     "no folder": (["m.onnx", "1", "2", "3", "-o", "nowhere/y"], 1, ["nowhere", "cannot be written", "-o FILE"]),
     "a name too long for a file": (["m.onnx", "x" * 5000], 2, ["expected 3 values"]),
