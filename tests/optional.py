@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Absent:
@@ -22,6 +25,9 @@ class Absent:
         if name.startswith("__"):
             raise AttributeError(name)
         return self
+
+    def __iter__(self) -> Iterator[Absent]:
+        yield self()
 
     def __str__(self) -> str:
         return self._package

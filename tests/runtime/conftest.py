@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import pytest
 
 from lr_runtime import Column, Output
 from tests.conftest import CHECKPOINTS, checkpoint_of
+from tests.runtime import prebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Model = tuple["Checkpoint", Path]
 
-MODELS_HERE = "LINEDGE_TEST_MODELS"
-"""The environment variable that names a folder of models, for a bare runtime, which cannot export any."""
 # These two are about the libraries themselves: the one that writes checkpoints, and the one that defines operators.
 collect_ignore = [
     *([] if find_spec("safetensors") else ["test_checkpoint.py"]),
@@ -33,24 +31,28 @@ collect_ignore = [
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
     """Give one of `MODELS` by its name: the checkpoint, and the path of the ONNX file made from it."""
-    made = os.environ.get(MODELS_HERE)
-    folder = Path(made) if made else tmp_path_factory.mktemp("models")
+    there = prebuilt.folder()
+    folder = there or tmp_path_factory.mktemp("models")
 
     @cache
     def exported(name: str) -> Model:
-        path = folder / f"{list(MODELS).index(name)}.onnx"
-        if not made:
-            export_model(name, path)
-        return MODELS[name](), path
+        if there is None:
+            export_model(name, folder)
+        return MODELS[name](), folder / file_name(name)
 
     return exported
 
 
-def export_model(name: str, path: Path) -> None:
-    """Export one of `MODELS`."""
+def export_model(name: str, folder: Path) -> None:
+    """Export one of `MODELS` to a folder."""
     from lr_export import export
 
-    export(MODELS[name](), path)
+    export(MODELS[name](), folder / file_name(name))
+
+
+def file_name(name: str) -> str:
+    """Return the name of a model's file."""
+    return f"model-{list(MODELS).index(name)}.onnx"
 
 
 def with_names(columns: Sequence[str], outputs: Sequence[str] = ("y",)) -> Checkpoint:

@@ -5,8 +5,6 @@ Every file is the golden model, contract and all, but for one thing. Built by co
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, 
 from lr_runtime.operators import MAX_WIDTH
 from tests.conftest import DATA
 from tests.optional import optional
-from tests.runtime.conftest import MODELS_HERE
+from tests.runtime import prebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +26,6 @@ else:
     onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
     TensorProto = onnx.TensorProto
 
-HOSTILE_FOLDER = "hostile"
 GOOD = (DATA / "golden.onnx").read_bytes()
 
 
@@ -412,11 +409,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def hostile(case: str) -> bytes:
-    """Return the bytes of a case, from the folder of `MODELS_HERE` where there is one."""
-    made = os.environ.get(MODELS_HERE)
-    return (Path(made) / HOSTILE_FOLDER / hostile_name(case)).read_bytes() if made else HOSTILE[case][0]()
+    """Return the bytes of a case."""
+    return prebuilt.content(file_name(case), HOSTILE[case][0])
 
 
-def hostile_name(case: str) -> str:
+def file_name(case: str) -> str:
     """Return the name of a case's file."""
-    return f"{list(HOSTILE).index(case)}.onnx"
+    return f"hostile-{list(HOSTILE).index(case)}.onnx"

@@ -20,7 +20,7 @@ from lr_runtime.operators import OPERATORS
 from tests.conftest import DATA
 from tests.optional import optional
 from tests.runtime.conftest import MODELS
-from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed, hostile, hostile_name
+from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed, file_name, hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory and /proc are Linux's")
 def test_all_of_them_are_refused_within_256_mebibytes(tmp_path: Path) -> None:
     for case in HOSTILE:
-        (tmp_path / hostile_name(case)).write_bytes(hostile(case))
+        (tmp_path / file_name(case)).write_bytes(hostile(case))
     done = subprocess.run([sys.executable, "-c", REFUSE_ALL, tmp_path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
