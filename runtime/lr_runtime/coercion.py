@@ -124,7 +124,7 @@ class Coercion:
         else:
             way = "Write it with a decimal point if it is no identifier"
             if self._dtype == "float32":
-                way = "Try a model of lr-export --precision float64"
+                way = "Try a model of lr-export --input float64"
             what = f"{integer} is an integer that {self._dtype} does not hold exactly (it holds {held:.0f}). {way}"
         return f"column {escaped(column.name)}: {what}"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lr_runtime.contract import Column, Contract, Dtype, Output
-from lr_runtime.errors import ModelFileError, escaped
+from lr_runtime.errors import ModelFileError, OptionError, escaped
 from lr_runtime.session import Session
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def open_foreign(content: bytes, *, threads: int = 1, provider: str = "cpu") -> 
     """
     try:
         session = ForeignSession(content, threads=threads, provider=provider)
+    except OptionError:
+        raise
     except ValueError as error:
         raise ModelFileError(f"it cannot be run here: {error}") from error
     contract = Contract(

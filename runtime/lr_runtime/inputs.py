@@ -97,6 +97,8 @@ def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
 
 
 def _column(cells: Any, name: str) -> NDArray[Any]:
+    if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
+        cells = cells.combine_chunks()
     try:
         return np.atleast_1d(np.asarray(cells))
     except ValueError as error:
@@ -116,6 +118,7 @@ def _integer(cells: Any, *place: int) -> int | None:
             cells = cells[index]
         except (TypeError, KeyError, IndexError):  # a single cell by name; a series that counts its rows otherwise
             cells = np.atleast_1d(np.asarray(cells))[index]
+    cells = cells.as_py() if hasattr(cells, "as_py") else cells  # a scalar of pyarrow
     is_integer = isinstance(cells, int | np.integer) and not isinstance(cells, bool)
     return int(cells) if is_integer else None
 

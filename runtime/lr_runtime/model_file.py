@@ -119,5 +119,7 @@ def open_model(
     rows = max(1, VALUES_AT_ONCE // model.onnx.cells)
     try:
         return Session(content, threads=threads, provider=provider, rows=rows), model.contract
+    except OptionError:
+        raise
     except ValueError as error:
         raise ModelFileError(f"it is not an ONNX model that runs here ({error})") from error

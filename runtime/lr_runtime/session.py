@@ -75,11 +75,11 @@ class Session:
         return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
-        """Evaluate `results`, each (rows, columns), for `x`."""
+        """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
         if self._rows is None or len(x) <= self._rows:
-            return cast("list[NDArray[Any]]", self._session.run(results, {"x": x}))
+            return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
         starts = range(0, len(x), self._rows)
-        parts = [self._session.run(results, {"x": x[start : start + self._rows]}) for start in starts]
+        parts = [self._session.run(list(results), {"x": x[start : start + self._rows]}) for start in starts]
         return [np.concatenate(result) for result in zip(*parts, strict=True)]
 
     def bound_row(self, results: Sequence[str]) -> BoundRow:

@@ -8,17 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, MAX_NODES
 from lr_runtime.operators import MAX_WIDTH
 from tests.conftest import DATA
+from tests.optional import optional
+from tests.runtime import prebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     Change = Callable[[onnx.ModelProto], object]
+else:
+    onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
+    TensorProto = onnx.TensorProto
 
 GOOD = (DATA / "golden.onnx").read_bytes()
 
@@ -110,6 +116,10 @@ def nested(depth: int) -> onnx.GraphProto:
     return graph
 
 
+def deeply(model: onnx.ModelProto) -> None:
+    attribute(g=nested(20), type=5)(model)
+
+
 def doubling(model: onnx.ModelProto) -> None:
     """Join a value with itself 40 times: 2^40 columns."""
     value = "x"
@@ -193,7 +203,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a function": (function(1), "functions"),
     "nested functions": (function(60), "functions"),
     "control flow": (lambda model: model.graph.node.append(_IF), "a subgraph"),
-    "deep nesting": (attribute(g=nested(20), type=5), "a subgraph"),
+    "deep nesting": (deeply, "a subgraph"),
     "subgraphs": (attribute(graphs=[branch()], type=10), "subgraphs"),
     "another domain": (assign("graph.node.0.domain", "com.microsoft"), "a domain of its own"),
     "an opset of another domain": (
@@ -328,8 +338,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a deep contract": (assign("metadata_props.0.value", "[" * 100_000), "is damaged"),
     "a contract with a long key": (contract('"columns":[{"' + "\\n" * 9999 + '":1}]'), "is damaged"),
     "a contract of any version": (contract('"contract":[' + "1," * 9999 + "1]"), "its contract has version [1, 1,"),
-    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 3 - 99) + "0]"), "is damaged"),
-    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 8 - 99) + "0]"), "is damaged"),
+    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 32) + "0]"), "is damaged"),
+    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 64) + "0]"), "is damaged"),
     "a contract of half a character": (contract('"linedge":"\\ud800"'), "is damaged"),
     "two contracts": (copy_of("metadata_props"), "one key twice"),
 }
@@ -396,3 +406,13 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     **{name: (lambda change=change: changed(change), words) for name, (change, words) in CHANGES.items()},  # type: ignore[misc]
     **BYTES,
 }
+
+
+def hostile(case: str) -> bytes:
+    """Return the bytes of a case."""
+    return prebuilt.content(file_name(case), HOSTILE[case][0])
+
+
+def file_name(case: str) -> str:
+    """Return the name of a case's file."""
+    return f"hostile-{list(HOSTILE).index(case)}.onnx"

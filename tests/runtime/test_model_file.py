@@ -9,18 +9,16 @@ import pickle
 import socket
 import stat
 import threading
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-import safetensors.numpy
-import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime import Predictor
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract import METADATA_KEY, Contract
 from lr_runtime.errors import (
     DigestError,
     LinedgeError,
@@ -34,16 +32,26 @@ from lr_runtime.kinds import foreign_producer, kind_of
 from lr_runtime.model_file import check_model, read_model
 from lr_runtime.onnx_file import MAX_BYTES
 from tests.conftest import DATA, one_line
+from tests.optional import optional
 from tests.runtime.hostile import GOOD, assign, changed, external
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
+    import torch
+    from onnx import TensorProto, helper, numpy_helper
+
     from tests.conftest import Run
     from tests.runtime.conftest import Model
 
+    Models = Callable[[str], Model]
     Runner = Callable[..., Run]
+else:
+    onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
+    TensorProto, torch = onnx.TensorProto, optional("torch")
+safetensors = optional("safetensors.numpy")
 
 GOLDEN = DATA / "golden.onnx"
 
@@ -168,9 +176,7 @@ def test_the_cap_is_inclusive(tmp_path: Path) -> None:
         read_bytes(tmp_path / "a", "", 2)
 
 
-def test_many_rows_are_evaluated_in_parts_of_bounded_memory(
-    model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_rows_are_evaluated_in_parts_of_bounded_memory(model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     content = model("two outputs")[1].read_bytes()
     x = np.random.default_rng(5).normal(size=(101, 3))
     whole = Predictor(content).predict(x).values
@@ -261,10 +267,10 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "pt2": (_pt2, "a PyTorch .pt2 model, which torch.export.load reads"),
     "torch.save": (_state, "a file of torch.save, which torch.load reads"),
     "a checkpoint of linedge": (
-        lambda: safetensors.numpy.save({"a": np.zeros(2)}, _CHECKPOINT),
+        lambda: safetensors.save({"a": np.zeros(2)}, _CHECKPOINT),
         "a safetensors checkpoint, which lr-export reads",
     ),
-    "safetensors": (lambda: safetensors.numpy.save({"a": np.zeros(2)}), "a safetensors file, which safetensors reads"),
+    "safetensors": (lambda: safetensors.save({"a": np.zeros(2)}), "a safetensors file, which safetensors reads"),
     **{
         f"pickle {version}": ((lambda version=version: pickle.dumps([1], version)), "runs whatever code is in it")  # type: ignore[misc]
         for version in (2, 3, 4, 5)
@@ -309,6 +315,57 @@ def test_what_nothing_tells_is_still_refused(content: bytes) -> None:
     assert kind_of(content) is None
     with pytest.raises(ModelFileError, match="not an ONNX model, or a damaged one"):
         Predictor(content)
+
+
+# --- the contract ---
+
+
+def _wider(contract: Contract) -> Contract:
+    columns = (*contract.columns, replace(contract.columns[0], name="new"))
+    return replace(contract, columns=columns, equation=None, golden_rows=())
+
+
+def _more_outputs(contract: Contract) -> Contract:
+    outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
+    return replace(contract, outputs=outputs, equation=None, bound=None, input_rounding=None, golden_rows=())
+
+
+def _in_float64(contract: Contract) -> Contract:
+    return replace(contract, precision="float64")
+
+
+@pytest.mark.parametrize("change", [_wider, _more_outputs, _in_float64])
+def test_a_contract_that_does_not_fit_the_graph_is_refused(
+    change: Callable[[Contract], Contract], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    contract = Contract.from_json(made.metadata_props[0].value)
+    made.metadata_props[0].value = change(contract).to_json()
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
+
+
+def _renamed_input(graph: onnx.GraphProto) -> None:
+    graph.input[0].name = graph.node[0].input[0] = "input"
+
+
+def _renamed_output(graph: onnx.GraphProto) -> None:
+    graph.output[0].name = graph.node[-1].output[0] = "output"
+
+
+def _second_output(graph: onnx.GraphProto) -> None:
+    graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
+    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["rows", 1]))
+
+
+@pytest.mark.parametrize("change", [_renamed_input, _renamed_output, _second_output])
+def test_a_graph_that_does_not_fit_its_contract_is_refused(
+    change: Callable[[onnx.GraphProto], None], model: Models
+) -> None:
+    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
+    change(made.graph)
+    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
+        Predictor(made.SerializeToString())
 
 
 # --- ONNX models from elsewhere ---
@@ -428,37 +485,46 @@ def test_a_foreign_output_may_be_a_row_of_numbers() -> None:
     assert predictor.predict(X).values.tolist() == np.min(X, axis=1, keepdims=True).tolist()
 
 
-UNFIT: dict[str, tuple[bytes, str]] = {
+UNFIT: dict[str, tuple[Callable[[], bytes], str]] = {
     "two inputs": (
-        elsewhere([helper.make_node("Add", ["a", "b"], ["y"])], [table("a", 1), table("b", 1)], [table("y", 1)]),
+        partial(
+            elsewhere, [helper.make_node("Add", ["a", "b"], ["y"])], [table("a", 1), table("b", 1)], [table("y", 1)]
+        ),
         "not one input",
     ),
     "an input of integers": (
-        elsewhere(
+        partial(
+            elsewhere,
             [helper.make_node("Neg", ["x"], ["y"])],
             [table("x", 1, TensorProto.INT64)],
             [table("y", 1, TensorProto.INT64)],
         ),
         "not one input",
     ),
-    "an input of unknown width": (linear(given=[table("float_input", None)]), "not one input"),
+    "an input of unknown width": (lambda: linear(given=[table("float_input", None)]), "not one input"),
     "one row alone": (
-        linear(given=[helper.make_tensor_value_info("float_input", TensorProto.FLOAT, [1, 2])]),
+        lambda: linear(given=[helper.make_tensor_value_info("float_input", TensorProto.FLOAT, [1, 2])]),
         "does not take any number of rows",
     ),
     "integers out": (
-        elsewhere([helper.make_node("Cast", ["x"], ["y"], to=7)], [table("x", 1)], [table("y", 1, TensorProto.INT64)]),
+        partial(
+            elsewhere,
+            [helper.make_node("Cast", ["x"], ["y"], to=7)],
+            [table("x", 1)],
+            [table("y", 1, TensorProto.INT64)],
+        ),
         "not rows of floats",
     ),
     "one number for all rows": (
-        elsewhere(
+        partial(
+            elsewhere,
             [helper.make_node("ReduceMin", ["x"], ["y"])],
             [table("x", 1)],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])],
         ),
         "not rows of floats",
     ),
-    "what ONNX Runtime refuses": (changed(assign("graph.node.0.domain", "mine")), "a domain of its own"),
+    "what ONNX Runtime refuses": (lambda: changed(assign("graph.node.0.domain", "mine")), "a domain of its own"),
 }
 
 
@@ -466,8 +532,8 @@ UNFIT: dict[str, tuple[bytes, str]] = {
 def test_a_foreign_model_that_is_no_table_to_numbers_is_refused(
     case: str, run: Runner, foreign: Callable[[bytes], Path]
 ) -> None:
-    content, said = UNFIT[case]
-    assert said in one_line(run("lr-infer", foreign(content), "1", "1", "--allow-foreign"), 1)
+    make, said = UNFIT[case]
+    assert said in one_line(run("lr-infer", foreign(make()), "1", "1", "--allow-foreign"), 1)
 
 
 def test_what_carries_our_contract_is_never_foreign() -> None:

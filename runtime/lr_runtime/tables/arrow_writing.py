@@ -11,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.writing import cell_text, csv_header
+from lr_runtime.tables.writing import cell_text, csv_header, csv_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +33,9 @@ class ArrowCsv:
         if not self._has_header:
             self._has_header = True
             self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
+        if rows.empty is not None and len(rows.kept) + len(rows.results) == 1:
+            self._sink.write(csv_text(rows, self._delimiter))  # pyarrow writes a blank line, which is no row
+            return
         kept = {name: _kept(column) for name, column in rows.kept.items()}
         results = {name: pa.array(_as_read(values), mask=rows.empty) for name, values in rows.results.items()}
         table = pa.table([*kept.values(), *results.values()], names=[*kept, *results])

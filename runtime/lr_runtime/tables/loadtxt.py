@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from lr_runtime.tables.text import Parsed
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
-_OTHER_SPACE = re.compile(r"[^\S \t\n]|[\x1c-\x1f]")
+_OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
+_OTHER_SPACE = re.compile(r"[^\S \t\n]")
 
 
 def csv_block(
@@ -50,7 +51,7 @@ def csv_cells(block: bytes, names: Sequence[str], columns: Sequence[str], delimi
 
 def _text(block: bytes, delimiter: str, width: int) -> str | None:
     """Return a block as text, where each line that is not empty has `width` cells, and no other space than numpy's."""
-    block = block.replace(b"\r\n", b"\n")
+    block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     if b"\r" in block or b"\0" in block or not delimiter.isascii() or not block.strip():
         return None
     try:
@@ -62,4 +63,10 @@ def _text(block: bytes, delimiter: str, width: int) -> str | None:
     before = np.searchsorted(np.flatnonzero(content == ord(delimiter)), ends)
     is_whole = np.diff(before, prepend=0) == width - 1
     is_empty = np.diff(ends, prepend=-1) == 1
-    return None if _OTHER_SPACE.search(text) or not (is_whole | is_empty).all() else text
+    return text if (is_whole | is_empty).all() and not _has_other_space(block, text) else None
+
+
+def _has_other_space(block: bytes, text: str) -> bool:
+    return any(space in block for space in _OTHER_ASCII_SPACE) or (
+        not block.isascii() and _OTHER_SPACE.search(text) is not None
+    )

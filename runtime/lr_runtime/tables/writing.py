@@ -108,17 +108,21 @@ class CsvWriter:
         if not self._has_header:
             self._has_header = True
             self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
-        columns = rows.lists()
-        if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
-            self._sink.write(("\n".join(map(repr, columns[0])) + "\n").encode())
-            return
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=self._delimiter, lineterminator="\n")
-        writer.writerows(zip(*(map(cell_text, column) for column in columns), strict=True))
-        self._sink.write(text.getvalue().encode())
+        self._sink.write(csv_text(rows, self._delimiter))
 
     def close(self) -> None:
         """See `TableWriter.close`."""
+
+
+def csv_text(rows: Rows, delimiter: str) -> bytes:
+    """Return rows as CSV."""
+    columns = rows.lists()
+    if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
+        return ("\n".join(map(repr, columns[0])) + "\n").encode()
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows(zip(*(map(cell_text, column) for column in columns), strict=True))
+    return text.getvalue().encode()
 
 
 def csv_header(names: Sequence[str], delimiter: str) -> bytes:
