@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import click
 
 from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
 from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.errors import InputError, OptionError, RowError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,12 +153,15 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
     from lr_runtime.words import row_of
 
     row = row_of(values, predictor.contract.columns, reading)
+    try:
+        prediction = predictor.predict(row)
+    except RowError as error:
+        raise InputError(error.what) from error
     if explain:
         explanations = predictor.explain(row)
         if not as_json:
             return answers.tables(explanations)
         return answers.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
-    prediction = predictor.predict(row)
     return (
         answers.document({"predictions": prediction.rows()}, predictor.sha256) if as_json else answers.line(prediction)
     )
@@ -188,11 +192,10 @@ def _write_rows(
     first = next(rows)
     with _sink(output) as sink:
         writer = _writer(sink, kind, first, predictor, output)
-        writer.write(first)
-        for more in rows:
+        for some in chain([first], rows):
+            writer.write(some)
             if flushes:
                 sink.flush()
-            writer.write(more)
         writer.close()
 
 
