@@ -12,7 +12,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
-from lr_runtime.errors import ModelFileError
+from lr_runtime.errors import ModelFileError, escaped
 from lr_runtime.terms import Term
 
 CONTRACT_VERSION = 1
@@ -163,13 +163,15 @@ class Contract:
             raise ModelFileError("its linedge metadata is damaged. Export the model again") from error
         if version != CONTRACT_VERSION:
             raise ModelFileError(
-                f"its contract has version {version!r}, this linedge reads {CONTRACT_VERSION}. "
+                f"its contract has version {version!r:.40}, this linedge reads {CONTRACT_VERSION}. "
                 "Run: pip install -U linedge"
             )
         try:
             return _contract(fields)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ModelFileError(f"its linedge metadata is damaged ({error}). Export the model again") from error
+            raise ModelFileError(
+                f"its linedge metadata is damaged ({escaped(str(error), 120)}). Export the model again"
+            ) from error
 
 
 def _contract(fields: dict[str, Any]) -> Contract:

@@ -6,6 +6,7 @@ side. Nothing is known of its columns but their number, and nothing that linedge
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -43,7 +44,7 @@ class ForeignSession(Session):
             tables = self._tables(np.zeros((2, self.columns), self.dtype))
         except Exception as error:  # onnxruntime's own exceptions share no base
             raise ValueError(f"it does not take any number of rows ({str(error).splitlines()[0]})") from error
-        if any(table.dtype.kind != "f" or len(table) != 2 for table in tables):
+        if any(table.dtype.kind != "f" or table.ndim != 2 or len(table) != 2 for table in tables):
             raise ValueError(f"it gives {_listed(self.signature[1])}, not rows of floats")
         return tuple(
             name if table.shape[1] == 1 else f"{name}_{column + 1}"
@@ -53,7 +54,7 @@ class ForeignSession(Session):
 
     def _tables(self, x: NDArray[np.floating[Any]]) -> list[NDArray[Any]]:
         results = map(np.asarray, self._session.run(None, {self._input: x}))
-        return [array.reshape(len(array) if array.ndim else 1, -1) for array in results]
+        return [array.reshape(*array.shape[:1], math.prod(array.shape[1:])) for array in results]
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:
         """Evaluate every output for `x` (rows, columns), side by side."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lr_runtime.session import Session
 
 _HINT = "Run lr-export --format onnx first, or name a model"
+VALUES_AT_ONCE = 1 << 24
+"""Values that a session computes before it gives the results of a first part of the rows: 128 MiB of them."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -105,7 +107,7 @@ def open_model(
         ModelFileError: see `check_model`; or ONNX Runtime refuses what linedge wrote.
     """
     try:
-        contract = check_model(content).contract
+        model = check_model(content)
     except ForeignModelError:
         if not allow_foreign:
             raise
@@ -114,8 +116,9 @@ def open_model(
         return open_foreign(content, threads=threads, provider=provider)
     from lr_runtime.session import Session
 
+    rows = max(1, VALUES_AT_ONCE // model.onnx.cells)
     try:
-        return Session(content, threads=threads, provider=provider), contract
+        return Session(content, threads=threads, provider=provider, rows=rows), model.contract
     except OptionError:
         raise
     except ValueError as error:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 26
 """Of a file: 64 MiB hold 1,000 terms times 1,000 outputs in float64, and their equation as text; ONNX Runtime takes a
 few times as much memory as the file has bytes."""
-MAX_METADATA = 1 << 23
-"""Of the contract, in bytes of JSON: 8 MiB hold the equation of 300,000 weights; JSON can take 30 times that."""
+MAX_METADATA = 1 << 22
+"""Of the contract, in bytes of JSON: 4 MiB hold the equation of 150,000 weights; a parser can need 30 times that."""
 MAX_NODES = 8192
 """64 columns in ordered multiplications and additions take some 200; ONNX Runtime needs about 20 us for each."""
 MAX_FIELDS = 1 << 17
@@ -305,7 +305,9 @@ def _value(declared: dict[str, Any]) -> tuple[str, Value]:
     rows, columns = dimensions
     width = columns.get("dim_value", 0)
     if set(rows) != {"dim_param"} or set(columns) != {"dim_value"} or not 0 < width <= MAX_WIDTH:
-        raise ModelFileError(f"{escaped(name)} does not have any number of rows and 1 to {MAX_WIDTH} columns")
+        raise ModelFileError(
+            f"{escaped(name)} is not any number of rows, which has a name, times 1 to {MAX_WIDTH} columns"
+        )
     return rows["dim_param"], Value(name, dtype, width)
 
 

@@ -33,13 +33,15 @@ class Session:
         model: the bytes of an ONNX file.
         threads: how many work on one batch.
         provider: what runs it, as ONNX Runtime names it ("CUDAExecutionProvider") or in short ("cuda").
+        rows: the most that are evaluated at once, which bounds the memory; None for no bound.
 
     Raises:
         ValueError: ONNX Runtime refuses the bytes; its own reason is in the message.
         OptionError: the provider is not here.
     """
 
-    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
+    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu", rows: int | None = None) -> None:
+        self._rows = rows
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -74,7 +76,11 @@ class Session:
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
         """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
-        return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
+        if self._rows is None or len(x) <= self._rows:
+            return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
+        starts = range(0, len(x), self._rows)
+        parts = [self._session.run(list(results), {"x": x[start : start + self._rows]}) for start in starts]
+        return [np.concatenate(result) for result in zip(*parts, strict=True)]
 
     def bound_row(self, results: Sequence[str]) -> BoundRow:
         """Return what evaluates one row at a time; each thread needs its own."""

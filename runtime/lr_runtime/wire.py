@@ -114,6 +114,8 @@ def _append(found: dict[str, Any], field: Field, value: Any, message: Message) -
 def _refusal(message: Message, tag: int) -> ModelFileError:
     number = tag >> 3
     known = {field >> 3: allowed.name for field, allowed in message.fields.items()}
+    if number == 0:
+        return WireError(f"{message.name} has a field 0, which there is none of")
     if number in known:
         return WireError(f"{message.name} has a damaged {known[number]}")
     what = message.refused.get(number, f"the unknown field {number}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import re
 import subprocess
 import sys
 import venv
@@ -13,6 +16,9 @@ import pytest
 
 from lr_runtime import Predictor
 from tests.conftest import DATA, ROOT
+from tests.runtime import prebuilt, sensor
+from tests.runtime.conftest import MODELS, export_model
+from tests.runtime.hostile import HOSTILE, file_name, hostile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +64,7 @@ def test_the_golden_model_predicts(bare: Path) -> None:
 def test_the_golden_model_predicts_a_table(bare: Path, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,other\n0.2,text\n337.4,more\n")
     done = in_bare(bare, "lr-infer", GOLDEN, tmp_path / "t.csv")
-    assert done.stderr == ""
+    assert done.stderr == f"lr-infer: 1 column of {tmp_path / 't.csv'} not among the model's, ignored\n"
     assert done.stdout.splitlines()[0] == "y"
     assert [float(line) for line in done.stdout.splitlines()[1:]] == [
         float(value) for value in Predictor.load(GOLDEN).predict([[0.2], [337.4]]).values[:, 0]
@@ -92,3 +98,47 @@ def test_parquet_asks_for_its_extra(bare: Path, tmp_path: Path) -> None:
 def test_help_works_without_extras(bare: Path) -> None:
     for command in ("lr-train", "lr-export", "lr-infer"):
         assert in_bare(bare, command, "--help").returncode == 0
+
+
+# --- the tests of the runtime, there ---
+
+TESTERS = ("pytest", "iniconfig", "pluggy", "pygments", "hypothesis", "sortedcontainers")
+"""What runs tests, in Python alone; what else it needs, click and packaging, a bare install has."""
+
+
+@pytest.fixture(scope="module")
+def testers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what runs tests and nothing else, linked from this environment."""
+    folder = tmp_path_factory.mktemp("testers")
+    for name in TESTERS:
+        distribution = importlib.metadata.distribution(name)
+        for part in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            (folder / part).symlink_to(str(distribution.locate_file(part)))
+    return folder
+
+
+def test_the_runtimes_tests_pass_there(bare: Path, testers: Path, tmp_path: Path) -> None:
+    """Models are made here, for an exporter is not there; tests that need another library are skipped, and say so."""
+    for name in MODELS:
+        export_model(name, tmp_path)
+    for case in HOSTILE:
+        (tmp_path / file_name(case)).write_bytes(hostile(case))
+    (tmp_path / sensor.FILE).write_bytes(sensor.model())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(testers), "PYTHONDONTWRITEBYTECODE": "1", prebuilt.VARIABLE: str(tmp_path)}
+    done = subprocess.run(
+        [bare / "python", "-m", "pytest", "tests/runtime", "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
+    passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
+    assert passed is not None
+    assert int(passed[1]) > 1000
+    skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
+    reasons = {f"{package} is not installed here" for package in ("onnx", "pandas", "pyarrow", "safetensors", "torch")}
+    assert skipped
+    assert set(skipped) <= reasons

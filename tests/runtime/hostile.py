@@ -8,17 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, MAX_NODES
 from lr_runtime.operators import MAX_WIDTH
 from tests.conftest import DATA
+from tests.optional import optional
+from tests.runtime import prebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     Change = Callable[[onnx.ModelProto], object]
+else:
+    onnx, helper, numpy_helper = (optional(name) for name in ("onnx", "onnx.helper", "onnx.numpy_helper"))
+    TensorProto = onnx.TensorProto
 
 GOOD = (DATA / "golden.onnx").read_bytes()
 
@@ -68,6 +74,11 @@ def rank_one_input(model: onnx.ModelProto) -> None:
     del model.graph.input[0].type.tensor_type.shape.dim[0]
 
 
+def contract(fields: str) -> Change:
+    """Put a contract of these fields, and of the right version unless they say another, in the contract's place."""
+    return assign("metadata_props.0.value", f'{{"contract":1,{fields}}}')
+
+
 def dimension(size: int) -> Change:
     """Let a weight say that it has this many rows."""
     return lambda model: model.graph.initializer[0].dims.__setitem__(0, size)
@@ -103,6 +114,10 @@ def nested(depth: int) -> onnx.GraphProto:
         outer.node[0].CopyFrom(helper.make_node("If", ["c"], [f"t{level}"], then_branch=graph, else_branch=branch()))
         graph = outer
     return graph
+
+
+def deeply(model: onnx.ModelProto) -> None:
+    attribute(g=nested(20), type=5)(model)
 
 
 def doubling(model: onnx.ModelProto) -> None:
@@ -188,7 +203,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a function": (function(1), "functions"),
     "nested functions": (function(60), "functions"),
     "control flow": (lambda model: model.graph.node.append(_IF), "a subgraph"),
-    "deep nesting": (attribute(g=nested(20), type=5), "a subgraph"),
+    "deep nesting": (deeply, "a subgraph"),
     "subgraphs": (attribute(graphs=[branch()], type=10), "subgraphs"),
     "another domain": (assign("graph.node.0.domain", "com.microsoft"), "a domain of its own"),
     "an opset of another domain": (
@@ -290,9 +305,9 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an input of integers": (assign(f"{_VALUE}.elem_type", TensorProto.INT64), "is int64"),
     "an input of text": (assign(f"{_VALUE}.elem_type", TensorProto.STRING), "no table"),
     "an input of one dimension": (rank_one_input, "no table"),
-    "one row alone": (assign(f"{_VALUE}.shape.dim.0.dim_value", 1), "any number of rows"),
-    "a huge input": (assign(f"{_VALUE}.shape.dim.1.dim_value", 1 << 40), "any number of rows"),
-    "a negative width": (assign(f"{_VALUE}.shape.dim.1.dim_value", -1), "any number of rows"),
+    "one row alone": (assign(f"{_VALUE}.shape.dim.0.dim_value", 1), "is not any number of rows"),
+    "a huge input": (assign(f"{_VALUE}.shape.dim.1.dim_value", 1 << 40), "is not any number of rows"),
+    "a negative width": (assign(f"{_VALUE}.shape.dim.1.dim_value", -1), "is not any number of rows"),
     "an input that is an initializer": (assign("graph.initializer.1.name", "x"), "as its input is"),
     "two initializers of one name": (copy_of("graph.initializer"), "two initializers"),
     "an output twice": (copy_of("graph.output"), "not what its graph makes"),
@@ -321,6 +336,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a later contract": (assign("metadata_props.0.value", '{"contract":99}'), "its contract has version 99"),
     "a contract of any size": (assign("metadata_props.0.value", '{"contract":[' + "9," * 9999), "is damaged"),
     "a deep contract": (assign("metadata_props.0.value", "[" * 100_000), "is damaged"),
+    "a contract with a long key": (contract('"columns":[{"' + "\\n" * 9999 + '":1}]'), "is damaged"),
+    "a contract of any version": (contract('"contract":[' + "1," * 9999 + "1]"), "its contract has version [1, 1,"),
+    "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 32) + "0]"), "is damaged"),
+    "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 64) + "0]"), "is damaged"),
+    "a contract of half a character": (contract('"linedge":"\\ud800"'), "is damaged"),
     "two contracts": (copy_of("metadata_props"), "one key twice"),
 }
 """Change of the golden model, and words of the line that refuses it."""
@@ -355,7 +375,7 @@ def deep(levels: int) -> bytes:
 
 BYTES: dict[str, tuple[Callable[[], bytes], str]] = {
     "an unknown field": (lambda: GOOD + field(99, 2, sized(b"abc")), "the unknown field 99"),
-    "field 0": (lambda: GOOD + b"\0\0", "the unknown field 0"),
+    "field 0": (lambda: GOOD + b"\0\0", "a field 0"),
     "a second graph": (lambda: GOOD + field(7, 2, sized(b"")), "its graph has no node"),
     "a second version": (lambda: GOOD + b"\x08\x07", "two values of ir_version"),
     "a group": (lambda: GOOD + b"\x1b\x1c", "a damaged producer_version"),
@@ -368,7 +388,7 @@ BYTES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a number that is longer than need be": (lambda: GOOD + b"\x28\x80\x00", "cut off or damaged"),
     "text that is none": (lambda: GOOD + b"\x32\x02\xff\xfe", "not UTF-8"),
     "a byte too few": (lambda: GOOD[:-1], "cut off or damaged"),
-    "zeros behind it": (lambda: GOOD + bytes(1000), "the unknown field 0"),
+    "zeros behind it": (lambda: GOOD + bytes(1000), "a field 0"),
     "a contract beyond all size": (
         lambda: GOOD + field(14, 2, sized(b"\n\x01a\x12" + sized(bytes(MAX_METADATA + 1)))),
         "a text of",
@@ -386,3 +406,13 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     **{name: (lambda change=change: changed(change), words) for name, (change, words) in CHANGES.items()},  # type: ignore[misc]
     **BYTES,
 }
+
+
+def hostile(case: str) -> bytes:
+    """Return the bytes of a case."""
+    return prebuilt.content(file_name(case), HOSTILE[case][0])
+
+
+def file_name(case: str) -> str:
+    """Return the name of a case's file."""
+    return f"hostile-{list(HOSTILE).index(case)}.onnx"

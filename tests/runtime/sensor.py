@@ -9,14 +9,21 @@ range where p is.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime import Column, Contract, Output
 from lr_runtime.contract import METADATA_KEY, Equation
 from lr_runtime.terms import Term
+from tests.optional import optional
+from tests.runtime import prebuilt
+
+if TYPE_CHECKING:
+    from onnx import TensorProto, helper, numpy_helper
+else:
+    helper, numpy_helper = optional("onnx.helper"), optional("onnx.numpy_helper")
+    TensorProto = optional("onnx").TensorProto
 
 SITES = ("north", "south", "east")
 FILL = 20.0
@@ -92,6 +99,13 @@ class _Graph:
 
 def model() -> bytes:
     """Return the ONNX file."""
+    return prebuilt.content(FILE, _made)
+
+
+FILE = "sensor.onnx"
+
+
+def _made() -> bytes:
     g = _Graph()
     wide = g.cast("x", TensorProto.DOUBLE)
     t, site, p = (g.node("Gather", wide, g.constant(column, dtype=np.int64), axis=1) for column in range(3))

@@ -11,17 +11,19 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
-import safetensors.numpy
 
 from lr_runtime.errors import MissingFileError, UnusableFileError
 from lr_runtime.files import read_bytes, replacing, sha256, what_it_is, write_bytes
+from tests.optional import optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+safetensors = optional("safetensors.numpy")
+pa = optional("pyarrow")
+pq = optional("pyarrow.parquet")
 
 
 def names(folder: Path) -> list[str]:
@@ -178,7 +180,7 @@ def test_sha256_of_the_standard() -> None:
 
 def _parquet() -> bytes:
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table({"a": [1.0]}), sink)
+    pq.write_table(pa.table({"a": [1.0]}), sink)
     return sink.getvalue()
 
 
@@ -198,7 +200,7 @@ def _zip() -> bytes:
 
 
 KINDS: dict[str, tuple[Callable[[], bytes], str | None]] = {
-    "safetensors": (lambda: safetensors.numpy.save({"a": np.zeros(2)}), "safetensors"),
+    "safetensors": (lambda: safetensors.save({"a": np.zeros(2)}), "safetensors"),
     "parquet": (_parquet, "Parquet"),
     "arrow": (_arrow, "Arrow"),
     "zip": (_zip, "zip"),

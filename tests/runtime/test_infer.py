@@ -11,12 +11,11 @@ import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 from lr_runtime import Predictor
 from tests.conftest import one_line
+from tests.optional import optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
     Runner = Callable[..., Run]
     Models = Callable[[str], Model]
+
+pa = optional("pyarrow")
+pq = optional("pyarrow.parquet")
 
 LESSON, WEATHER, STRANGE = "the published lesson", "weather", "strange names"
 ROWS = [[0.5, -1.5, 2.0], [1.0, 0.0, -3.0], [-0.25, 1e-3, 7.0]]
@@ -99,7 +101,7 @@ def test_names_with_spaces_unicode_and_equals_signs(run: Runner, put: Callable[[
 def parquet() -> bytes:
     sink = io.BytesIO()
     columns = {"temp": [row[1] for row in ROWS], "p": [row[2] for row in ROWS], "rh": [row[0] for row in ROWS]}
-    pyarrow.parquet.write_table(pa.table({"note": ["a", "b", "c"], **columns}), sink)
+    pq.write_table(pa.table({"note": ["a", "b", "c"], **columns}), sink)
     return sink.getvalue()
 
 
@@ -130,10 +132,10 @@ def test_a_table_in_any_format(name: str, run: Runner, put: Callable[[str], Pred
     assert (done.returncode, done.stderr) == (0, f"lr-infer: 1 column of {name} not among the model's, ignored\n")
 
 
-@pytest.mark.parametrize("content", [TABLE.encode(), json_lines().encode(), parquet()], ids=["CSV", "JSON", "Parquet"])
-def test_standard_input_is_a_table(content: bytes, run: Runner, put: Callable[[str], Predictor]) -> None:
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_standard_input_is_a_table(name: str, run: Runner, put: Callable[[str], Predictor]) -> None:
     predictor = put(WEATHER)
-    done = run("lr-infer", "m.onnx", "-", stdin=content)
+    done = run("lr-infer", "m.onnx", "-", stdin=FILES[name]())
     assert [float(line) for line in done.stdout.splitlines()[1:]] == predictor.predict(ROWS).values[:, 0].tolist()
 
 

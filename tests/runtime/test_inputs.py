@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +16,7 @@ from lr_runtime import Predictor
 from lr_runtime.errors import InputError, MissingColumnError, OptionError, RowError
 from lr_runtime.explanation import explained
 from tests.conftest import DATA
+from tests.optional import optional
 from tests.runtime import sensor
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from tests.runtime.conftest import Model
 
     Models = Callable[[str], Model]
+
+pa, pd = optional("pyarrow"), optional("pandas")
 
 NAN = float("nan")
 ROWS: list[tuple[float | None, str | None, float]] = [

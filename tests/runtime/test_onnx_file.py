@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,16 +18,21 @@ from lr_runtime.model_file import check_model
 from lr_runtime.onnx_file import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
 from lr_runtime.operators import OPERATORS
 from tests.conftest import DATA
+from tests.optional import optional
 from tests.runtime.conftest import MODELS
-from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed
+from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed, file_name, hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
+
     from tests.runtime.conftest import Model
 
     Models = Callable[[str], Model]
+else:
+    onnx = optional("onnx")
 
 
 def test_the_golden_model_is_read_as_it_is() -> None:
@@ -89,9 +93,9 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_session")
 @pytest.mark.parametrize("case", HOSTILE)
 def test_what_is_no_good_model_is_refused_in_one_line_before_a_session(case: str, tmp_path: Path) -> None:
-    make, words = HOSTILE[case]
+    _, words = HOSTILE[case]
     path = tmp_path / "m.onnx"
-    path.write_bytes(make())
+    path.write_bytes(hostile(case))
     with pytest.raises(LinedgeError) as caught:
         Predictor.load(path)
     line = str(caught.value)
@@ -129,8 +133,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory and /proc are Linux's")
 def test_all_of_them_are_refused_within_256_mebibytes(tmp_path: Path) -> None:
-    for number, (make, _) in enumerate(HOSTILE.values()):
-        (tmp_path / str(number)).write_bytes(make())
+    for case in HOSTILE:
+        (tmp_path / file_name(case)).write_bytes(hostile(case))
     done = subprocess.run([sys.executable, "-c", REFUSE_ALL, tmp_path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

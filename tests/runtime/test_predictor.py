@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pytest
-import safetensors.numpy
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from lr_runtime import Predictor
-from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.errors import InputError, MissingColumnError, MissingFileError, ModelFileError, RowError
+from lr_runtime.errors import InputError, MissingColumnError, RowError
 from lr_runtime.files import sha256
 from tests.conftest import CHECKPOINTS
 
@@ -227,123 +219,3 @@ def test_the_path_is_not_opened_again(model: Models, tmp_path: Path) -> None:
     copy.unlink()
     assert predictor.sha256 == sha256(path.read_bytes())
     assert predictor.predict([[4.0]]).values.tolist() == [[8.5]]
-
-
-# --- files that are no models of linedge ---
-
-
-def foreign(**metadata: str) -> bytes:
-    """An ordinary ONNX model that linedge did not write: y = 2 x."""
-    two = numpy_helper.from_array(np.array([[2.0]], np.float32), "w")
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        "other",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 1])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 1])],
-        [two],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    helper.set_model_props(made, metadata)
-    return bytes(made.SerializeToString())
-
-
-def torchscript() -> bytes:
-    sink = io.BytesIO()
-    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), sink)
-    return sink.getvalue()
-
-
-NO_MODELS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a foreign model": (foreign, "linedge did not write"),
-    "nothing": (lambda: b"", "not an ONNX model"),
-    "text": (lambda: b"x,y\n1,2\n", "not an ONNX model"),
-    "zeros": (lambda: bytes(1000), "not an ONNX model"),
-    "TorchScript": (torchscript, "it is a zip archive (a spreadsheet, or a TorchScript model), not an ONNX model"),
-    "a checkpoint": (
-        lambda: safetensors.numpy.save({"a": np.zeros(2)}),
-        "it is a safetensors checkpoint, not an ONNX model",
-    ),
-    "a pickle": (lambda: pickle.dumps({"a": 1}), "it is a pickle file"),
-    "an ORT model": (lambda: b"\x10\0\0\0ORTM" + bytes(60), "it is an ORT flatbuffer model"),
-    "a git-LFS pointer": (lambda: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-    "a damaged contract": (lambda: foreign(**{METADATA_KEY: "{}"}), "its linedge metadata is damaged"),
-    "a later contract": (lambda: foreign(**{METADATA_KEY: '{"contract":99}'}), "pip install -U linedge"),
-}
-
-
-@pytest.mark.parametrize("case", NO_MODELS)
-def test_what_is_no_model_is_said_to_be_none(case: str, tmp_path: Path) -> None:
-    content, said = NO_MODELS[case]
-    path = tmp_path / "m.onnx"
-    path.write_bytes(content())
-    with pytest.raises(ModelFileError) as caught:
-        Predictor.load(path)
-    line = str(caught.value)
-    assert line.startswith(f"{path}: ")
-    assert said in line
-    assert "lr-export --format onnx" in line
-    assert "\n" not in line
-
-
-def test_no_file_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="Run lr-export --format onnx first"):
-        Predictor.load(tmp_path / "m.onnx")
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_a_file_that_is_cut_off_is_refused(share: float, model: Models, tmp_path: Path) -> None:
-    content = model("two outputs")[1].read_bytes()
-    with pytest.raises(ModelFileError):
-        Predictor(content[: int(len(content) * share)])
-
-
-def _wider(contract: Contract) -> Contract:
-    columns = (*contract.columns, replace(contract.columns[0], name="new"))
-    return replace(contract, columns=columns, equation=None, golden_rows=())
-
-
-def _more_outputs(contract: Contract) -> Contract:
-    outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
-    return replace(contract, outputs=outputs, equation=None, bound=None, golden_rows=())
-
-
-def _in_float64(contract: Contract) -> Contract:
-    return replace(contract, precision="float64")
-
-
-@pytest.mark.parametrize("change", [_wider, _more_outputs, _in_float64])
-def test_a_contract_that_does_not_fit_the_graph_is_refused(
-    change: Callable[[Contract], Contract], model: Models
-) -> None:
-    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
-    contract = Contract.from_json(made.metadata_props[0].value)
-    made.metadata_props[0].value = change(contract).to_json()
-    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
-        Predictor(made.SerializeToString())
-
-
-def _renamed_input(graph: onnx.GraphProto) -> None:
-    graph.input[0].name = graph.node[0].input[0] = "input"
-
-
-def _renamed_output(graph: onnx.GraphProto) -> None:
-    graph.output[0].name = graph.node[-1].output[0] = "output"
-
-
-def _fixed_columns(graph: onnx.GraphProto) -> None:
-    graph.input[0].type.tensor_type.shape.dim[1].dim_param = "columns"
-
-
-def _second_output(graph: onnx.GraphProto) -> None:
-    graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
-    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["rows", 1]))
-
-
-@pytest.mark.parametrize("change", [_renamed_input, _renamed_output, _fixed_columns, _second_output])
-def test_a_graph_that_does_not_fit_its_contract_is_refused(
-    change: Callable[[onnx.GraphProto], None], model: Models
-) -> None:
-    made = onnx.load_model_from_string(model("weather")[1].read_bytes())
-    change(made.graph)
-    with pytest.raises(ModelFileError, match="its graph does not fit its contract"):
-        Predictor(made.SerializeToString())

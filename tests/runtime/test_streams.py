@@ -12,9 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 from lr_runtime import Predictor
@@ -23,6 +20,7 @@ from lr_runtime.scoring import Scoring
 from lr_runtime.streaming import predict_batches
 from lr_runtime.tables import TableOptions, open_table
 from tests.conftest import SCRIPTS, one_line
+from tests.optional import optional
 from tests.runtime import sensor
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from tests.conftest import Run
 
     Runner = Callable[..., Run]
+
+pa, pq, pd = optional("pyarrow"), optional("pyarrow.parquet"), optional("pandas")
 
 GOOD: list[tuple[str, float | None, str | None, float]] = [
     ("a", 18.0, "south", 3.0),
@@ -72,7 +72,7 @@ def put(folder: Path, kind: str, rows: list[tuple[Any, ...]] = GOOD) -> str:
     elif kind == "jsonl":
         (folder / name).write_text("".join(json.dumps(dict(zip(NAMES, row, strict=True))) + "\n" for row in rows))
     elif kind == "parquet":
-        pyarrow.parquet.write_table(pa.table(columns), folder / name)
+        pq.write_table(pa.table(columns), folder / name)
     else:
         with pa.OSFile(str(folder / name), "wb") as sink, pa.ipc.new_file(sink, pa.table(columns).schema) as writer:
             writer.write(pa.table(columns))
@@ -85,7 +85,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         return list(map(_of_text, csv.DictReader(path.read_text().splitlines())))
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text().splitlines()]
-    table = pyarrow.parquet.read_table(path) if path.suffix == ".parquet" else pa.ipc.open_file(path).read_all()
+    table = pq.read_table(path) if path.suffix == ".parquet" else pa.ipc.open_file(path).read_all()
     return list(table.to_pylist())
 
 
@@ -119,11 +119,7 @@ def test_standard_input_to_standard_output(source: str, run: Runner, model: Path
     for target in ("parquet", "arrow"):
         command: list[str | Path] = [SCRIPTS / "lr-infer", model, "-", "--to", target, "--only-y"]
         piped = subprocess.run(command, input=content, capture_output=True, check=True).stdout
-        table = (
-            pyarrow.parquet.read_table(io.BytesIO(piped))
-            if target == "parquet"
-            else pa.ipc.open_stream(piped).read_all()
-        )
+        table = pq.read_table(io.BytesIO(piped)) if target == "parquet" else pa.ipc.open_stream(piped).read_all()
         assert table.to_pylist() == [{"ozone": row["ozone"]} for row in expected(GOOD)]
         assert table.schema.field("ozone").type == pa.float32()
 
@@ -168,9 +164,9 @@ def test_types_are_kept_from_parquet_to_parquet(run: Runner, model: Path, tmp_pa
         "site": pa.array(["south", "east"]).dictionary_encode(),
         "p": [3.0, 1.0],
     })  # fmt: skip
-    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    pq.write_table(table, tmp_path / "t.parquet")
     assert run("lr-infer", model, "t.parquet", "-o", "y.parquet", "--keep", "time,count,tags").returncode == 0
-    kept = pyarrow.parquet.read_table(tmp_path / "y.parquet")
+    kept = pq.read_table(tmp_path / "y.parquet")
     assert kept.select(["time", "count", "tags"]).to_pylist() == table.select(["time", "count", "tags"]).to_pylist()
     assert kept.schema.field("count").type == pa.int64()
     assert "Try: --to parquet" in one_line(run("lr-infer", model, "t.parquet", "--keep", "tags"), 1)
@@ -304,7 +300,7 @@ def test_integers_of_files_are_told_by_how_they_are_written(run: Runner, model: 
     line = '{"t": 18, "site": "south", "p": 9007199254740993}\n'
     assert "9007199254740993 is an integer" in one_line(run("lr-infer", model, "-", stdin=line), 1)
     table = pa.table({"t": [18.0], "site": ["south"], "p": [2**53 + 1]})
-    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    pq.write_table(table, tmp_path / "t.parquet")
     assert "9007199254740993 is an integer" in one_line(run("lr-infer", model, "t.parquet"), 1)
     assert "16777217 is an integer" in one_line(run("lr-infer", model, "18", "south", "16777217"), 1)
 

@@ -16,8 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -36,6 +34,7 @@ from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
 from lr_runtime.tables.text import LineError
+from tests.optional import needs, optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +43,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
+
+pa = optional("pyarrow")
+pq = optional("pyarrow.parquet")
 
 SEMICOLONS = TableOptions(delimiter=";", decimal=",")
 
@@ -307,6 +309,7 @@ def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> 
     assert loadtxt.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
 
 
+@needs(pa)
 @given(st.lists(st.tuples(plain_cells, plain_cells), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
@@ -314,6 +317,7 @@ def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
     assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
 
 
+@needs(pa)
 @given(st.lists(st.tuples(st.sampled_from([*BOOLEANS]), plain_cells), min_size=1, max_size=20))
 @settings(deadline=None)
 def test_pyarrow_reads_booleans(rows: list[tuple[str, str]]) -> None:
@@ -594,7 +598,10 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+HALVES = ("half a Parquet file", "half an Arrow file", "half an Arrow stream")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[needs(pa)] if case in HALVES else []) for case in REFUSED])
 def test_refused_with_its_place(case: str, reader: str, tmp_path: Path) -> None:
     content, said = REFUSED[case]
     line = refusal(table_file(tmp_path, content), columns=["b"])
@@ -778,7 +785,7 @@ def test_categories_of_other_formats(tmp_path: Path) -> None:
         assert [written_out(column) for column in batch.categories] == [["x", None, None, "7", "x"]] * 2
 
 
-ARROW_KINDS: dict[str, tuple[pa.Array, str]] = {
+ARROW_KINDS: dict[str, tuple[Any, str]] = {
     "text": (pa.array(["1"]), "category"),
     "large text": (pa.array(["1"], pa.large_string()), "category"),
     "a dictionary": (pa.array(["1"]).dictionary_encode(), "category"),
@@ -1026,13 +1033,13 @@ def test_integers_that_float64_rounds_are_said_once(case: str, reader: str, tmp_
 ROWS = pa.table({"a": [1.0, 3.0], "b": pa.array([2, 4], pa.int16()), "note": ["x", "y"]})
 
 
-def parquet(table: pa.Table) -> bytes:
+def parquet(table: Any) -> bytes:
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(table, sink)
+    pq.write_table(table, sink)
     return sink.getvalue()
 
 
-def arrow(table: pa.Table, writer: Callable[..., Any] = pa.ipc.new_file) -> bytes:
+def arrow(table: Any, writer: Callable[..., Any] = pa.ipc.new_file) -> bytes:
     sink = io.BytesIO()
     with writer(sink, table.schema) as stream:
         stream.write_table(table)
@@ -1056,7 +1063,7 @@ def test_binary_tables(case: str, tmp_path: Path) -> None:
         read(path, columns=["c"])
 
 
-NUMBER_TYPES: dict[str, pa.Array] = {
+NUMBER_TYPES: dict[str, Any] = {
     "float16": pa.array(np.array([1, 0.5], np.float16)),
     "float32": pa.array([0.1, 2.0], pa.float32()),
     "uint64": pa.array([2**64 - 1, 2**53 + 1], pa.uint64()),
@@ -1073,7 +1080,7 @@ def test_number_types_become_float64(case: str, tmp_path: Path) -> None:
     assert read(path).ravel().tolist() == [float(value) for value in column.to_pylist()]
 
 
-OTHER_TYPES: dict[str, pa.Array] = {
+OTHER_TYPES: dict[str, Any] = {
     "text": pa.array(["1"]),
     "a date": pa.array([datetime.date(2020, 1, 1)]),
     "a list": pa.array([[1.0]]),
@@ -1091,9 +1098,10 @@ def test_other_types_are_refused(case: str, tmp_path: Path) -> None:
         assert read(path, columns=["a"]).tolist() == [[1.0]]
 
 
+@needs(pa)
 @pytest.mark.parametrize("build", [parquet, arrow], ids=["Parquet", "Arrow"])
 def test_infinite_values_name_their_row(
-    build: Callable[[pa.Table], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[[Any], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lr_runtime.tables.arrow._BATCH_ROWS", 2)
     path = table_file(tmp_path, build(pa.table({"b": pa.array([1.0, math.nan, 3.0, -math.inf])})), "t.any")
@@ -1132,6 +1140,7 @@ def test_damaged_binary_tables_raise_nothing_else(
     assert values.tolist() in ([], [[2, 1], [4, 3]])
 
 
+@needs(pa)
 def test_without_pyarrow_the_message_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow")
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -1,0 +1,41 @@
+"""What lr-export can write is what the runtime lets in: the two must not drift apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+
+from lr_export.blueprint import Blueprint
+from lr_export.graph import OPSET, onnx_bytes
+from lr_runtime.contract import PRECISIONS, Precision
+from lr_runtime.model_file import check_model, signature_of
+from lr_runtime.onnx_file import OPSETS
+from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_runtime.checkpoint import Checkpoint
+
+CASES: dict[str, Callable[[], Checkpoint]] = {
+    **CHECKPOINTS,
+    **EXPANDED,
+    "64 columns": lambda: checkpoint_of(np.random.default_rng(2).normal(size=(1, 64)), 1.0),
+    "300 columns, 3 outputs": lambda: checkpoint_of(np.random.default_rng(2).normal(size=(3, 300)), [1.0, 2.0, 3.0]),
+}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_file_that_can_be_written_is_let_in(case: str, precision: Precision) -> None:
+    blueprint = Blueprint.of(CASES[case](), precision)
+    for opset in (OPSET, 17, 18, 21, OPSETS[-1]):
+        content = onnx_bytes(blueprint.program, blueprint.contract, opset=opset, name="a name of its own")
+        model = check_model(content)
+        assert (model.onnx.inputs, model.onnx.outputs) == signature_of(blueprint.contract)
+        assert (model.onnx.opset, model.onnx.name) == (opset, "a name of its own")
+        parsed = onnx.load_model_from_string(content)
+        assert [node.operator for node in model.onnx.nodes] == [node.op_type for node in parsed.graph.node]
