@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import abstractmethod
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +46,7 @@ class ArrowCsv:
         except pa.ArrowInvalid:
             try:
                 self._sink.write(self._text(table, "needed"))
-            except (pa.ArrowException, NotImplementedError) as error:
+            except pa.ArrowException as error:
                 raise TableError(f"a column kept cannot be written as CSV ({error}). Try: --to parquet") from error
 
     def _text(self, table: Any, quoting: str) -> bytes:
@@ -87,9 +88,9 @@ class _Typed:
         columns = [_cast(name, array, self._schema.field(name).type) for name, array in arrays.items()]
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
+    @abstractmethod
     def _opened(self, schema: Any) -> Any:
         """Return pyarrow's writer."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """See `TableWriter.close`."""
@@ -101,7 +102,7 @@ def _cast(name: str, array: Any, kind: Any) -> Any:
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     try:
         return whole if whole.type == kind else whole.cast(kind)
-    except (pa.ArrowException, NotImplementedError) as error:
+    except pa.ArrowException as error:
         raise TableError(f"column {escaped(name)} holds {array.type} here, {kind} before. Make one of it") from error
 
 
