@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.arrow_memory import as_arrow
 from lr_runtime.tables.writing import cell_text, csv_header, csv_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class ArrowCsv:
             self._sink.write(csv_text(rows, self._delimiter))  # pyarrow writes a blank line, which is no row
             return
         kept = {name: _kept(column) for name, column in rows.kept.items()}
-        results = {name: pa.array(_as_read(values), mask=rows.empty) for name, values in rows.results.items()}
+        results = {name: as_arrow(_as_read(values), rows.empty) for name, values in rows.results.items()}
         table = pa.table([*kept.values(), *results.values()], names=[*kept, *results])
         # pyarrow puts all text in quotes, unless none may be; then it refuses text that needs them.
         try:
@@ -81,7 +82,7 @@ class _Typed:
     def write(self, rows: Rows) -> None:
         """See `TableWriter.write`."""
         arrays = {name: _kept(column) for name, column in rows.kept.items()}
-        arrays |= {name: pa.array(values, mask=rows.empty) for name, values in rows.results.items()}
+        arrays |= {name: as_arrow(values, rows.empty) for name, values in rows.results.items()}
         if self._writer is None:
             self._schema = pa.schema([(name, array.type) for name, array in arrays.items()])
             self._writer = self._opened(self._schema)
@@ -110,7 +111,9 @@ class ParquetFile(_Typed):
     """A Parquet file, a row group for each batch."""
 
     def _opened(self, schema: Any) -> Any:
-        return pyarrow.parquet.ParquetWriter(self._sink, schema)
+        # Measurements hardly repeat: a dictionary of them is built and thrown away for every group of rows.
+        repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+        return pyarrow.parquet.ParquetWriter(self._sink, schema, use_dictionary=repeating)
 
 
 class ArrowFile(_Typed):
