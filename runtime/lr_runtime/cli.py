@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,11 +19,11 @@ from lr_runtime.console import (
     output_option,
     progress,
     read_names,
-    sink,
+    result_sink,
     table_options,
     write_text,
 )
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.errors import InputError, OptionError, RowError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +90,7 @@ def main(
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     predictor = _loaded(model, loading, quiet=quiet)
     if tables is None:
-        write_text(_answer(predictor, values, reading, explain=explain, as_json=as_json), output)
+        write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
     from lr_runtime.scoring import Scoring
     from lr_runtime.tables import open_followed, open_table
@@ -161,12 +162,15 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
     from lr_runtime.words import row_of
 
     row = row_of(values, predictor.contract.columns, reading)
+    try:
+        prediction = predictor.predict(row)
+    except RowError as error:
+        raise InputError(error.what) from error
     if explain:
         explanations = predictor.explain(row)
         if not as_json:
             return answers.tables(explanations)
         return answers.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
-    prediction = predictor.predict(row)
     return (
         answers.document({"predictions": prediction.rows()}, predictor.sha256) if as_json else answers.line(prediction)
     )
@@ -195,23 +199,22 @@ def _write_rows(
     """Write rows in a format, or as one JSON object with None."""
     # Computed before anything is opened: a table that cannot be read leaves standard output and the folder as they are.
     first = next(rows)
-    with sink(output) as file:
-        writer = _writer(file, kind, first, predictor, output)
-        writer.write(first)
-        for more in rows:
+    with result_sink(output) as sink:
+        writer = _writer(sink, kind, first, predictor, output)
+        for some in chain([first], rows):
+            writer.write(some)
             if flushes:
-                file.flush()
-            writer.write(more)
+                sink.flush()
         writer.close()
 
 
 def _writer(
-    file: IO[bytes], kind: Format | None, first: Rows, predictor: Predictor, output: Path | None
+    sink: IO[bytes], kind: Format | None, first: Rows, predictor: Predictor, output: Path | None
 ) -> TableWriter:
     from lr_runtime.tables.writing import JsonDocumentWriter, table_writer
 
     if kind is None:
-        return JsonDocumentWriter(file, '{"predictions": [', lambda: f'], "model_sha256": "{predictor.sha256}"}}\n')
+        return JsonDocumentWriter(sink, '{"predictions": [', lambda: f'], "model_sha256": "{predictor.sha256}"}}\n')
     is_file = not (output is None or is_stdout(output))
     tabs = is_file and str(output).lower().endswith(".tsv")
-    return table_writer(file, kind, first, delimiter="\t" if tabs else ",", seeks=is_file)
+    return table_writer(sink, kind, first, delimiter="\t" if tabs else ",", seeks=is_file)

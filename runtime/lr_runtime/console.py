@@ -22,7 +22,7 @@ import click
 from lr_runtime.errors import LinedgeError, OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lr_runtime.tables import TableOptions
 
@@ -153,8 +153,8 @@ def is_stdout(output: Path) -> bool:
 
 
 @contextmanager
-def sink(output: Path | None) -> Iterator[IO[bytes]]:
-    """Give what takes a result: standard output, or the file that -o names, which appears when all of it is there."""
+def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give what takes a result: standard output, or the file that -o names, which appears when the block ends well."""
     if output is None or is_stdout(output):
         yield sys.stdout.buffer
         return
@@ -164,10 +164,11 @@ def sink(output: Path | None) -> Iterator[IO[bytes]]:
         yield file
 
 
-def write_text(text: str, output: Path | None) -> None:
-    """Write a whole result there."""
-    with sink(output) as file:
-        file.write(text.encode())
+def write_text(pieces: Iterable[str], output: Path | None) -> None:
+    """Write a result piece by piece: to standard output, or into the file that -o names, whole or not at all."""
+    with result_sink(output) as sink:
+        for piece in pieces:
+            sink.write(piece.encode())
 
 
 def table_options(body: _F) -> _F:

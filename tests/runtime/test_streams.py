@@ -359,9 +359,10 @@ def test_an_explanation_is_a_table(run: Runner, model: Path) -> None:
 @pytest.fixture
 def following(model: Path) -> Iterator[subprocess.Popen[str]]:
     command: list[str | Path] = [SCRIPTS / "lr-infer", model, "--follow", "--on-error", "null", "--only-y"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    # Without what makes Python write through, which would do the flushing for us.
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=plain) as process:
         yield process
         process.kill()
 
