@@ -40,9 +40,9 @@ def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet
     artefact = Artefact.load(file)
     tested = _tested(artefact, file) if testing else None
     if as_json:
-        write_text(json.dumps(described(artefact, tested), ensure_ascii=False, allow_nan=False) + "\n", output)
+        write_text([json.dumps(described(artefact, tested), ensure_ascii=False, allow_nan=False), "\n"], output)
     else:
-        write_text("".join(f"{line}\n" for line in lines(artefact, tested)), output)
+        write_text((f"{line}\n" for line in lines(artefact, tested)), output)
 
 
 def _tested(artefact: Artefact, file: Path) -> SelfTest:
