@@ -10,7 +10,7 @@ import numpy as np
 from lr_export.arithmetic import Dyadic, rounded_up
 from lr_export.bound import ForwardError
 from lr_export.building import program_of
-from lr_export.golden import golden_rows
+from lr_export.golden import as_computed, golden_rows
 from lr_export.inputs import Inputs
 from lr_export.numbers import numbers_at
 from lr_export.probes import box
@@ -72,6 +72,7 @@ class Blueprint:
         inputs = Inputs.of(checkpoint, precision, input_dtype)
         numbers = numbers_at(checkpoint, precision, inputs.dtype)
         claims = {"y": claim_of_y(checkpoint, numbers)}
+        program, golden = program_of(numbers), golden_rows(checkpoint, numbers)
         contract = replace(
             checkpoint.contract,
             precision=precision,
@@ -79,9 +80,9 @@ class Blueprint:
             equation=checkpoint.equation,
             bound=claims["y"].bound,
             input_rounding=inputs.cost,
-            golden_rows=golden_rows(checkpoint, numbers),
+            golden_rows=as_computed(golden, program) if numbers.ordered else golden,
         )
-        return Blueprint(checkpoint, inputs, numbers, program_of(numbers), contract, claims)
+        return Blueprint(checkpoint, inputs, numbers, program, contract, claims)
 
 
 def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:

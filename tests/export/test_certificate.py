@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, torchscript
 from lr_export.building import program_of
-from lr_export.choices import CHOICES
+from lr_export.choices import CHOICES, that_have
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.numbers import numbers_at
 from lr_export.probes import probe_rows
@@ -24,7 +24,7 @@ from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
 from tests.export.oracle import bounds, outputs
-from tests.export.present import in_every_format
+from tests.export.present import FORMAT_NAMES, in_every_format, param
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,8 +308,14 @@ PROGRAMS: dict[str, Callable[[Program], Program]] = {
 }
 
 
-@in_both_formats
-@pytest.mark.parametrize("precision", ["exact", "float32"])
+@pytest.mark.parametrize(
+    ("format_name", "precision"),
+    [
+        *(param(name, "exact") for name in FORMAT_NAMES),
+        *(param(name, "portable") for name in that_have("portable")),
+        param("torchscript", "float32"),
+    ],
+)
 @pytest.mark.parametrize("fault", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_wrong_step_among_powers_categories_and_missing_values(
     fault: Callable[[Program], Program],
@@ -332,7 +338,7 @@ def _contract_with_other_categories(contract: Contract) -> Contract:
     return replace(contract, columns=tuple(columns))
 
 
-@in_both_formats
+@in_every_format
 def test_a_contract_with_the_categories_in_another_order(
     format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
