@@ -333,6 +333,30 @@ def test_a_wrong_step_among_powers_categories_and_missing_values(
     assert (tmp_path / "model").read_bytes() == before
 
 
+MORE_DIGITS: dict[FormatName, tuple[bytes, bytes]] = {
+    "c": (b"const float p = ", b"const double p = (double)"),
+    "js": (b"const p = Math.fround(", b"const p = ("),
+}
+
+
+@pytest.mark.parametrize("format_name", [param(name) for name in MORE_DIGITS])
+def test_a_product_of_more_digits_has_other_bits_than_portable_promises(
+    format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, honest = CHECKPOINTS["ten columns"](), FORMATS[format_name].build
+    replaced, by = MORE_DIGITS[format_name]
+
+    def build(program: Program, contract: Contract) -> bytes:
+        content = honest(program, contract)
+        assert replaced in content
+        return content.replace(replaced, by)
+
+    plant(monkeypatch, format_name, build=build)
+    with pytest.raises(CheckFailedError, match="give y with other bits"):
+        export(checkpoint, tmp_path / "model", format=format_name, precision="portable")
+    assert list(tmp_path.iterdir()) == []
+
+
 def _contract_with_other_categories(contract: Contract) -> Contract:
     columns = [replace(column, categories=column.categories[::-1]) for column in contract.columns]
     return replace(contract, columns=tuple(columns))
