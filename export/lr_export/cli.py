@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="The dtype of x; auto: float32, or float64 where float32 would cost over 1 % of the residual sd.",
 )
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
-@click.option("--name", help="Of the graph in the ONNX file.")
+@click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
@@ -84,10 +84,17 @@ def main(
     found: list[Certificate] = []
     with _kept(certificate) as keep:
         for kind, target in targets.items():
-            # With --format all, what only ONNX has goes to the ONNX file; asked of another format alone it is an error.
-            options = (opset, name) if kind == "onnx" or format_name != "all" else (None, None)
+            # With --format all an option goes to the formats that have it; asked of another alone it is an error.
+            taken = CHOICES[kind].options if format_name == "all" else ("opset", "name")
             with _written(target) as path:
-                found.append(write(path, format=kind, opset=options[0], name=options[1]))
+                found.append(
+                    write(
+                        path,
+                        format=kind,
+                        opset=opset if "opset" in taken else None,
+                        name=name if "name" in taken else None,
+                    )
+                )
             if not as_json:
                 click.echo(_described(found[-1]), err=is_stdout(target))
             note(f"wrote {target}", quiet=quiet)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
-from lr_export.choices import check_pair
+from lr_export.choices import CHOICES, check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
@@ -39,7 +39,7 @@ def export(
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
         opset: of an ONNX file; by default the lowest that expresses the graph.
-        name: of the graph in an ONNX file.
+        name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
 
@@ -55,8 +55,9 @@ def export(
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
-    if options and format != "onnx":
-        raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
+    if strange := [option for option in options if option not in CHOICES[format].options]:
+        having = " or ".join(name for name, choice in CHOICES.items() if strange[0] in choice.options)
+        raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))

@@ -16,6 +16,7 @@ from lr_export.javascript import js_bytes, read_js
 from lr_export.program import Builder, Constant
 from lr_export.toolchain import c_driver, js_driver, output_of
 from lr_runtime import Column, Contract, Output
+from lr_runtime.errors import OptionError
 from tests.export.straight_line import awkward_rows, evaluated, every_operation, same_bits
 
 if TYPE_CHECKING:
@@ -220,6 +221,38 @@ def test_the_header_as_firmware_uses_it(tmp_path: Path) -> None:
     expected = evaluated(program, np.array([[1, 2.5, -3]], dtype=np.float32))
     assert [float.fromhex(word) for word in said[:2]] == expected["y"][0].tolist()
     assert (said[2], float.fromhex(said[3])) == ("0", expected["leverage"][0, 0])
+
+
+@needs_cc
+def test_two_models_in_one_program(tmp_path: Path) -> None:
+    program, other = linear(), every_operation("float64")
+    for name, each in (("near", program), ("Far_2", other)):
+        content = c_bytes(each, CONTRACT, name=name)
+        assert list(read_c(content)[0]) == list(each.constants)
+        assert b"linedge_" not in content.replace(b"linedge c contract", b"")
+        (tmp_path / f"{name}.h").write_bytes(content)
+    (tmp_path / "main.c").write_text(
+        """
+        #include "near.h"
+        #include "Far_2.h"
+        int main(void) {
+          const float x[3] = {0};
+          const double y[3] = {0};
+          return (int)near_predict(x).y[0] + (int)Far_2_predict(y).leverage;
+        }
+        """
+    )
+    output_of([CC, *C_FLAGS, *STRICT, "-o", "main", "main.c", "-lm"], folder=tmp_path)
+    output_of(["./main"], folder=tmp_path)
+    x = awkward_rows(3, "float64")
+    driver = c_driver(c_bytes(other, CONTRACT, name="Far_2"), other, CC)
+    assert same_bits(driver(x)["y"], evaluated(other, x)["y"])
+
+
+@pytest.mark.parametrize("name", ["", "2x", "a b", "x" * 32, "größe", "a;b", "_x", "int main(void) {} //"])
+def test_a_name_that_c_has_not_is_wrong_usage(name: str) -> None:
+    with pytest.raises(OptionError, match="--name takes up to 31 letters"):
+        c_bytes(linear(), CONTRACT, name=name)
 
 
 @needs_node
