@@ -133,10 +133,9 @@ def c_bytes(program: Program, contract: Contract, *, name: str = _NAME) -> bytes
 
 
 def _head(program: Program, contract: Contract, name: str) -> Iterator[str]:
-    guard = f"{name.upper()}_MODEL_H"
-    yield _HEAD.format(name=name, flags=" ".join(C_FLAGS)) + "\n".join(
-        f"// {line}" for line in documented(program, contract)
-    )
+    guard = f"{name}_MODEL_H"
+    yield _HEAD.format(name=name, flags=" ".join(C_FLAGS)).rstrip()
+    yield from (f"// {line}" for line in documented(program, contract))
     yield "//"
     yield as_comment(contract.to_json(), "c") + f"#ifndef {guard}\n#define {guard}"
     if any(step.operation == "sqrt" for step in program.steps):
