@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from lr_runtime.terms import Term
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lr_runtime.contract import Missing
     from lr_trainer import Checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -90,6 +92,67 @@ CHECKPOINTS: dict[str, Callable[[], Checkpoint]] = {
     "scales": lambda: checkpoint_of([[3.0, 0.7]], 1.0, origin=[8.0, 0.0], scale=[2.0**-10, 2.0**3]),
 }
 """Named cases that artefacts are tested on."""
+
+
+def expanded(outputs: int = 1, **kept: bool) -> Checkpoint:
+    """Return a checkpoint with powers, categories and missing values, or those of them that are kept."""
+    from lr_trainer import Checkpoint
+
+    columns: tuple[Column, ...] = (
+        Column("a", -2.0, 3.0, missing="mean"),
+        Column("site", 0.0, 2.0, kind="category", categories=("p", "q", "r"), missing="indicator"),
+        Column("b", 90.0, 110.0, missing="indicator"),
+        Column("c", 0.0, 1.0),
+        Column("d", 0.0, 1.0, kind="category", categories=("u", "v")),
+    )
+    terms = [Term(0), Term(0, 2), Term(0, 3), Term(1, category=1), Term(1, category=2), Term(1, missing=True)]
+    terms += [Term(2), Term(2, 2), Term(2, missing=True), Term(3), Term(4, category=1)]
+    if not kept.get("powers", not kept):
+        terms = [term for term in terms if term.power == 1]
+    if not kept.get("categories", not kept):
+        columns = tuple(replace(c, kind="number", categories=()) if c.kind == "category" else c for c in columns)
+        terms = list(dict.fromkeys(Term(t.column) if t.category is not None else t for t in terms))
+    if not kept.get("missing", not kept):
+        columns = tuple(replace(column, missing="error") for column in columns)
+        terms = [term for term in terms if not term.missing]
+    random = np.random.default_rng(len(terms))
+    return Checkpoint(
+        contract=Contract(columns, tuple(Output(f"y{i}", 0.5, 1.0) for i in range(outputs)), 10, "0.1.0"),
+        weight=random.normal(size=(outputs, len(terms))),
+        bias=random.normal(size=outputs),
+        origin=np.array([0.5, 0.0, 100.0, 0.0, 0.0]),
+        scale=np.array([2.0, 1.0, 8.0, 1.0, 1.0]),
+        fill=np.array([0.3, 0.0, 101.3, 0.0, 0.0]),
+        terms=tuple(terms),
+    )
+
+
+EXPANDED: dict[str, Callable[[], Checkpoint]] = {
+    "powers": lambda: expanded(powers=True),
+    "categories": lambda: expanded(categories=True),
+    "missing values": lambda: expanded(missing=True),
+    "powers, categories and missing values": expanded,
+    "the same with two outputs": lambda: expanded(2),
+    "a category alone": lambda: _one_category("error"),
+    "a category alone that may be missing": lambda: _one_category("indicator"),
+}
+"""Named cases whose terms are not their columns."""
+
+
+def _one_category(missing: Missing) -> Checkpoint:
+    from lr_trainer import Checkpoint
+
+    column = Column("site", 0.0, 2.0, kind="category", categories=("p", "q", "r"), missing=missing)
+    terms = (Term(0, category=1), Term(0, category=2), *([Term(0, missing=True)] if missing != "error" else []))
+    return Checkpoint(
+        contract=Contract((column,), (Output("y", 0.5, 1.0),), 10, "0.1.0"),
+        weight=np.array([[1 / 3, -0.7, 5.1][: len(terms)]]),
+        bias=np.array([0.1]),
+        origin=np.zeros(1),
+        scale=np.ones(1),
+        fill=np.zeros(1),
+        terms=terms,
+    )
 
 
 @pytest.fixture(params=CHECKPOINTS)

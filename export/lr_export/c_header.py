@@ -113,8 +113,7 @@ def c_bytes(program: Program, contract: Contract) -> bytes:
     lines = [*_head(program, contract), "", *constants(program, dialect), "", *_results(program)]
     lines += ["", _FUNCTION.format(x=C_TYPES[program.x.dtype], columns=program.x.width)]
     lines += [f"  {statement}" for statement in (*body(program, dialect), *_given(program, dialect))]
-    lines.append(_END)
-    return "\n".join(lines).encode()
+    return ("\n".join(lines) + "\n" + _END).encode()
 
 
 def _head(program: Program, contract: Contract) -> Iterator[str]:
@@ -155,6 +154,8 @@ def read_c(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     found = from_comment(content)
     if found is None or found[0] != "c":
         raise ValueError("it carries no contract")
+    if not content.endswith(_END.encode()):
+        raise ValueError("it is cut off")
     numbers = {}
     for c_type, name, dimensions, values in _CONSTANT.findall(content.decode()):
         shape = tuple(map(int, dimensions.split(",")))

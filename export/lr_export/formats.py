@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
@@ -23,7 +24,6 @@ from lr_runtime.session import ENGINE, Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
@@ -85,9 +85,15 @@ def _reopen_onnx(content: bytes, program: Program) -> Opened:
     session, reference, names = Session(content), ReferenceEvaluator(model), list(program.results)
     engines: dict[str, Engine] = {
         ENGINE: lambda x: dict(zip(names, session.evaluate(x, names), strict=True)),
-        REFERENCE: lambda x: dict(zip(names, reference.run(names, {"x": x}), strict=True)),
+        REFERENCE: lambda x: dict(zip(names, _refer(reference, names, x), strict=True)),
     }
     return Opened(numbers, contract, engines)
+
+
+def _refer(reference: ReferenceEvaluator, names: list[str], x: Array) -> list[NDArray[Any]]:
+    # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
+    with np.errstate(invalid="ignore"):
+        return cast("list[NDArray[Any]]", reference.run(names, {"x": x}))
 
 
 def _reopen_torchscript(content: bytes, program: Program) -> Opened:

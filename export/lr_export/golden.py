@@ -9,10 +9,12 @@ import numpy as np
 
 from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.bound import ForwardError
-from lr_export.probes import box
+from lr_export.probes import box, is_category
 from lr_runtime.contract import GoldenRow
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lr_export.exact import Floats
     from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
@@ -24,26 +26,33 @@ _TRIED = 64
 def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ...]:
     """Return rows in the training box whose outputs every engine must round alike.
 
-    No two columns stand at the same share of their ranges, so that swapped columns show and a difference of two columns
-    is not always 0.
+    In every second row all values are missing that may be. No two columns stand at the same share of their ranges, so
+    that swapped columns show and a difference of two columns is not always 0.
 
     Rows whose exact output lies within the float64 bound of a rounding tie are passed over; where nearly all do (terms
     that cancel), there may be fewer rows than GOLDEN_ROWS.
     """
-    low, high = box(checkpoint)
     error, found = ForwardError.of(checkpoint, numbers), []
     for step in range(_TRIED):
-        share = np.array([_spread(1 + step + column) for column in range(len(low))])
         with np.errstate(over="ignore"):
-            x = (low * (1 - share) + high * share).astype(numbers.input)
-        if not np.isfinite(x).all():
+            x = _inputs(checkpoint, step).astype(numbers.input)
+        if np.isinf(x).any():
             continue
         row = _golden(error, x[None, :])
-        if row is not None:
+        if row is not None and row not in found:
             found.append(row)
         if len(found) == GOLDEN_ROWS:
             break
     return tuple(found)
+
+
+def _inputs(checkpoint: Checkpoint, step: int) -> NDArray[np.float64]:
+    low, high = box(checkpoint)
+    columns = checkpoint.contract.columns
+    share = np.array([_spread(1 + step + column) for column in range(len(low))])
+    x = np.where(is_category(checkpoint), np.floor(share * (high + 1)), low * (1 - share) + high * share)
+    missing = [column.missing != "error" and step % 2 == 1 for column in columns]
+    return np.where(missing, np.nan, x)
 
 
 def _spread(index: int) -> float:

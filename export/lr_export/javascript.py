@@ -32,6 +32,10 @@ _HEAD = """\
 // A linear model, written by lr-export: import { predict } from "./model.mjs". It takes one row.
 //
 """
+_END = """\
+  };
+}
+"""
 _CHECKED = """\
 export function predict(row) {{
   if (row.length !== {columns}) throw new RangeError(`the model takes {columns} numbers, not ${{row.length}}`);
@@ -75,8 +79,8 @@ def js_bytes(program: Program, contract: Contract) -> bytes:
     lines += [as_comment(contract.to_json(), "js"), *constants(program, dialect), ""]
     lines += [_CHECKED.format(columns=program.x.width, array=ARRAYS[program.x.dtype])]
     lines += [f"  {statement}" for statement in body(program, dialect)]
-    lines += ["  return {", *(f"    {given}," for given in _given(program)), "  };", "}", ""]
-    return "\n".join(lines).encode()
+    lines += ["  return {", *(f"    {given}," for given in _given(program))]
+    return ("\n".join(lines) + "\n" + _END).encode()
 
 
 def _given(program: Program) -> Iterator[str]:
@@ -96,6 +100,8 @@ def read_js(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     found = from_comment(content)
     if found is None or found[0] != "js":
         raise ValueError("it carries no contract")
+    if not content.endswith(_END.encode()):
+        raise ValueError("it is cut off")
     numbers = {}
     for name, dimensions, array, values in _CONSTANT.findall(content.decode()):
         shape = tuple(map(int, dimensions.split(",")))

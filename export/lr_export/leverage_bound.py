@@ -14,9 +14,10 @@ negative, so that a sum of m squares and the constant keeps a relative error of 
     |h_computed - h| <= A + gamma_{m + 1 + r} (h + A) + 2 m eta,    A = sum_k (2 |z_k| E_k + E_k^2)
 
 and sqrt(1 + h) is the length of the vector (sqrt(1 + constant), z): by the triangle inequality it moves by at most
-sum_k E_k where z moves by E. Adding 1, and a correctly rounded root, make two more roundings:
+sum_k E_k where z moves by E. Adding 1 is one rounding more, and the root is off by an ulp at most, which is two (half
+an ulp in IEEE 754; but PyTorch takes the root of MKL's vector library, which is not always the nearest number):
 
-    |root_computed - root| <= e + gamma_{m + 3 + r} (root + e) + 2 m eta,    root = sqrt(1 + h), e = sum_k E_k
+    |root_computed - root| <= e + gamma_{m + 4 + r} (root + e) + 2 m eta,    root = sqrt(1 + h), e = sum_k E_k
 
 Over the training box |t - center_t| is largest at an end of a column's range (or its fill), powers at their reach, and
 a category has one level: that gives sizes of z and E in closed form that no row in it passes.
@@ -156,7 +157,7 @@ class ExactLeverage:
             h=h,
             h_error=moved + gamma(count + 1 + rounded, digits) * (h + moved) + lost,
             root=root,
-            root_error=away + gamma(count + 3 + rounded, digits) * (root + cut + away) + lost + cut,
+            root_error=away + gamma(count + 4 + rounded, digits) * (root + cut + away) + lost + cut,
             is_safe=(sums + error).sum().reshaped(-1, 1) <= times(1, _HIGHEST[compute]),
         )
 

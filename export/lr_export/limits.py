@@ -92,7 +92,9 @@ class Limits:
         found = []
         for place, column in enumerate(self.layout.numeric):
             for limits, direction in ((self.low, -np.inf), (self.high, np.inf)):
-                for value in (limits[place], np.nextafter(limits[place], limits.dtype.type(direction))):
+                with np.errstate(over="ignore"):
+                    beyond = np.nextafter(limits[place], limits.dtype.type(direction))
+                for value in (limits[place], beyond):
                     found.append(inside.copy())
                     found[-1][column] = value
         rows = np.array(found, dtype=inside.dtype).reshape(-1, len(inside))
@@ -101,7 +103,8 @@ class Limits:
 
 def _outward(ends: NDArray[np.float64], dtype: Dtype, direction: float) -> Floats:
     near = ends.astype(dtype)
-    further = np.nextafter(near, near.dtype.type(direction))
+    with np.errstate(over="ignore"):
+        further = np.nextafter(near, near.dtype.type(direction))
     outside = np.where((near < ends) if direction > 0 else (near > ends), further, near)
     # Beyond the largest number of the dtype there is none for a row to round to.
     return np.asarray(np.where(np.isfinite(outside), outside, near))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_export.arithmetic import nearest
 from lr_export.layout import Layout
 from lr_runtime.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
@@ -84,7 +86,7 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
         bias=narrowed(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
         inverse_scale=None if folded or (scale == 1).all() else _exactly(1 / scale, compute, "scale"),
-        fill=_filled(layout, (fill - origin) if folded else (fill - origin) / scale, compute),
+        fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
         output=OUTPUT_DTYPES[precision],
@@ -101,10 +103,24 @@ def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray
     return np.asarray(divided, dtype=np.float64)
 
 
-def _filled(layout: Layout, fill: NDArray[np.float64], compute: Dtype) -> NDArray[np.floating[Any]] | None:
+def _filled(
+    layout: Layout, fill: NDArray[np.float64], origin: NDArray[np.float64], scale: NDArray[np.float64], compute: Dtype
+) -> NDArray[np.floating[Any]] | None:
+    """Return (fill - origin) / scale, rounded once."""
     if not any(layout.filled):
         return None
-    return narrowed(np.where(layout.filled, fill, 0.0), compute, "value that stands in for a missing one")
+    exact = (
+        (Fraction(value) - Fraction(zero)) / Fraction(unit) if has_policy else Fraction(0)
+        for value, zero, unit, has_policy in zip(
+            fill.tolist(), origin.tolist(), scale.tolist(), layout.filled, strict=True
+        )
+    )
+    try:
+        return np.array([nearest(value, compute) for value in exact])
+    except OverflowError as error:
+        raise CheckFailedError(
+            f"a value that stands in for a missing one is beyond the range of {compute}. Try --precision exact"
+        ) from error
 
 
 def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:

@@ -35,6 +35,11 @@ def box(checkpoint: Checkpoint) -> tuple[Row, Row]:
     return low, high
 
 
+def is_category(checkpoint: Checkpoint) -> NDArray[np.bool_]:
+    """Return which columns are categories, (columns,)."""
+    return np.array([column.kind == "category" for column in checkpoint.contract.columns])
+
+
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
     """Return rows (at least 1000, columns) of the artefact's input dtype that the model takes.
 
@@ -80,8 +85,7 @@ def _middle(checkpoint: Checkpoint) -> Row:
 
 def _whole(checkpoint: Checkpoint, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rows with the next lower index in category columns."""
-    categories = [column.kind == "category" for column in checkpoint.contract.columns]
-    return np.where(categories, np.floor(rows), rows)
+    return np.where(is_category(checkpoint), np.floor(rows), rows)
 
 
 def _values(column: Column) -> list[float]:
@@ -152,10 +156,9 @@ def _missing(checkpoint: Checkpoint) -> Iterator[Row]:
 
 def _small(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield zero and subnormal numbers, in numeric columns."""
-    numeric = [column.kind == "number" for column in checkpoint.contract.columns]
     smallest, tiny = float(np.finfo(dtype).smallest_subnormal), float(np.finfo(dtype).tiny)
     for value in (0.0, smallest, -smallest, tiny / 2, -tiny / 2, tiny):
-        yield np.where(numeric, value, 0.0)
+        yield np.where(is_category(checkpoint), 0.0, value)
 
 
 def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
@@ -163,9 +166,8 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
     columns = checkpoint.contract.columns
     low, high = box(checkpoint)
     share = random.uniform(size=(max(BATCH_SIZES), len(low)))
-    categories = np.array([column.kind == "category" for column in columns])
     # low + (high - low) * share would overflow for ranges near the largest float64.
-    rows = np.where(categories, np.floor(share * (high + 1)), low * (1 - share) + high * share)
+    rows = np.where(is_category(checkpoint), np.floor(share * (high + 1)), low * (1 - share) + high * share)
     may = np.array([column.missing != "error" for column in columns])
     yield from np.where(may & (random.uniform(size=rows.shape) < _SHARE_MISSING), np.nan, rows)
 

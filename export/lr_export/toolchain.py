@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 60
 """After which a compiler or a driver is taken to hang; both need a fraction of one second."""
+_FLAGS = (*C_FLAGS, "-Werror=incompatible-pointer-types")
+"""A header whose function takes another type than it should is wrong, not worth a warning."""
 
 _C_DRIVER = """\
 #include "model.h"
@@ -61,12 +63,9 @@ class Driver:
     Args:
         program: what the artefact was emitted from.
         files: the driver's, by name.
-        build: the command that makes it, in their folder; none where it runs as it is.
+        build: the command that makes it, in their folder, before its first run; none where it runs as it is.
         run: the command that runs it there.
         wire: the dtype in which the driver writes numbers, None for that of each result.
-
-    Raises:
-        ChildProcessError: the driver cannot be made.
     """
 
     def __init__(
@@ -80,21 +79,22 @@ class Driver:
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="linedge-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._run = run
+        self._build, self._run = build, run
         self._results = {name: (value.dtype, value.width) for name, value in program.results.items()}
         self._row = np.dtype([(name, wire or dtype, (width,)) for name, (dtype, width) in self._results.items()])
         for name, content in files.items():
             (self._folder / name).write_bytes(content)
-        if build:
-            output_of(build, folder=self._folder)
 
     def __call__(self, x: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
         """Evaluate.
 
         Raises:
-            ChildProcessError: the driver fails.
+            ChildProcessError: the driver cannot be made, or fails.
             ValueError: it writes something else than the results, or a number that is not of its result's dtype.
         """
+        if self._build:
+            output_of(self._build, folder=self._folder)
+            self._build = ()
         written = np.frombuffer(output_of(self._run, folder=self._folder, given=x.tobytes()), dtype=self._row)
         return {name: _exactly(written[name], dtype) for name, (dtype, _) in self._results.items()}
 
@@ -107,8 +107,8 @@ def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
     return array
 
 
-def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = C_FLAGS) -> Driver:
-    """Compile a header and return what runs it."""
+def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = _FLAGS) -> Driver:
+    """Return what compiles a header and runs it."""
     written = (f"    fwrite(&results.{name}, sizeof results.{name}, 1, stdout);" for name in program.results)
     source = _C_DRIVER.format(x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written))
     return Driver(

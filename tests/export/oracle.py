@@ -11,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lr_export.bound import ForwardError
+from lr_export.program import Constant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lr_export.arithmetic import Dyadic
     from lr_export.numbers import Numbers
+    from lr_export.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.terms import Term
 
@@ -79,6 +83,81 @@ def as_array(value: Dyadic) -> Exact:
     exact = np.empty(value.integers.size, dtype=object)
     exact[:] = value.fractions()
     return exact.reshape(value.integers.shape)
+
+
+def some_rows(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 6) -> Floats:
+    """Return seeded rows (rows, columns) around the training ranges, some values missing where they may be."""
+    random = np.random.default_rng(seed)
+    given = np.empty((rows, len(checkpoint.contract.columns)))
+    for place, column in enumerate(checkpoint.contract.columns):
+        if column.kind == "category":
+            given[:, place] = random.integers(0, len(column.categories), size=rows)
+        else:
+            middle, width = (column.minimum + column.maximum) / 2, column.maximum - column.minimum
+            given[:, place] = random.normal(middle, width, size=rows)
+        if column.missing != "error":
+            given[random.uniform(size=rows) < 0.1, place] = np.nan
+    return given.astype(dtype)
+
+
+def interpreted(program: Program, x: Floats, random: np.random.Generator | None = None) -> dict[str, NDArray[Any]]:
+    """Return the results of a program in numpy, a step at a time.
+
+    Args:
+        program: the steps.
+        x: (rows, columns).
+        random: adds up in a random tree, as some engine might, in place of from left to right.
+    """
+    values: dict[str, NDArray[Any]] = {"x": x}
+    for step in program.steps:
+        given = [operand.array if isinstance(operand, Constant) else values[operand.name] for operand in step.operands]
+        values[step.result.name] = _evaluated(step, given, random).astype(step.result.dtype, copy=False)
+    return {name: values[value.name] for name, value in program.results.items()}
+
+
+def _evaluated(step: Step, given: list[NDArray[Any]], random: np.random.Generator | None) -> NDArray[Any]:
+    match step.operation:
+        case "cast":
+            return given[0]
+        case "concatenate":
+            return np.concatenate(given, axis=1)
+        case "select":
+            return given[0][:, list(step.columns)]
+        case "sum" | "ordered_sum":
+            return _added([*given[0].T], random)[:, None]
+        case "affine" | "ordered_affine":
+            value, weight, bias = given
+            sums = [
+                _added([*(value * row).T, np.repeat(b, len(value))], random)
+                for row, b in zip(weight, bias, strict=True)
+            ]
+            return np.stack(sums, axis=1)
+        case _:
+            with np.errstate(invalid="ignore"):
+                result: NDArray[Any] = NUMPY[step.operation](*given)
+            return result
+
+
+def _added(terms: list[NDArray[Any]], random: np.random.Generator | None) -> NDArray[Any]:
+    while len(terms) > 1:
+        if random is not None:
+            random.shuffle(terms)
+        terms = [terms[0] + terms[1], *terms[2:]]
+    return terms[0]
+
+
+NUMPY: dict[str, Callable[..., NDArray[Any]]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "sqrt": np.sqrt,
+    "is_nan": np.isnan,
+    "equal": np.equal,
+    "less_or_equal": np.less_equal,
+    "and": np.logical_and,
+    "where": np.where,
+}
 
 
 def rows_in_the_box(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 5) -> Floats:

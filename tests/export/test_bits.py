@@ -21,12 +21,14 @@ from lr_export.bound import ForwardError
 from lr_export.choices import CHOICES, that_have
 from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
+from lr_export.javascript import ARRAYS
 from lr_export.toolchain import Driver
 from lr_runtime import Column, Contract, Output
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.session import Session
 from lr_runtime.terms import Term
 from tests.conftest import CHECKPOINTS
+from tests.export.present import FORMAT_NAMES, runs
 from tests.export.straight_line import evaluated, same_bits
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
+    from lr_export.program import Program
     from lr_runtime.contract import Precision
 
 
@@ -72,16 +75,20 @@ def blueprint_of(name: str, precision: Precision) -> Blueprint:
 
 
 @cache
-def rows_of(name: str) -> NDArray[np.float32]:
+def rows_of(name: str, precision: Precision) -> NDArray[Any]:
     """Return rows in the training box: categories as indices, missing values where the column allows them."""
-    random, columns = np.random.default_rng(6), MODELS[name]().contract.columns
+    random, blueprint = np.random.default_rng(6), blueprint_of(name, precision)
     drawn = []
-    for column in columns:
-        values = random.uniform(column.minimum, column.maximum, ROWS).astype(np.float32)
-        values = random.integers(0, len(column.categories), ROWS).astype(np.float32) if column.categories else values
+    for column in blueprint.checkpoint.contract.columns:
+        levels = len(column.categories)
+        values = (
+            np.floor(random.uniform(0, levels, ROWS))
+            if levels
+            else random.uniform(column.minimum, column.maximum, ROWS)
+        )
         missing = (random.uniform(size=ROWS) < 0.2) & (column.missing != "error")
-        drawn.append(np.where(missing, np.float32(np.nan), values))
-    return np.column_stack(drawn)
+        drawn.append(np.where(missing, np.nan, values))
+    return np.column_stack(drawn).astype(blueprint.numbers.input)
 
 
 def engines(name: str, precision: Precision) -> dict[str, Any]:
@@ -97,12 +104,12 @@ def engines(name: str, precision: Precision) -> dict[str, Any]:
 
 def _absent() -> list[FormatName]:
     """Return the formats that nothing on this machine runs."""
-    return [name for name, choice in CHOICES.items() if choice.tool is not None and choice.tool.path() is None]
+    return [name for name in FORMAT_NAMES if not runs(name)]
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_portable_gives_the_same_bits_in_every_engine(name: str) -> None:
-    found, x = engines(name, "portable"), rows_of(name)
+    found, x = engines(name, "portable"), rows_of(name, "portable")
     # ONNX Runtime, the reference evaluator and eager PyTorch are always here.
     assert len(found) == 5 - len(_absent())
     expected = evaluated(blueprint_of(name, "portable").program, x)["y"]
@@ -112,7 +119,7 @@ def test_portable_gives_the_same_bits_in_every_engine(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_exact_is_correctly_rounded_in_every_format(name: str) -> None:
-    found, x = engines(name, "exact"), rows_of(name)[:300]
+    found, x = engines(name, "exact"), rows_of(name, "exact")[:300]
     assert len(found) == 7 - len(_absent())
     blueprint = blueprint_of(name, "exact")
     error = ForwardError.of(blueprint.checkpoint, blueprint.numbers)
@@ -136,18 +143,18 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as ort from "BUNDLE";
 ort.env.wasm.numThreads = 1;
 const given = readFileSync(0);
-const x = new Float32Array(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
+const x = new ARRAY(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
 const session = await ort.InferenceSession.create(readFileSync("model.onnx"));
-const results = await session.run({ x: new ort.Tensor("float32", x, [x.length / COLUMNS, COLUMNS]) });
+const results = await session.run({ x: new ort.Tensor("DTYPE", x, [x.length / COLUMNS, COLUMNS]) });
 writeFileSync(1, results.y.data);
 """
 
 
-def _on_the_web(content: bytes, name: str) -> Driver:
+def _on_the_web(content: bytes, program: Program) -> Driver:
     """Return ONNX Runtime Web, under node, on an ONNX file."""
     bundle = Path(WEB, "dist", "ort.wasm.min.mjs").resolve(strict=True).as_uri()
-    program = blueprint_of(name, "exact").program
     source = _WEB_DRIVER.replace("BUNDLE", bundle).replace("COLUMNS", str(program.x.width))
+    source = source.replace("ARRAY", ARRAYS[program.x.dtype]).replace("DTYPE", program.x.dtype)
     node = CHOICES["js"].tool
     assert node is not None
     files = {"model.onnx": content, "driver.mjs": source.encode()}
@@ -161,7 +168,7 @@ def _on_the_web(content: bytes, name: str) -> Driver:
 def test_a_page_gets_the_bits_that_the_runtime_gives(name: str, precision: Precision) -> None:
     blueprint = blueprint_of(name, precision)
     content = onnx_bytes(blueprint.program, blueprint.contract)
-    x, session = rows_of(name), Session(content)
-    run = _on_the_web(content, name)
+    x, session = rows_of(name, precision), Session(content)
+    run = _on_the_web(content, blueprint.program)
     for rows in (0, 1, ROWS):
         assert same_bits(run(x[:rows])["y"], session.run(x[:rows]))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -25,6 +22,7 @@ from lr_runtime.artefact import KINDS, Artefact
 from lr_runtime.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import CheckFailedError, OptionError
 from tests.conftest import ROOT, checkpoint_of
+from tests.export.present import FORMAT_NAMES, param, with_every_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Precision, Result
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
-FORMAT_NAMES: list[FormatName] = list(CHOICES)
 PAIRS = list(product(FORMAT_NAMES, PRECISIONS))
 HAD = [(name, precision) for name, precision in PAIRS if precision in CHOICES[name].precisions]
 WITH_TOOLS: list[FormatName] = [name for name in FORMAT_NAMES if CHOICES[name].tool is not None]
@@ -62,11 +59,6 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"m.safetensors"}
 
 
-def _present(name: FormatName) -> bool:
-    tool = CHOICES[name].tool
-    return tool is None or tool.path() is not None
-
-
 def test_every_format_is_written_and_read_back_somewhere() -> None:
     assert list(FORMATS) == FORMAT_NAMES
     assert len(set(SUFFIXES.values())) == len(SUFFIXES)
@@ -76,10 +68,8 @@ def test_every_format_is_written_and_read_back_somewhere() -> None:
     assert [name for name in FORMAT_NAMES if "y_lower" in CHOICES[name].results] == ["onnx", "c", "js"]
 
 
-@pytest.mark.parametrize(("name", "precision"), HAD)
+@pytest.mark.parametrize(("name", "precision"), [param(*pair) for pair in HAD])
 def test_a_pair_that_a_format_has(name: FormatName, precision: Precision, tmp_path: Path) -> None:
-    if not _present(name):
-        pytest.skip(f"nothing here runs {name}")
     target = tmp_path / "model"
     certificate = export(CHECKPOINT, target, format=name, precision=precision)
     assert (certificate.format, certificate.precision, certificate.not_run) == (name, precision, None)
@@ -108,10 +98,7 @@ def test_results_that_a_format_cannot_give(name: FormatName, result: Result) -> 
             check_pair(name, "exact", ("y", result))
 
 
-needs_tools = pytest.mark.skipif(not all(map(_present, WITH_TOOLS)), reason="no C compiler or no node on PATH")
-
-
-@needs_tools
+@with_every_tool
 @pytest.mark.parametrize("precision", ["float32", "portable"])
 def test_all_formats_that_have_a_precision(precision: Precision, saved: Path) -> None:
     done = ran("--format", "all", "--precision", precision)
@@ -123,7 +110,7 @@ def test_all_formats_that_have_a_precision(precision: Precision, saved: Path) ->
         assert Artefact.load(saved / f"m{SUFFIXES[name]}").kind == name
 
 
-@needs_tools
+@with_every_tool
 def test_all_into_a_folder_as_one_json_object(saved: Path) -> None:
     (saved / "out").mkdir()
     done = ran("--format", "all", "--precision", "portable", "-o", "out", "--json", "--quiet")
@@ -187,39 +174,12 @@ def test_unverified_still_reads_the_numbers_back(name: FormatName) -> None:
         certify(changed, blueprint, name, unverified=True)
 
 
-@needs_tools
+@with_every_tool
 def test_unverified_runs_what_can_be_run(saved: Path) -> None:
     done = ran("--format", "js", "--unverified")
     assert done.stdout.startswith("verified: ")
     assert "  node v" in done.stdout
     assert names(saved) == {"m.mjs"}
-
-
-# --- the same bytes ---
-
-SECOND_PROCESS = """
-import sys
-from lr_export import export
-from lr_export.choices import SUFFIXES
-for name in reversed(SUFFIXES):
-    export(sys.argv[1], "model" + SUFFIXES[name], format=name, unverified=True)
-"""
-
-
-def test_another_process_writes_the_same_bytes_in_every_format(saved: Path) -> None:
-    there = saved / "there"
-    there.mkdir()
-    elsewhere = {**os.environ, "HOME": str(there), "USER": "someone", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
-    command = [sys.executable, "-c", SECOND_PROCESS, str(saved / "m.safetensors")]
-    subprocess.run(command, cwd=there, env=elsewhere, check=True)
-    for name in FORMAT_NAMES:
-        # torch names what it traces by what it traced before.
-        export(checkpoint_of([[1.0]], 2.0), saved / "before", format=name, unverified=True)
-        export(CHECKPOINT, saved / "qqq", format=name, unverified=True)
-        content = (saved / "qqq").read_bytes()
-        assert content == (there / f"model{SUFFIXES[name]}").read_bytes(), name
-        places = (str(ROOT), str(saved), sys.prefix, "site-packages", "export/lr_export", "stack_trace", "qqq")
-        assert [place for place in places if place.encode() in content] == [], name
 
 
 # --- the document ---

@@ -50,8 +50,9 @@ def test_a_row_at_a_tie_is_passed_over() -> None:
     # At x = 1 the output is the midpoint between 1 and the next float32.
     at_tie = checkpoint_of([[1 + 2.0**-24]], 0.0, low=1, high=1)
     assert rows_of(at_tie) == ()
-    assert len(rows_of(at_tie, "float64")) == GOLDEN_ROWS
-    assert len(rows_of(checkpoint_of([[2.0]], 0.0, low=1, high=1))) == GOLDEN_ROWS
+    # The range has one point, and no row comes twice.
+    assert len(rows_of(at_tie, "float64")) == 1
+    assert len(rows_of(checkpoint_of([[2.0]], 0.0, low=1, high=1))) == 1
 
 
 @pytest.mark.parametrize("columns", [2, 3, 12])

@@ -16,7 +16,7 @@ import torch
 from lr_export import export
 from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.building import program_of
-from lr_export.choices import SUFFIXES
+from lr_export.choices import CHOICES, that_have
 from lr_export.formats import FORMATS, REFERENCE, eager
 from lr_export.numbers import numbers_at
 from lr_runtime import Predictor
@@ -101,7 +101,7 @@ def _reference(name: str, precision: Precision) -> Evaluate:
 ENGINES: dict[str, tuple[Callable[[str, Precision], Evaluate], tuple[Precision, ...]]] = {
     "trainer": (_trainer, ("float64",)),
     "eager": (_eager, PRECISIONS),
-    "torchscript": (_torchscript, PRECISIONS),
+    "torchscript": (_torchscript, CHOICES["torchscript"].precisions),
     "runtime": (_runtime, PRECISIONS),
     "reference": (_reference, PRECISIONS),
 }
@@ -204,9 +204,10 @@ def test_golden_rows_reproduce(artefact: Artefact) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_all_formats_carry_the_same_contract(name: str, precision: Precision) -> None:
-    texts = [opened(name, precision, format_name).contract for format_name in SUFFIXES]
+    formats = that_have(precision)
+    texts = [opened(name, precision, format_name).contract for format_name in formats]
     contracts = [Contract.from_json(text) for text in texts]
-    assert contracts == [Predictor(exported(name, precision, "onnx")).contract] * len(SUFFIXES)
+    assert contracts == [Predictor(exported(name, precision, "onnx")).contract] * len(formats)
     contract = contracts[0]
     of_training = checkpoint_named(name).contract
     assert (contract.columns, contract.outputs, contract.rows) == (

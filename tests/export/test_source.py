@@ -234,7 +234,7 @@ def test_a_number_that_is_not_rounded_to_its_dtype_is_no_result() -> None:
 def test_what_a_compiler_says_is_said() -> None:
     program = linear()
     with pytest.raises(ChildProcessError, match=r"cc ends with 1: .*error"):
-        c_driver(c_bytes(program, CONTRACT).replace(b"float v0", b"flaot v0"), program, CC)
+        c_driver(c_bytes(program, CONTRACT).replace(b"float v0", b"flaot v0"), program, CC)(np.ones((1, 3), np.float32))
 
 
 def test_a_tool_that_is_not_there() -> None:
