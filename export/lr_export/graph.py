@@ -159,10 +159,12 @@ def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name
         name: of the graph.
 
     Raises:
-        OptionError: the opset is too low, or beyond those that onnx knows.
+        OptionError: the opset is too low, or beyond those that onnx knows; or the name is empty.
     """
     if not OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise OptionError(f"--opset takes {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
+    if not name:
+        raise OptionError("--name takes a name that is not empty")
     emitted = _Emitter(program, opset)
     graph = helper.make_graph(
         emitted.nodes,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fits, size, start
+from tests.benchmarks import export, fits, size, start
 
-BENCHMARKS = {"start": start.report, "size": size.report, "fits": fits.report}
+BENCHMARKS = {"start": start.report, "size": size.report, "export": export.report, "fits": fits.report}
 
 
 def main() -> None:

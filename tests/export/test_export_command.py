@@ -6,6 +6,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
 
 from lr_runtime import Predictor
@@ -108,3 +109,72 @@ def test_the_checkpoint_is_not_its_own_target(run: Runner, saved: Path) -> None:
     before = (saved / "model.safetensors").read_bytes()
     assert "is the checkpoint itself" in one_line(run("lr-export", "-o", "model.safetensors"), 2)
     assert (saved / "model.safetensors").read_bytes() == before
+
+
+def test_a_certificate_as_a_file(run: Runner, saved: Path) -> None:
+    done = run("lr-export", "--certificate", "proof.json", "--json")
+    assert done.returncode == 0, done.stderr
+    written = json.loads((saved / "proof.json").read_text())
+    assert written == json.loads(done.stdout)
+    content = (saved / "model.onnx").read_bytes()
+    assert (written["sha256"], written["size"]) == (sha256(content).hexdigest(), len(content))
+    engines = [measured["engine"] for measured in written["engines"]]
+    assert [any(map(str.isdigit, engine)) for engine in engines] == [True] * 3  # each with its version
+    for measured in written["engines"]:
+        assert 0 < measured["worst_error"]["y"] <= written["bounds"]["y"][0]
+        assert measured["correctly_rounded"] == 1.0
+    contract = Predictor.load(saved / "model.onnx").contract
+    assert contract.bound == tuple(written["bounds"]["y"])
+    assert contract.input_rounding == tuple(written["input_rounding"])
+    # What was measured here, and on which engine, is not in the artefact.
+    assert not [engine for engine in engines if engine.encode() in content]
+
+
+def test_no_certificate_of_an_artefact_that_failed(run: Runner, tmp_path: Path) -> None:
+    checkpoint_of([[1e300]], 0.0).save(tmp_path / "model.safetensors")
+    one_line(run("lr-export", "--precision", "float32", "--certificate", "proof.json"), 3)
+    assert names(tmp_path) == ["model.safetensors"]
+
+
+def test_a_certificate_that_cannot_be_written_leaves_no_artefact(run: Runner, saved: Path) -> None:
+    assert "nowhere" in one_line(run("lr-export", "--certificate", "nowhere/proof.json"), 1)
+    assert names(saved) == ["model.safetensors"]
+
+
+def test_opset_and_name(run: Runner, saved: Path) -> None:
+    assert run("lr-export", "--opset", "18", "--name", "kiln 3", "--quiet").returncode == 0
+    model = onnx.load(saved / "model.onnx")
+    assert (model.opset_import[0].version, model.ir_version, model.graph.name) == (18, 8, "kiln 3")
+    assert Predictor.load(saved / "model.onnx").predict([[1.0, 1.0]]).values.tolist() == [[1.75]]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--opset", "12"], "--opset takes 13 to"),
+        (["--opset", "99"], "--opset takes 13 to"),
+        (["--opset", "18", "--format", "torchscript", "--quiet"], "--opset goes with --format onnx"),
+        (["--name", "n", "--format", "torchscript", "--quiet"], "--name goes with --format onnx"),
+        (["--name", ""], "--name"),
+        (["--input", "float64", "--precision", "portable"], "takes float32 inputs, not float64"),
+        (["--input", "int8"], "'auto', 'float32', 'float64'"),
+        (["--precision", "int8"], "'exact', 'float32', 'float64', 'portable'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_wrong_usage(
+    options: list[str], said: str, run: Runner, saved: Path
+) -> None:
+    assert said in one_line(run("lr-export", *options), 2)
+    assert names(saved) == ["model.safetensors"]
+
+
+def test_float64_inputs_are_chosen_in_one_line(run: Runner, tmp_path: Path) -> None:
+    checkpoint_of([[1.0]], 0.0, high=1e8).save(tmp_path / "model.safetensors")
+    chosen, wrote = run("lr-export").stderr.splitlines()
+    assert chosen.startswith('lr-export: inputs are float64: float32 does not hold every integer of column "x1"')
+    assert wrote == "wrote model.onnx"
+    kept = run("lr-export", "--input", "float32")
+    assert kept.stderr == "wrote model.onnx\n"
+    assert "rounding the inputs to float32 moves the output by at most 4" in kept.stdout
+    cost = run("lr-export", "--precision", "portable").stderr.splitlines()[0]
+    assert cost.startswith("lr-export: the precision portable takes float32 inputs: ")
