@@ -69,7 +69,7 @@ def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Number
     """
     layout = numbers.layout
     center, factor = layout.placed(leverage.mean[None, :]), layout.placed(kept(leverage))
-    if _is_folded(layout):
+    if layout.is_folded:
         scale = checkpoint.scale[list(layout.numeric)]
         with np.errstate(over="ignore", under="ignore"):
             center[:, : len(scale)] *= scale
@@ -105,11 +105,6 @@ def _left(leverage: Leverage) -> NDArray[np.bool_]:
     return left
 
 
-def _is_folded(layout: Layout) -> bool:
-    """Return whether the design is of x - origin itself, with scales left to the weights."""
-    return len(layout.powers) <= 1
-
-
 def _converted(values: Floats, dtype: str) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
         converted = values.astype(dtype)
@@ -134,7 +129,7 @@ def mean_design(checkpoint: Checkpoint, layout: Layout, leverage: Leverage) -> E
 def held_design(checkpoint: Checkpoint, layout: Layout, held: Floats) -> ExactDesign:
     """Return the center that an artefact holds as a row of the design of x - origin."""
     exponents = scale_exponents(checkpoint, layout)
-    unscaled = np.zeros_like(exponents) if _is_folded(layout) else exponents
+    unscaled = np.zeros_like(exponents) if layout.is_folded else exponents
     return _one_row(layout, held[None, :].astype(np.float64), unscaled)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.interval import interval_of
+from lr_export.interval import interval_of, why_no_leverage
 from lr_export.leverage import leverage_numbers
 from lr_export.limits import Limits
 from lr_export.numbers import narrowed
@@ -39,6 +39,7 @@ class Uncertainty:
         leverage: where the interval or the flags take it.
         limits: of in_range; None without flags.
         shows_leverage: whether it is a result itself.
+        remark: what there is to say of what was asked for and is not given.
     """
 
     interval: Interval | None
@@ -46,6 +47,7 @@ class Uncertainty:
     leverage: LeverageNumbers | None
     limits: Limits | None
     shows_leverage: bool
+    remark: str | None
 
     @staticmethod
     def of(checkpoint: Checkpoint, numbers: Numbers, *, interval: float | None, flags: bool) -> Uncertainty:
@@ -64,6 +66,7 @@ class Uncertainty:
             leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
             limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
             shows_leverage=flags and exact is not None,
+            remark=f"no leverage: {why_no_leverage(checkpoint)}" if flags and exact is None else None,
         )
 
     @property
