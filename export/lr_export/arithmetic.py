@@ -99,9 +99,21 @@ class Dyadic:
         """The transpose."""
         return Dyadic(self.integers.T, self.exponent)
 
+    def reshaped(self, *shape: int) -> Dyadic:
+        """Return the same numbers in another shape."""
+        return Dyadic(self.integers.reshape(shape), self.exponent)
+
     def sum(self) -> Dyadic:
         """Return the sums over the last axis."""
         return Dyadic(np.asarray(self.integers.sum(axis=-1), dtype=object), self.exponent)
+
+    def root(self) -> tuple[Dyadic, Dyadic]:
+        """Return the square roots of numbers not below 1, rounded down to 60 digits or more, and what that cuts off."""
+        # An even exponent, and 400 bits or more below the root: 200 bits of it, the smallest number being 1.
+        exponent = min(self.exponent, -400) // 2 * 2
+        shifted = self.integers << (self.exponent - exponent)
+        roots = np.array([math.isqrt(value) for value in shifted.ravel()], dtype=object).reshape(shifted.shape)
+        return Dyadic(roots, exponent // 2), Dyadic(np.array(1, dtype=object), exponent // 2)
 
     def rounded(self, dtype: Dtype, direction: Direction) -> NDArray[np.float64]:
         """Return the numbers of the dtype next to these, as float64; infinite beyond its range.

@@ -99,8 +99,11 @@ class ForwardError:
 
     def over(self, low: Floats, high: Floats) -> Dyadic:
         """Return the largest bound (outputs,) over the box from `low` to `high` (columns,), or a number not below."""
-        inner = self.exact.largest_sum(self.allowed, low, high) + self.underflow
-        return self._rounded(inner, self.exact.largest_output(low, high))
+        return self._rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))
+
+    def before_rounding_over(self, low: Floats, high: Floats) -> Dyadic:
+        """Return the largest bound (outputs,) over the box before the result is rounded to its own dtype."""
+        return self.exact.largest_sum(self.allowed, low, high) + self.underflow
 
     def _rounded(self, inner: Dyadic, y: Dyadic) -> Dyadic:
         output = self.numbers.output

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lr_export.layout import CategoryColumn
     from lr_export.numbers import Numbers
     from lr_export.program import Program, Value
+    from lr_runtime.contract import Dtype
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class ModelValues:
         design: (rows, places) in the dtype `numbers.compute`; places as in `numbers.layout`. NaN in a row whose values
             the model does not take.
         y: (rows, outputs) in the dtype `numbers.compute`, before it is rounded to `numbers.output`.
+        output: the dtype of the results.
     """
 
     x: Value
     design: Value
     y: Value
+    output: Dtype
 
 
 def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], None]) -> Program:
@@ -55,7 +58,7 @@ def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], N
     y = build.affine(design, Constant("weight", numbers.weight), Constant("bias", numbers.bias))
     build.result("y", build.cast(y, numbers.output))
     for extend in extensions:
-        extend(build, ModelValues(build.x, design, y))
+        extend(build, ModelValues(build.x, design, y, numbers.output))
     return build.program()
 
 

@@ -84,6 +84,12 @@ CHOICES: dict[FormatName, Choice] = {
 SUFFIXES: dict[FormatName, str] = {name: choice.suffix for name, choice in CHOICES.items()}
 
 
+def asked_for(*, interval: float | None, flags: bool) -> tuple[Result, ...]:
+    """Return the results that these options add to y, for any model."""
+    ends: tuple[Result, ...] = () if interval is None else ("y_lower", "y_upper")
+    return ("y", *ends, *(("in_range", "leverage") if flags else ()))
+
+
 def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[FormatName]:
     """Return the formats that have a precision and can give these results."""
     wanted = set(results)

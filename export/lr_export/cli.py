@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, check_pair, check_tools, that_have
+from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
 from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError, needs_extra
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName, InputChoice
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract import Precision, Result
 
 
 @command("lr-export")
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="The dtype of x; auto: float32, or float64 where float32 would cost over 1 % of the residual sd.",
 )
+@click.option(
+    "--interval",
+    type=float,
+    metavar="LEVEL",
+    help="Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95.",
+)
+@click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
 @click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
@@ -49,6 +56,8 @@ def main(
     format_name: FormatName | Literal["all"],
     precision: Precision,
     input_dtype: InputChoice,
+    interval: float | None,
+    flags: bool,
     opset: int | None,
     name: str | None,
     certificate: Path | None,
@@ -75,26 +84,29 @@ def main(
     with needs_extra("export"):
         from lr_export.exporting import export
 
-    targets = _targets(checkpoint, format_name, precision, output)
+    results = asked_for(interval=interval, flags=flags)
+    targets = _targets(checkpoint, format_name, precision, results, output)
     if not unverified:
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    write = partial(export, checkpoint, precision=precision, input_dtype=input_dtype, unverified=unverified)
+    write: Callable[..., Certificate] = partial(
+        export,
+        checkpoint,
+        precision=precision,
+        input_dtype=input_dtype,
+        interval=interval,
+        flags=flags,
+        unverified=unverified,
+    )
     found: list[Certificate] = []
     with _kept(certificate) as keep:
         for kind, target in targets.items():
-            # With --format all an option goes to the formats that have it; asked of another alone it is an error.
-            taken = CHOICES[kind].options if format_name == "all" else ("opset", "name")
+            options = {"opset": opset, "name": name}
+            if format_name == "all":
+                options = {key: value for key, value in options.items() if key in CHOICES[kind].options}
             with _written(target) as path:
-                found.append(
-                    write(
-                        path,
-                        format=kind,
-                        opset=opset if "opset" in taken else None,
-                        name=name if "name" in taken else None,
-                    )
-                )
+                found.append(write(path, format=kind, **options))
             if not as_json:
                 click.echo(_described(found[-1]), err=is_stdout(target))
             note(f"wrote {target}", quiet=quiet)
@@ -107,21 +119,25 @@ def main(
 
 
 def _targets(
-    checkpoint: Path, format_name: FormatName | Literal["all"], precision: Precision, output: Path | None
+    checkpoint: Path,
+    format_name: FormatName | Literal["all"],
+    precision: Precision,
+    results: tuple[Result, ...],
+    output: Path | None,
 ) -> dict[FormatName, Path]:
     """Return the file of each format that is asked for.
 
     Raises:
-        OptionError: the format does not have the precision, or -o does not go with it.
+        OptionError: the format does not have the precision or the results, or -o does not go with it.
     """
     if format_name != "all":
-        check_pair(format_name, precision)
+        check_pair(format_name, precision, results)
         targets = {format_name: output or checkpoint.with_suffix(SUFFIXES[format_name])}
     elif output is not None and is_stdout(output):
         raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
     else:
         folder = output or checkpoint.parent
-        targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision)}
+        targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision, results)}
     for target in targets.values():
         if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
             raise OptionError(f"-o {target} is the checkpoint itself. Name another file")

@@ -59,6 +59,21 @@ class ExactDesign:
         return self.indicators @ coefficients.indicators.T + total if self.indicators.integers.size else total
 
 
+def coefficients_of(checkpoint: Checkpoint, layout: Layout, weight: NDArray[np.float64], bias: Dyadic) -> Coefficients:
+    """Return weights (outputs, terms) of a checkpoint's terms as those of powers of x - origin."""
+    placed, exponents = layout.placed(weight), scale_exponents(checkpoint, layout)
+    powers = tuple(
+        Dyadic.of(share) * Dyadic.power_of_two(-power * exponents)
+        for power, share in enumerate(layout.by_power(placed), 1)
+    )
+    return Coefficients(powers, Dyadic.of(placed[:, len(layout.raised) :]), bias)
+
+
+def scale_exponents(checkpoint: Checkpoint, layout: Layout) -> NDArray[np.int64]:
+    """Return e (numeric columns,) for scales of 2**e; the reciprocal of one can be beyond the range of float64."""
+    return np.frexp(checkpoint.scale[list(layout.numeric)])[1].astype(np.int64) - 1
+
+
 @dataclass(frozen=True)
 class ExactModel:
     """y = bias + sum_t weight_t term_t(x), as `lr_runtime.checkpoint` states it, on the places of a `Layout`.
@@ -80,18 +95,10 @@ class ExactModel:
         """Return the model whose numbers the checkpoint holds."""
         layout = Layout.of(checkpoint)
         numeric = np.array(layout.numeric, dtype=np.intp)
-        # A scale is 0.5 * 2**exponent; its reciprocal can be beyond the range of float64.
-        exponents = 1 - np.frexp(checkpoint.scale[numeric])[1].astype(np.int64)
-        placed = layout.placed(checkpoint.weight)
-        powers = [
-            Dyadic.of(weight) * Dyadic.power_of_two(power * exponents)
-            for power, weight in enumerate(layout.by_power(placed), 1)
-        ]
-        indicators = Dyadic.of(placed[:, len(layout.raised) :])
         origin = Dyadic.of(checkpoint.origin[numeric])
         return ExactModel(
             layout=layout,
-            coefficients=Coefficients(tuple(powers), indicators, Dyadic.of(checkpoint.bias)),
+            coefficients=coefficients_of(checkpoint, layout, checkpoint.weight, Dyadic.of(checkpoint.bias)),
             origin=origin,
             fill=Dyadic.of(checkpoint.fill[numeric]) - origin,
         )
@@ -140,7 +147,7 @@ class ExactModel:
             highest = self.powers_of(abs(weights), self.reach(low, high))
             lowest = -highest
         else:
-            ends = [self.powers_of(weights, end) for end in self._ends(low, high)]
+            ends = [self.powers_of(weights, end) for end in self.ends(low, high)]
             highest, lowest = ends[0].maximum(ends[1]), ends[0].minimum(ends[1])
         if any(self.layout.filled):
             missing = self._at_missing(weights, self.powers_of(weights, self.fill))
@@ -153,13 +160,14 @@ class ExactModel:
             upper, lower = upper + levels.largest(), lower - (-levels).largest()
         return abs(upper).maximum(abs(lower))
 
-    def _ends(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
+    def ends(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
+        """Return x - origin (numeric columns,) at both corners of a box."""
         numeric = list(self.layout.numeric)
         return Dyadic.of(low[numeric]) - self.origin, Dyadic.of(high[numeric]) - self.origin
 
     def reach(self, low: Floats, high: Floats) -> Dyadic:
         """Return the largest |x - origin| (numeric columns,)."""
-        lower, upper = self._ends(low, high)
+        lower, upper = self.ends(low, high)
         return abs(lower).maximum(abs(upper))
 
     def powers_of(self, coefficients: Coefficients, u: Dyadic) -> Dyadic:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
-from lr_export.choices import CHOICES, check_pair
+from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
@@ -25,6 +25,8 @@ def export(
     format: FormatName = "onnx",  # noqa: A002 - the option's name
     precision: Precision = "exact",
     input_dtype: InputChoice = "auto",
+    interval: float | None = None,
+    flags: bool = False,
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
@@ -38,27 +40,31 @@ def export(
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
+        interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
+        flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
         opset: of an ONNX file; by default the lowest that expresses the graph.
         name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
 
     Raises:
-        OptionError: the format does not have the precision or such an option, or the precision not such inputs.
+        OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
+            model an interval of another level.
+        UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
         MissingToolError: nothing on this machine runs the format.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
     """
-    check_pair(format, precision)
+    check_pair(format, precision, asked_for(interval=interval, flags=flags))
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
     if strange := [option for option in options if option not in CHOICES[format].options]:
         having = " or ".join(name for name, choice in CHOICES.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
-    blueprint = Blueprint.of(checkpoint, precision, input_dtype)
+    blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

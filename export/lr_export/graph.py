@@ -32,7 +32,23 @@ OPSET = 13
 SPLIT_NEEDS_ITS_NUMBER = 18
 NAME = "linedge"
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
-_SPELLING = {"weight": "w", "bias": "b", "origin": "o", "inverse_scale": "s", "fill": "f", "filled": "p"}
+_SPELLING = {
+    "weight": "w",
+    "bias": "b",
+    "origin": "o",
+    "inverse_scale": "s",
+    "fill": "f",
+    "filled": "p",
+    "center": "c",
+    "factor": "l",
+    "shift": "d",
+    "constant": "n",
+    "one": "e",
+    "width": "t",
+    "low": "r",
+    "high": "h",
+    "checks": "k",
+}
 """Names of constants that a file spells shorter; others are kept."""
 _LONG = {short: name for name, short in _SPELLING.items()}
 _OPERATORS = {

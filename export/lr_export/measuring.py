@@ -87,7 +87,7 @@ class Trial:
         x: the probe rows.
         inside: which of them lie in the training box.
         allowed: for each result, what it may be.
-        refused: rows at which every floating-point result has to be NaN.
+        refused: rows at which every floating-point result has to be NaN, and in_range False.
     """
 
     program: Program
@@ -100,9 +100,8 @@ class Trial:
     def of(blueprint: Blueprint) -> Trial:
         """Return the trial of the artefacts of a blueprint."""
         checkpoint, dtype = blueprint.checkpoint, blueprint.numbers.input
-        x = probe_rows(checkpoint, dtype)
+        x, claimed = _within_reach(blueprint, _rows(blueprint))
         low, high = (corner.astype(dtype) for corner in box(checkpoint))
-        claimed = {name: claim.at(x) for name, claim in blueprint.claims.items()}
         return Trial(
             program=blueprint.program,
             x=x,
@@ -168,12 +167,36 @@ class Trial:
 
     def _check_refused(self, engine: str, results: Results) -> None:
         for name, got in results.items():
-            if got.dtype != np.bool_ and not np.isnan(got).all():
-                row = np.argwhere(~np.isnan(got))[0][0]
+            taken = got if got.dtype == np.bool_ else ~np.isnan(got)
+            if taken.any():
+                row = np.argwhere(taken)[0][0]
                 raise CheckFailedError(
                     f"{engine} gives a {name} for x = {self.refused[row].tolist()!r:.200}, which the model does not "
                     "take. Nothing was kept"
                 )
+
+
+def _rows(blueprint: Blueprint) -> Floats:
+    """Return the probe rows, and with flags those at the limits of the training ranges."""
+    rows = probe_rows(blueprint.checkpoint, blueprint.numbers.input)
+    limits = blueprint.uncertainty.limits
+    return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
+
+
+def _within_reach(blueprint: Blueprint, x: Floats) -> tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]:
+    """Return the rows at which no result beside y is beyond its dtype, and what is claimed there.
+
+    Rows far out of the training box that make y itself as small as can be have the largest leverages there are.
+    """
+    claimed = {name: claim.at(x) for name, claim in blueprint.claims.items()}
+    reached = np.ones(len(x), dtype=np.bool_)
+    for name, (value, bound) in claimed.items():
+        if name != "y":
+            largest = np.finfo(_rounded_to(blueprint.program.results[name])).max
+            reached &= (abs(value) + bound <= Dyadic.of(np.array([largest]))).all(axis=1)
+    if reached.all():
+        return x, claimed
+    return x[reached], {name: claim.at(x[reached]) for name, claim in blueprint.claims.items()}
 
 
 def _rounded_to(value: Value) -> Dtype:

@@ -77,13 +77,13 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     placed = layout.placed(checkpoint.weight)
-    folded = len(layout.powers) <= 1
+    folded = layout.is_folded
     if folded:
         placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
     return Numbers(
         layout=layout,
-        weight=_converted(placed, compute, "weight"),
-        bias=_converted(checkpoint.bias, compute, "bias"),
+        weight=narrowed(placed, compute, "weight"),
+        bias=narrowed(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
         inverse_scale=None if folded or (scale == 1).all() else _exactly(1 / scale, compute, "scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
@@ -136,13 +136,18 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
 
 
 def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
-    converted = _converted(values, dtype, what)
+    converted = narrowed(values, dtype, what)
     if not (converted == values).all():
         raise CheckFailedError(f"an {what} is not exact in {dtype}. Try --precision exact")
     return converted
 
 
-def _converted(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
+def narrowed(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
+    """Return numbers rounded once to a dtype; `what` they are stands in an error.
+
+    Raises:
+        CheckFailedError: one overflows, or becomes subnormal and loses its digits.
+    """
     with np.errstate(over="ignore", under="ignore"):
         converted = values.astype(dtype)
     info = np.finfo(converted.dtype)

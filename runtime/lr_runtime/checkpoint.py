@@ -7,15 +7,17 @@ Its float64 numbers *are* the model: output k at a row x is, as exact rational n
 where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of a category or of a missing value, and a
 missing x_j counts as fill_j.
 
-Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit. The
-header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
+Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit; of a
+least-squares fit also what its leverage and prediction interval need, `leverage.constant`, `.mean`, `.factor` and
+`.shift` (`lr_runtime.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
+The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,7 @@ import numpy as np
 from lr_runtime.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.files import read_bytes, what_it_is
+from lr_runtime.leverage import Leverage
 from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
+_LEVERAGE_TENSORS = tuple(f"leverage.{part.name}" for part in fields(Leverage))
 _HEADER_LIMIT = 64 << 20
 _RUN_TRAINER = "Run lr-train first, or name a checkpoint"
 
@@ -52,6 +56,7 @@ class Checkpoint:
         terms: the columns of the design matrix.
         moments: float64 arrays by name, as `lr_trainer.moments.Moments` names its fields.
         fit: the report of the fit, as JSON values.
+        leverage: of a least-squares fit; None of any other, whose rows do not spread the weights that way.
     """
 
     contract: Contract
@@ -63,6 +68,7 @@ class Checkpoint:
     terms: tuple[Term, ...]
     moments: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
+    leverage: Leverage | None = None
 
     def __post_init__(self) -> None:
         outputs, columns = len(self.contract.outputs), (len(self.contract.columns),)
@@ -83,6 +89,8 @@ class Checkpoint:
                 raise CheckpointError(f"{name} holds a number that is not finite")
         if not (np.frexp(self.scale)[0] == 0.5).all():
             raise CheckpointError("scale holds a number that is no positive power of two")
+        if self.leverage is not None and len(self.leverage.mean) != len(self.terms):
+            raise CheckpointError(f"leverage.mean has {len(self.leverage.mean)} numbers for {len(self.terms)} terms")
 
     @property
     def equation(self) -> Equation:
@@ -100,6 +108,8 @@ class Checkpoint:
         """All arrays under the names that the file gives them."""
         named = {name: getattr(self, name) for name in _MODEL_TENSORS}
         named |= {_MOMENTS_PREFIX + name: array for name, array in self.moments.items()}
+        if self.leverage is not None:
+            named |= {name: getattr(self.leverage, name.partition(".")[2]) for name in _LEVERAGE_TENSORS}
         # Row-major, as the file stores them: the safetensors library copies memory without looking at strides.
         return {name: np.asarray(array, dtype=np.float64, order="C") for name, array in named.items()}
 
@@ -145,6 +155,8 @@ class Checkpoint:
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
+            has_leverage = any(name in tensors for name in _LEVERAGE_TENSORS)
+            leverage = Leverage(*(tensors.pop(name) for name in _LEVERAGE_TENSORS)) if has_leverage else None
             if not all(name.startswith(_MOMENTS_PREFIX) for name in tensors):
                 raise ValueError("a tensor of no known name")
         except LinedgeError:
@@ -152,7 +164,7 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CheckpointError(f"its header is damaged ({error!r:.60}). Train the model again") from error
         moments = {name.removeprefix(_MOMENTS_PREFIX): tensor for name, tensor in tensors.items()}
-        return cls(contract, **model, terms=terms, moments=moments, fit=fit)
+        return cls(contract, **model, terms=terms, moments=moments, fit=fit, leverage=leverage)
 
 
 def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:

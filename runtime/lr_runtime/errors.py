@@ -104,7 +104,7 @@ class RowError(InputError):
 
 
 class UnsupportedModelError(LinedgeError, ValueError):
-    """A model with terms that an artefact cannot hold yet."""
+    """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
 
 
 class OptionError(LinedgeError, ValueError):

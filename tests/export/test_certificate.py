@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     Run = Callable[[Floats], Floats]
 
+in_both_formats = pytest.mark.parametrize("format_name", ["onnx", "torchscript"])
+"""Both have every precision but portable."""
+
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 
 

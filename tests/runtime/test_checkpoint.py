@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as npst
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.contract import METADATA_KEY
 from lr_runtime.errors import CheckpointError, LinedgeError, MissingFileError
+from lr_runtime.leverage import Leverage
 from tests.conftest import CHECKPOINTS, checkpoint_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ def bits(array: NDArray[np.float64]) -> tuple[tuple[int, ...], bytes]:
 
 def content_of(case: str = "two outputs") -> bytes:
     checkpoint = CHECKPOINTS[case]()
-    return replace(checkpoint, moments={"mean": np.array([1.0, 2.0]), "n": np.array(5.0)}, fit={"rows": 5}).to_bytes()
+    terms = len(checkpoint.terms)
+    factor = np.triu(np.ones((terms, terms)) / 7)
+    leverage = Leverage(np.array(0.2), np.arange(terms) / 3, factor, np.zeros(terms))
+    moments = {"mean": np.array([1.0, 2.0]), "n": np.array(5.0)}
+    return replace(checkpoint, moments=moments, fit={"rows": 5}, leverage=leverage).to_bytes()
 
 
 def split(content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -83,6 +88,16 @@ def test_the_library_and_the_reader_agree_on_every_bit(
 
 def test_the_report_of_the_fit_comes_back() -> None:
     assert Checkpoint.from_bytes(content_of()).fit == {"rows": 5}
+
+
+def test_the_leverage_comes_back_bit_for_bit() -> None:
+    leverage = Checkpoint.from_bytes(content_of()).leverage
+    assert leverage is not None
+    assert leverage.constant == 0.2
+    assert leverage.mean.tolist() == [0.0, 1 / 3, 2 / 3]
+    assert leverage.factor.tolist() == [[1 / 7, 1 / 7, 1 / 7], [0.0, 1 / 7, 1 / 7], [0.0, 0.0, 1 / 7]]
+    at = leverage.at(np.array([[0.0, 1 / 3, 2 / 3], [7.0, 1 / 3, 2 / 3]]))
+    np.testing.assert_allclose(at, [0.2, 0.2 + 3.0], rtol=1e-15)
 
 
 def test_the_numbers_do_not_hold_on_to_the_file() -> None:
@@ -149,6 +164,10 @@ LYING: dict[str, bytes] = {
     "three offsets": edited(lambda header: header["weight"].update(data_offsets=[0, 24, 48])),
     "two tensors in one place": edited(lambda header: header.update({"moments.a": header["weight"]})),
     "a tensor of another name": edited(lambda header: header.update(other=header.pop("moments.mean"))),
+    "half a leverage": edited(lambda header: header.pop("leverage.mean")),
+    "a leverage of another name": edited(lambda header: header.update({"leverage.a": header.pop("leverage.mean")})),
+    "a leverage of another shape": edited(lambda header: header["leverage.factor"].update(shape=[9])),
+    "a leverage's mean as a matrix": edited(lambda header: header["leverage.mean"].update(shape=[1, 3])),
     "bytes behind the last tensor": content_of() + b"12345678",
 }
 
@@ -194,6 +213,33 @@ BAD_NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
     "a scale of zero": ({"scale": np.array([0.0])}, "scale"),
     "a scale of minus two": ({"scale": np.array([-2.0])}, "scale"),
 }
+
+
+BAD_LEVERAGES: dict[str, tuple[dict[str, Any], str]] = {
+    "a negative constant": ({"constant": np.array(-0.1)}, "leverage.constant is negative"),
+    "a constant that is a list": ({"constant": np.array([0.1])}, r"leverage.constant is float64 \(1,\)"),
+    "a mean that is NaN": ({"mean": np.array([np.nan])}, "leverage.mean holds a number that is not finite"),
+    "a mean too many": (
+        {"mean": np.zeros(2), "factor": np.zeros((2, 2)), "shift": np.zeros(2)},
+        "leverage.mean has 2 numbers for 1 terms",
+    ),
+    "a mean without shape": ({"mean": np.array(0.0)}, r"leverage.mean is float64 \(\)"),
+    "a factor of another size": ({"factor": np.zeros((2, 2))}, r"leverage.factor is float64 \(2, 2\)"),
+    "a factor in float32": ({"factor": np.zeros((1, 1), np.float32)}, "leverage.factor is float32"),
+    "a factor that is no triangle": (
+        {"mean": np.zeros(2), "factor": np.ones((2, 2)), "shift": np.zeros(2)},
+        "not upper triangular",
+    ),
+    "a shift too many": ({"shift": np.zeros(2)}, r"leverage.shift is float64 \(2,\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LEVERAGES)
+def test_a_leverage_that_is_none(case: str) -> None:
+    change, said = BAD_LEVERAGES[case]
+    good = Leverage(np.array(0.1), np.zeros(1), np.eye(1), np.zeros(1))
+    with pytest.raises(CheckpointError, match=said):
+        replace(CHECKPOINTS["one column"](), leverage=replace(good, **change))
 
 
 @pytest.mark.parametrize("case", BAD_NUMBERS)

@@ -50,6 +50,14 @@ def test_arithmetic_keeps_a_hundred_bits(p: Fraction, q: Fraction) -> None:
     assert close((a / b).fraction(), x / y, abs(x / y))
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.fractions(min_value=Fraction(1, 10**30), max_value=10**30, max_denominator=10**30))
+def test_a_square_root_keeps_a_hundred_bits(p: Fraction) -> None:
+    a = extended(p)
+    root = a.sqrt().fraction()
+    assert abs(root * root - a.fraction()) <= a.fraction() * Fraction(1, 2**100)
+
+
 SCALES = {"one scale": [1.0, 1.0, 1.0], "far apart": [1e-30, 1.0, 1e30], "offset": [1.0, 1e9, 1.0]}
 
 

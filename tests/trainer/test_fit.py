@@ -15,6 +15,8 @@ import pytest
 import safetensors.numpy
 import statsmodels.api as sm
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from lr_runtime.errors import FitError, LinedgeError, MissingColumnError, OptionError, TableError
 from lr_trainer import Checkpoint, fit
@@ -317,3 +319,38 @@ def test_weights_must_be_positive(value: float) -> None:
     columns["w"][7] = value
     with pytest.raises(LinedgeError, match="weights are positive"):
         fit(columns, target="y", weight="w")
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_without_an_intercept_a_far_column_keeps_its_own_zero(degree: int) -> None:
+    random = np.random.default_rng(3)
+    x = 5000 + random.normal(size=200)
+    y = sum(x**power / 3.0**power for power in range(1, degree + 1)) + random.normal(size=200)
+    checkpoint = fit({"x": x, "y": y}, target="y", intercept=False, degree=degree)
+    powers = np.column_stack([(x / 5000) ** power for power in range(1, degree + 1)])
+    expected = np.linalg.lstsq(powers, y, rcond=None)[0] / 5000.0 ** np.arange(1, degree + 1)
+    np.testing.assert_allclose([row["estimate"] for row in checkpoint.fit["coefficients"]], expected, rtol=1e-9)
+    assert checkpoint.origin.tolist() == [0.0]
+    predicted = checkpoint.model()(torch.from_numpy(x[:, None])).detach().numpy()[:, 0]
+    np.testing.assert_allclose(predicted, powers @ (expected * 5000.0 ** np.arange(1, degree + 1)), rtol=1e-10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=8, unique=True), st.sampled_from(["error", "mean"]))
+def test_the_ranges_are_those_of_the_rows_to_the_last_bit_also_with_powers(xs: list[float], missing: Any) -> None:
+    assume(max(xs) - min(xs) > 1.0)
+    x = np.array(xs)
+    if missing == "mean":
+        x = np.append(x, np.nan)
+    try:
+        checkpoint = fit({"x": x, "y": np.arange(float(len(x)))}, target="y", degree=2, missing=missing)
+    except FitError:  # powers of points that nearly coincide
+        assume(False)
+    column = checkpoint.contract.columns[0]
+    assert (column.minimum, column.maximum) == (min(xs), max(xs))
+
+
+def test_the_ranges_take_in_the_rows_held_out_for_an_interval() -> None:
+    x = np.arange(200.0)
+    checkpoint = fit({"x": x, "y": 2 * x}, target="y", l2=0.1, interval=0.9)
+    assert (checkpoint.contract.columns[0].minimum, checkpoint.contract.columns[0].maximum) == (0.0, 199.0)

@@ -26,6 +26,11 @@ def assert_same_fit(joined: Checkpoint, whole: Checkpoint) -> None:
     np.testing.assert_allclose(joined.weight, whole.weight, rtol=bound)
     np.testing.assert_allclose(joined.bias, whole.bias, rtol=bound * 10)
     assert joined.contract.columns == whole.contract.columns
+    assert joined.leverage is not None
+    assert whole.leverage is not None
+    assert joined.leverage.constant == whole.leverage.constant
+    rows = whole.leverage.mean + np.random.default_rng(0).normal(size=(20, len(whole.terms))) * whole.leverage.constant
+    np.testing.assert_allclose(joined.leverage.at(rows), whole.leverage.at(rows), rtol=bound * 10)
     assert joined.fit["rows"] == whole.fit["rows"]
     np.testing.assert_allclose(joined.fit["residual_sd"], whole.fit["residual_sd"], rtol=1e-9)
     assert joined.fit["digits"] >= 6
@@ -65,6 +70,19 @@ def test_powers_and_fills_of_the_checkpoint_hold_for_new_rows() -> None:
     found = {row["term"]: row["estimate"] for row in joined.fit["coefficients"]}
     names = ["a", "a^2", "a missing", "b", "b^2", "intercept"]
     np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-8)
+
+
+def test_no_row_of_an_update_with_powers_lies_outside_the_ranges() -> None:
+    random = np.random.default_rng(8)
+    first, rest = ({"x": random.uniform(-1e-3, 1e3, size=60), "y": random.normal(size=60)} for _ in range(2))
+    rest["x"] = rest["x"] * 1.01 - 0.01
+    joined = update(fit(first, target="y", degree=2), rest)
+    column = joined.contract.columns[0]
+    x = np.append(first["x"], rest["x"])
+    assert column.minimum <= x.min() <= column.minimum + 1e-12
+    assert column.maximum - 1e-12 <= x.max() <= column.maximum
+    parts = [fit(part, target="y", degree=2) for part in (first, first)]
+    assert merge(*parts).contract.columns == parts[0].contract.columns
 
 
 def test_a_joined_checkpoint_joins_again() -> None:

@@ -74,6 +74,24 @@ def test_equals_statsmodels(seed: int, intercept: bool, solver: Callable[..., So
     assert found.degrees == expected.df_resid
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_factor_is_a_triangular_root_of_the_inverse(intercept: bool, solver: Callable[..., Solution]) -> None:
+    table = random_table(4, columns=5)
+    table[:, 3] = 2.0 * intercept  # left out either way: constant, or 0
+    found = solver(table, intercept=intercept)
+    assert not np.tril(found.factor, -1).any()
+    assert not found.factor[3].any()
+    assert not found.factor[:, 3].any()
+    inverse = found.inverse.rounded()
+    sizes = np.sqrt(np.outer(np.diag(inverse), np.diag(inverse)))
+    np.testing.assert_allclose(found.factor @ found.factor.T, inverse, rtol=0, atol=1e-12 * sizes.max())
+    kept = np.flatnonzero(found.kept)
+    x = table[:, :-1] - table[:, :-1].mean(axis=0) * intercept
+    # The hat matrix of an orthonormal basis: its trace is the number of columns.
+    basis = x @ found.factor[:, kept]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(len(kept)), atol=1e-10)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(-50, 50)] * 2), min_size=3, max_size=12))
 def test_double_double_is_the_exact_solution_rounded(points: list[tuple[int, int]]) -> None:
@@ -109,6 +127,9 @@ def test_scaling_a_column_changes_its_weight_alone_and_exactly(power: int, name:
     expected = one.weight.rounded()[0].copy()
     expected[1] = np.ldexp(expected[1], -power)
     assert (other.weight.rounded()[0] == expected).all()
+    factor = one.factor.copy()
+    factor[1] = np.ldexp(factor[1], -power)
+    assert (other.factor == factor).all()
     assert other.residual_sum[0] == one.residual_sum[0]
     assert other.condition == one.condition
 

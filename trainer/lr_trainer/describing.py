@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.solving import Solved
+    from lr_trainer.survey import Survey
 
     Array = NDArray[np.float64]
 
@@ -59,6 +61,7 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
         fill=np.nan_to_num(solved.design.fill, nan=0.0),
         terms=solved.design.terms,
         moments=moments.arrays(),
+        leverage=solved.leverage(),
         fit={
             **_rows_report(moments, columns, source),
             **_solution_report(solved, columns),
@@ -69,10 +72,13 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
 
 
 def columns_of(
-    names: Sequence[str], levels: Mapping[str, tuple[str, ...]], design: Design, moments: Moments
+    names: Sequence[str],
+    levels: Mapping[str, tuple[str, ...]],
+    design: Design,
+    ranges: Mapping[int, tuple[float, float]],
 ) -> tuple[Column, ...]:
-    """Describe the input columns; ranges are those of the rows that were fitted, a missing value counts as its fill."""
-    ranges, indicated = ranges_of(design, moments), {term.column for term in design.terms if term.missing}
+    """Describe the input columns; `ranges` are those of the numeric ones."""
+    indicated = {term.column for term in design.terms if term.missing}
     columns = []
     for index, name in enumerate(names):
         policy: Missing = "indicator" if index in indicated else "mean"
@@ -85,15 +91,37 @@ def columns_of(
     return tuple(columns)
 
 
-def ranges_of(design: Design, moments: Moments) -> dict[int, tuple[float, float]]:
-    """Return the smallest and the largest value of each numeric column."""
+def ranges_of(design: Design, moments: Moments, seen: Survey | None = None) -> dict[int, tuple[float, float]]:
+    """Return the smallest and the largest value of each numeric column; a missing value counts as its fill.
+
+    From the look at the columns where there was one. From the moments where the terms are the values themselves; those
+    of powers are rounded, so that the range is widened by that rounding: no row of the fit lies outside.
+    """
     ranges = {}
     for place, term in enumerate(design.terms):
-        if term.power == 1 and term.category is None and not term.missing:
-            ends = np.array([moments.minimum[place], moments.maximum[place]])
-            low, high = (ends * design.scale[term.column] + design.origin[term.column]).tolist()
-            ranges[term.column] = (low, high)
+        if not (term.power == 1 and term.category is None and not term.missing):
+            continue
+        column = term.column
+        if seen is not None:
+            fill = design.fill[column]
+            ranges[column] = float(np.fmin(seen.minimum[column], fill)), float(np.fmax(seen.maximum[column], fill))
+        else:
+            basis = design.origin[column], design.scale[column]
+            low, high = _unrounded(moments.minimum[place], *basis), _unrounded(moments.maximum[place], *basis)
+            ranges[column] = _rounded_down(low[0]), 0.0 - _rounded_down(-high[1])
     return ranges
+
+
+def _unrounded(term: float, origin: float, scale: float) -> tuple[Fraction, Fraction]:
+    """Return between which x lies where fl(x - origin) / scale is `term`."""
+    deviation = Fraction(term) * Fraction(scale)
+    rounding = abs(deviation) / 2**53 if origin else Fraction(0)
+    return Fraction(origin) + deviation - rounding, Fraction(origin) + deviation + rounding
+
+
+def _rounded_down(value: Fraction) -> float:
+    near = float(value)
+    return near if Fraction(near) <= value else math.nextafter(near, -math.inf)
 
 
 def term_names(design: Design, columns: tuple[Column, ...]) -> list[str]:

@@ -77,6 +77,12 @@ class Extended(Generic[A]):
         rest = rest - Extended.of(second) * other
         return Extended(*two_sum(first, second)) + Extended.of(rest.high / other.high)
 
+    def sqrt(self) -> Extended[A]:
+        """Return the square root: one step of Newton's on that of the high part (Karp and Markstein 1997)."""
+        root = self.high**0.5
+        rest = self - Extended.of(root) * Extended.of(root)
+        return Extended(*two_sum(root, rest.high / (root + root)))
+
     def __getitem__(self, index: Any) -> Extended[A]:
         return Extended(self.high[index], self.low[index])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
 from lr_trainer.cautions import cautions, check_not_the_target
-from lr_trainer.describing import Source, columns_of, describe, term_names
+from lr_trainer.describing import Source, columns_of, describe, ranges_of, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from lr_runtime.contract import Column
     from lr_runtime.tables import Table
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device, MissingPolicy
@@ -138,7 +139,7 @@ class _Shape:
 
 def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = passes.moments()
-    columns = columns_of(passes.roles.features, passes.levels, passes.design, moments)
+    columns = _columns(passes, moments)
     names = term_names(passes.design, columns)
     check_not_the_target(moments, names, passes.roles.targets)
     solved = solve_with_passes(
@@ -153,10 +154,11 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
 
 def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     parts = Parts(folds=_FOLDS if shape.is_auto else 1, holds_out=shape.interval is not None)
-    *folds, _ = passes.moments_by_part(parts)
+    *folds, held_out = passes.moments_by_part(parts)
     trained = [fold for fold in folds if fold is not None]
     moments = reduce(Moments.merge, trained)
-    columns = columns_of(passes.roles.features, passes.levels, passes.design, moments)
+    # The rows held out speak for the interval, so the model is not beyond its data there.
+    columns = _columns(passes, moments if held_out is None else moments.merge(held_out))
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
@@ -169,6 +171,11 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     half_width = conformal_quantile(residuals, shape.interval).tolist()
     conformal = {"level": shape.interval, "half_width": half_width, "rows": len(residuals)}
     return checkpoint.reported(conformal=conformal, passes=passes.count)
+
+
+def _columns(passes: Passes, moments: Moments) -> tuple[Column, ...]:
+    ranges = ranges_of(passes.design, moments, passes.seen)
+    return columns_of(passes.roles.features, passes.levels, passes.design, ranges)
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:

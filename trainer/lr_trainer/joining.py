@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from lr_runtime.contract import Column
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
@@ -63,8 +64,11 @@ def update(
     rows = Rows(table, roles, Missing(filled), advance)
     passes = Passes(rows, device_named(device), intercept=fit["intercept"])
     passes.adopt(without_origins(Design.of(checkpoint)), {c.name: c.categories for c in columns if c.categories})
-    moments = Moments.from_arrays(checkpoint.moments).merge(passes.moments())
-    return _joined(checkpoint, moments, passes.count, rows.read, rows.dropped).reported(rows_skipped=rows.skipped)
+    new = passes.moments()
+    moments = Moments.from_arrays(checkpoint.moments).merge(new)
+    joined = _widened(columns, ranges_of(passes.design, new))
+    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
+    return _joined(checkpoint, moments, joined, seen)
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
@@ -75,7 +79,7 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
             penalised, or fewer than 6 digits would be left.
     """
     _check_plain(first)
-    moments = Moments.from_arrays(first.moments)
+    moments, columns = Moments.from_arrays(first.moments), first.contract.columns
     for number, other in enumerate(others, 2):
         _check_plain(other)
         if difference := _difference(first, other):
@@ -83,19 +87,25 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
         moments = moments.merge(Moments.from_arrays(other.moments))
-    return _joined(first, moments, 0, moments.rows, 0)
+        columns = _widened(columns, {i: (c.minimum, c.maximum) for i, c in enumerate(other.contract.columns)})
+    source = Source(first.contract.output_names, first.fit["weight"], 0, moments.rows, 0)
+    return _joined(first, moments, columns, source)
 
 
-def _joined(checkpoint: Checkpoint, moments: Moments, passes: int, read: int, dropped: int) -> Checkpoint:
-    design = without_origins(Design.of(checkpoint))
-    ranges = ranges_of(design, moments)
-    columns = tuple(
-        replace(column, minimum=ranges[place][0], maximum=ranges[place][1]) if place in ranges else column
-        for place, column in enumerate(checkpoint.contract.columns)
+def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
+    """Return the columns with the ranges of more rows taken in."""
+    return tuple(
+        replace(column, minimum=min(column.minimum, ranges[place][0]), maximum=max(column.maximum, ranges[place][1]))
+        if place in ranges
+        else column
+        for place, column in enumerate(columns)
     )
+
+
+def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...], source: Source) -> Checkpoint:
+    design = without_origins(Design.of(checkpoint))
     intercept = checkpoint.fit["intercept"]
     solved = solve_from_moments(moments, design, term_names(design, columns), intercept=intercept)
-    source = Source(checkpoint.contract.output_names, checkpoint.fit["weight"], passes, read, dropped)
     return describe(moments, solved, columns, source).reported(digits=digits_left(solved.solution.condition))
 
 

@@ -96,6 +96,7 @@ class Solution:
     Attributes:
         weight: double-double (outputs, terms); 0 for columns that were left out.
         inverse: double-double (terms, terms), the inverse of the Gram matrix of the kept columns; 0 elsewhere.
+        factor: float64 (terms, terms), upper triangular: factor @ factor.T is that inverse. Rounded once.
         kept: bool (terms,).
         constant: bool (terms,), left out because they do not vary.
         residual_sum: float64 (outputs,), the (weighted) sum of squared residuals.
@@ -108,6 +109,7 @@ class Solution:
 
     weight: Extended[Array]
     inverse: Extended[Array]
+    factor: Array
     kept: NDArray[np.bool_]
     constant: NDArray[np.bool_]
     residual_sum: Array
@@ -141,7 +143,7 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
     scale = _power_of_two(normal)
     swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
     floor = np.maximum(normal.rows * (_NOISE * normal.largest / scale) ** 2, terms * _ROUNDING)
-    kept = ~constant
+    kept, factor = ~constant, np.zeros((terms, terms))
     for term in np.flatnonzero(kept).tolist():
         if swept.high[term, term] <= floor[term]:
             if not drop_collinear:
@@ -149,6 +151,7 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
                 raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
             kept[term] = False
         else:
+            factor[:, term] = _factor_column(swept[:terms, :terms], term, kept)
             swept = sweep(swept, term)
     gone = ~kept
     weight, inverse = swept[:terms, terms:], swept[:terms, :terms]
@@ -161,10 +164,23 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
         normal,
         weight=Extended(weight.high.T, weight.low.T),
         inverse=inverse.scaled(1 / scale[:terms, None]).scaled(1 / scale[None, :terms]),
+        factor=factor / scale[:terms, None],
         residual_sum=np.diag(swept.high)[terms:] * scale[terms:] ** 2,
         kept=kept,
         constant=constant,
     )
+
+
+def _factor_column(swept: Extended[Array], term: int, kept: NDArray[np.bool_]) -> Array:
+    """Return a column of the factor of the inverse, from the matrix swept on the kept columns before `term`.
+
+    What those columns do not explain of this one, x_k - sum b_i x_i, at unit length: such columns are orthonormal, so
+    with B their coefficients B' G B = 1, and the inverse of G is B B'.
+    """
+    length = swept[term, term].sqrt()
+    column = np.where(kept, (-(swept[:, term] / length)).rounded(), 0.0)
+    column[term], column[term + 1 :] = (Extended.of(np.ones(())) / length).rounded(), 0.0
+    return column
 
 
 def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
@@ -181,22 +197,23 @@ def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
     kept = ~constant
     gram, cross = scaled[:terms, :terms][np.ix_(kept, kept)], scaled[:terms, terms:][kept]
     try:
-        factor = linalg.cho_factor(gram, check_finite=False) if kept.any() else (gram, False)
+        root = linalg.cholesky(gram, check_finite=False) if kept.any() else gram
     except linalg.LinAlgError:
         return None
-    weight, inverse = np.zeros((outputs, terms)), np.zeros((terms, terms))
+    weight, factor = np.zeros((outputs, terms)), np.zeros((terms, terms))
     if kept.any():
-        solution = linalg.cho_solve(factor, cross, check_finite=False)
+        solution = linalg.cho_solve((root, False), cross, check_finite=False)
         weight[:, kept] = (solution * scale[None, terms:] / scale[:terms][kept][:, None]).T
-        inverse[np.ix_(kept, kept)] = linalg.cho_solve(factor, np.eye(len(gram)), check_finite=False)
+        factor[np.ix_(kept, kept)], _ = linalg.lapack.dtrtri(root)
         explained = np.einsum("to,to->o", solution, cross)
     else:
         explained = np.zeros(outputs)
-    inverse /= np.outer(scale[:terms], scale[:terms])
+    inverse = (factor @ factor.T) / np.outer(scale[:terms], scale[:terms])
     return _solution(
         normal,
         weight=Extended.of(weight),
         inverse=Extended.of(inverse),
+        factor=factor / scale[:terms, None],
         residual_sum=(np.diag(scaled)[terms:] - explained) * scale[terms:] ** 2,
         kept=kept,
         constant=constant,
@@ -213,6 +230,7 @@ def shrunk(normal: Normal, weight: Array) -> Solution:
     return Solution(
         weight=Extended.of(weight),
         inverse=Extended.of(np.zeros_like(about)),
+        factor=np.zeros_like(about),
         kept=(weight != 0).any(axis=0),
         constant=np.asarray(constant),
         residual_sum=np.maximum(residual, 0.0),
@@ -244,6 +262,7 @@ def _solution(
     *,
     weight: Extended[Array],
     inverse: Extended[Array],
+    factor: Array,
     residual_sum: Array,
     kept: NDArray[np.bool_],
     constant: NDArray[np.bool_],
@@ -252,6 +271,7 @@ def _solution(
     return Solution(
         weight=weight,
         inverse=inverse,
+        factor=factor,
         kept=kept,
         constant=constant,
         residual_sum=np.maximum(residual_sum, 0.0),

@@ -73,6 +73,7 @@ class Passes:
         self.intercept = intercept
         self.count = 0
         self.levels: dict[str, tuple[str, ...]] = {}
+        self.seen: Survey | None = None
         self._device = device
         self.design = self._design(None, 1, "error")
 
@@ -81,12 +82,11 @@ class Passes:
         if self.roles.coded:
             self.levels = self.rows.levels()
             self.count += 1
-        seen = None
         if degree > 1 or missing in {"mean", "indicator"}:
-            seen = survey(self._blocks(), self.roles.width)
+            self.seen = survey(self._blocks(), self.roles.width)
             self.count += 1
-            self._check_present(seen)
-        self.design = self._design(seen, degree, missing)
+            self._check_present(self.seen)
+        self.design = self._design(self.seen, degree, missing)
 
     def adopt(self, design: Design, levels: dict[str, tuple[str, ...]]) -> None:
         """Take the design and the categories of an earlier fit, in place of a look."""
@@ -207,7 +207,7 @@ class Passes:
                     fill[index] = 0.0
             else:
                 if seen is not None and degree > 1:
-                    origin[index], scale[index] = basis_of(seen, index)
+                    origin[index], scale[index] = basis_of(seen, index, intercept=self.intercept)
                 if seen is not None and missing in {"mean", "indicator"}:
                     fill[index] = seen.mean[index]
                 terms += [Term(index, power=power) for power in range(1, degree + 1)]
@@ -217,9 +217,12 @@ class Passes:
         return Design(tuple(terms), origin, scale, fill, levels)
 
 
-def basis_of(seen: Survey, column: int) -> tuple[float, float]:
-    """Return an origin in the middle of the data and a power of two near their reach: powers stay near 1."""
-    origin = nearest_float32(seen.mean[column])
+def basis_of(seen: Survey, column: int, *, intercept: bool) -> tuple[float, float]:
+    """Return an origin in the middle of the data and a power of two near their reach: powers stay near 1.
+
+    Without an intercept the origin is 0: powers about another point are no combination of those about 0.
+    """
+    origin = nearest_float32(seen.mean[column]) if intercept else 0.0
     reach = max(seen.maximum[column] - origin, origin - seen.minimum[column])
     return origin, math.ldexp(1.0, math.frexp(reach)[1] - 1) if reach > 0 else 1.0
 

@@ -8,6 +8,9 @@ from fractions import Fraction
 from operator import mul
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
 from lr_trainer.errors import IllConditionedError
 from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
@@ -16,7 +19,6 @@ from lr_trainer.passes import nearest_float32
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lr_trainer.design import Design
@@ -66,16 +68,28 @@ class Solved:
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
-    def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
-        """Return, per output, the mean of y minus the weights times the means of the terms; 0 without intercept."""
-        if not self.normal.intercept:
-            return [Fraction(0)] * len(weights)
+    def means(self) -> list[Fraction]:
+        """Return the means of the model's terms and of the targets; 0 without an intercept."""
         means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
         if not self.is_extended:
             for index, column in enumerate(shifted(self.design)):
                 if column is not None:
                     means[index] -= Fraction(self.design.origin[column])
-        terms = len(self.design.terms)
+        return means
+
+    def leverage(self) -> Leverage | None:
+        """Return the leverage of the least-squares solution; None of any other."""
+        if not self.solution.is_unbiased:
+            return None
+        constant = Fraction(1) / Fraction(self.normal.weight) if self.normal.intercept else Fraction(0)
+        means, factor = self.means()[: len(self.design.terms)], self.solution.factor
+        rounded = [float(mean) for mean in means]
+        rounding = np.array([float(Fraction(near) - mean) for near, mean in zip(rounded, means, strict=True)])
+        return Leverage(np.array(float(constant)), np.array(rounded), factor, rounding @ factor)
+
+    def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
+        """Return, per output, the mean of y minus the weights times the means of the terms; 0 without intercept."""
+        means, terms = self.means(), len(self.design.terms)
         explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
         return [mean - part for mean, part in zip(means[terms:], explained, strict=True)]
 
@@ -84,7 +98,7 @@ def solve_with_passes(
     moments: Moments, design: Design, names: Sequence[str], products: Products, *, intercept: bool, drop_collinear: bool
 ) -> Solved:
     """Solve from the moments, or where they have lost digits, from the products that one more pass gives."""
-    final = with_origins(design, moments)
+    final = with_origins(design, moments, intercept=intercept)
     normal = Normal.of_moments(moments, intercept=intercept)
     has_powers = any(term.power > 1 for term in design.terms)
     if not has_powers and not drop_collinear:
@@ -103,7 +117,7 @@ def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalt
     else:
         equations = penalised.normal(moments, outputs, intercept=intercept)
         solution = shrunk(normal, penalised.solve(equations, penalty.l1, penalty.l2).weight)
-    return Solved(with_origins(design, moments), normal, solution, is_extended=False)
+    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
 
 
 def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *, intercept: bool) -> Solved:
@@ -117,7 +131,7 @@ def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *
     digits = digits_left(solution.condition) if solution is not None else 0.0
     if solution is None or digits < _FEWEST_DIGITS:
         raise IllConditionedError(digits)
-    return Solved(with_origins(design, moments), normal, solution, is_extended=False)
+    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
 
 
 def digits_left(condition: float) -> float:
@@ -134,14 +148,16 @@ def shifted(design: Design) -> list[int | None]:
     ]
 
 
-def with_origins(design: Design, moments: Moments) -> Design:
+def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design:
     """Return the design with an origin for every plain column whose mean is far from 0 in its standard deviations.
+
+    Without an intercept there is none: what an origin takes out of the terms would have nowhere to go.
 
     A float32 origin is exact in every precision of export, and x - origin rounds nothing for x within a factor of 2 of
     it (Sterbenz 1974). The moments stay those of the raw columns: a shift changes no deviation.
     """
     origin = design.origin.copy()
-    for index, column in enumerate(shifted(design)):
+    for index, column in enumerate(shifted(design) if intercept else ()):
         if column is None:
             continue
         sd = math.sqrt(moments.comoment[index, index] / float(moments.weight))

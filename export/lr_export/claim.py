@@ -1,0 +1,68 @@
+"""What is claimed of a result of an artefact: its exact value, and how far any engine may be from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.arithmetic import Dyadic, rounded_up
+from lr_export.bound import ForwardError
+from lr_export.probes import box
+from lr_runtime.errors import CheckFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_export.exact import Floats
+    from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed of one result of an artefact.
+
+    Attributes:
+        at: from rows x (rows, columns) the exact result, and how far any engine may be from it: both (rows, width).
+        bound: for each column of the result, the most that an engine is off anywhere in the training box.
+    """
+
+    at: Callable[[Floats], tuple[Dyadic, Dyadic]]
+    bound: tuple[float, ...]
+
+
+def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
+    """Return what is claimed of y.
+
+    Raises:
+        CheckFailedError: an output, or a number on the way to it, may be beyond the range of its dtype in the box.
+    """
+    error = ForwardError.of(checkpoint, numbers)
+
+    def at(x: Floats) -> tuple[Dyadic, Dyadic]:
+        design = error.exact.design(x)
+        y = error.exact.outputs(design)
+        return y, error.at(design, y)
+
+    low, high = rounded_box(checkpoint, numbers)
+    bound = error.over(low, high)
+    sums = error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound
+    check_reach("output", numbers.compute, sums)
+    check_reach("output", numbers.output, error.exact.largest_output(low, high) + bound)
+    return Claim(at, tuple(rounded_up(value) for value in bound.fractions()))
+
+
+def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Floats]:
+    """Return the corners (columns,) of the training box in the dtype of x."""
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    return low, high
+
+
+def check_reach(what: str, dtype: str, largest: Dyadic) -> None:
+    """Raise CheckFailedError where a number may be beyond the range of its dtype within the training ranges."""
+    if not (largest <= Dyadic.of(np.asarray(np.finfo(dtype).max))).all():
+        raise CheckFailedError(
+            f"the {what} is beyond the range of {dtype} within the training ranges. Try another --precision"
+        )

@@ -1,0 +1,108 @@
+"""The numbers of a prediction interval, from a checkpoint.
+
+Of a least-squares fit with normal errors, a new observation of weight 1 at a row with leverage h lies within
+
+    y -+ t s sqrt(1 + h)
+
+with probability `level`: s is the residual standard deviation, t the (1 + level) / 2 quantile of Student's distribution
+with the residuals' degrees of freedom (Seber and Lee 2003, Linear Regression Analysis, 5.3.1). Of any other fit, within
+y -+ the split-conformal half-width that `lr-train --interval` took from rows held out, at that level alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_runtime.errors import CheckpointError, OptionError, UnsupportedModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Between y - half and y + half, half = width sqrt(1 + h), or the width itself.
+
+    Attributes:
+        level: the probability, between 0 and 1.
+        width: float64 (outputs,), in the outputs' units.
+        has_leverage: whether it is wider where the leverage h is larger.
+    """
+
+    level: float
+    width: NDArray[np.float64]
+    has_leverage: bool
+
+
+def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
+    """Return the prediction interval of a model.
+
+    Raises:
+        OptionError: the level is none, or not the one that the model was trained for.
+        UnsupportedModelError: the fit left nothing to make an interval of; the message says how to train one that does.
+        CheckpointError: the report of the fit is damaged.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"--interval takes a level between 0 and 1, such as 0.95, not {level!r}")
+    if checkpoint.leverage is not None:
+        return Interval(level, _student_width(checkpoint, level), has_leverage=True)
+    conformal = checkpoint.fit.get("conformal")
+    if conformal is None:
+        raise UnsupportedModelError(
+            f"the model has no prediction interval: {why_no_leverage(checkpoint)}. "
+            f"Train it again with lr-train --interval {level:g}"
+        )
+    trained, width = _conformal(conformal, len(checkpoint.contract.outputs))
+    if level != trained:
+        raise OptionError(
+            f"the model's interval is conformal, at the level {trained!r} alone. "
+            f"Say --interval {trained!r}, or train it again with lr-train --interval {level!r}"
+        )
+    return Interval(level, width, has_leverage=False)
+
+
+def why_no_leverage(checkpoint: Checkpoint) -> str:
+    """Say what kind of fit left no leverage."""
+    fit = checkpoint.fit
+    if fit.get("penalty") is not None:
+        return "its fit is penalised, or of minimum norm, so its weights are biased"
+    return (
+        "an earlier linedge fitted it" if fit.get("solver") == "exact" else "a descent does not say how far it is off"
+    )
+
+
+def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
+    degrees, sds = checkpoint.fit.get("degrees_of_freedom"), [o.residual_sd for o in checkpoint.contract.outputs]
+    if not isinstance(degrees, int) or degrees < 1 or None in sds:
+        raise UnsupportedModelError(
+            "the fit has as many coefficients as rows, so no residual says how large the errors are. "
+            "Train it on more rows"
+        )
+    return _upper_quantile(level, degrees) * np.array(sds, dtype=np.float64)
+
+
+def _upper_quantile(level: float, degrees: int) -> float:
+    """Return the t that |T| exceeds with probability 1 - level, to 1e-12 for levels from 0.01 on."""
+    from scipy import special
+
+    # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
+    return -float(special.stdtrit(degrees, (1.0 - level) / 2))
+
+
+def _conformal(fields: Mapping[str, object], outputs: int) -> tuple[float, NDArray[np.float64]]:
+    try:
+        level = float(fields["level"])  # type: ignore[arg-type]
+        width = np.array(fields["half_width"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError("its conformal interval is damaged. Train the model again") from error
+    if width.shape != (outputs,) or not math.isfinite(level) or not (np.isfinite(width) & (width >= 0)).all():
+        raise CheckpointError("its conformal interval does not match its outputs. Train the model again")
+    return level, width

@@ -1,0 +1,199 @@
+r"""How far any engine may be from the exact leverage, and from sqrt(1 + h), which makes an interval of it.
+
+With the names of `leverage`, u, eta and gamma_k as in `bound`, b = r + 1 + n + 1 (r = 1 where the artefact's numbers
+are the checkpoint's, rounded; a product; n additions, n the number of terms; the difference d) and a_t the roundings
+inside a term (`bound`: p factors and p - 1 products), a computed z_k, whose shift is rounded once, is off by at most
+
+    E_k = sum_t |L_tk| ((gamma_{a_t + b} - gamma_b) |t| + gamma_b |t - center_t|) + gamma_{1 + n} |shift_k|
+          + 2 eta sum_t |t - center_t| + n eta + U_k
+
+since gamma_i + gamma_j + gamma_i gamma_j <= gamma_{i + j} (Higham 2002, lemma 3.3). A number of the factor that
+underflows when it is rounded is off by eta at most, and U_k is the U of `bound` for L. Squares and the constant are not
+negative, so that a sum of m squares and the constant keeps a relative error of gamma_{m + 1 + r}:
+
+    |h_computed - h| <= A + gamma_{m + 1 + r} (h + A) + 2 m eta,    A = sum_k (2 |z_k| E_k + E_k^2)
+
+and sqrt(1 + h) is the length of the vector (sqrt(1 + constant), z): by the triangle inequality it moves by at most
+sum_k E_k where z moves by E. Adding 1 is one rounding more, and the root is off by an ulp at most, which is two (half
+an ulp in IEEE 754; but PyTorch takes the root of MKL's vector library, which is not always the nearest number):
+
+    |root_computed - root| <= e + gamma_{m + 4 + r} (root + e) + 2 m eta,    root = sqrt(1 + h), e = sum_k E_k
+
+Over the training box |t - center_t| is largest at an end of a column's range (or its fill), powers at their reach, and
+a category has one level: that gives sizes of z and E in closed form that no row in it passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
+from lr_export.bound import gamma, times
+from lr_export.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
+from lr_export.leverage import difference, exact_shift, held_design, kept, mean_design
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_export.exact import Floats
+    from lr_export.leverage import LeverageNumbers
+    from lr_export.numbers import Numbers
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.leverage import Leverage
+
+_HIGHEST = {"float32": 60, "float64": 500}
+"""Squares of sums below 2 to this power, and sums of squares, are within the range of the dtype."""
+
+
+def _sizes(design: ExactDesign) -> ExactDesign:
+    return ExactDesign(tuple(map(abs, design.powers)), abs(design.indicators))
+
+
+@dataclass(frozen=True)
+class Root:
+    """sqrt(1 + h) and the leverage h, each with the most that an engine is off: (rows, 1) or, over a box, (1, 1).
+
+    `is_safe` (rows, 1): whether every number on the way is within the range of the computing dtype.
+    """
+
+    h: Dyadic
+    h_error: Dyadic
+    root: Dyadic
+    root_error: Dyadic
+    is_safe: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ExactLeverage:
+    """A leverage in exact arithmetic, and the bound of the module's docstring for one artefact.
+
+    Attributes:
+        model: whose design it is of.
+        numbers: the artefact's.
+        center: the row that the artefact subtracts.
+        mean: that of the terms.
+        factor: L, and as its bias the exact shift.
+        constant: exactly.
+        drift: (gamma_{a + b} - gamma_b) |L|, what the roundings inside the terms add.
+        allowed: gamma_b |L|, and as its bias all that does not depend on the row.
+        lost: 2 eta for each term, where a number of the factor may have underflowed.
+    """
+
+    model: ExactModel
+    numbers: Numbers
+    center: ExactDesign
+    mean: ExactDesign
+    factor: Coefficients
+    constant: Dyadic
+    drift: Coefficients
+    allowed: Coefficients
+    lost: Coefficients
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, leverage: Leverage, numbers: Numbers, held: LeverageNumbers) -> ExactLeverage:
+        """Return the leverage of a checkpoint, for the artefact that holds these numbers of it."""
+        model, layout, zero = ExactModel.of(checkpoint), numbers.layout, Dyadic.of(np.zeros(1))
+        digits, eta, terms = DIGITS[numbers.compute], SMALLEST[numbers.compute], len(checkpoint.terms)
+        rounded = int(numbers.compute == "float32")
+        inside = int(numbers.origin is not None or numbers.fill is not None)
+        center = np.zeros(len(layout.sources)) if held.center is None else held.center
+        shift = exact_shift(checkpoint, leverage, layout, center)
+        factor = coefficients_of(checkpoint, layout, kept(leverage), shift)
+        sizes, last = abs(factor), rounded + 2 + terms
+        steady = times(terms, eta) + gamma(1 + terms, digits) * sizes.bias
+        if len(layout.powers) > 1:
+            steady = steady + times(2, eta) * _inside_powers(checkpoint, leverage)
+        ones = coefficients_of(checkpoint, layout, np.ones((1, terms)), zero)
+        return ExactLeverage(
+            model=model,
+            numbers=numbers,
+            center=held_design(checkpoint, layout, center),
+            mean=mean_design(checkpoint, layout, leverage),
+            factor=factor,
+            constant=Dyadic.of(leverage.constant),
+            drift=Coefficients(
+                tuple(
+                    (gamma(power * inside + power - 1 + last, digits) - gamma(last, digits)) * size
+                    for power, size in enumerate(sizes.powers, 1)
+                ),
+                zero * sizes.indicators,
+                zero,
+            ),
+            allowed=_scaled(sizes, gamma(last, digits), steady),
+            lost=_scaled(ones, times(2, eta), zero),
+        )
+
+    def at(self, design: ExactDesign) -> Root:
+        """Return the leverage and its root at rows of the design."""
+        deviation = difference(design, self.center)
+        z, sizes, terms = abs(deviation @ self.factor), _sizes(deviation), abs(design)
+        error = sizes @ self.allowed + terms @ self.drift + sizes @ self.lost
+        return self._root(z, error, sizes @ abs(self.factor))
+
+    def over(self, low: Floats, high: Floats) -> Root:
+        """Return numbers that neither leverage, root nor error pass in the box from `low` to `high` (columns,)."""
+        sizes, none = abs(self.factor), Dyadic.of(np.zeros(1))
+        z = self._supremum(replace(sizes, bias=none), low, high, self.mean)
+        error = (
+            self._supremum(self.allowed, low, high, self.center)
+            + self._supremum(self.drift, low, high, None)
+            + self._supremum(self.lost, low, high, self.center)
+        )
+        return self._root(z, error, self._supremum(sizes, low, high, self.center))
+
+    def _root(self, z: Dyadic, error: Dyadic, sums: Dyadic) -> Root:
+        """Return the root for |z| and E (rows, whitened), and sums of absolute values that are not below |z|."""
+        compute, count = self.numbers.compute, z.integers.shape[-1]
+        digits, rounded = DIGITS[compute], int(compute == "float32")
+        lost = times(2 * count, SMALLEST[compute])
+        h = (z * z).sum().reshaped(-1, 1) + self.constant
+        moved = (times(2, 0) * z * error + error * error).sum().reshaped(-1, 1)
+        root, cut = (h + times(1, 0)).root()
+        away = error.sum().reshaped(-1, 1)
+        return Root(
+            h=h,
+            h_error=moved + gamma(count + 1 + rounded, digits) * (h + moved) + lost,
+            root=root,
+            root_error=away + gamma(count + 4 + rounded, digits) * (root + cut + away) + lost + cut,
+            is_safe=(sums + error).sum().reshaped(-1, 1) <= times(1, _HIGHEST[compute]),
+        )
+
+    def _supremum(self, sizes: Coefficients, low: Floats, high: Floats, center: ExactDesign | None) -> Dyadic:
+        """Return the most that sizes times |terms| or |terms - center|, and the bias, add up to: (1, whitened)."""
+        layout, total = self.model.layout, sizes.bias
+        for power, size in enumerate(sizes.powers, 1):
+            away = None if center is None else center.powers[power - 1].reshaped(-1)
+            total = total + (size * self._largest(power, low, high, away)).sum()
+        for group in layout.groups:
+            total = total + sizes.indicators.columns(group).largest()
+        flags = slice(layout.groups[-1].stop if layout.groups else 0, None)
+        total = total + sizes.indicators.columns(flags).sum()
+        if center is not None:
+            total = total + (sizes.indicators * abs(center.indicators.reshaped(-1))).sum()
+        return total.reshaped(1, -1)
+
+    def _largest(self, power: int, low: Floats, high: Floats, center: Dyadic | None) -> Dyadic:
+        """Return the largest |(x - origin)**power - center| (numeric columns,), or for powers a number not below it."""
+        ends = [_power(end, power) for end in (*self.model.ends(low, high), self.model.fill)]
+        if center is not None and power == 1:
+            ends = [end - center for end in ends]
+        largest = abs(ends[0]).maximum(abs(ends[1]))
+        largest = largest.replaced(np.array(self.model.layout.filled), largest.maximum(abs(ends[2])))
+        return largest if center is None or power == 1 else largest + abs(center)
+
+
+def _inside_powers(checkpoint: Checkpoint, leverage: Leverage) -> Dyadic:
+    """Return U / (2 eta) of `bound` for the factor: sum_t p_t |L_tk|, (whitened,)."""
+    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
+    return (abs(Dyadic.of(kept(leverage))) * Dyadic(np.array(powers, dtype=object), 0)).sum()
+
+
+def _scaled(sizes: Coefficients, share: Dyadic, bias: Dyadic) -> Coefficients:
+    return Coefficients(tuple(share * size for size in sizes.powers), share * sizes.indicators, bias)
+
+
+def _power(value: Dyadic, power: int) -> Dyadic:
+    return Dyadic(value.integers**power, value.exponent * power)

@@ -1,0 +1,110 @@
+"""Whether a row lies within what the model was trained on: limits for numbers, known levels for categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.program import Constant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lr_export.building import ModelValues
+    from lr_export.exact import Floats
+    from lr_export.layout import Layout
+    from lr_export.program import Builder, Value
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Dtype
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The training ranges in the dtype of x, rounded outward: every training row, rounded to it, is in range.
+
+    A number beyond its limits, an index that is none of the categories, a missing value that has no policy and an
+    infinite value are out of range.
+
+    Attributes:
+        layout: of the model.
+        low: (numeric columns,).
+        high: (numeric columns,).
+        dtype: of x.
+    """
+
+    layout: Layout
+    low: Floats
+    high: Floats
+    dtype: Dtype
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, layout: Layout, dtype: Dtype) -> Limits:
+        """Return the limits of a checkpoint's training ranges."""
+        columns = [checkpoint.contract.columns[index] for index in layout.numeric]
+        return Limits(
+            layout,
+            _outward(np.array([column.minimum for column in columns]), dtype, -np.inf),
+            _outward(np.array([column.maximum for column in columns]), dtype, np.inf),
+            dtype,
+        )
+
+    def append(self, build: Builder, model: ModelValues) -> Value:
+        """Append the steps of in_range (rows, 1), bool."""
+        inside = build.concatenate(*self._checks(build, model))
+        if inside.width == 1:
+            return inside
+        passed = build.count(build.cast(inside, self.dtype))
+        return build.equal(passed, Constant("checks", np.array([inside.width], dtype=self.dtype)))
+
+    def _checks(self, build: Builder, model: ModelValues) -> Iterator[Value]:
+        layout, low, high = self.layout, Constant("low", self.low), Constant("high", self.high)
+        if layout.numeric:
+            given = build.select(build.x, layout.numeric)
+            if any(layout.filled):
+                missing = build.is_nan(given)
+                if not all(layout.filled):
+                    missing = build.both(missing, Constant("filled", np.array(layout.filled)))
+                given = build.where(missing, low, given)
+            yield build.both(build.less_or_equal(low, given), build.less_or_equal(given, high))
+        if layout.categories:
+            # The indicators of an index that is none of the levels are NaN, which is not equal to itself.
+            known = build.select(model.design, [len(layout.raised) + group.start for group in layout.groups])
+            yield build.equal(known, known)
+
+    def hold(self, x: Floats) -> NDArray[np.bool_]:
+        """Return what in_range (rows, 1) is at rows (rows, columns): comparisons round nothing."""
+        layout = self.layout
+        given = x[:, list(layout.numeric)]
+        inside = (self.low <= given) & (given <= self.high) | np.isnan(given) & np.array(layout.filled, dtype=np.bool_)
+        indicators = layout.indicators(x)
+        known = [indicators[:, group].any(axis=1) for group in layout.groups]
+        return np.asarray(np.column_stack([inside, *known]).all(axis=1, keepdims=True), dtype=np.bool_)
+
+    def rows(self, inside: Floats) -> Floats:
+        """Return rows (4 a numeric column, columns) that are `inside` but for one number: a limit, or the next beyond.
+
+        A number whose limit is the largest of the dtype has none beyond.
+        """
+        found = []
+        for place, column in enumerate(self.layout.numeric):
+            for limits, direction in ((self.low, -np.inf), (self.high, np.inf)):
+                with np.errstate(over="ignore"):
+                    beyond = np.nextafter(limits[place], limits.dtype.type(direction))
+                for value in (limits[place], beyond):
+                    found.append(inside.copy())
+                    found[-1][column] = value
+        rows = np.array(found, dtype=inside.dtype).reshape(-1, len(inside))
+        return rows[~np.isinf(rows).any(axis=1)]
+
+
+def _outward(ends: NDArray[np.float64], dtype: Dtype, direction: float) -> Floats:
+    near = ends.astype(dtype)
+    with np.errstate(over="ignore"):
+        further = np.nextafter(near, near.dtype.type(direction))
+    outside = np.where((near < ends) if direction > 0 else (near > ends), further, near)
+    # Beyond the largest number of the dtype there is none for a row to round to.
+    return np.asarray(np.where(np.isfinite(outside), outside, near))

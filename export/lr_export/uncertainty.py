@@ -1,0 +1,97 @@
+"""What an artefact says of its own uncertainty: the ends of the prediction interval, in_range, leverage.
+
+    half = width sqrt(1 + leverage), or the width itself;    y_lower = y - half,    y_upper = y + half
+
+`leverage.py` and `limits.py` make the rest; `uncertainty_bound.py` says how far an engine may be off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.interval import interval_of, why_no_leverage
+from lr_export.leverage import leverage_numbers
+from lr_export.limits import Limits
+from lr_export.numbers import narrowed
+from lr_export.program import Constant
+
+if TYPE_CHECKING:
+    from lr_export.building import ModelValues
+    from lr_export.exact import Floats
+    from lr_export.interval import Interval
+    from lr_export.leverage import LeverageNumbers
+    from lr_export.numbers import Numbers
+    from lr_export.program import Builder, Operand, Value
+    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract import Result
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """What an artefact gives beside y, and the numbers of it at a precision.
+
+    Attributes:
+        interval: of the level that was asked for; None without one.
+        width: (outputs,) its width in the dtype `compute`.
+        leverage: where the interval or the flags take it.
+        limits: of in_range; None without flags.
+        shows_leverage: whether it is a result itself.
+        remark: what there is to say of what was asked for and is not given.
+    """
+
+    interval: Interval | None
+    width: Floats | None
+    leverage: LeverageNumbers | None
+    limits: Limits | None
+    shows_leverage: bool
+    remark: str | None
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, numbers: Numbers, *, interval: float | None, flags: bool) -> Uncertainty:
+        """Return what is asked for: the interval of a level, and the flags, of which a biased fit has no leverage.
+
+        Raises:
+            UnsupportedModelError: the model has no interval.
+            OptionError: the interval has another level.
+            CheckFailedError: a number is beyond the range of the computing dtype.
+        """
+        asked, exact = None if interval is None else interval_of(checkpoint, interval), checkpoint.leverage
+        takes = exact is not None and (flags or (asked is not None and asked.has_leverage))
+        return Uncertainty(
+            interval=asked,
+            width=None if asked is None else narrowed(asked.width, numbers.compute, "width of the interval"),
+            leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
+            limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
+            shows_leverage=flags and exact is not None,
+            remark=f"no leverage: {why_no_leverage(checkpoint)}" if flags and exact is None else None,
+        )
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results, in order."""
+        ends: tuple[Result, ...] = () if self.interval is None else ("y_lower", "y_upper")
+        flags: tuple[Result, ...] = () if self.limits is None else ("in_range",)
+        return (*ends, *flags, *(("leverage",) if self.shows_leverage else ()))
+
+    def append(self, build: Builder, model: ModelValues) -> None:
+        """Append the steps of the results to the program of a model."""
+        output = model.output
+        h = None if self.leverage is None else self.leverage.append(build, model)
+        if self.interval is not None:
+            half = self._half(build, h)
+            build.result("y_lower", build.cast(build.subtract(model.y, half), output))
+            build.result("y_upper", build.cast(build.add(model.y, half), output))
+        if self.limits is not None:
+            build.result("in_range", self.limits.append(build, model))
+        if self.shows_leverage and h is not None:
+            build.result("leverage", build.cast(h, output))
+
+    def _half(self, build: Builder, h: Value | None) -> Operand:
+        assert self.width is not None
+        width = Constant("width", self.width)
+        if h is None or self.interval is None or not self.interval.has_leverage:
+            return width
+        return build.multiply(build.sqrt(build.add(h, Constant("one", np.ones(1, self.width.dtype)))), width)

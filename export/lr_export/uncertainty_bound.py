@@ -1,0 +1,134 @@
+r"""How far any engine may be from the exact ends of the interval, from the leverage, and from in_range.
+
+With B the bound of `bound` for y before its last rounding, R that of `leverage_bound` for root = sqrt(1 + h), and r = 1
+where the artefact's numbers are the checkpoint's, rounded, the width and the product make of half = width root
+
+    H = R width + gamma_{1 + r} (root + R) width + eta
+
+(where the width is the half itself, H = gamma_r width), the difference is rounded once more, and where the results have
+another dtype, each of them again:
+
+    |y_lower_computed - y_lower| <= E = B + H + u (|y_lower| + B + H)    [+ 2^-24 (|y_lower| + E) + 2^-150]
+
+The root is taken to 60 digits; what is cut off is part of R. in_range is made of comparisons alone, which round
+nothing: no engine may be off. All bounds grow with the sizes that they are made of, so that those that the training box
+does not pass give what no error in it passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic, rounded_up
+from lr_export.bound import ForwardError, gamma, rounding, times
+from lr_export.claim import Claim, check_reach, rounded_box
+from lr_export.leverage_bound import ExactLeverage
+
+if TYPE_CHECKING:
+    from lr_export.exact import Floats
+    from lr_export.leverage_bound import Root
+    from lr_export.numbers import Numbers
+    from lr_export.uncertainty import Uncertainty
+    from lr_runtime.checkpoint import Checkpoint
+
+_BEYOND = 1100
+"""No number of any dtype comes near 2 to this power."""
+
+
+def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> dict[str, Claim]:
+    """Return what is claimed of the results beside y.
+
+    Raises:
+        CheckFailedError: one may be beyond the range of its dtype within the training ranges.
+    """
+    bounds = _Bounds.of(uncertainty, checkpoint, numbers)
+    largest = bounds.over(*rounded_box(checkpoint, numbers))
+    for name, (size, bound) in largest.items():
+        check_reach(name, numbers.output, size + bound)
+
+    def of(name: str) -> Claim:
+        return Claim(lambda x: bounds.at(x)[name], tuple(map(rounded_up, largest[name][1].fractions())))
+
+    return {name: of(name) for name in uncertainty.results}
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """Values and bounds of the results of one artefact, by name."""
+
+    uncertainty: Uncertainty
+    numbers: Numbers
+    y: ForwardError
+    leverage: ExactLeverage | None
+    last: list[tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]]
+
+    @staticmethod
+    def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
+        leverage = None
+        if uncertainty.leverage is not None:
+            assert checkpoint.leverage is not None
+            leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, [])
+
+    def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return each result at rows (rows, columns), and its bound; those of the last rows asked for are kept."""
+        if not (self.last and self.last[0][0] is x):
+            self.last[:] = [(x, self._at(x))]
+        return self.last[0][1]
+
+    def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
+        design = self.y.exact.design(x)
+        root = None if self.leverage is None else self.leverage.at(design)
+        y, error = self.y.exact.outputs(design), self.y.before_rounding(design)
+        found = {}
+        if self.uncertainty.interval is not None:
+            half, half_error = self._half(root)
+            found = {
+                "y_lower": self._end(y - half, error + half_error),
+                "y_upper": self._end(y + half, error + half_error),
+            }
+        if self.uncertainty.limits is not None:
+            inside = self.uncertainty.limits.hold(x).astype(object)
+            found["in_range"] = Dyadic(inside, 0), Dyadic(inside * 0, 0)
+        if root is not None:
+            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
+        return {name: (value, _safely(bound, root)) for name, (value, bound) in found.items()}
+
+    def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return what no result's size, and no bound, passes in the box from `low` to `high` (columns,)."""
+        root = None if self.leverage is None else self.leverage.over(low, high)
+        found = {}
+        if self.uncertainty.interval is not None:
+            y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
+            half, half_error = self._half(root)
+            found["y_lower"] = found["y_upper"] = self._end(y + half, error + half_error)
+        if self.uncertainty.limits is not None:
+            found["in_range"] = times(1, 0).reshaped(1), times(0, 0).reshaped(1)
+        if root is not None:
+            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
+        return {name: (value.reshaped(-1), _safely(bound, root).reshaped(-1)) for name, (value, bound) in found.items()}
+
+    def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
+        """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""
+        interval, compute = self.uncertainty.interval, self.numbers.compute
+        assert interval is not None
+        width, rounded = Dyadic.of(interval.width), int(compute == "float32")
+        if root is None or not interval.has_leverage:
+            return width, gamma(rounded, DIGITS[compute]) * width
+        half_error = root.root_error * width
+        product = gamma(1 + rounded, DIGITS[compute]) * (root.root + root.root_error) * width
+        return root.root * width, half_error + product + times(1, SMALLEST[compute])
+
+    def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:
+        unit = Dyadic.power_of_two(-DIGITS[self.numbers.compute])
+        return end, self._rounded(end, error + unit * (abs(end) + error))
+
+    def _rounded(self, value: Dyadic, error: Dyadic) -> Dyadic:
+        output = self.numbers.output
+        return error if output == self.numbers.compute else error + rounding(output, abs(value) + error)
+
+
+def _safely(bound: Dyadic, root: Root | None) -> Dyadic:
+    """Return the bound, or beyond all numbers where one on the way may be beyond its dtype."""
+    return bound if root is None else bound.replaced(~root.is_safe, times(1, _BEYOND).reshaped(1))
