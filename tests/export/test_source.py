@@ -12,6 +12,7 @@ import pytest
 
 from lr_export.c_header import C_FLAGS, c_bytes, read_c
 from lr_export.choices import CHOICES
+from lr_export.formats import FORMATS, eager
 from lr_export.javascript import js_bytes, read_js
 from lr_export.program import Builder, Constant
 from lr_export.toolchain import c_driver, js_driver, output_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lr_export.formats import Engine
     from lr_export.program import Program
     from lr_export.toolchain import Driver
     from lr_runtime.contract import Dtype
@@ -58,12 +60,33 @@ def in_js(program: Program, contract: Contract = CONTRACT) -> Driver:
 LANGUAGES = [pytest.param(in_c, marks=needs_cc, id="c"), pytest.param(in_js, marks=needs_node, id="js")]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+def in_torch(program: Program) -> Engine:
+    return eager(program)
+
+
+def in_onnx(program: Program, engine: int = 0) -> Engine:
+    opened = FORMATS["onnx"].reopen(FORMATS["onnx"].build(program, CONTRACT), program)
+    return list(opened.engines.values())[engine]
+
+
+def in_the_reference_evaluator(program: Program) -> Engine:
+    return in_onnx(program, 1)
+
+
+ENGINES = [*LANGUAGES, in_torch, in_onnx, in_the_reference_evaluator]
+
+
+@pytest.mark.parametrize("language", ENGINES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_operation_is_that_of_numpy(language: Callable[[Program], Driver], dtype: Dtype) -> None:
+def test_every_operation_is_that_of_numpy(language: Callable[[Program], Engine], dtype: Dtype) -> None:
     program, x = every_operation(dtype), awkward_rows(3, dtype)
-    got, expected = language(program)(x), evaluated(program, x)
-    assert [name for name in expected if not same_bits(got[name], expected[name])] == []
+    expected = evaluated(program, x)
+    with np.errstate(all="ignore"):
+        got = language(program)(x)
+    different = [name for name in expected if not same_bits(got[name], expected[name])]
+    # The Where of ONNX Runtime makes a zero of either sign +0; a bias takes the sign away from every output.
+    assert different == (["y_where_one"] if language is in_onnx else [])
+    assert all(np.array_equal(got[name], expected[name], equal_nan=True) for name in different)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
