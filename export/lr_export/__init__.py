@@ -10,6 +10,8 @@
     bound.py         how far an engine may be from the exact model, with its derivation
     probes.py        the rows that a file is checked on
     certificate.py   the check itself
+    interval.py      the prediction interval of a checkpoint;  leverage.py, limits.py, uncertainty.py  what an artefact
+                     gives of it beside y;  leverage_bound.py, uncertainty_bound.py  how far an engine may be off there
     exporting.py     the way through: nothing is written that did not pass
 
 >>> import lr_export
