@@ -79,13 +79,13 @@ def main(
     \b
     Examples:
       lr-export --format onnx
+      lr-export --interval 0.95 --flags
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
+    targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
     with needs_extra("export"):
         from lr_export.exporting import export
 
-    results = asked_for(interval=interval, flags=flags)
-    targets = _targets(checkpoint, format_name, precision, results, output)
     if not unverified:
         check_tools(targets)
     if "torchscript" in targets:
@@ -177,15 +177,21 @@ def _described(certificate: Certificate) -> str:
         [
             f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
-                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound, "
+                f"  {m.engine}: within {m.worst_error['y']:.3g}, {m.worst_share:.0%} of its bound, "
                 f"{m.correctly_rounded:.1%} of rows correctly rounded"
                 for m in certificate.engines
             ),
-            f"proven: within {bound:.3g} of the exact model anywhere in the training ranges",
+            f"proven: within {bound:.3g} of the exact model anywhere in the training ranges{_beside(certificate)}",
             _cost_of_inputs(certificate),
             f"{certificate.size} bytes, sha256 {certificate.sha256}",
         ]
     )
+
+
+def _beside(certificate: Certificate) -> str:
+    """Return what is proven of the results beside y; in_range is never off."""
+    bounds = {name: max(bound) for name, bound in certificate.bounds.items() if name not in {"y", "in_range"}}
+    return "".join(f", {name} within {bound:.3g}" for name, bound in bounds.items())
 
 
 def _cost_of_inputs(certificate: Certificate) -> str:

@@ -19,7 +19,7 @@ from lr_export import export
 from lr_export.blueprint import Blueprint
 from lr_export.choices import that_have
 from lr_export.exact import ExactModel
-from lr_export.formats import FORMATS
+from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
 from lr_export.layout import Layout
 from lr_export.leverage_bound import ExactLeverage
@@ -174,7 +174,7 @@ def test_no_row_in_the_box_has_a_larger_bound_or_leverage(case: str, precision: 
         assert (as_array(bound) <= worst).all()
     exact = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, held)
     over, at = exact.over(low, high), exact.at(ExactModel.of(checkpoint).design(x))
-    for name in ("h", "h_error", "root", "root_error"):
+    for name in ("h", "h_error", "root", "moved"):
         assert (as_array(getattr(at, name)) <= as_array(getattr(over, name))).all()
 
 
@@ -193,8 +193,7 @@ def test_rows_and_batches_agree_and_y_is_that_of_the_file_without(trained: Check
     assert plain.contract.interval_level is None
 
 
-def test_in_portable_every_engine_of_a_file_gives_the_same_bits() -> None:
-    """PyTorch's eager mode is none of them: its square root is not always the nearest number."""
+def test_in_portable_every_engine_gives_the_same_bits() -> None:
     blueprint = Blueprint.of(fitted("everything"), "portable", interval=0.95, flags=True)
     x = probe_rows(blueprint.checkpoint, "float32")
     expected = evaluated(blueprint.program, x)
@@ -203,7 +202,7 @@ def test_in_portable_every_engine_of_a_file_gives_the_same_bits() -> None:
             FORMATS[format_name].build(blueprint.program, blueprint.contract), blueprint.program
         )
         assert opened.engines
-        for run in opened.engines.values():
+        for run in (*opened.engines.values(), eager(blueprint.program)):
             for name, got in run(x).items():
                 assert got.tobytes() == expected[name].tobytes(), (format_name, name)
 
@@ -311,12 +310,12 @@ def swapped(program: Program) -> Program:
 FAULTS: dict[str, Callable[[Program], Program]] = {
     "the last bit of the factor": constant("factor", one_ulp),
     "the last bit of the shift": constant("shift", one_ulp),
-    "the last bit of a width": constant("width", one_ulp),
+    "the last bit of a width": constant("square", one_ulp),
     "the last bit of one over the weights": constant("constant", one_ulp),
     "a limit one step out": constant("high", one_ulp),
     "swapped columns of the factor": constant("factor", lambda array: array[:, ::-1].copy()),
-    "two where one is added": constant("one", lambda array: array * 2),
-    "no root": without("sqrt"),
+    "no root": without("sqrt", 0),
+    "no root of a margin": without("sqrt", -1),
     "no square": without("multiply", -2),
     "plus where minus was": operation("subtract", "add"),
     "no count of the checks": without("sum", -1),
@@ -338,7 +337,7 @@ def test_a_planted_fault_is_caught(
         return honest.build(FAULTS[fault](program), contract, **options)
 
     monkeypatch.setitem(FORMATS, format_name, replace(honest, build=build))
-    with pytest.raises((CheckFailedError, AssertionError, ValueError)):
+    with pytest.raises(CheckFailedError):
         export(fitted(CHECKED), tmp_path / "m", format=format_name, interval=0.95, flags=True)
     assert list(tmp_path.iterdir()) == []
 
