@@ -87,6 +87,8 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
     trial = Trial.of(blueprint)
     engines = {**opened.engines, f"eager torch {torch.__version__}": eager(blueprint.program)}
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
+    if blueprint.numbers.ordered:
+        trial.check_same_bits(engines)
     inputs = blueprint.inputs
     return Certificate(
         linedge=blueprint.contract.linedge,

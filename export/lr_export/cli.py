@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
-@click.option("--name", help="Of the graph in the ONNX file.")
+@click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
@@ -90,7 +90,7 @@ def main(
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    write = partial(
+    write: Callable[..., Certificate] = partial(
         export,
         checkpoint,
         precision=precision,
@@ -102,10 +102,11 @@ def main(
     found: list[Certificate] = []
     with _kept(certificate) as keep:
         for kind, target in targets.items():
-            # With --format all, what only ONNX has goes to the ONNX file; asked of another format alone it is an error.
-            options = (opset, name) if kind == "onnx" or format_name != "all" else (None, None)
+            options = {"opset": opset, "name": name}
+            if format_name == "all":
+                options = {key: value for key, value in options.items() if key in CHOICES[kind].options}
             with _written(target) as path:
-                found.append(write(path, format=kind, opset=options[0], name=options[1]))
+                found.append(write(path, format=kind, **options))
             if not as_json:
                 click.echo(_described(found[-1]), err=is_stdout(target))
             note(f"wrote {target}", quiet=quiet)

@@ -132,6 +132,15 @@ class Trial:
             correctly_rounded=float((results["y"] == self.allowed["y"].nearest).all(axis=1).mean()),
         )
 
+    def check_same_bits(self, engines: Mapping[str, Engine]) -> None:
+        """Raise CheckFailedError where an engine does not give the bits of the others, as `portable` promises."""
+        (first, run), *others = engines.items()
+        expected = self._checked_run(first, run, self.x)
+        for other, run in others:
+            for name, got in self._checked_run(other, run, self.x).items():
+                if got.tobytes() != expected[name].tobytes():
+                    raise CheckFailedError(f"{other} and {first} give {name} with other bits. Nothing was kept")
+
     def _checked_run(self, engine: str, run: Engine, x: Floats) -> Results:
         try:
             results = run(x)

@@ -23,11 +23,8 @@ from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
 from lr_export.javascript import ARRAYS
 from lr_export.toolchain import Driver
-from lr_runtime import Column, Contract, Output
-from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.session import Session
-from lr_runtime.terms import Term
-from tests.conftest import CHECKPOINTS
+from tests.conftest import CHECKPOINTS, EXPANDED
 from tests.export.present import FORMAT_NAMES, runs
 from tests.export.straight_line import evaluated, same_bits
 
@@ -41,29 +38,8 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Precision
 
 
-def with_everything() -> Checkpoint:
-    """Return a checkpoint with powers, categories, missing values of either policy, origins and two outputs."""
-    columns = (
-        Column("t", -3.0, 3.0, missing="mean"),
-        Column("site", 0.0, 2.0, kind="category", categories=("A", "B", "C"), missing="mean"),
-        Column("p", 1000.0, 1030.0, missing="indicator"),
-        Column("v", 0.0, 9.0),
-        Column("level", 0.0, 1.0, kind="category", categories=("high", "low")),
-    )
-    terms = (
-        *(Term(0), Term(0, power=2), Term(0, power=3), Term(1, category=1), Term(1, category=2)),
-        *(Term(2), Term(2, missing=True), Term(3), Term(4, category=1)),
-    )
-    weight = np.random.default_rng(20).normal(size=(2, len(terms)))
-    outputs = (Output("y1", 0.9, 1.0), Output("y2", 0.9, 1.0))
-    contract = Contract(columns=columns, outputs=outputs, rows=40, linedge="0.1.0")
-    origin, scale = np.array([0.5, 0.0, 1016.0, 0.0, 0.0]), np.array([2.0, 1.0, 8.0, 1.0, 1.0])
-    fill = np.array([0.1, 0.0, 1013.25, 0.0, 0.0])
-    return Checkpoint(contract, weight, np.array([0.3, -7.0]), origin, scale, fill, terms)
-
-
 MODELS = {
-    "everything": with_everything,
+    **{name: EXPANDED[name] for name in ("the same with two outputs", "a category alone that may be missing")},
     **{name: CHECKPOINTS[name] for name in ("ten columns", "two outputs", "cancelling", "scales")},
 }
 ROWS = 2000
