@@ -177,8 +177,8 @@ def _described(certificate: Certificate) -> str:
         [
             f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
-                f"  {m.engine}: within {m.worst_error['y']:.3g}, {m.worst_share:.0%} of its bound, "
-                f"{m.correctly_rounded:.1%} of rows correctly rounded"
+                f"  {m.engine}: within {m.worst_error['y']:.3g}, {m.worst_share:.0%} of its bound"
+                + (f", {m.correctly_rounded:.1%} of rows correctly rounded" if certificate.precision == "exact" else "")
                 for m in certificate.engines
             ),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges{_beside(certificate)}",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lr_export.uncertainty import Uncertainty
     from lr_runtime.checkpoint import Checkpoint
 
+_KEPT = 4
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
@@ -67,7 +68,7 @@ class _Bounds:
     numbers: Numbers
     y: ForwardError
     leverage: ExactLeverage | None
-    last: list[tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]]
+    kept: dict[bytes, dict[str, tuple[Dyadic, Dyadic]]]
 
     @staticmethod
     def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
@@ -75,13 +76,16 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, [])
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound; those of the last rows asked for are kept."""
-        if not (self.last and self.last[0][0] is x):
-            self.last[:] = [(x, self._at(x))]
-        return self.last[0][1]
+        """Return each result at rows (rows, columns), and its bound; the last few are kept for the other results."""
+        key = x.tobytes()
+        if key not in self.kept:
+            if len(self.kept) >= _KEPT:
+                self.kept.clear()
+            self.kept[key] = self._at(x)
+        return self.kept[key]
 
     def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         design = self.y.exact.design(x)
