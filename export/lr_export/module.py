@@ -75,7 +75,8 @@ def _square_root(value: torch.Tensor) -> torch.Tensor:
 
     Formats that are made of this module have none.
     """
-    return torch.from_numpy(np.sqrt(value.numpy()))
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.sqrt(value.numpy()))
 
 
 def _side_by_side(*values: torch.Tensor) -> torch.Tensor:

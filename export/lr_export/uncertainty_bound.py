@@ -4,8 +4,8 @@ The sum width^2 h + width^2 = width^2 (1 + h) has the k roundings of h (`leverag
 the root of 1 + h), 1 + r of width^2 (r = 1 where float32 rounds it once more), of the product and the sum, and one that
 covers a product that underflows: it loses eta / 2 at most, and width^2 is 0 or normal, at least eta / (2 u). All parts
 are positive, so that these are relative errors of their sum, and no larger of its root. That is off by an ulp at most,
-which is two more (half an ulp in IEEE 754; but PyTorch takes the root from MKL's vector library, which does not always
-give the nearest number). So for half = width root, root = sqrt(1 + h),
+which is two more: half an ulp in IEEE 754, but not every vector library gives the nearest number. So for
+half = width root, root = sqrt(1 + h),
 
     H = width (e + gamma_{k + r + 6} (root + e))
 

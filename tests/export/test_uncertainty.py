@@ -19,7 +19,7 @@ from lr_export import export
 from lr_export.blueprint import Blueprint
 from lr_export.choices import that_have
 from lr_export.exact import ExactModel
-from lr_export.formats import FORMATS
+from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
 from lr_export.layout import Layout
 from lr_export.leverage_bound import ExactLeverage
@@ -193,8 +193,7 @@ def test_rows_and_batches_agree_and_y_is_that_of_the_file_without(trained: Check
     assert plain.contract.interval_level is None
 
 
-def test_in_portable_every_engine_of_a_file_gives_the_same_bits() -> None:
-    """PyTorch's eager mode is none of them: its square root is not always the nearest number."""
+def test_in_portable_every_engine_gives_the_same_bits() -> None:
     blueprint = Blueprint.of(fitted("everything"), "portable", interval=0.95, flags=True)
     x = probe_rows(blueprint.checkpoint, "float32")
     expected = evaluated(blueprint.program, x)
@@ -203,7 +202,7 @@ def test_in_portable_every_engine_of_a_file_gives_the_same_bits() -> None:
             FORMATS[format_name].build(blueprint.program, blueprint.contract), blueprint.program
         )
         assert opened.engines
-        for run in opened.engines.values():
+        for run in (*opened.engines.values(), eager(blueprint.program)):
             for name, got in run(x).items():
                 assert got.tobytes() == expected[name].tobytes(), (format_name, name)
 
