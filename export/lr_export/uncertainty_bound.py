@@ -4,8 +4,8 @@ The sum width^2 h + width^2 = width^2 (1 + h) has the k roundings of h (`leverag
 the root of 1 + h), 1 + r of width^2 (r = 1 where float32 rounds it once more), of the product and the sum, and one that
 covers a product that underflows: it loses eta / 2 at most, and width^2 is 0 or normal, at least eta / (2 u). All parts
 are positive, so that these are relative errors of their sum, and no larger of its root. That is off by an ulp at most,
-which is two more (half an ulp in IEEE 754; but PyTorch takes the root from MKL's vector library, which does not always
-give the nearest number). So for half = width root, root = sqrt(1 + h),
+which is two more: half an ulp in IEEE 754, but not every vector library gives the nearest number. So for
+half = width root, root = sqrt(1 + h),
 
     H = width (e + gamma_{k + r + 6} (root + e))
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lr_export.uncertainty import Uncertainty
     from lr_runtime.checkpoint import Checkpoint
 
+_KEPT = 4
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
@@ -67,7 +68,7 @@ class _Bounds:
     numbers: Numbers
     y: ForwardError
     leverage: ExactLeverage | None
-    last: list[tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]]
+    kept: dict[bytes, dict[str, tuple[Dyadic, Dyadic]]]
 
     @staticmethod
     def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
@@ -75,13 +76,16 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, [])
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound; those of the last rows asked for are kept."""
-        if not (self.last and self.last[0][0] is x):
-            self.last[:] = [(x, self._at(x))]
-        return self.last[0][1]
+        """Return each result at rows (rows, columns), and its bound; the last few are kept for the other results."""
+        key = x.tobytes()
+        if key not in self.kept:
+            if len(self.kept) >= _KEPT:
+                self.kept.clear()
+            self.kept[key] = self._at(x)
+        return self.kept[key]
 
     def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         design = self.y.exact.design(x)
