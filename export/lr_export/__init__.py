@@ -6,11 +6,15 @@
     layout.py        where the terms stand in the design matrix
     numbers.py       the checkpoint's numbers at a precision;  inputs.py  the dtype of x, and what it costs
     program.py       the language of straight-line programs;  building.py  the model as one
-    graph.py         the ONNX graph of a program;  module.py, torchscript.py  its PyTorch module and TorchScript file
-    formats.py       the one table of formats: how each is built, and what evaluates it
+    graph.py         the ONNX graph of a program;  module.py  its PyTorch module;  torchscript.py, pt2.py, archive.py
+                     the files made of that;  source.py, c_header.py, javascript.py  the program as source code
+    choices.py       the one table of formats;  formats.py  how each is built, and what evaluates it
+    toolchain.py     compilers and interpreters as engines
     arithmetic.py    exact arithmetic on floating-point numbers;  exact.py  the model in it
     bound.py         how far an engine may be from the exact model, with its derivation
     blueprint.py     what an artefact is to be: program, contract, claims
+    interval.py      the prediction interval of a checkpoint;  leverage.py, limits.py, uncertainty.py  what an artefact
+                     gives of it beside y;  leverage_bound.py, uncertainty_bound.py  how far an engine may be off there
     probes.py        the rows that a file is checked on;  measuring.py  engines held against the claims
     golden.py        the rows that travel with the file
     certificate.py   the check of the bytes

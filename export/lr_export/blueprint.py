@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.building import program_of
 from lr_export.claim import claim_of_y
-from lr_export.golden import golden_rows
+from lr_export.golden import as_computed, golden_rows
 from lr_export.inputs import Inputs
 from lr_export.numbers import numbers_at
 from lr_export.uncertainty import Uncertainty
@@ -66,6 +66,7 @@ class Blueprint:
         numbers = numbers_at(checkpoint, precision, inputs.dtype)
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
         claims = {"y": claim_of_y(checkpoint, numbers), **claims_of(further, checkpoint, numbers)}
+        program, golden = program_of(numbers, further.append), golden_rows(checkpoint, numbers)
         contract = replace(
             checkpoint.contract,
             precision=precision,
@@ -75,6 +76,6 @@ class Blueprint:
             equation=checkpoint.equation,
             bound=claims["y"].bound,
             input_rounding=inputs.cost,
-            golden_rows=golden_rows(checkpoint, numbers),
+            golden_rows=as_computed(golden, program) if numbers.ordered else golden,
         )
-        return Blueprint(checkpoint, inputs, numbers, program_of(numbers, further.append), contract, claims, further)
+        return Blueprint(checkpoint, inputs, numbers, program, contract, claims, further)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lr_export.source import Dialect, body, constants, documented, dtype_of, each, rows_of, stored
 from lr_runtime.embedded import as_comment, from_comment
+from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +25,14 @@ C_TYPES: dict[ValueType, str] = {"float32": "float", "float64": "double", "bool"
 C_FLAGS = ("-std=c99", "-ffp-contract=off")
 """What the header asks a compiler for; its own pragmas ask those that have some."""
 _DTYPES = {c_type: dtype for dtype, c_type in C_TYPES.items()}
-_PREFIX = "linedge_"
-_CONSTANT = re.compile(
-    rf"^static const ({'|'.join(_DTYPES)}) {_PREFIX}(\w+)\[\d+\] /\* \(([\d, ]+)\) \*/ = \{{([^}}]*)\}};$", re.MULTILINE
-)
+_NAME = "linedge"
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+"""What C99 (5.2.4.1) promises to tell apart, for the name in front of the others."""
+_PREDICT = re.compile(r"^static inline \w+ (\w+)_predict\(", re.MULTILINE)
+_CONSTANT = r"^static const ({types}) {name}_(\w+)\[\d+\] /\* \(([\d, ]+)\) \*/ = \{{([^}}]*)\}};$"
 
 _HEAD = """\
-// A linear model, written by lr-export. Include it and call linedge_predict(x), which takes one row.
+// A linear model, written by lr-export. Include it and call {name}_predict(x), which takes one row.
 //
 // Compile with {flags}, and never with -ffast-math: the results are those of IEEE 754
 // arithmetic, every operation rounded by itself. GCC, Clang and MSVC are told so below; others need their own option.
@@ -54,12 +56,12 @@ _CHECKS = """\
 #endif
 """
 _FUNCTION = """\
-static inline linedge_results linedge_predict(const {x} x[{columns}])
+static inline {name}_results {name}_predict(const {x} x[{columns}])
 {{
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
-  linedge_results results;"""
+  {name}_results results;"""
 _END = """\
   return results;
 }
@@ -72,6 +74,9 @@ _END = """\
 
 class _C(Dialect):
     counter, equals, differs = "int", "==", "!="
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def array(self, name: str, dtype: ValueType, width: int) -> str:
         return f"{C_TYPES[dtype]} {name}[{width}];"
@@ -87,7 +92,7 @@ class _C(Dialect):
         return f"static const {c_type} {name}[{array.size}] /* ({shape}) */ = {{{values}}};"
 
     def constant_name(self, name: str) -> str:
-        return _PREFIX + name
+        return f"{self._name}_{name}"
 
     def rounded(self, expression: str, dtype: ValueType) -> str:  # noqa: ARG002 - C computes in its operands' type
         return expression
@@ -107,29 +112,42 @@ def _spelled(value: np.generic, c_type: str) -> str:
     return f"{short}p{exponent}{'f' if c_type == 'float' else ''}"
 
 
-def c_bytes(program: Program, contract: Contract) -> bytes:
-    """Return the header; equal programs and contracts give equal bytes."""
-    dialect = _C()
-    lines = [*_head(program, contract), "", *constants(program, dialect), "", *_results(program)]
-    lines += ["", _FUNCTION.format(x=C_TYPES[program.x.dtype], columns=program.x.width)]
+def c_bytes(program: Program, contract: Contract, *, name: str = _NAME) -> bytes:
+    """Return the header; equal programs and contracts give equal bytes.
+
+    Args:
+        program: what it computes.
+        contract: what it says.
+        name: in front of every name in it, so that a program can include several models.
+
+    Raises:
+        OptionError: the name is none that C has.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise OptionError(f"--name takes up to 31 letters, digits and _ for a C header, not {escaped(name)}")
+    dialect = _C(name)
+    lines = [*_head(program, contract, name), "", *constants(program, dialect), "", *_results(program, name)]
+    lines += ["", _FUNCTION.format(name=name, x=C_TYPES[program.x.dtype], columns=program.x.width)]
     lines += [f"  {statement}" for statement in (*body(program, dialect), *_given(program, dialect))]
     return ("\n".join(lines) + "\n" + _END).encode()
 
 
-def _head(program: Program, contract: Contract) -> Iterator[str]:
-    yield _HEAD.format(flags=" ".join(C_FLAGS)) + "\n".join(f"// {line}" for line in documented(program, contract))
+def _head(program: Program, contract: Contract, name: str) -> Iterator[str]:
+    guard = f"{name}_MODEL_H"
+    yield _HEAD.format(name=name, flags=" ".join(C_FLAGS)).rstrip()
+    yield from (f"// {line}" for line in documented(program, contract))
     yield "//"
-    yield as_comment(contract.to_json(), "c") + "#ifndef LINEDGE_MODEL_H\n#define LINEDGE_MODEL_H"
+    yield as_comment(contract.to_json(), "c") + f"#ifndef {guard}\n#define {guard}"
     if any(step.operation == "sqrt" for step in program.steps):
         yield "#include <math.h>"
     yield _CHECKS.rstrip()
 
 
-def _results(program: Program) -> Iterator[str]:
+def _results(program: Program, prefix: str) -> Iterator[str]:
     yield "typedef struct {"
     for name, value in program.results.items():
         yield f"  {C_TYPES[value.dtype]} {name}{_extent(name, value.width)};"
-    yield "} linedge_results;"
+    yield f"}} {prefix}_results;"
 
 
 def _extent(name: str, width: int) -> str:
@@ -145,6 +163,18 @@ def _given(program: Program, dialect: _C) -> Iterator[str]:
             yield each(value.width, f"results.{name}[@] = {value.name}[@];", dialect)
 
 
+def name_in(content: bytes) -> str:
+    """Return the name in front of the others in a header.
+
+    Raises:
+        ValueError: it has none.
+    """
+    found = _PREDICT.search(content.decode())
+    if found is None:
+        raise ValueError("it has no function that predicts")
+    return found[1]
+
+
 def read_c(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     """Return the numbers in the header under the names of the program's constants, and its contract as JSON in ASCII.
 
@@ -157,7 +187,8 @@ def read_c(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     if not content.endswith(_END.encode()):
         raise ValueError("it is cut off")
     numbers = {}
-    for c_type, name, dimensions, values in _CONSTANT.findall(content.decode()):
+    pattern = _CONSTANT.format(types="|".join(_DTYPES), name=name_in(content))
+    for c_type, name, dimensions, values in re.findall(pattern, content.decode(), re.MULTILINE):
         shape = tuple(map(int, dimensions.split(",")))
         numbers[name] = stored(values, shape, _DTYPES[c_type], lambda word: float.fromhex(word.rstrip("f ")))
     return numbers, found[1]

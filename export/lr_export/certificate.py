@@ -29,7 +29,7 @@ class Certificate:
     Attributes:
         linedge: the version that wrote it.
         input_dtype: of x.
-        remark: what there is to say about that dtype, if anything.
+        remark: what there is to say about that dtype, and about what was asked for and is not given, if anything.
         bounds: by result, for each of its columns, the most that the artefact can be from the exact model anywhere in
             the training box.
         input_rounding: per output, the most that rounding the inputs to float32 moves y there; 0 for float64 inputs.
@@ -87,13 +87,15 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
     trial = Trial.of(blueprint)
     engines = {**opened.engines, f"eager torch {torch.__version__}": eager(blueprint.program)}
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
+    if blueprint.numbers.ordered:
+        trial.check_same_bits(engines)
     inputs = blueprint.inputs
     return Certificate(
         linedge=blueprint.contract.linedge,
         format=format_name,
         precision=blueprint.contract.precision,
         input_dtype=inputs.dtype,
-        remark=inputs.remark,
+        remark="; ".join(filter(None, (inputs.remark, blueprint.uncertainty.remark))) or None,
         bounds={name: claim.bound for name, claim in blueprint.claims.items()},
         input_rounding=inputs.cost,
         input_rounding_share=inputs.share if inputs.share is not None and math.isfinite(inputs.share) else None,

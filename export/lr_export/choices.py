@@ -47,6 +47,7 @@ class Choice:
         results: those it can give.
         engine: what runs it for its certificate, beside eager PyTorch.
         tool: the engine, where it is no Python package.
+        options: those that not every format has.
     """
 
     suffix: str
@@ -54,13 +55,20 @@ class Choice:
     results: tuple[Result, ...]
     engine: str
     tool: Tool | None = None
+    options: tuple[str, ...] = ()
 
 
 _IN_TORCH: tuple[Precision, ...] = ("exact", "float32", "float64")
 _IN_SOURCE: tuple[Precision, ...] = ("exact", "portable")
 
 CHOICES: dict[FormatName, Choice] = {
-    "onnx": Choice(".onnx", PRECISIONS, RESULTS, "ONNX Runtime, and the ONNX reference evaluator"),
+    "onnx": Choice(
+        ".onnx",
+        PRECISIONS,
+        RESULTS,
+        "ONNX Runtime, and the ONNX reference evaluator",
+        options=("opset", "name"),
+    ),
     "torchscript": Choice(".pt", _IN_TORCH, ("y",), "torch.jit"),
     "pt2": Choice(".pt2", _IN_TORCH, ("y",), "torch.export"),
     "c": Choice(
@@ -69,6 +77,7 @@ CHOICES: dict[FormatName, Choice] = {
         RESULTS,
         "a C compiler",
         Tool("a C compiler", ("cc", "gcc", "clang"), "apt install gcc"),
+        options=("name",),
     ),
     "js": Choice(".mjs", _IN_SOURCE, RESULTS, "Node.js", Tool("Node.js", ("node",), "apt install nodejs")),
 }

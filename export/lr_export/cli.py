@@ -19,7 +19,7 @@ from lr_runtime.errors import OptionError, needs_extra
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName, InputChoice
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
-@click.option("--name", help="Of the graph in the ONNX file.")
+@click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
@@ -72,49 +72,55 @@ def main(
     code 3 and no file. C is compiled and run with the first of cc, gcc and clang, JavaScript with node.
 
     \b
-    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module).
+    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module), all that have the precision.
     Precisions: exact; float32, float64 (not c, js); portable, the same bits everywhere (onnx, c, js).
-    --format all writes every format that has the precision.
 
     \b
     Examples:
       lr-export --format onnx
+      lr-export --interval 0.95 --flags
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
+    targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
     with needs_extra("export"):
         from lr_export.exporting import export
 
-    results = asked_for(interval=interval, flags=flags)
-    targets = _targets(checkpoint, format_name, precision, results, output)
     if not unverified:
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    write = partial(
-        export,
-        checkpoint,
-        precision=precision,
-        input_dtype=input_dtype,
-        interval=interval,
-        flags=flags,
-        unverified=unverified,
-    )
-    found: list[Certificate] = []
+    asked: dict[str, Any] = {"precision": precision, "input_dtype": input_dtype, "interval": interval, "flags": flags}
+    write = partial(export, checkpoint, unverified=unverified, **asked)
     with _kept(certificate) as keep:
-        for kind, target in targets.items():
-            # With --format all, what only ONNX has goes to the ONNX file; asked of another format alone it is an error.
-            options = (opset, name) if kind == "onnx" or format_name != "all" else (None, None)
-            with _written(target) as path:
-                found.append(write(path, format=kind, opset=options[0], name=options[1]))
-            if not as_json:
-                click.echo(_described(found[-1]), err=is_stdout(target))
-            note(f"wrote {target}", quiet=quiet)
+        found = list(_exported(write, targets, {"opset": opset, "name": name}, as_json=as_json, quiet=quiet))
         said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
         keep(said)
     if found[0].remark is not None:
         note(f"lr-export: {found[0].remark}", quiet=quiet)
     if as_json:
         click.echo(json.dumps(said), err=output is not None and is_stdout(output))
+
+
+def _exported(
+    write: Callable[..., Certificate],
+    targets: Mapping[FormatName, Path],
+    options: Mapping[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> Iterator[Certificate]:
+    """Write one file after the other, and say so; give their certificates.
+
+    Of several formats each takes the options that it has; asked of one alone, an option that it has not is an error.
+    """
+    for name, target in targets.items():
+        had = options if len(targets) == 1 else {key: options[key] for key in CHOICES[name].options}
+        with _written(target) as path:
+            certificate = write(path, format=name, **had)
+        if not as_json:
+            click.echo(_described(certificate), err=is_stdout(target))
+        note(f"wrote {target}", quiet=quiet)
+        yield certificate
 
 
 def _targets(
@@ -176,15 +182,21 @@ def _described(certificate: Certificate) -> str:
         [
             f"verified: {verified}" if certificate.not_run is None else f"unverified: {not_run}",
             *(
-                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound"
+                f"  {m.engine}: within {m.worst_error['y']:.3g}, {m.worst_share:.0%} of its bound"
                 + (f", {m.correctly_rounded:.1%} of rows correctly rounded" if certificate.precision == "exact" else "")
                 for m in certificate.engines
             ),
-            f"proven: within {bound:.3g} of the exact model anywhere in the training ranges",
+            f"proven: within {bound:.3g} of the exact model anywhere in the training ranges{_beside(certificate)}",
             _cost_of_inputs(certificate),
             f"{certificate.size} bytes, sha256 {certificate.sha256}",
         ]
     )
+
+
+def _beside(certificate: Certificate) -> str:
+    """Return what is proven of the results beside y; in_range is never off."""
+    bounds = {name: max(bound) for name, bound in certificate.bounds.items() if name not in {"y", "in_range"}}
+    return "".join(f", {name} within {bound:.3g}" for name, bound in bounds.items())
 
 
 def _cost_of_inputs(certificate: Certificate) -> str:

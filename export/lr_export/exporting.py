@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
-from lr_export.choices import asked_for, check_pair
+from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
@@ -43,7 +43,7 @@ def export(
         interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
         opset: of an ONNX file; by default the lowest that expresses the graph.
-        name: of the graph in an ONNX file.
+        name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
 
@@ -61,8 +61,9 @@ def export(
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
-    if options and format != "onnx":
-        raise OptionError(f"--{next(iter(options))} goes with --format onnx; a {format} file has none")
+    if strange := [option for option in options if option not in CHOICES[format].options]:
+        having = " or ".join(name for name, choice in CHOICES.items() if strange[0] in choice.options)
+        raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target)) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))

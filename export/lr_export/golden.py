@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.bound import ForwardError
+from lr_export.formats import eager
 from lr_export.probes import box, is_category
 from lr_runtime.contract import GoldenRow
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from lr_export.exact import Floats
     from lr_export.numbers import Numbers
+    from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
 
 GOLDEN_ROWS = 3
@@ -44,6 +47,17 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
         if len(found) == GOLDEN_ROWS:
             break
     return tuple(found)
+
+
+def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRow, ...]:
+    """Return the rows with the outputs that a program of ordered float32 sums gives, the same bits in every engine.
+
+    Those need not be the correctly rounded ones.
+    """
+    if not rows:
+        return rows
+    x = np.array([row.x for row in rows], dtype=program.x.dtype)  # None becomes NaN
+    return tuple(replace(row, y=tuple(y)) for row, y in zip(rows, eager(program)(x)["y"].tolist(), strict=True))
 
 
 def _inputs(checkpoint: Checkpoint, step: int) -> NDArray[np.float64]:

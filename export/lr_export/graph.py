@@ -31,6 +31,8 @@ OPSET = 13
 """The lowest that has every operator below in its present form."""
 SPLIT_NEEDS_ITS_NUMBER = 18
 NAME = "linedge"
+ROWS = "N"
+"""What a file calls the number of rows."""
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
 _SPELLING = {
     "weight": "w",
@@ -43,11 +45,10 @@ _SPELLING = {
     "factor": "l",
     "shift": "d",
     "constant": "n",
-    "one": "e",
     "width": "t",
+    "square": "q",
     "low": "r",
     "high": "h",
-    "checks": "k",
 }
 """Names of constants that a file spells shorter; others are kept."""
 _LONG = {short: name for name, short in _SPELLING.items()}
@@ -181,7 +182,7 @@ def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name
 
 
 def _described(name: str, value: Value) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, _TYPES[value.dtype], ["rows", value.width])
+    return helper.make_tensor_value_info(name, _TYPES[value.dtype], [ROWS, value.width])
 
 
 def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]], str]:

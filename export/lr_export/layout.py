@@ -99,6 +99,11 @@ class Layout:
         """The (place within `numeric`, power) of the first places of the design matrix: those of powers."""
         return tuple((place, power) for power, places in enumerate(self.powers, 1) for place in places)
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether artefacts make x - origin without dividing by the scales, which weights are divided by instead."""
+        return len(self.powers) <= 1
+
     def placed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the checkpoint's weights (outputs, terms) at their places, (outputs, places)."""
         placed = np.zeros((len(weight), len(self.sources)))

@@ -2,9 +2,9 @@
 
     d = design - center,    z = d @ factor.T + shift,    h = sum_k z_k^2 + constant
 
-are the leverage of `lr_runtime.leverage` for any center, with (center - mean) @ L, rounded once, as shift. The center
-is the mean, rounded once to the computing dtype, where a column's values are large beside their range: the difference
-comes first then, and loses nothing. Where they are not, there is no center.
+are the leverage of `lr_runtime.leverage` for any center, if its shift and (center - mean) @ L, rounded once, are the
+shift. The center is the mean, rounded once to the computing dtype, where the terms are large beside what they differ
+by: the difference comes first then, and loses nothing. Where they are not, there is no center.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.leverage import Leverage
 
-_FAR = 8.0
-"""The values of a column that lies further from 0, in its own ranges, lose more than 3 bits in a sum of products."""
+_FAR = 32.0
+"""Where products are larger than their sum by this factor, more than 5 bits of it are lost."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Number
     """
     layout = numbers.layout
     center, factor = layout.placed(leverage.mean[None, :]), layout.placed(kept(leverage))
-    if _is_folded(layout):
+    if layout.is_folded:
         scale = checkpoint.scale[list(layout.numeric)]
         with np.errstate(over="ignore", under="ignore"):
             center[:, : len(scale)] *= scale
             factor[:, : len(scale)] /= scale
-    held = _converted(center[0] * _is_far(checkpoint, leverage), numbers.compute)
+    held = _converted(center[0] * _is_far(leverage), numbers.compute)
     shift = exact_shift(checkpoint, leverage, layout, held).fractions()
     return LeverageNumbers(
         center=held if held.any() else None,
@@ -84,28 +84,25 @@ def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Number
     )
 
 
-def _is_far(checkpoint: Checkpoint, leverage: Leverage) -> bool:
-    """Return whether the mean of a column, less its origin, is beyond _FAR times its range."""
-    for place, term in enumerate(checkpoint.terms):
-        column = checkpoint.contract.columns[term.column]
-        is_plain = column.kind == "number" and term.power == 1 and not term.missing
-        if is_plain and leverage.factor[place].any():
-            mean = abs(leverage.mean[place]) * checkpoint.scale[term.column]
-            if mean > _FAR * (column.maximum - column.minimum):
-                return True
-    return False
+def _is_far(leverage: Leverage) -> bool:
+    """Return whether z, of the terms themselves, would be a small difference of large products.
+
+    Over the rows of the fit z has the standard deviation 1 / sqrt(sum of weights), which is sqrt(constant).
+    """
+    sizes = np.abs(leverage.mean) @ np.abs(leverage.factor)
+    return bool((sizes > _FAR * np.sqrt(leverage.constant)).any())
 
 
 def kept(leverage: Leverage) -> NDArray[np.float64]:
     """Return the factor's columns as rows (whitened, terms), but for those of terms that were left out."""
-    rows: NDArray[np.float64] = leverage.factor.T
-    kept = rows[rows.any(axis=1)]
-    return kept if len(kept) else rows[:1]
+    return np.asarray(leverage.factor.T[_left(leverage)])
 
 
-def _is_folded(layout: Layout) -> bool:
-    """Return whether the design is of x - origin itself, with scales left to the weights."""
-    return len(layout.powers) <= 1
+def _left(leverage: Leverage) -> NDArray[np.bool_]:
+    """Return which columns of the factor belong to terms that were not left out, or the first where all were."""
+    left = np.asarray(leverage.factor.any(axis=0))
+    left[0] |= not left.any()
+    return left
 
 
 def _converted(values: Floats, dtype: str) -> Floats:
@@ -117,9 +114,9 @@ def _converted(values: Floats, dtype: str) -> Floats:
 
 
 def exact_shift(checkpoint: Checkpoint, leverage: Leverage, layout: Layout, held: Floats) -> Dyadic:
-    """Return (center - mean) @ L (whitened,) exactly, for the center (places,) that the artefact holds."""
-    zero = Dyadic.of(np.zeros(1))
-    coefficients = coefficients_of(checkpoint, layout, kept(leverage), zero)
+    """Return the shift (whitened,) exactly, for the center (places,) that the artefact holds."""
+    bias = Dyadic.of(leverage.shift[_left(leverage)])
+    coefficients = coefficients_of(checkpoint, layout, kept(leverage), bias)
     center, mean = held_design(checkpoint, layout, held), mean_design(checkpoint, layout, leverage)
     return (difference(center, mean) @ coefficients).reshaped(-1)
 
@@ -132,7 +129,7 @@ def mean_design(checkpoint: Checkpoint, layout: Layout, leverage: Leverage) -> E
 def held_design(checkpoint: Checkpoint, layout: Layout, held: Floats) -> ExactDesign:
     """Return the center that an artefact holds as a row of the design of x - origin."""
     exponents = scale_exponents(checkpoint, layout)
-    unscaled = np.zeros_like(exponents) if _is_folded(layout) else exponents
+    unscaled = np.zeros_like(exponents) if layout.is_folded else exponents
     return _one_row(layout, held[None, :].astype(np.float64), unscaled)
 
 

@@ -1,4 +1,4 @@
-r"""How far any engine may be from the exact leverage, and from sqrt(1 + h), which makes an interval of it.
+r"""How far any engine may be from the exact leverage; the root of 1 + h makes an interval of it.
 
 With the names of `leverage`, u, eta and gamma_k as in `bound`, b = r + 1 + n + 1 (r = 1 where the artefact's numbers
 are the checkpoint's, rounded; a product; n additions, n the number of terms; the difference d) and a_t the roundings
@@ -14,9 +14,7 @@ negative, so that a sum of m squares and the constant keeps a relative error of 
     |h_computed - h| <= A + gamma_{m + 1 + r} (h + A) + 2 m eta,    A = sum_k (2 |z_k| E_k + E_k^2)
 
 and sqrt(1 + h) is the length of the vector (sqrt(1 + constant), z): by the triangle inequality it moves by at most
-sum_k E_k where z moves by E. Adding 1, and a correctly rounded root, make two more roundings:
-
-    |root_computed - root| <= e + gamma_{m + 3 + r} (root + e) + 2 m eta,    root = sqrt(1 + h), e = sum_k E_k
+sum_k E_k where z moves by E, before any rounding of the sum.
 
 Over the training box |t - center_t| is largest at an end of a column's range (or its fill), powers at their reach, and
 a category has one level: that gives sizes of z and E in closed form that no row in it passes.
@@ -53,15 +51,22 @@ def _sizes(design: ExactDesign) -> ExactDesign:
 
 @dataclass(frozen=True)
 class Root:
-    """sqrt(1 + h) and the leverage h, each with the most that an engine is off: (rows, 1) or, over a box, (1, 1).
+    """The leverage and the root of 1 + h, at rows, (rows, 1), or over a box, (1, 1).
 
-    `is_safe` (rows, 1): whether every number on the way is within the range of the computing dtype.
+    Attributes:
+        h: the leverage.
+        h_error: how far an engine may be from it.
+        root: sqrt(1 + h), rounded down to 60 digits or more.
+        moved: how far sqrt(1 + h) may be from `root` for the z that an engine has, if it rounded no more.
+        roundings: how many there are in the engine's h.
+        is_safe: bool, whether every number on the way is within the range of the computing dtype.
     """
 
     h: Dyadic
     h_error: Dyadic
     root: Dyadic
-    root_error: Dyadic
+    moved: Dyadic
+    roundings: int
     is_safe: NDArray[np.bool_]
 
 
@@ -146,17 +151,17 @@ class ExactLeverage:
     def _root(self, z: Dyadic, error: Dyadic, sums: Dyadic) -> Root:
         """Return the root for |z| and E (rows, whitened), and sums of absolute values that are not below |z|."""
         compute, count = self.numbers.compute, z.integers.shape[-1]
-        digits, rounded = DIGITS[compute], int(compute == "float32")
+        digits, roundings = DIGITS[compute], count + 1 + int(compute == "float32")
         lost = times(2 * count, SMALLEST[compute])
         h = (z * z).sum().reshaped(-1, 1) + self.constant
         moved = (times(2, 0) * z * error + error * error).sum().reshaped(-1, 1)
         root, cut = (h + times(1, 0)).root()
-        away = error.sum().reshaped(-1, 1)
         return Root(
             h=h,
-            h_error=moved + gamma(count + 1 + rounded, digits) * (h + moved) + lost,
+            h_error=moved + gamma(roundings, digits) * (h + moved) + lost,
             root=root,
-            root_error=away + gamma(count + 3 + rounded, digits) * (root + cut + away) + lost + cut,
+            moved=error.sum().reshaped(-1, 1) + lost + cut,
+            roundings=roundings,
             is_safe=(sums + error).sum().reshaped(-1, 1) <= times(1, _HIGHEST[compute]),
         )
 

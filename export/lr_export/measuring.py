@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.arithmetic import Dtype
-    from lr_export.blueprint import Blueprint, Claim
+    from lr_export.blueprint import Blueprint
+    from lr_export.claim import Claim
     from lr_export.exact import Floats
     from lr_export.formats import Engine, Results
     from lr_export.program import Program, Value
@@ -54,6 +55,7 @@ class Allowed:
         exact: the exact result in two parts, whose sum it is to twice the digits of float64.
         bound: rounded up to float64.
         nearest: the exact result rounded to the dtype.
+        dtype: of the result.
     """
 
     lowest: NDArray[np.float64]
@@ -61,6 +63,7 @@ class Allowed:
     exact: tuple[NDArray[np.float64], NDArray[np.float64]]
     bound: NDArray[np.float64]
     nearest: NDArray[np.float64]
+    dtype: Dtype
 
     @staticmethod
     def around(value: Dyadic, bound: Dyadic, dtype: Dtype) -> Allowed:
@@ -72,6 +75,7 @@ class Allowed:
             exact=(high, (value - Dyadic.of(high)).rounded("float64", "nearest")),
             bound=bound.rounded("float64", "up"),
             nearest=high if dtype == "float64" else value.rounded(dtype, "nearest"),
+            dtype=dtype,
         )
 
     @staticmethod
@@ -94,6 +98,25 @@ class Allowed:
             exact=(joined(lambda part: part.exact[0]), joined(lambda part: part.exact[1])),
             bound=joined(lambda part: part.bound),
             nearest=joined(lambda part: part.nearest),
+            dtype=dtype,
+        )
+
+    @property
+    def is_finite(self) -> NDArray[np.bool_]:
+        """Whether all that is allowed at a row is within the range of the dtype, (rows,)."""
+        largest = (np.abs(self.exact[0]) + self.bound) * _ROUNDED_UP
+        return np.asarray((largest <= np.finfo(self.dtype).max).all(axis=1))
+
+    def where(self, rows: NDArray[np.bool_]) -> Allowed:
+        """Return the rows that are True."""
+        high, low = self.exact
+        return Allowed(
+            self.lowest[rows],
+            self.highest[rows],
+            (high[rows], low[rows]),
+            self.bound[rows],
+            self.nearest[rows],
+            self.dtype,
         )
 
     def errors(self, got: NDArray[Any]) -> NDArray[np.float64]:
@@ -123,16 +146,22 @@ class Trial:
     def of(blueprint: Blueprint) -> Trial:
         """Return the trial of the artefacts of a blueprint."""
         checkpoint, dtype = blueprint.checkpoint, blueprint.numbers.input
-        x, claimed = _within_reach(blueprint, _rows(blueprint))
+        rows = _rows(blueprint)
+        allowed = {
+            name: Allowed.of(claim, rows, _rounded_to(blueprint.program.results[name]))
+            for name, claim in blueprint.claims.items()
+        }
+        # Rows far out of the box that make y itself as small as can be have the largest leverages there are.
+        kept = np.all([each.is_finite for name, each in allowed.items() if name != "y"], axis=0) | np.zeros(
+            len(rows), bool
+        )
+        x = rows[kept]
         low, high = (corner.astype(dtype) for corner in box(checkpoint))
         return Trial(
             program=blueprint.program,
             x=x,
             inside=np.asarray(np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)),
-            allowed={
-                name: Allowed.of(claim, x, _rounded_to(blueprint.program.results[name]))
-                for name, claim in blueprint.claims.items()
-            },
+            allowed={name: each.where(kept) for name, each in allowed.items()},
             refused=refused_rows(checkpoint, dtype),
         )
 
@@ -154,6 +183,15 @@ class Trial:
             worst_share=max(_largest_share(error, self.allowed[name].bound) for name, error in errors.items()),
             correctly_rounded=float((results["y"] == self.allowed["y"].nearest).all(axis=1).mean()),
         )
+
+    def check_same_bits(self, engines: Mapping[str, Engine]) -> None:
+        """Raise CheckFailedError where an engine does not give the bits of the others, as `portable` promises."""
+        (first, run), *others = engines.items()
+        expected = self._checked_run(first, run, self.x)
+        for other, run in others:
+            for name, got in self._checked_run(other, run, self.x).items():
+                if got.tobytes() != expected[name].tobytes():
+                    raise CheckFailedError(f"{other} and {first} give {name} with other bits. Nothing was kept")
 
     def _checked_run(self, engine: str, run: Engine, x: Floats) -> Results:
         try:
@@ -195,22 +233,6 @@ def _rows(blueprint: Blueprint) -> Floats:
     rows = probe_rows(blueprint.checkpoint, blueprint.numbers.input)
     limits = blueprint.uncertainty.limits
     return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
-
-
-def _within_reach(blueprint: Blueprint, x: Floats) -> tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]:
-    """Return the rows at which no result beside y is beyond its dtype, and what is claimed there.
-
-    Rows far out of the training box that make y itself as small as can be have the largest leverages there are.
-    """
-    claimed = {name: claim.at(x) for name, claim in blueprint.claims.items()}
-    reached = np.ones(len(x), dtype=np.bool_)
-    for name, (value, bound) in claimed.items():
-        if name != "y":
-            largest = np.finfo(_rounded_to(blueprint.program.results[name])).max
-            reached &= (abs(value) + bound <= Dyadic.of(np.array([largest]))).all(axis=1)
-    if reached.all():
-        return x, claimed
-    return x[reached], {name: claim.at(x[reached]) for name, claim in blueprint.claims.items()}
 
 
 def _rounded_to(value: Value) -> Dtype:

@@ -77,7 +77,7 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     placed = layout.placed(checkpoint.weight)
-    folded = len(layout.powers) <= 1
+    folded = layout.is_folded
     if folded:
         placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
     return Numbers(

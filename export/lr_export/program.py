@@ -189,7 +189,7 @@ class Builder:
         return self._append("ordered_sum" if self._ordered else "sum", (value,), 1, value.dtype)
 
     def count(self, flags: Value) -> Value:
-        """Append the sum over each row of zeros and ones, which is exact in any order."""
+        """Append the sum over each row of zeros and ones, or of marks that are NaN or not: any order gives the same."""
         return self._append("sum", (flags,), 1, flags.dtype)
 
     def concatenate(self, *values: Value) -> Value:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.c_header import C_FLAGS, C_TYPES
+from lr_export.c_header import C_FLAGS, C_TYPES, name_in
 from lr_export.javascript import ARRAYS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ int main(void)
 {{
   {x} row[{columns}];
   while (fread(row, sizeof row, 1, stdin) == 1) {{
-    const linedge_results results = linedge_predict(row);
+    const {name}_results results = {name}_predict(row);
 {written}
   }}
   return 0;
@@ -110,7 +110,9 @@ def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
 def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = _FLAGS) -> Driver:
     """Return what compiles a header and runs it."""
     written = (f"    fwrite(&results.{name}, sizeof results.{name}, 1, stdout);" for name in program.results)
-    source = _C_DRIVER.format(x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written))
+    source = _C_DRIVER.format(
+        name=name_in(content), x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written)
+    )
     return Driver(
         program,
         {"model.h": content, "driver.c": source.encode()},

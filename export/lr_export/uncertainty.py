@@ -1,8 +1,9 @@
 """What an artefact says of its own uncertainty: the ends of the prediction interval, in_range, leverage.
 
-    half = width sqrt(1 + leverage), or the width itself;    y_lower = y - half,    y_upper = y + half
+    half = sqrt(width^2 leverage + width^2), or the width itself;    y_lower = y - half,    y_upper = y + half
 
-`leverage.py` and `limits.py` make the rest; `uncertainty_bound.py` says how far an engine may be off.
+where width^2 is one number of the artefact. `leverage.py` and `limits.py` make the rest; `uncertainty_bound.py` says
+how far an engine may be off.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.interval import interval_of
+from lr_export.interval import interval_of, why_no_leverage
 from lr_export.leverage import leverage_numbers
 from lr_export.limits import Limits
 from lr_export.numbers import narrowed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lr_export.numbers import Numbers
     from lr_export.program import Builder, Operand, Value
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Result
+    from lr_runtime.contract import Dtype, Result
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,11 @@ class Uncertainty:
 
     Attributes:
         interval: of the level that was asked for; None without one.
-        width: (outputs,) its width in the dtype `compute`.
+        width: (outputs,) its width, or where it is wider with the leverage the square of that, in the dtype `compute`.
         leverage: where the interval or the flags take it.
         limits: of in_range; None without flags.
         shows_leverage: whether it is a result itself.
+        remark: what there is to say of what was asked for and is not given.
     """
 
     interval: Interval | None
@@ -46,6 +48,7 @@ class Uncertainty:
     leverage: LeverageNumbers | None
     limits: Limits | None
     shows_leverage: bool
+    remark: str | None
 
     @staticmethod
     def of(checkpoint: Checkpoint, numbers: Numbers, *, interval: float | None, flags: bool) -> Uncertainty:
@@ -60,10 +63,11 @@ class Uncertainty:
         takes = exact is not None and (flags or (asked is not None and asked.has_leverage))
         return Uncertainty(
             interval=asked,
-            width=None if asked is None else narrowed(asked.width, numbers.compute, "width of the interval"),
+            width=None if asked is None else _held(asked, numbers.compute),
             leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
             limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
             shows_leverage=flags and exact is not None,
+            remark=f"no leverage: {why_no_leverage(checkpoint)}" if flags and exact is None else None,
         )
 
     @property
@@ -88,7 +92,13 @@ class Uncertainty:
 
     def _half(self, build: Builder, h: Value | None) -> Operand:
         assert self.width is not None
-        width = Constant("width", self.width)
         if h is None or self.interval is None or not self.interval.has_leverage:
-            return width
-        return build.multiply(build.sqrt(build.add(h, Constant("one", np.ones(1, self.width.dtype)))), width)
+            return Constant("width", self.width)
+        square = Constant("square", self.width)
+        return build.sqrt(build.add(build.multiply(h, square), square))
+
+
+def _held(interval: Interval, dtype: Dtype) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):
+        width = interval.width**2 if interval.has_leverage else interval.width
+    return narrowed(width, dtype, "width of the interval, or its square,")

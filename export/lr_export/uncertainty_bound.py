@@ -1,18 +1,22 @@
 r"""How far any engine may be from the exact ends of the interval, from the leverage, and from in_range.
 
-With B the bound of `bound` for y before its last rounding, R that of `leverage_bound` for root = sqrt(1 + h), and r = 1
-where the artefact's numbers are the checkpoint's, rounded, the width and the product make of half = width root
+The sum width^2 h + width^2 = width^2 (1 + h) has the k roundings of h (`leverage_bound`, with its e, how far z moves
+the root of 1 + h), 1 + r of width^2 (r = 1 where float32 rounds it once more), of the product and the sum, and one that
+covers a product that underflows: it loses eta / 2 at most, and width^2 is 0 or normal, at least eta / (2 u). All parts
+are positive, so that these are relative errors of their sum, and no larger of its root. That is off by an ulp at most,
+which is two more: half an ulp in IEEE 754, but not every vector library gives the nearest number. So for
+half = width root, root = sqrt(1 + h),
 
-    H = R width + gamma_{1 + r} (root + R) width + eta
+    H = width (e + gamma_{k + r + 6} (root + e))
 
-(where the width is the half itself, H = gamma_r width), the difference is rounded once more, and where the results have
-another dtype, each of them again:
+or gamma_r width where the width is the half itself. With B the bound of `bound` for y before its last rounding, the
+difference is rounded once more, and where the results have another dtype, each of them again:
 
     |y_lower_computed - y_lower| <= E = B + H + u (|y_lower| + B + H)    [+ 2^-24 (|y_lower| + E) + 2^-150]
 
-The root is taken to 60 digits; what is cut off is part of R. in_range is made of comparisons alone, which round
-nothing: no engine may be off. All bounds grow with the sizes that they are made of, so that those that the training box
-does not pass give what no error in it passes.
+The root is taken to 60 digits; what is cut off is part of e. in_range is made of signs and comparisons alone, which
+round nothing (`limits`): no engine may be off. All bounds grow with the sizes that they are made of, so that sizes that
+no row of the training box passes give bounds that no row of it passes.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic, rounded_up
+import numpy as np
+
+from lr_export.arithmetic import DIGITS, Dyadic, rounded_up
 from lr_export.bound import ForwardError, gamma, rounding, times
 from lr_export.claim import Claim, check_reach, rounded_box
 from lr_export.leverage_bound import ExactLeverage
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from lr_export.uncertainty import Uncertainty
     from lr_runtime.checkpoint import Checkpoint
 
+_KEPT = 4
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
@@ -61,7 +68,7 @@ class _Bounds:
     numbers: Numbers
     y: ForwardError
     leverage: ExactLeverage | None
-    last: list[tuple[Floats, dict[str, tuple[Dyadic, Dyadic]]]]
+    kept: dict[bytes, dict[str, tuple[Dyadic, Dyadic]]]
 
     @staticmethod
     def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
@@ -69,13 +76,16 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, [])
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound; those of the last rows asked for are kept."""
-        if not (self.last and self.last[0][0] is x):
-            self.last[:] = [(x, self._at(x))]
-        return self.last[0][1]
+        """Return each result at rows (rows, columns), and its bound; the last few are kept for the other results."""
+        key = x.tobytes()
+        if key not in self.kept:
+            if len(self.kept) >= _KEPT:
+                self.kept.clear()
+            self.kept[key] = self._at(x)
+        return self.kept[key]
 
     def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         design = self.y.exact.design(x)
@@ -93,7 +103,7 @@ class _Bounds:
             found["in_range"] = Dyadic(inside, 0), Dyadic(inside * 0, 0)
         if root is not None:
             found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {name: (value, _safely(bound, root)) for name, (value, bound) in found.items()}
+        return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         """Return what no result's size, and no bound, passes in the box from `low` to `high` (columns,)."""
@@ -107,7 +117,9 @@ class _Bounds:
             found["in_range"] = times(1, 0).reshaped(1), times(0, 0).reshaped(1)
         if root is not None:
             found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {name: (value.reshaped(-1), _safely(bound, root).reshaped(-1)) for name, (value, bound) in found.items()}
+        return {
+            name: (value.reshaped(-1), self._safely(bound, root).reshaped(-1)) for name, (value, bound) in found.items()
+        }
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
         """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""
@@ -116,9 +128,20 @@ class _Bounds:
         width, rounded = Dyadic.of(interval.width), int(compute == "float32")
         if root is None or not interval.has_leverage:
             return width, gamma(rounded, DIGITS[compute]) * width
-        half_error = root.root_error * width
-        product = gamma(1 + rounded, DIGITS[compute]) * (root.root + root.root_error) * width
-        return root.root * width, half_error + product + times(1, SMALLEST[compute])
+        relative = gamma(root.roundings + rounded + 6, DIGITS[compute])
+        return root.root * width, (root.moved + relative * (root.root + root.moved)) * width
+
+    def _safely(self, bound: Dyadic, root: Root | None) -> Dyadic:
+        """Return the bound, or beyond all numbers where one on the way may be beyond the range of its dtype."""
+        if root is None:
+            return bound
+        safe = root.is_safe
+        if self.uncertainty.interval is not None:
+            # Twice the sum under the root covers its roundings.
+            width = Dyadic.of(np.array([self.uncertainty.interval.width.max()]))
+            largest = Dyadic.of(np.array([np.finfo(self.numbers.compute).max]))
+            safe = safe & (times(2, 0) * width * width * (root.h + times(1, 0)) <= largest)
+        return bound.replaced(~safe, times(1, _BEYOND).reshaped(1))
 
     def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:
         unit = Dyadic.power_of_two(-DIGITS[self.numbers.compute])
@@ -127,8 +150,3 @@ class _Bounds:
     def _rounded(self, value: Dyadic, error: Dyadic) -> Dyadic:
         output = self.numbers.output
         return error if output == self.numbers.compute else error + rounding(output, abs(value) + error)
-
-
-def _safely(bound: Dyadic, root: Root | None) -> Dyadic:
-    """Return the bound, or beyond all numbers where one on the way may be beyond its dtype."""
-    return bound if root is None else bound.replaced(~root.is_safe, times(1, _BEYOND).reshaped(1))

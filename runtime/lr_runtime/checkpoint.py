@@ -8,8 +8,8 @@ where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of 
 missing x_j counts as fill_j.
 
 Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit; of a
-least-squares fit also what its leverage and prediction interval need, `leverage.constant`, `leverage.mean` and
-`leverage.factor` (`lr_runtime.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
+least-squares fit also what its leverage and prediction interval need, `leverage.constant`, `.mean`, `.factor` and
+`.shift` (`lr_runtime.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
 The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 

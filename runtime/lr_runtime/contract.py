@@ -69,7 +69,10 @@ class Output:
 
 @dataclass(frozen=True)
 class GoldenRow:
-    """A synthetic input row, None for a missing value, and the correctly rounded exact outputs for it."""
+    """A synthetic input row, None for a missing value, and its outputs.
+
+    They are the exact ones, correctly rounded; at the precision `portable` those that every engine gives, bit for bit.
+    """
 
     x: tuple[float | None, ...]
     y: tuple[float, ...]

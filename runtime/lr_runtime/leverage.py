@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Leverage:
-    """The numbers of h = constant + |(t - mean) @ factor|^2, for the terms t of a model with an origin and a scale.
+    """The numbers of h = constant + |(t - mean) @ factor + shift|^2, for the terms t of a model's origin and scale.
 
     Each is rounded once; where float64 normal equations would lose digits they come from double-double ones.
 
@@ -31,6 +31,7 @@ class Leverage:
         constant: float64 (), one over the sum of the weights; 0 without an intercept.
         mean: float64 (terms,), the (weighted) means of the terms; 0 without an intercept.
         factor: float64 (terms, terms), upper triangular; rows and columns of terms that were left out are 0.
+        shift: float64 (terms,), what the rounding of `mean` takes away; it counts where columns are nearly collinear.
 
     Raises:
         CheckpointError: shapes that do not go together, or a number that cannot be.
@@ -39,10 +40,11 @@ class Leverage:
     constant: NDArray[np.float64]
     mean: NDArray[np.float64]
     factor: NDArray[np.float64]
+    shift: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         terms = len(np.atleast_1d(self.mean))
-        for name, shape in (("constant", ()), ("mean", (terms,)), ("factor", (terms, terms))):
+        for name, shape in (("constant", ()), ("mean", (terms,)), ("factor", (terms, terms)), ("shift", (terms,))):
             array = getattr(self, name)
             if array.shape != shape or array.dtype != np.float64:
                 raise CheckpointError(f"leverage.{name} is {array.dtype} {array.shape}, not float64 {shape}")
@@ -53,5 +55,5 @@ class Leverage:
 
     def at(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return h (rows,) for rows of terms (rows, terms)."""
-        whitened = (terms - self.mean) @ self.factor
+        whitened = (terms - self.mean) @ self.factor + self.shift
         return np.asarray(self.constant + np.einsum("rt,rt->r", whitened, whitened))

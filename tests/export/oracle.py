@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -166,3 +167,29 @@ def rows_in_the_box(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 5
     high = np.array([column.maximum for column in columns])
     x: Floats = np.random.default_rng(seed).uniform(low, high, size=(rows, len(low))).astype(dtype)
     return x
+
+
+def leverages(checkpoint: Checkpoint, x: Floats) -> Exact:
+    """Return the leverage (rows, 1) at x, as `lr_runtime.leverage` states it."""
+    leverage = checkpoint.leverage
+    assert leverage is not None
+    whitened = (terms(checkpoint, x) - fractions(leverage.mean)) @ fractions(leverage.factor) + fractions(
+        leverage.shift
+    )
+    exact: Exact = (whitened**2).sum(axis=1, keepdims=True) + Fraction(float(leverage.constant))
+    return exact
+
+
+def roots(values: Exact) -> Exact:
+    """Return square roots to 60 digits."""
+    with localcontext(prec=70):
+        found = [Fraction((Decimal(v.numerator) / Decimal(v.denominator)).sqrt()) for v in values.ravel()]
+    exact = np.empty(values.size, dtype=object)
+    exact[:] = found
+    return exact.reshape(values.shape)
+
+
+def halves(checkpoint: Checkpoint, width: Floats, x: Floats) -> Exact:
+    """Return half the length of the interval of this width (outputs,), (rows, outputs)."""
+    exact: Exact = roots(1 + leverages(checkpoint, x)) * fractions(width)
+    return exact

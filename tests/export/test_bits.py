@@ -23,47 +23,34 @@ from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
 from lr_export.javascript import ARRAYS
 from lr_export.toolchain import Driver
-from lr_runtime import Column, Contract, Output
-from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.session import Session
-from lr_runtime.terms import Term
-from tests.conftest import CHECKPOINTS
+from lr_trainer import fit
+from tests.conftest import CHECKPOINTS, EXPANDED
 from tests.export.present import FORMAT_NAMES, runs
 from tests.export.straight_line import evaluated, same_bits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
     from lr_export.program import Program
+    from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Precision
 
 
-def with_everything() -> Checkpoint:
-    """Return a checkpoint with powers, categories, missing values of either policy, origins and two outputs."""
-    columns = (
-        Column("t", -3.0, 3.0, missing="mean"),
-        Column("site", 0.0, 2.0, kind="category", categories=("A", "B", "C"), missing="mean"),
-        Column("p", 1000.0, 1030.0, missing="indicator"),
-        Column("v", 0.0, 9.0),
-        Column("level", 0.0, 1.0, kind="category", categories=("high", "low")),
-    )
-    terms = (
-        *(Term(0), Term(0, power=2), Term(0, power=3), Term(1, category=1), Term(1, category=2)),
-        *(Term(2), Term(2, missing=True), Term(3), Term(4, category=1)),
-    )
-    weight = np.random.default_rng(20).normal(size=(2, len(terms)))
-    outputs = (Output("y1", 0.9, 1.0), Output("y2", 0.9, 1.0))
-    contract = Contract(columns=columns, outputs=outputs, rows=40, linedge="0.1.0")
-    origin, scale = np.array([0.5, 0.0, 1016.0, 0.0, 0.0]), np.array([2.0, 1.0, 8.0, 1.0, 1.0])
-    fill = np.array([0.1, 0.0, 1013.25, 0.0, 0.0])
-    return Checkpoint(contract, weight, np.array([0.3, -7.0]), origin, scale, fill, terms)
+def _curved() -> Checkpoint:
+    """Return a fit, which has a leverage: its files give an interval and flags too."""
+    random = np.random.default_rng(5)
+    columns = {name: random.normal(20.0, 3.0, 60) for name in ("a", "b", "y")}
+    return fit({**columns, "site": random.choice(["p", "q", "r"], 60)}, target="y", degree=2)
 
 
-MODELS = {
-    "everything": with_everything,
+MODELS: dict[str, Callable[[], Checkpoint]] = {
+    "interval and flags": _curved,
+    **{name: EXPANDED[name] for name in ("the same with two outputs", "a category alone that may be missing")},
     **{name: CHECKPOINTS[name] for name in ("ten columns", "two outputs", "cancelling", "scales")},
 }
 ROWS = 2000
@@ -71,7 +58,10 @@ ROWS = 2000
 
 @cache
 def blueprint_of(name: str, precision: Precision) -> Blueprint:
-    return Blueprint.of(MODELS[name](), precision)
+    checkpoint = MODELS[name]()
+    if checkpoint.leverage is None:
+        return Blueprint.of(checkpoint, precision)
+    return Blueprint.of(checkpoint, precision, interval=0.95, flags=True)
 
 
 @cache
@@ -80,12 +70,9 @@ def rows_of(name: str, precision: Precision) -> NDArray[Any]:
     random, blueprint = np.random.default_rng(6), blueprint_of(name, precision)
     drawn = []
     for column in blueprint.checkpoint.contract.columns:
-        levels = len(column.categories)
-        values = (
-            np.floor(random.uniform(0, levels, ROWS))
-            if levels
-            else random.uniform(column.minimum, column.maximum, ROWS)
-        )
+        values = random.uniform(column.minimum, column.maximum, ROWS)
+        if column.categories:
+            values = np.floor(random.uniform(0, len(column.categories), ROWS))
         missing = (random.uniform(size=ROWS) < 0.2) & (column.missing != "error")
         drawn.append(np.where(missing, np.nan, values))
     return np.column_stack(drawn).astype(blueprint.numbers.input)
@@ -95,7 +82,7 @@ def engines(name: str, precision: Precision) -> dict[str, Any]:
     """Return every engine of every format that has the precision, and eager PyTorch."""
     blueprint = blueprint_of(name, precision)
     found: dict[str, Any] = {"eager torch": eager(blueprint.program)}
-    for format_name in that_have(precision):
+    for format_name in that_have(precision, blueprint.contract.results):
         content = FORMATS[format_name].build(blueprint.program, blueprint.contract)
         opened = FORMATS[format_name].reopen(content, blueprint.program)
         found |= {f"{format_name}: {engine}": run for engine, run in opened.engines.items()}
@@ -112,15 +99,18 @@ def test_portable_gives_the_same_bits_in_every_engine(name: str) -> None:
     found, x = engines(name, "portable"), rows_of(name, "portable")
     # ONNX Runtime, the reference evaluator and eager PyTorch are always here.
     assert len(found) == 5 - len(_absent())
-    expected = evaluated(blueprint_of(name, "portable").program, x)["y"]
-    assert np.isfinite(expected).all()
-    assert [engine for engine, run in found.items() if not same_bits(run(x)["y"], expected)] == []
+    expected = evaluated(blueprint_of(name, "portable").program, x)
+    assert all(np.isfinite(values).all() for values in expected.values())
+    for engine, run in found.items():
+        got = run(x)
+        assert [result for result in expected if not same_bits(got[result], expected[result])] == [], engine
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_exact_is_correctly_rounded_in_every_format(name: str) -> None:
     found, x = engines(name, "exact"), rows_of(name, "exact")[:300]
-    assert len(found) == 7 - len(_absent())
+    without = {"torchscript", "pt2"} if blueprint_of(name, "exact").contract.interval_level else set()
+    assert len(found) == 7 - len(without | set(_absent()))
     blueprint = blueprint_of(name, "exact")
     error = ForwardError.of(blueprint.checkpoint, blueprint.numbers)
     design = error.exact.design(x)
@@ -146,7 +136,13 @@ const given = readFileSync(0);
 const x = new ARRAY(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
 const session = await ort.InferenceSession.create(readFileSync("model.onnx"));
 const results = await session.run({ x: new ort.Tensor("DTYPE", x, [x.length / COLUMNS, COLUMNS]) });
-writeFileSync(1, results.y.data);
+const written = [];
+for (let row = 0; row < x.length / COLUMNS; row += 1) {
+  for (const [name, width] of WIDTHS) {
+    for (let at = 0; at < width; at += 1) written.push(Number(results[name].data[row * width + at]));
+  }
+}
+writeFileSync(1, Float64Array.from(written));
 """
 
 
@@ -154,11 +150,12 @@ def _on_the_web(content: bytes, program: Program) -> Driver:
     """Return ONNX Runtime Web, under node, on an ONNX file."""
     bundle = Path(WEB, "dist", "ort.wasm.min.mjs").resolve(strict=True).as_uri()
     source = _WEB_DRIVER.replace("BUNDLE", bundle).replace("COLUMNS", str(program.x.width))
-    source = source.replace("ARRAY", ARRAYS[program.x.dtype]).replace("DTYPE", program.x.dtype)
+    source = source.replace("new ARRAY", f"new {ARRAYS[program.x.dtype]}").replace("DTYPE", program.x.dtype)
+    source = source.replace("WIDTHS", str([[name, value.width] for name, value in program.results.items()]))
     node = CHOICES["js"].tool
     assert node is not None
     files = {"model.onnx": content, "driver.mjs": source.encode()}
-    return Driver(program, files, run=(node.path() or "node", "driver.mjs"))
+    return Driver(program, files, run=(node.path() or "node", "driver.mjs"), wire="float64")
 
 
 @pytest.mark.skipif(not WEB, reason="LINEDGE_ORT_WEB names no folder of the npm package onnxruntime-web")
@@ -168,7 +165,8 @@ def _on_the_web(content: bytes, program: Program) -> Driver:
 def test_a_page_gets_the_bits_that_the_runtime_gives(name: str, precision: Precision) -> None:
     blueprint = blueprint_of(name, precision)
     content = onnx_bytes(blueprint.program, blueprint.contract)
-    x, session = rows_of(name, precision), Session(content)
+    x, names, session = rows_of(name, precision), list(blueprint.program.results), Session(content)
     run = _on_the_web(content, blueprint.program)
     for rows in (0, 1, ROWS):
-        assert same_bits(run(x[:rows])["y"], session.run(x[:rows]))
+        got, expected = run(x[:rows]), dict(zip(names, session.evaluate(x[:rows], names), strict=True))
+        assert [result for result in names if not same_bits(got[result], expected[result])] == []

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, torchscript
 from lr_export.building import program_of
-from lr_export.choices import CHOICES
+from lr_export.choices import CHOICES, that_have
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.numbers import numbers_at
 from lr_export.probes import probe_rows
@@ -24,7 +24,7 @@ from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
 from tests.export.oracle import bounds, outputs
-from tests.export.present import in_every_format
+from tests.export.present import FORMAT_NAMES, in_every_format, param
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]
+
+in_both_formats = pytest.mark.parametrize("format_name", ["onnx", "torchscript"])
+"""Both have every precision but portable."""
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 
@@ -308,8 +311,14 @@ PROGRAMS: dict[str, Callable[[Program], Program]] = {
 }
 
 
-@in_every_format
-@pytest.mark.parametrize("precision", ["exact", "float32"])
+@pytest.mark.parametrize(
+    ("format_name", "precision"),
+    [
+        *(param(name, "exact") for name in FORMAT_NAMES),
+        *(param(name, "portable") for name in that_have("portable")),
+        param("torchscript", "float32"),
+    ],
+)
 @pytest.mark.parametrize("fault", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_wrong_step_among_powers_categories_and_missing_values(
     fault: Callable[[Program], Program],
@@ -325,6 +334,30 @@ def test_a_wrong_step_among_powers_categories_and_missing_values(
     with pytest.raises(CheckFailedError):
         export(checkpoint, tmp_path / "model", format=format_name, precision=precision)
     assert (tmp_path / "model").read_bytes() == before
+
+
+MORE_DIGITS: dict[FormatName, tuple[bytes, bytes]] = {
+    "c": (b"const float p = ", b"const double p = (double)"),
+    "js": (b"const p = Math.fround(", b"const p = ("),
+}
+
+
+@pytest.mark.parametrize("format_name", [param(name) for name in MORE_DIGITS])
+def test_a_product_of_more_digits_has_other_bits_than_portable_promises(
+    format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, honest = CHECKPOINTS["ten columns"](), FORMATS[format_name].build
+    replaced, by = MORE_DIGITS[format_name]
+
+    def build(program: Program, contract: Contract) -> bytes:
+        content = honest(program, contract)
+        assert replaced in content
+        return content.replace(replaced, by)
+
+    plant(monkeypatch, format_name, build=build)
+    with pytest.raises(CheckFailedError, match="give y with other bits"):
+        export(checkpoint, tmp_path / "model", format=format_name, precision="portable")
+    assert list(tmp_path.iterdir()) == []
 
 
 def _contract_with_other_categories(contract: Contract) -> Contract:

@@ -120,6 +120,27 @@ def test_all_into_a_folder_as_one_json_object(saved: Path) -> None:
     assert names(saved) == {"out"}
 
 
+@with_every_tool
+def test_with_all_an_option_goes_to_the_formats_that_have_it(saved: Path) -> None:
+    done = ran("--format", "all", "--precision", "portable", "--opset", "15", "--name", "ozone")
+    assert done.exit_code == 0
+    graph = Artefact.load(saved / "m.onnx").graph
+    assert graph is not None
+    assert graph.opset == 15
+    assert b"ozone_predict" in (saved / "m.h").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "having"),
+    [("js", "name", "ozone", "onnx or c"), ("pt2", "name", "ozone", "onnx or c"), ("c", "opset", "15", "onnx")],
+)
+def test_an_option_that_a_format_has_not(name: FormatName, option: str, value: str, having: str, saved: Path) -> None:
+    done = ran("--format", name, f"--{option}", value, "--unverified")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"lr-export: --{option} goes with --format {having}; a {name} file has none\n"
+    assert names(saved) == set()
+
+
 def test_all_needs_a_folder_that_is_there(saved: Path) -> None:
     assert ran("--format", "all", "-o", "-").exit_code == 2
     done = ran("--format", "all", "--precision", "float32", "-o", "nowhere")

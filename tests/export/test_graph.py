@@ -82,7 +82,7 @@ def test_one_table_in_and_one_out(checkpoint: Checkpoint, precision: Precision) 
         for value in (*graph.input, *graph.output)
     ]
     outputs_, columns = checkpoint.weight.shape
-    assert found == [("x", IO_TYPES[precision], ["rows", columns]), ("y", IO_TYPES[precision], ["rows", outputs_])]
+    assert found == [("x", IO_TYPES[precision], ["N", columns]), ("y", IO_TYPES[precision], ["N", outputs_])]
 
 
 NODES: dict[tuple[Precision, bool], list[str]] = {

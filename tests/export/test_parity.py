@@ -194,8 +194,9 @@ def test_golden_rows_reproduce(artefact: Artefact) -> None:
     assert x.tolist() == [list(row.x) for row in rows]
     got, golden = artefact.evaluate(x), np.array([row.y for row in rows])
     exact = outputs(artefact.checkpoint, x)
-    assert golden.ravel().tolist() == [float(nearest(y, artefact.numbers.output)) for y in exact.flat]
-    if artefact.precision == "exact":
+    if artefact.precision != "portable":
+        assert golden.ravel().tolist() == [float(nearest(y, artefact.numbers.output)) for y in exact.flat]
+    if artefact.precision in {"exact", "portable"}:
         assert got.tolist() == golden.tolist()
     else:
         assert (abs(fractions(got) - exact) <= bounds(artefact.checkpoint, artefact.numbers, x)).all()

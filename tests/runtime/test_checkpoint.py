@@ -36,7 +36,8 @@ def bits(array: NDArray[np.float64]) -> tuple[tuple[int, ...], bytes]:
 def content_of(case: str = "two outputs") -> bytes:
     checkpoint = CHECKPOINTS[case]()
     terms = len(checkpoint.terms)
-    leverage = Leverage(np.array(0.2), np.arange(terms) / 3, np.triu(np.ones((terms, terms)) / 7))
+    factor = np.triu(np.ones((terms, terms)) / 7)
+    leverage = Leverage(np.array(0.2), np.arange(terms) / 3, factor, np.zeros(terms))
     moments = {"mean": np.array([1.0, 2.0]), "n": np.array(5.0)}
     return replace(checkpoint, moments=moments, fit={"rows": 5}, leverage=leverage).to_bytes()
 
@@ -218,18 +219,25 @@ BAD_LEVERAGES: dict[str, tuple[dict[str, Any], str]] = {
     "a negative constant": ({"constant": np.array(-0.1)}, "leverage.constant is negative"),
     "a constant that is a list": ({"constant": np.array([0.1])}, r"leverage.constant is float64 \(1,\)"),
     "a mean that is NaN": ({"mean": np.array([np.nan])}, "leverage.mean holds a number that is not finite"),
-    "a mean too many": ({"mean": np.zeros(2), "factor": np.zeros((2, 2))}, "leverage.mean has 2 numbers for 1 terms"),
+    "a mean too many": (
+        {"mean": np.zeros(2), "factor": np.zeros((2, 2)), "shift": np.zeros(2)},
+        "leverage.mean has 2 numbers for 1 terms",
+    ),
     "a mean without shape": ({"mean": np.array(0.0)}, r"leverage.mean is float64 \(\)"),
     "a factor of another size": ({"factor": np.zeros((2, 2))}, r"leverage.factor is float64 \(2, 2\)"),
     "a factor in float32": ({"factor": np.zeros((1, 1), np.float32)}, "leverage.factor is float32"),
-    "a factor that is no triangle": ({"mean": np.zeros(2), "factor": np.ones((2, 2))}, "not upper triangular"),
+    "a factor that is no triangle": (
+        {"mean": np.zeros(2), "factor": np.ones((2, 2)), "shift": np.zeros(2)},
+        "not upper triangular",
+    ),
+    "a shift too many": ({"shift": np.zeros(2)}, r"leverage.shift is float64 \(2,\)"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_LEVERAGES)
 def test_a_leverage_that_is_none(case: str) -> None:
     change, said = BAD_LEVERAGES[case]
-    good = Leverage(np.array(0.1), np.zeros(1), np.eye(1))
+    good = Leverage(np.array(0.1), np.zeros(1), np.eye(1), np.zeros(1))
     with pytest.raises(CheckpointError, match=said):
         replace(CHECKPOINTS["one column"](), leverage=replace(good, **change))
 

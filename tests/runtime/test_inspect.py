@@ -24,9 +24,10 @@ from lr_export import export
 from lr_export.choices import SUFFIXES
 from lr_runtime import Column, Contract, Output, Predictor, self_test
 from lr_runtime.artefact import KINDS, Artefact
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract import METADATA_KEY, PRECISIONS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
 from lr_runtime.inspecting import lines
+from lr_runtime.session import Session
 from tests.conftest import DATA, checkpoint_of, one_line
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def test_units_categories_and_results_are_said() -> None:
         results=("y", "y_lower", "y_upper", "in_range", "leverage"),
         interval_level=0.95,
         bound=(1.25e-6,),
+        input_rounding=(0.125,),
     )
     said = list(lines(Artefact("onnx", b"", contract)))
     for line in (
@@ -121,6 +123,7 @@ def test_units_categories_and_results_are_said() -> None:
         "  y  R2 not determined  residual standard deviation not determined",
         "precision float32: x float32 (rows, 2), results float32",
         "certificate: y within 1.25e-06 ppb of the exact model anywhere in the training ranges",
+        "inputs: rounding them to float32 leaves y within 0.125 ppb",
         "interval: 0.95 of new observations fall inside",
     ):
         assert line in said
@@ -236,7 +239,7 @@ def at_precision(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Precisio
     return exported
 
 
-@pytest.mark.parametrize("precision", ["exact", "float32", "float64"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_sound_file_passes(precision: Precision, run: Runner, at_precision: Callable[[Precision], Path]) -> None:
     path = at_precision(precision)
     done = run("lr-inspect", path, "--self-test")
@@ -245,10 +248,10 @@ def test_a_sound_file_passes(precision: Precision, run: Runner, at_precision: Ca
     found = json.loads(run("lr-inspect", path, "--self-test", "--json").stdout)["self_test"]
     assert found["rows"] == 3
     assert found["worst_error"][0] <= found["allowed"][0]
-    assert (found["allowed"] == [0.0]) == (precision == "exact")
+    assert (found["allowed"] == [0.0]) == (precision in {"exact", "portable"})
 
 
-@pytest.mark.parametrize("precision", ["exact", "float32", "float64"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_weight_that_moves_a_golden_output_ends_with_3(
     precision: Precision, run: Runner, tmp_path: Path, at_precision: Callable[[Precision], Path]
 ) -> None:
@@ -256,30 +259,28 @@ def test_a_weight_that_moves_a_golden_output_ends_with_3(
     bound = Predictor(content).contract.bound
     assert bound is not None
     # One column reaches 1 in training, so this is what the output moves by: three steps, or three times the bound.
-    moved = 2.0 + 3 * (2.0**-21 if precision == "exact" else bound[0] / 0.25)
+    moved = 2.0 + 3 * (2.0**-21 if precision in {"exact", "portable"} else bound[0] / 0.25)
     (tmp_path / "m.onnx").write_bytes(with_weight(content, moved))
     assert run("lr-inspect", "m.onnx").returncode == 0
     message = one_line(run("lr-inspect", "m.onnx", "--self-test"), 3)
     assert 'from the golden "y" at x = [' in message
-    assert ("it has to be equal" in message) == (precision == "exact")
+    assert ("it has to be equal" in message) == (precision in {"exact", "portable"})
 
 
 def test_a_last_bit_in_one_row_alone_is_found(
     at_precision: Callable[[Precision], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predictor = Predictor(at_precision("exact").read_bytes())
-    honest = predictor.predict
+    content = at_precision("exact").read_bytes()
+    honest = Session.run
 
-    def alone(x: Any) -> Any:
-        prediction = honest(x)
-        if len(x) > 1:
-            return prediction
-        return replace(prediction, values=np.nextafter(prediction.values, np.float32(np.inf)))
+    def alone(session: Session, x: Any) -> Any:
+        y = honest(session, x)
+        return y if len(x) > 1 else np.nextafter(y, np.float32(np.inf))
 
-    assert self_test.self_test(predictor).worst_error == (0.0,)
-    monkeypatch.setattr(predictor, "predict", alone)
+    assert self_test.self_test(content).worst_error == (0.0,)
+    monkeypatch.setattr(Session, "run", alone)
     with pytest.raises(CheckFailedError, match="has to be equal"):
-        self_test.self_test(predictor)
+        self_test.self_test(content)
 
 
 def test_without_golden_rows_nothing_is_claimed(run: Runner, tmp_path: Path) -> None:

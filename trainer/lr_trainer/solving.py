@@ -84,8 +84,10 @@ class Solved:
         if not self.solution.is_unbiased:
             return None
         constant = Fraction(1) / Fraction(self.normal.weight) if self.normal.intercept else Fraction(0)
-        means = self.means()[: len(self.design.terms)]
-        return Leverage(np.array(float(constant)), np.array([float(mean) for mean in means]), self.solution.factor)
+        means, factor = self.means()[: len(self.design.terms)], self.solution.factor
+        rounded = [float(mean) for mean in means]
+        rounding = np.array([float(Fraction(near) - mean) for near, mean in zip(rounded, means, strict=True)])
+        return Leverage(np.array(float(constant)), np.array(rounded), factor, rounding @ factor)
 
     def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
         """Return, per output, the mean of y minus the weights times the means of the terms, plus the offset.

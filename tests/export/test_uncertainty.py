@@ -1,0 +1,480 @@
+"""What an artefact gives beside y: within its bounds, in every engine; in_range exactly; and planted faults in each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lr_export import export
+from lr_export.blueprint import Blueprint
+from lr_export.choices import that_have
+from lr_export.exact import ExactModel
+from lr_export.formats import FORMATS, eager
+from lr_export.graph import onnx_bytes
+from lr_export.layout import Layout
+from lr_export.leverage_bound import ExactLeverage
+from lr_export.limits import Limits
+from lr_export.probes import box, probe_rows, refused_rows
+from lr_runtime import Predictor
+from lr_runtime.contract import PRECISIONS
+from lr_runtime.errors import CheckFailedError
+from lr_runtime.session import Session
+from lr_trainer import fit
+from tests.conftest import checkpoint_of, one_line
+from tests.export.oracle import as_array, fractions, halves, leverages, outputs
+from tests.export.present import param, runs, with_every_tool
+from tests.export.straight_line import evaluated
+from tests.export.test_interval import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lr_export.choices import FormatName
+    from lr_export.program import Program
+    from lr_runtime.contract import Contract, Precision
+    from lr_trainer import Checkpoint
+    from tests.conftest import Run
+    from tests.export.oracle import Floats
+
+ALL: tuple[str, ...] = ("y_lower", "y_upper", "in_range", "leverage")
+
+
+def with_gaps() -> dict[str, Any]:
+    columns = table()
+    columns["b"] = np.where(np.arange(60) % 7 == 0, np.nan, columns["b"])
+    return {**columns, "site": np.array(["north", "south", "west"])[columns["site"]]}
+
+
+def far() -> dict[str, Any]:
+    columns = table()
+    return {"t": 1.7e9 + 1200 * (columns["a"] - 20), "b": columns["b"], "y": columns["y"]}
+
+
+def only(*names: str) -> dict[str, Any]:
+    return {name: table()[name] for name in names}
+
+
+CHECKPOINTS: dict[str, Callable[[], Checkpoint]] = {
+    "one column": lambda: fit(only("a", "y"), target="y"),
+    "two targets": lambda: fit(only("a", "b", "y", "z"), target=["y", "z"]),
+    "no intercept": lambda: fit(only("a", "b", "y"), target="y", intercept=False),
+    "powers": lambda: fit(only("a", "b", "y"), target="y", degree=3),
+    "a category alone": lambda: fit(only("site", "y"), target="y", category=["site"]),
+    "a far column": lambda: fit(far(), target="y"),
+    "nothing but a constant": lambda: fit({"a": np.full(9, 3.0), "y": np.arange(9.0)}, target="y"),
+    "a left-out column": lambda: fit({**only("a", "y"), "c": table()["a"] * 2}, target="y", drop_collinear=True),
+    "filled": lambda: fit(with_gaps(), features=["a", "b"], target="y", missing="mean", degree=2),
+    "everything": lambda: fit(
+        with_gaps(), features=["a", "b", "site"], target=["y", "z"], missing="indicator", weight="w", degree=2
+    ),
+    "conformal": lambda: fit({k: table(400)[k] for k in "aby"}, target="y", l2=0.1, interval=0.9),
+}
+
+
+@cache
+def fitted(case: str) -> Checkpoint:
+    return CHECKPOINTS[case]()
+
+
+@pytest.fixture(params=CHECKPOINTS)
+def trained(request: pytest.FixtureRequest) -> Checkpoint:
+    return fitted(request.param)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_result_passes_the_gate_and_the_predictor(
+    trained: Checkpoint, precision: Precision, tmp_path: Path
+) -> None:
+    certificate = export(trained, tmp_path / "m.onnx", precision=precision, interval=0.9, flags=True)
+    results = ALL if trained.leverage is not None else ALL[:3]
+    contract = Predictor.load(tmp_path / "m.onnx").contract
+    assert contract.results == ("y", *results)
+    assert contract.interval_level == 0.9
+    assert list(certificate.bounds) == ["y", *results]
+    assert certificate.bounds["in_range"] == (0.0,)
+    for measured in certificate.engines:
+        for name, bound in certificate.bounds.items():
+            assert measured.worst_error[name] <= max(bound)
+
+
+OTHERS: tuple[FormatName, ...] = ("c", "js")
+
+
+@pytest.mark.parametrize("format_name", [param(name) for name in OTHERS])
+@pytest.mark.parametrize("case", ["everything", "two targets", "conformal"])
+def test_c_and_javascript_give_them_too(case: str, format_name: FormatName, tmp_path: Path) -> None:
+    for precision in ("exact", "portable"):
+        found = export(fitted(case), tmp_path / "m", format=format_name, precision=precision, interval=0.9)
+        assert found.not_run is None
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_claims_are_those_of_plain_fractions_and_decimals(trained: Checkpoint, precision: Precision) -> None:
+    if trained.leverage is None:
+        return
+    blueprint = Blueprint.of(trained, precision, interval=0.95, flags=True)
+    x = probe_rows(trained, blueprint.numbers.input)[::40]
+    y, h = outputs(trained, x), leverages(trained, x)
+    interval = blueprint.uncertainty.interval
+    assert interval is not None
+    half = halves(trained, interval.width, x)
+    inside = in_range(trained, x, blueprint.numbers.input)
+    expected = {"y_lower": y - half, "y_upper": y + half, "leverage": h, "in_range": inside}
+    for name, wanted in expected.items():
+        value, bound = (as_array(part) for part in blueprint.claims[name].at(x))
+        assert value.shape == wanted.shape
+        assert (abs(value - wanted) <= abs(wanted) / 10**55).all()
+        assert (bound >= 0).all()
+
+
+def in_range(checkpoint: Checkpoint, x: Floats, dtype: str) -> Any:
+    """Return what in_range is, by the training ranges themselves: no number of the dtype lies between these and x."""
+    found = []
+    for row in x.tolist():
+        fits = []
+        for column, value in zip(checkpoint.contract.columns, row, strict=True):
+            if np.isnan(value):
+                fits.append(column.missing != "error")
+            elif column.kind == "category":
+                fits.append(value in range(len(column.categories)))
+            else:
+                low, high = (np.array(end).astype(dtype) for end in (column.minimum, column.maximum))
+                below = np.nextafter(low, np.array(-np.inf, dtype)) if float(low) > column.minimum else low
+                above = np.nextafter(high, np.array(np.inf, dtype)) if float(high) < column.maximum else high
+                fits.append(below <= value <= above)
+        found.append([Fraction(all(fits))])
+    return np.array(found, dtype=object)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", [case for case in CHECKPOINTS if case != "conformal"])
+def test_no_row_in_the_box_has_a_larger_bound_or_leverage(case: str, precision: Precision) -> None:
+    checkpoint = fitted(case)
+    blueprint = Blueprint.of(checkpoint, precision, interval=0.95, flags=True)
+    numbers, held = blueprint.numbers, blueprint.uncertainty.leverage
+    assert checkpoint.leverage is not None
+    assert held is not None
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    x = probe_rows(checkpoint, numbers.input)
+    x = x[np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)]
+    for claim in blueprint.claims.values():
+        _, bound = claim.at(x)
+        worst = np.array([Fraction(value) for value in claim.bound], dtype=object)
+        assert (as_array(bound) <= worst).all()
+    exact = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, held)
+    over, at = exact.over(low, high), exact.at(ExactModel.of(checkpoint).design(x))
+    for name in ("h", "h_error", "root", "moved"):
+        assert (as_array(getattr(at, name)) <= as_array(getattr(over, name))).all()
+
+
+def test_rows_and_batches_agree_and_y_is_that_of_the_file_without(trained: Checkpoint) -> None:
+    plain, more = Blueprint.of(trained), Blueprint.of(trained, interval=0.9, flags=True)
+    x = probe_rows(trained, plain.numbers.input)[:300]
+    short, long = (Session(onnx_bytes(each.program, each.contract)) for each in (plain, more))
+    names = more.contract.results
+    batch = long.evaluate(x, names)
+    assert (long.run(x) == short.run(x)).all()
+    assert (batch[0] == short.run(x)).all()
+    for place, row in enumerate(x[:20]):
+        for whole, alone in zip(batch, long.evaluate(row[None, :], names), strict=True):
+            assert (whole[place] == alone[0]).all()
+    assert plain.contract.results == ("y",)
+    assert plain.contract.interval_level is None
+
+
+def test_in_portable_every_engine_gives_the_same_bits() -> None:
+    blueprint = Blueprint.of(fitted("everything"), "portable", interval=0.95, flags=True)
+    x = probe_rows(blueprint.checkpoint, "float32")
+    expected = evaluated(blueprint.program, x)
+    for format_name in filter(runs, that_have("portable")):
+        opened = FORMATS[format_name].reopen(
+            FORMATS[format_name].build(blueprint.program, blueprint.contract), blueprint.program
+        )
+        assert opened.engines
+        for run in (*opened.engines.values(), eager(blueprint.program)):
+            for name, got in run(x).items():
+                assert got.tobytes() == expected[name].tobytes(), (format_name, name)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=6, unique=True),
+    st.sampled_from(["float32", "float64"]),
+)
+def test_every_training_row_is_in_range_and_the_next_number_beyond_is_not(values: list[float], dtype: Any) -> None:
+    checkpoint = checkpoint_of([[1.0]], 0.0, low=min(values), high=max(values))
+    limits = Limits.of(checkpoint, Layout.of(checkpoint), dtype)
+    with np.errstate(under="ignore"):
+        rows = np.array(values).astype(dtype)[:, None]
+    assert limits.hold(rows).all()
+    ends = limits.rows(rows[0])
+    assert limits.hold(ends)[:, 0].tolist() == [True, False, True, False]
+    low, high = ends[[0, 2], 0].tolist()
+    # Outward, and by no more than one step.
+    assert Fraction(low) <= Fraction(min(values))
+    assert Fraction(high) >= Fraction(max(values))
+    assert float(np.nextafter(ends[0, 0], ends.dtype.type(np.inf))) > min(values)
+    assert float(np.nextafter(ends[2, 0], ends.dtype.type(-np.inf))) < max(values)
+
+
+def test_what_the_model_does_not_take_is_not_in_range() -> None:
+    blueprint = Blueprint.of(fitted("everything"), flags=True)
+    session = Session(onnx_bytes(blueprint.program, blueprint.contract))
+    refused = refused_rows(blueprint.checkpoint, blueprint.numbers.input)
+    assert len(refused) >= 4
+    infinite = probe_rows(blueprint.checkpoint, blueprint.numbers.input)[:2].copy()
+    infinite[:, 0] = [np.inf, -np.inf]
+    for rows in (refused, infinite):
+        (found,) = session.evaluate(rows, ["in_range"])
+        assert not found.any()
+
+
+def test_limits_beyond_the_largest_number_end_there() -> None:
+    largest = float(np.finfo(np.float32).max)
+    checkpoint = checkpoint_of([[1.0]], 0.0, low=-largest * (1 + 1e-9), high=largest * (1 + 1e-9))
+    limits = Limits.of(checkpoint, Layout.of(checkpoint), "float32")
+    assert limits.high.tolist() == [largest]
+    assert limits.low.tolist() == [-largest]
+    assert len(limits.rows(np.zeros(1, np.float32))) == 2
+
+
+CHECKED = "everything"
+PRECISE: Precision = "exact"
+
+
+def constant(name: str, change: Callable[[Floats], Floats]) -> Callable[[Program], Program]:
+    """Return what changes a constant of a program."""
+
+    def plant(program: Program) -> Program:
+        def operand(part: Any) -> Any:
+            return replace(part, array=change(part.array)) if getattr(part, "name", "") == name else part
+
+        steps = tuple(replace(step, operands=tuple(map(operand, step.operands))) for step in program.steps)
+        assert any(step != old for step, old in zip(steps, program.steps, strict=True))
+        return replace(program, steps=steps)
+
+    return plant
+
+
+def one_ulp(values: Floats) -> Floats:
+    changed = values.copy()
+    changed.flat[-1] = np.nextafter(changed.flat[-1], changed.dtype.type(np.inf))
+    return changed
+
+
+def operation(old: str, new: str, which: int = -1) -> Callable[[Program], Program]:
+    """Return what puts one operation in place of another, at one of the steps that have it."""
+
+    def plant(program: Program) -> Program:
+        steps = list(program.steps)
+        place = [index for index, step in enumerate(steps) if step.operation == old][which]
+        steps[place] = replace(steps[place], operation=new)  # type: ignore[arg-type]
+        return replace(program, steps=tuple(steps))
+
+    return plant
+
+
+def without(old: str, which: int = -1) -> Callable[[Program], Program]:
+    """Return what leaves out one step of this kind: its first operand takes its place."""
+
+    def plant(program: Program) -> Program:
+        gone = [step for step in program.steps if step.operation == old][which]
+        instead = gone.operands[0]
+        steps = tuple(
+            replace(step, operands=tuple(instead if part == gone.result else part for part in step.operands))
+            for step in program.steps
+            if step is not gone
+        )
+        return replace(program, steps=steps)
+
+    return plant
+
+
+def swapped(program: Program) -> Program:
+    results = dict(program.results)
+    results["y_lower"], results["y_upper"] = results["y_upper"], results["y_lower"]
+    return replace(program, results=results)
+
+
+FAULTS: dict[str, Callable[[Program], Program]] = {
+    "the last bit of the factor": constant("factor", one_ulp),
+    "the last bit of the shift": constant("shift", one_ulp),
+    "the last bit of a width": constant("square", one_ulp),
+    "the last bit of one over the weights": constant("constant", one_ulp),
+    "a limit one step out": constant("high", one_ulp),
+    "swapped columns of the factor": constant("factor", lambda array: array[:, ::-1].copy()),
+    "no root": without("sqrt", 0),
+    "no root of a margin": without("sqrt", -1),
+    "no square": without("multiply", -2),
+    "plus where minus was": operation("subtract", "add"),
+    "no count of the checks": without("sum", -1),
+    "the ends swapped": swapped,
+}
+FEW = ("the last bit of the factor", "a limit one step out", "no root", "the ends swapped")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "fault"),
+    [*(param("onnx", fault) for fault in FAULTS), *(param(name, fault) for name, fault in product(OTHERS, FEW))],
+)
+def test_a_planted_fault_is_caught(
+    fault: str, format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FORMATS[format_name]
+
+    def build(program: Program, contract: Contract, **options: Any) -> bytes:
+        return honest.build(FAULTS[fault](program), contract, **options)
+
+    monkeypatch.setitem(FORMATS, format_name, replace(honest, build=build))
+    with pytest.raises(CheckFailedError):
+        export(fitted(CHECKED), tmp_path / "m", format=format_name, interval=0.95, flags=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+WRONG: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a leverage one ulp beyond its bound": lambda got: got.update(leverage=got["leverage"] * np.float32(1 + 2**-22)),
+    "in_range of one row": lambda got: got.update(in_range=np.vstack([~got["in_range"][:1], got["in_range"][1:]])),
+    "everything in range": lambda got: got.update(in_range=np.ones_like(got["in_range"])),
+    "nothing in range": lambda got: got.update(in_range=np.zeros_like(got["in_range"])),
+    "in_range as a number": lambda got: got.update(in_range=got["in_range"].astype(np.float32)),
+    "an end too short": lambda got: got.update(y_lower=got["y_lower"] * np.float32(1 - 2**-20)),
+    "the interval a hair too wide": lambda got: got.update(
+        y_upper=np.nextafter(np.nextafter(got["y_upper"], 9e9), 9e9)
+    ),
+    "an end that is no number": lambda got: got.update(y_upper=got["y_upper"] * np.float32(np.nan)),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_an_engine_that_is_wrong_beside_y_is_caught(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = FORMATS["onnx"]
+
+    def reopen(content: bytes, program: Program) -> Any:
+        opened = honest.reopen(content, program)
+        name = next(iter(opened.engines))
+
+        def run(x: Floats) -> Any:
+            got = dict(opened.engines[name](x))
+            if len(x):
+                WRONG[fault](got)
+            return got
+
+        return replace(opened, engines={**opened.engines, name: run})
+
+    monkeypatch.setitem(FORMATS, "onnx", replace(honest, reopen=reopen))
+    with pytest.raises(CheckFailedError, match="onnxruntime"), np.errstate(invalid="ignore"):
+        export(fitted(CHECKED), tmp_path / "m", interval=0.95, flags=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def size_without_metadata(blueprint: Blueprint) -> int:
+    model = onnx.load_model_from_string(onnx_bytes(blueprint.program, blueprint.contract))
+    del model.metadata_props[:]
+    return len(model.SerializeToString())
+
+
+def three_columns() -> Checkpoint:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(3, 100))
+    y = x.sum(axis=0) + random.normal(size=100)
+    return fit({"a": x[0], "b": x[1], "c": x[2], "y": y}, target="y")
+
+
+def test_three_columns_take_few_bytes() -> None:
+    checkpoint = three_columns()
+    assert size_without_metadata(Blueprint.of(checkpoint)) <= 200
+    assert size_without_metadata(Blueprint.of(checkpoint, interval=0.95, flags=True)) <= 900
+
+
+def saved(folder: Path, checkpoint: Checkpoint) -> None:
+    checkpoint.save(folder / "model.safetensors")
+
+
+def test_the_command_gives_them(run: Callable[..., Run], tmp_path: Path) -> None:
+    saved(tmp_path, fitted("two targets"))
+    done = run("lr-export", "--interval", "0.95", "--flags", "--certificate", "found.json")
+    assert (done.returncode, done.stderr) == (0, "wrote model.onnx\n")
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert list(found["bounds"]) == ["y", *ALL]
+    assert [len(found["bounds"][name]) for name in ("y_lower", "in_range", "leverage")] == [2, 1, 1]
+    assert Predictor.load(tmp_path / "model.onnx").contract.interval_level == 0.95
+    one = run("lr-export", "--flags", "-o", "flags.onnx", "--quiet")
+    assert one.returncode == 0
+    assert Predictor.load(tmp_path / "flags.onnx").contract.results == ("y", "in_range", "leverage")
+
+
+def test_a_penalised_model_has_no_leverage_and_says_so(run: Callable[..., Run], tmp_path: Path) -> None:
+    saved(tmp_path, fitted("conformal"))
+    done = run("lr-export", "--flags", "--interval", "0.9")
+    assert done.returncode == 0
+    assert "no leverage: its fit is penalised" in done.stderr
+    assert Predictor.load(tmp_path / "model.onnx").contract.results == ("y", "y_lower", "y_upper", "in_range")
+
+
+MISTAKES: dict[str, tuple[str, list[str], int, str]] = {
+    "no level": ("two targets", ["--interval"], 2, "requires an argument"),
+    "a word": ("two targets", ["--interval", "wide"], 2, "'wide' is not a valid float"),
+    "per cent": ("two targets", ["--interval", "95"], 2, "a level between 0 and 1, such as 0.95, not 95.0"),
+    "another level": ("conformal", ["--interval", "0.95"], 2, "Say --interval 0.9, or train it again"),
+    "torchscript": (
+        "two targets",
+        ["--interval", "0.95", "--format", "torchscript"],
+        2,
+        "torchscript cannot give y_lower, y_upper. Formats that can: onnx, c, js",
+    ),
+    "flags in pt2": ("two targets", ["--flags", "--format", "pt2"], 2, "pt2 cannot give in_range, leverage"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_at_the_command_line_are_one_line(case: str, run: Callable[..., Run], tmp_path: Path) -> None:
+    checkpoint, arguments, code, said = MISTAKES[case]
+    saved(tmp_path, fitted(checkpoint))
+    done = run("lr-export", *arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_penalised_model_without_rows_held_out_says_how_to_train_it(run: Callable[..., Run], tmp_path: Path) -> None:
+    saved(tmp_path, fit(only("a", "b", "y"), target="y", l2=0.1))
+    message = one_line(run("lr-export", "--interval", "0.95"), 1)
+    assert message == (
+        "lr-export: the model has no prediction interval: its fit is penalised, or of minimum norm, so its weights are "
+        "biased. Train it again with lr-train --interval 0.95"
+    )
+
+
+@with_every_tool
+def test_every_format_that_has_them_is_written(run: Callable[..., Run], tmp_path: Path) -> None:
+    saved(tmp_path, fitted("one column"))
+    done = run("lr-export", "--format", "all", "--interval", "0.95", "--flags")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "model.h",
+        "model.mjs",
+        "model.onnx",
+        "model.safetensors",
+    ]
+
+
+def test_the_oracle_is_no_copy() -> None:
+    """The leverages of the rows of a fit add up to the number of its coefficients (the trace of the hat matrix)."""
+    columns = only("a", "b", "y")
+    checkpoint = fit(columns, target="y")
+    h = leverages(checkpoint, np.column_stack([columns["a"], columns["b"]]))
+    assert abs(float(h.sum()) - 3) < 1e-9
+    assert (fractions(np.zeros(1)) <= h).all()
