@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fits, size, start
+from tests.benchmarks import descent, fits, size, start
 
-BENCHMARKS = {"start": start.report, "size": size.report, "fits": fits.report}
+BENCHMARKS = {"start": start.report, "size": size.report, "fits": fits.report, "descent": descent.report}
 
 
 def main() -> None:
