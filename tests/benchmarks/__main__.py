@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import checking, export, fits, predict, size, start, streams, wheels
+from tests.benchmarks import checking, descent, export, fits, predict, size, start, streams, wheels
 
 BENCHMARKS = {
     "start": start.report,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "checking": checking.report,
     "export": export.report,
     "fits": fits.report,
+    "descent": descent.report,
     "predict": predict.report,
     "streams": streams.report,
 }

@@ -170,6 +170,8 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, all of which must belong to what is done."""
     chosen = {name: value for name, value in given.items() if value is not None}
     solver = chosen.get("solver")
+    if way == "fit" and solver == "exact" and (chosen.get("loss", "squared") != "squared" or "optimizer" in chosen):
+        raise OptionError("--solver exact is for the squared loss, without an optimizer. Leave it out for a descent")
     for name in chosen:
         shared = name in _LESSON or name == "solver"
         if not (way == "fit" or (shared and way == "lesson")):
@@ -178,12 +180,12 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
         if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
             home = "a descent (the lesson, or a table with --solver descent)"
             raise OptionError(f"{_dashed(name)} belongs to {home}. Add that, or leave it out")
-    if way == "fit" and solver == "exact" and (chosen.get("loss", "squared") != "squared" or "optimizer" in chosen):
-        raise OptionError("--solver exact is for the squared loss, without an optimizer. Leave it out for a descent")
     if way == "lesson":
         if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
             raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
         chosen.pop("solver", None)
+    if way == "fit" and not _descends(chosen):
+        chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
     return chosen
 
 

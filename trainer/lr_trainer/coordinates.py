@@ -146,8 +146,12 @@ class Coordinates:
     def place(self, weights: Array, offsets: Array) -> Array:
         """Return float64 (outputs, size), the coordinates of weights and offsets: `weights` and `offsets` undone."""
         unit = weights[:, self.kept] * self.sd[self.kept] / self.scale[:, None]
-        mixed = linalg.solve(self.mixing, unit.T).T if unit.size else unit
-        return np.column_stack([offsets / self.scale, mixed]) if self.intercept else mixed
+        return self.placed(unit, (offsets / self.scale)[:, None])
+
+    def placed(self, unit: Array, intercepts: Array) -> Array:
+        """Return float64 (outputs, size), the coordinates of weights at unit deviation, beside the first of others."""
+        mixed = linalg.solve_triangular(self.mixing, unit.T).T if unit.size else unit
+        return np.column_stack([intercepts[:, 0], mixed]) if self.intercept else mixed
 
     def column_gradient(self, gradient: Array) -> Array:
         """Return a gradient (outputs, size) with respect to the weights on columns at unit deviation."""

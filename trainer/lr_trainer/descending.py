@@ -151,8 +151,9 @@ def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: 
     objective = _objective(setting, replace(descent, loss="absolute"), coordinates, store, None)
     stepper = QuasiNewton(objective, np.zeros((coordinates.outputs, coordinates.size)))
     with one_thread():
-        while not stepper.is_coarse:
-            stepper.epoch(0, lambda: None)
+        for number in range(descent.most_epochs):
+            if not stepper.is_done:
+                stepper.epoch(number, lambda: None)
     sizes = median_size(objective.errors(stepper.at), coordinates.outputs)
     # Half of the residuals may be 0: then any delta is as good, and one that is no part of the rounding is needed.
     return np.where(sizes > 0, HUBER / MAD * sizes, 1.0) * coordinates.scale

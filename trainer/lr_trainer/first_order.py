@@ -128,9 +128,18 @@ class FirstOrder:
         return rate
 
     def _shrink(self, rate: float) -> None:
-        """Take the proximal step of the lasso penalty (Daubechies, Defrise and De Mol 2004)."""
+        """Take the proximal step of the lasso penalty (Daubechies, Defrise and De Mol 2004).
+
+        As long as the optimizer's own step is for a gradient that stays: Adam divides it by the root of the mean square
+        (so does the proximal step of AdaGrad, Duchi, Hazan and Singer 2011), momentum multiplies it.
+        """
         weights = self._weights[:, self._intercept :]
-        weights.copy_(torch.sign(weights) * (weights.abs() - rate * self._l1).clamp_(min=0.0))
+        reach = rate / (1.0 - self.options.momentum) * self._l1
+        if self.options.stepper != "sgd":
+            state, group = self._optimizer.state[self._weights], self._optimizer.param_groups[0]
+            corrected = state["exp_avg_sq"] / (1.0 - group["betas"][1] ** float(state["step"]))
+            reach = reach / (corrected.sqrt() + group["eps"])[:, self._intercept :]
+        weights.copy_(torch.sign(weights) * (weights.abs() - reach).clamp_(min=0.0))
 
 
 class Whole(FirstOrder):

@@ -98,7 +98,8 @@ class Loss:
         """Return rho''(error), float64 (rows, outputs), of a smooth loss."""
         low, high = self._bounds(error)
         scaled = error / self.softness
-        return ((scaled > low) & (scaled < high)).to(error.dtype) / self.softness
+        inside: torch.Tensor = (scaled > low) & (scaled < high)
+        return inside.to(error.dtype) / self.softness
 
     def excess(self, slope: torch.Tensor) -> torch.Tensor:
         """Return the factor that d (rows, outputs) is to be divided by to lie within the bounds: 1 or more, 0-d."""

@@ -88,6 +88,14 @@ class Objective:
         ridge = float((self.penalties.l2.max() * (self.coordinates.mixing**2).sum(axis=0)).max(initial=0.0))
         return max(float(each) for each in squares) + ridge
 
+    def in_corners(self, at: Array, softness: float) -> Array:
+        """Return `at` (outputs, size) with the weights that stand in a softened corner of the lasso at 0 itself."""
+        if not self.penalties.l1.any():
+            return at
+        unit = self.coordinates.unit(at)
+        unit[np.abs(unit) < softness * self.penalties.l1[:, None]] = 0.0
+        return self.coordinates.placed(unit, at)
+
     def optimality(self, at: Array, gradient: Array) -> Array:
         """Return the smallest subgradient (outputs, size) of F, from its gradient without the lasso's share.
 
@@ -159,19 +167,26 @@ class Objective:
         penalty = self._penalty_change(at, start, softness)
         return float(both[:, -1].sum() + penalty), both[:, :-1] + self._penalty_gradient(at, softness)
 
-    def curvature(self, at: Array, softness: float) -> tuple[Array, Array]:
-        """Return the gradient (outputs, size) and the Hessian (outputs, size, size) of F, softened."""
+    def curvature(self, at: Array, softness: float) -> tuple[Array, Array, Array]:
+        """Return the gradient (outputs, size) and the Hessian (outputs, size, size) of F, softened, and the bent part.
+
+        That is the part (outputs, size) of the gradient that stands where the softened corners bend: over softness, it
+        is what the gradient loses with a softness that grows.
+        """
         plane, loss, size = self._plane(at), self.loss.softened(softness), self.coordinates.size
 
         def part(block: torch.Tensor) -> torch.Tensor:
             error, columns = block @ plane, block[:, :size]
             slopes, bends = self._weighted(loss.slope(error), block), self._weighted(loss.curvature(error), block)
             hessians = [columns.T @ (columns * bend[:, None]) for bend in bends.T]
-            return torch.cat([(slopes.T @ columns)[:, None], torch.stack(hessians)], dim=1)
+            bent = ((bends > 0) * slopes).T @ columns
+            return torch.cat([(slopes.T @ columns)[:, None], bent[:, None], torch.stack(hessians)], dim=1)
 
-        both = self._mean(part)
-        hessian = both[:, 1:] + self._penalty_hessian(at, softness)
-        return both[:, 0] + self._penalty_gradient(at, softness), hessian
+        found = self._mean(part)
+        gradient = found[:, 0] + self._penalty_gradient(at, softness)
+        bent = found[:, 1] if self.loss.has_corner else np.zeros_like(gradient)
+        bent[:, self._start :] += self._bent_lasso(at, softness)
+        return gradient, found[:, 2:] + self._penalty_hessian(at, softness), bent
 
     def bound(self, at: Array, softness: float) -> Array:
         """Return D, float64 (outputs,), from the slopes at `at` made feasible: F is nowhere smaller."""
@@ -256,6 +271,11 @@ class Objective:
         if not self.penalties.l1.any() or not softness:
             return np.zeros_like(unit)
         return np.asarray(self._lasso(softness).slope(torch.from_numpy(unit.T)).numpy().T)
+
+    def _bent_lasso(self, at: Array, softness: float) -> Array:
+        unit = self.coordinates.unit(at)
+        inside = np.abs(unit) < softness * self.penalties.l1[:, None]
+        return np.asarray((inside * self._lasso_slope(unit, softness)) @ self.coordinates.mixing)
 
     def _penalty_change(self, at: Array, start: Array, softness: float) -> float:
         if self.penalties.are_none:

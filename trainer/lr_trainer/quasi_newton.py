@@ -1,4 +1,4 @@
-"""Epochs of torch.optim's LBFGS, and for objectives with corners, Newton's method to the end.
+"""Epochs of torch.optim's LBFGS, and for objectives with corners, or nearly so, Newton's method to the end.
 
 A loss or a penalty with corners is made smooth first, and less so from stage to stage (Nesterov 2005; Chen 2007, "A
 finite smoothing algorithm for quantile regression"). LBFGS takes the first stages. The more it looks like its corners,
@@ -8,6 +8,7 @@ the exact minimum of each later stage after a few of them. The last stage is the
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +31,11 @@ GAP = 1e-9
 """The duality gap, as a share of the objective, at which one with corners has converged."""
 
 _HISTORY = 20
-_STAGE = 0.1
-"""The softness of a stage as a share of that before it."""
+_STRIDE = 0.1
+"""The softness of a stage as a share of that before it, where nothing speaks against it."""
+
+_LBFGS_EPOCHS = 100
+"""The most that LBFGS takes on a smooth objective; a Huber loss with a small delta is like one with a corner."""
 
 _LBFGS_STAGES = 3
 _STAGE_TOLERANCE = 1e-4
@@ -46,40 +50,45 @@ _LEAST = 1e-12
 _GOOD_GAP = 1e-6
 """A gap that may grow again without another try."""
 
-_NEWTON_STEPS = 60
-"""The most steps in a stage."""
+_NEWTON_STEPS = 15
+"""The most steps in a stage; if there are more, the stage before it is left again with a smaller stride."""
 
-_STATE = ("is_done", "stage", "steps", "radius", "_best", "_least_gap")
+_SMALLEST_STRIDE = 0.95
+"""The stride at which that ends."""
+
+_STATE = (
+    *("is_done", "stage", "softness", "stride", "taken", "steps", "radius"),
+    *("_best", "_best_softness", "_least_gap", "_anchor", "_anchor_softness"),
+)
 
 
 class QuasiNewton:
-    """Every epoch is one step on all rows: LBFGS with a strong Wolfe line search, or Newton's."""
+    """Every epoch is one step on all rows: LBFGS with a strong Wolfe line search, or Newton's.
+
+    Attributes:
+        softness: how soft corners are in this stage; 0 where there are none.
+    """
 
     def __init__(self, objective: Objective, start: Array) -> None:
         self.objective = objective
         self.is_done = False
         self.stage = 0
+        self.softness = 1.0 if objective.has_corners else 0.0
+        self.stride = _STRIDE
+        self.taken = 0
         self.steps = 0
         self.radius = 1.0
         self._weights = torch.from_numpy(start.copy())
         self._optimizer = self._lbfgs()
         self._best: Array | None = None
+        self._best_softness = self._anchor_softness = self.softness
+        self._anchor: Array | None = None
         self._least_gap = np.inf
 
     @property
     def at(self) -> Array:
         """Where it stands, float64 (outputs, size)."""
         return self._weights.numpy().copy()
-
-    @property
-    def softness(self) -> float:
-        """How soft corners are in this stage; 0 where there are none."""
-        return float(_STAGE**self.stage) if self.objective.has_corners else 0.0
-
-    @property
-    def is_coarse(self) -> bool:
-        """Whether LBFGS has taken its stages, or all there is to take."""
-        return self.is_done or self.stage >= _LBFGS_STAGES
 
     def state(self) -> dict[str, Any]:
         """See `lr_trainer.descent.Stepper`."""
@@ -97,8 +106,9 @@ class QuasiNewton:
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
         """See `lr_trainer.descent.Stepper`."""
-        by_newton = self.objective.has_corners and self.stage >= _LBFGS_STAGES
-        norm = self._newton() if by_newton else self._quasi_newton()
+        self.taken += 1
+        late = self.stage >= _LBFGS_STAGES if self.objective.has_corners else self.taken > _LBFGS_EPOCHS
+        norm = self._newton() if late else self._quasi_newton()
         loss = float((self.objective.value(self.at) * self.objective.unit).sum())
         return Epoch(number, loss, gradient=norm)
 
@@ -139,11 +149,13 @@ class QuasiNewton:
 
     def _newton(self) -> float:
         at = self.at
-        gradient, hessian = self.objective.curvature(at, self.softness)
+        gradient, hessian, _ = self.objective.curvature(at, self.softness)
         norm = float(np.linalg.norm(gradient))
         rounding = 2.0**-52 / min(1.0, self.softness) * 10
-        if norm <= rounding or self.steps >= _NEWTON_STEPS:
+        if norm <= rounding:
             self._next_stage()
+            return norm
+        if self.steps >= _NEWTON_STEPS and self.objective.has_corners and self._go_back():
             return norm
         direction = np.stack([self._direction(g, h) for g, h in zip(gradient, hessian, strict=True)])
         length, after = self._search(at, direction, gradient)
@@ -200,16 +212,53 @@ class QuasiNewton:
             return
         if self.stage >= _LBFGS_STAGES - 1:
             self._judge()
-        if not self.is_done:
-            self.stage, self.steps, self.radius = self.stage + 1, 0, 1.0
+        if self.is_done:
+            return
+        self.stage += 1
+        if self.stage < _LBFGS_STAGES:
+            self.softness *= _STRIDE
             self._optimizer = self._lbfgs()
+        else:
+            self.stride = max(_STRIDE, self.stride**2)
+            self._anchor, self._anchor_softness = self.at, self.softness
+            self._lead_on()
+
+    def _go_back(self) -> bool:
+        """Leave the stage before this one again, with a smaller stride; return whether there is one."""
+        stride = math.sqrt(self.stride)
+        if self._anchor is None or stride > _SMALLEST_STRIDE:
+            self.steps = 0
+            self._next_stage()
+            return False
+        self.stride, self.softness = stride, self._anchor_softness
+        self._weights.copy_(torch.from_numpy(self._anchor))
+        self._lead_on()
+        return True
+
+    def _lead_on(self) -> None:
+        """Go where the next stage's minimum lies if the same rows stand in its corners: the path there is straight.
+
+        Where they stand in it, errors are softness times slopes that stay, so with H the Hessian and g what bends of
+        the gradient, the minimum moves by (next softness / softness - 1) H^-1 g.
+        """
+        at = self.at
+        _, hessian, bent = self.objective.curvature(at, self.softness)
+        self.steps, self.radius = 0, 1.0
+        steps = [self._direction(g, h) for g, h in zip((1 - self.stride) * bent, hessian, strict=True)]
+        self.softness *= self.stride
+        there = at + np.stack(steps)
+        ends = [np.linalg.norm(self.objective.gradient(each, self.softness)) for each in (there, at)]
+        self.radius = max(4 * float(np.linalg.norm(there - at)), self.softness)
+        if ends[0] < ends[1]:
+            self._weights.copy_(torch.from_numpy(there))
 
     def _judge(self) -> None:
         """Be done where the duality gap is small enough, or grows because the softness has come near rounding."""
         gap = self.objective.gap(self.at, self.softness)
         grows = gap >= self._least_gap
         if not grows:
-            self._best, self._least_gap = self.at, gap
+            self._best, self._least_gap, self._best_softness = self.at, gap, self.softness
         self.is_done = gap <= GAP or self.softness < _LEAST or (grows and self._least_gap <= _GOOD_GAP)
         if self.is_done and self._best is not None:
-            self._weights.copy_(torch.from_numpy(self._best))
+            self.softness = self._best_softness
+            self._weights.copy_(torch.from_numpy(self.objective.in_corners(self._best, self.softness)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,7 @@ class Store:
             size += array.nbytes
             if self._file is None and size > held:
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the rows are
+                weakref.finalize(self, self._file.close)
                 for part in parts:
                     self._append(part)
                 parts = []

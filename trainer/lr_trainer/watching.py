@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -100,14 +101,13 @@ def watching(
 
 
 def _bar(epochs: int, *, hidden: bool) -> Any:
-    error = click.get_text_stream("stderr")
     return click.progressbar(
         length=epochs,
         label="epochs",
         show_pos=True,
         item_show_func=_shown,
-        file=error,
-        hidden=hidden or not error.isatty(),
+        file=sys.stderr,
+        hidden=hidden or not sys.stderr.isatty(),
     )
 
 
