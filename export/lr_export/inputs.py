@@ -36,7 +36,8 @@ class Inputs:
     Attributes:
         dtype: of x.
         cost: per output, the most that rounding every input in the training box to it moves y, in the output's unit.
-        share: the largest cost over its output's residual standard deviation; None where no output has one.
+        share: the largest cost over its output's residual standard deviation, or where the fit has none, as a descent,
+            its root mean squared residual; None where no output has either.
         remark: why it is float64, or what is lost because the precision takes float32 alone; None where neither is so.
     """
 
@@ -83,13 +84,22 @@ def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
 
 
 def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:
-    """Return the largest share of a residual standard deviation; of one that is 0, any cost is infinitely much."""
+    """Return the largest share of a residual; of one that is 0, any cost is infinitely much."""
     shares = [
-        moved / output.residual_sd if output.residual_sd else math.copysign(math.inf, moved) if moved else 0.0
-        for moved, output in zip(cost, checkpoint.contract.outputs, strict=True)
-        if output.residual_sd is not None
+        moved / residual if residual else math.copysign(math.inf, moved) if moved else 0.0
+        for moved, residual in zip(cost, _residuals(checkpoint), strict=True)
+        if residual is not None
     ]
     return max(shares, default=None)
+
+
+def _residuals(checkpoint: Checkpoint) -> list[float | None]:
+    """Return the size of each output's residuals, None where the checkpoint does not say."""
+    outputs, rmse = checkpoint.contract.outputs, checkpoint.fit.get("rmse")
+    each = rmse if isinstance(rmse, list) else [rmse] * len(outputs)
+    return [
+        root if output.residual_sd is None else output.residual_sd for output, root in zip(outputs, each, strict=True)
+    ]
 
 
 def _integers(checkpoint: Checkpoint) -> str | None:

@@ -92,5 +92,5 @@ def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
             step = float(np.spacing(np.float32(min(largest, 3e38))))
             yield (
                 f"{escaped(column.name)} lies far from 0: float32 inputs hold it in steps of {step:.6g}. "
-                "Use lr-export --precision float64 if that is too coarse"
+                "lr-export takes float64 inputs where that is too coarse"
             )
