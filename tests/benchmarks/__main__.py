@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import fits, predict, size, start, streams
+from tests.benchmarks import checking, fits, predict, size, start, streams, wheels
 
 BENCHMARKS = {
     "start": start.report,
     "size": size.report,
+    "wheels": wheels.report,
+    "checking": checking.report,
     "fits": fits.report,
     "predict": predict.report,
     "streams": streams.report,

@@ -20,7 +20,7 @@ from lr_runtime.scoring import Scoring
 from lr_runtime.streaming import predict_batches
 from lr_runtime.tables import TableOptions, open_table
 from tests.conftest import SCRIPTS, one_line
-from tests.optional import optional
+from tests.optional import needs, optional
 from tests.runtime import sensor
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _of_text(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-FORMATS = ["csv", "jsonl", "parquet", "arrow"]
+FORMATS = ["csv", "jsonl", *(pytest.param(kind, marks=needs(pa)) for kind in ("parquet", "arrow"))]
 
 
 @pytest.mark.parametrize("source", FORMATS)
@@ -116,6 +116,12 @@ def test_standard_input_to_standard_output(source: str, run: Runner, model: Path
     content = (tmp_path / put(tmp_path, source)).read_bytes()
     done = run("lr-infer", model, "-", "-o", "-", "--to", "jsonl", stdin=content)
     assert [json.loads(line) for line in done.stdout.splitlines()] == expected(GOOD)
+
+
+@needs(pa)
+@pytest.mark.parametrize("source", FORMATS)
+def test_standard_input_to_standard_output_in_binary(source: str, model: Path, tmp_path: Path) -> None:
+    content = (tmp_path / put(tmp_path, source)).read_bytes()
     for target in ("parquet", "arrow"):
         command: list[str | Path] = [SCRIPTS / "lr-infer", model, "-", "--to", target, "--only-y"]
         piped = subprocess.run(command, input=content, capture_output=True, check=True).stdout
@@ -124,6 +130,7 @@ def test_standard_input_to_standard_output(source: str, run: Runner, model: Path
         assert table.schema.field("ozone").type == pa.float32()
 
 
+@needs(pa)
 def test_a_format_that_the_first_bytes_would_not_tell(run: Runner, model: Path) -> None:
     head = '{"id",t,site,p\n'  # a CSV header that begins as JSON does
     done = run("lr-infer", model, "-", "--from", "csv", "--only-y", stdin=head + "a,18,south,3\n")
