@@ -168,7 +168,7 @@ def test_an_integer_is_taken_where_float32_holds_it(form: str, n: int, predictor
 def test_integers_of_a_frame_are_told_by_place_not_by_label(predictor: Predictor) -> None:
     frame = pd.DataFrame({"t": [1.5, 1.5], "site": ["north", "north"], "p": [2**25, 2**24 + 1]}, index=[1, 0])
     assert predictor.predict(frame[:1]).values.shape == (1, 1)
-    with pytest.raises(RowError, match="row 2: .* 16777217 is an integer"):
+    with pytest.raises(RowError, match=r"row 2: .* 16777217 is an integer"):
         predictor.predict(frame)
 
 
