@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_runtime import Predictor
+from lr_runtime import Predictor, predict_batches
 from lr_runtime.errors import MissingColumnError, RowError, TableError
 from lr_runtime.scoring import Scoring
-from lr_runtime.streaming import predict_batches
 from lr_runtime.tables import TableOptions, open_table
 from tests.conftest import SCRIPTS, one_line
 from tests.optional import needs, optional
