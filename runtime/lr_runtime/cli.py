@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
-from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.console import (
+    command,
+    is_stdout,
+    note,
+    output_option,
+    progress,
+    read_names,
+    result_sink,
+    table_options,
+    write_text,
+)
+from lr_runtime.errors import InputError, OptionError, RowError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +90,7 @@ def main(
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     predictor = _loaded(model, loading, quiet=quiet)
     if tables is None:
-        _write_text(_answer(predictor, values, reading, explain=explain, as_json=as_json), output)
+        write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
     from lr_runtime.scoring import Scoring
     from lr_runtime.tables import open_followed, open_table
@@ -152,12 +162,15 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
     from lr_runtime.words import row_of
 
     row = row_of(values, predictor.contract.columns, reading)
+    try:
+        prediction = predictor.predict(row)
+    except RowError as error:
+        raise InputError(error.what) from error
     if explain:
         explanations = predictor.explain(row)
         if not as_json:
             return answers.tables(explanations)
         return answers.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
-    prediction = predictor.predict(row)
     return (
         answers.document({"predictions": prediction.rows()}, predictor.sha256) if as_json else answers.line(prediction)
     )
@@ -186,13 +199,12 @@ def _write_rows(
     """Write rows in a format, or as one JSON object with None."""
     # Computed before anything is opened: a table that cannot be read leaves standard output and the folder as they are.
     first = next(rows)
-    with _sink(output) as sink:
+    with result_sink(output) as sink:
         writer = _writer(sink, kind, first, predictor, output)
-        writer.write(first)
-        for more in rows:
+        for some in chain([first], rows):
+            writer.write(some)
             if flushes:
                 sink.flush()
-            writer.write(more)
         writer.close()
 
 
@@ -206,20 +218,3 @@ def _writer(
     is_file = not (output is None or is_stdout(output))
     tabs = is_file and str(output).lower().endswith(".tsv")
     return table_writer(sink, kind, first, delimiter="\t" if tabs else ",", seeks=is_file)
-
-
-def _write_text(text: str, output: Path | None) -> None:
-    with _sink(output) as sink:
-        sink.write(text.encode())
-
-
-@contextmanager
-def _sink(output: Path | None) -> Iterator[IO[bytes]]:
-    """Give what takes the results: standard output, or a file that gets its name when all of them are there."""
-    if output is None or is_stdout(output):
-        yield sys.stdout.buffer
-        return
-    from lr_runtime.files import replacing
-
-    with replacing(output) as part, part.open("wb") as file:
-        yield file

@@ -136,7 +136,7 @@ def _codes(cells: Cells) -> NDArray[Any]:
 def _unknown_category(value: str, column: Column) -> str:
     near = _near(value, column.categories)
     guess = f"Did you mean {listed(near)}? " if near else ""
-    way = "" if column.missing == "error" else ", or take it as missing: --unknown missing"
+    way = "" if column.missing == "error" else ". To take it as missing: --unknown missing"
     return (
         f"column {escaped(column.name)}: the category {escaped(value)} is unknown. "
         f"{guess}The model knows {listed(column.categories)}{way}"

@@ -15,14 +15,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from lr_runtime.errors import LinedgeError, OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lr_runtime.tables import TableOptions
 
@@ -150,6 +150,25 @@ def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[
 def is_stdout(output: Path) -> bool:
     """Whether -o names standard output: what is said about the result then goes to standard error."""
     return str(output) == "-"
+
+
+@contextmanager
+def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give what takes a result: standard output, or the file that -o names, which appears when the block ends well."""
+    if output is None or is_stdout(output):
+        yield sys.stdout.buffer
+        return
+    from lr_runtime.files import replacing
+
+    with replacing(output) as part, part.open("wb") as file:
+        yield file
+
+
+def write_text(pieces: Iterable[str], output: Path | None) -> None:
+    """Write a result piece by piece: to standard output, or into the file that -o names, whole or not at all."""
+    with result_sink(output) as sink:
+        for piece in pieces:
+            sink.write(piece.encode())
 
 
 def table_options(body: _F) -> _F:

@@ -106,7 +106,15 @@ class BoundRow:
         binding.bind_input("x", "cpu", 0, self.x.dtype.type, self.x.shape, self.x.ctypes.data)
         for (name, _, _), array in zip(outputs, self.results, strict=True):
             binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-        self.run: Callable[[], None] = partial(session.run_with_iobinding, binding)
+        self.run = _bound_run(session, binding)
+
+
+def _bound_run(session: Any, binding: Any) -> Callable[[], None]:
+    """Return what runs a session on bound arrays, past its wrapper in Python, a tenth of a call, where it has one."""
+    try:
+        return partial(session._sess.run_with_iobinding, binding._iobinding, None)
+    except AttributeError:
+        return partial(session.run_with_iobinding, binding)
 
 
 def _row(value: Value) -> NDArray[Any]:

@@ -13,6 +13,7 @@
     reading.py   opens any of them by first bytes
     writing.py   tables go out: CSV and JSON lines
     arrow_writing.py  the same through pyarrow, and Parquet and Arrow files
+    arrow_memory.py   arrays between numpy and pyarrow
 
 Numbers are float64 throughout; a missing value is NaN until somebody's policy has seen it.
 """

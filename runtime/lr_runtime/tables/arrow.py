@@ -1,4 +1,4 @@
-"""The only module that imports pyarrow: Parquet and Arrow files, and the fast parser of CSV blocks."""
+"""Parquet and Arrow files, and the fast parser of CSV blocks; pyarrow is imported here and in `arrow_*.py` alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.arrow_memory import as_numpy
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE_HINT
@@ -124,7 +125,7 @@ def _booleans(block: bytes, names: Sequence[str], options: TableOptions) -> Iter
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
     values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
     for index, column in enumerate(columns):
-        values[:, index] = _as_float64(column).to_numpy(zero_copy_only=False) if rows else 0.0
+        values[:, index] = as_numpy(_as_float64(column), np.float64, np.nan)
     return values
 
 
@@ -265,7 +266,7 @@ def _coded(column: Any) -> Coded:
     text = pc.cast(column, pa.string())
     array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = as_numpy(pc.cast(encoded.indices, pa.int64()), np.int64, -1)
     return Coded(codes, tuple(encoded.dictionary.to_pylist()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import abstractmethod
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.arrow_memory import as_arrow
 from lr_runtime.tables.writing import cell_text, csv_header, csv_text
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class ArrowCsv:
             self._sink.write(csv_text(rows, self._delimiter))  # pyarrow writes a blank line, which is no row
             return
         kept = {name: _kept(column) for name, column in rows.kept.items()}
-        results = {name: pa.array(_as_read(values), mask=rows.empty) for name, values in rows.results.items()}
+        results = {name: as_arrow(_as_read(values), rows.empty) for name, values in rows.results.items()}
         table = pa.table([*kept.values(), *results.values()], names=[*kept, *results])
         # pyarrow puts all text in quotes, unless none may be; then it refuses text that needs them.
         try:
@@ -45,7 +47,7 @@ class ArrowCsv:
         except pa.ArrowInvalid:
             try:
                 self._sink.write(self._text(table, "needed"))
-            except (pa.ArrowException, NotImplementedError) as error:
+            except pa.ArrowException as error:
                 raise TableError(f"a column kept cannot be written as CSV ({error}). Try: --to parquet") from error
 
     def _text(self, table: Any, quoting: str) -> bytes:
@@ -80,16 +82,16 @@ class _Typed:
     def write(self, rows: Rows) -> None:
         """See `TableWriter.write`."""
         arrays = {name: _kept(column) for name, column in rows.kept.items()}
-        arrays |= {name: pa.array(values, mask=rows.empty) for name, values in rows.results.items()}
+        arrays |= {name: as_arrow(values, rows.empty) for name, values in rows.results.items()}
         if self._writer is None:
             self._schema = pa.schema([(name, array.type) for name, array in arrays.items()])
             self._writer = self._opened(self._schema)
         columns = [_cast(name, array, self._schema.field(name).type) for name, array in arrays.items()]
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
+    @abstractmethod
     def _opened(self, schema: Any) -> Any:
         """Return pyarrow's writer."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """See `TableWriter.close`."""
@@ -101,7 +103,7 @@ def _cast(name: str, array: Any, kind: Any) -> Any:
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     try:
         return whole if whole.type == kind else whole.cast(kind)
-    except (pa.ArrowException, NotImplementedError) as error:
+    except pa.ArrowException as error:
         raise TableError(f"column {escaped(name)} holds {array.type} here, {kind} before. Make one of it") from error
 
 
@@ -109,7 +111,9 @@ class ParquetFile(_Typed):
     """A Parquet file, a row group for each batch."""
 
     def _opened(self, schema: Any) -> Any:
-        return pyarrow.parquet.ParquetWriter(self._sink, schema)
+        # Measurements hardly repeat: a dictionary of them is built and thrown away for every group of rows.
+        repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+        return pyarrow.parquet.ParquetWriter(self._sink, schema, use_dictionary=repeating)
 
 
 class ArrowFile(_Typed):

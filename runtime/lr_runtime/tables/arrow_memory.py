@@ -1,0 +1,41 @@
+"""Arrays of numpy and of pyarrow from one another's memory.
+
+pyarrow's own conversions import pandas where that is installed, which takes longer than most predictions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def as_numpy(column: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
+    """Return the values of a column of pyarrow, which has this type, with `missing` where there is none."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [_values(chunk, dtype, missing) for chunk in chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
+
+
+def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
+    if not len(array):
+        return np.empty(0, dtype)
+    validity, data = array.buffers()
+    values = np.frombuffer(data, dtype, len(array), array.offset * np.dtype(dtype).itemsize)
+    if not array.null_count:
+        return values
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+    return np.where(bits[array.offset : array.offset + len(array)], values, dtype(missing))
+
+
+def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> Any:
+    """Return floats or truth values as an array of pyarrow, without a value where `empty` says so."""
+    is_flag = values.dtype.kind == "b"
+    content = np.packbits(values, bitorder="little") if is_flag else np.ascontiguousarray(values)
+    validity = None if empty is None else pa.py_buffer(np.packbits(~empty, bitorder="little"))
+    kind = pa.bool_() if is_flag else {"float32": pa.float32(), "float64": pa.float64()}[values.dtype.name]
+    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(content)])

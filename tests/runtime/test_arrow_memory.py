@@ -1,0 +1,59 @@
+"""Arrays between numpy and pyarrow: the same as by pyarrow's own conversions, without what those import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lr_runtime.tables import arrow_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+nullable = st.lists(st.none() | st.floats(allow_nan=False), max_size=40)
+
+
+@given(st.lists(nullable, max_size=4), st.integers(0, 5), st.integers(0, 40))
+@settings(deadline=None)
+def test_columns_of_pyarrow_are_read_as_pyarrow_does(chunks: list[list[float | None]], start: int, rows: int) -> None:
+    column = pa.chunked_array(chunks, pa.float64()).slice(start, rows)
+    expected = column.to_numpy(zero_copy_only=False) if len(column) else np.empty(0)
+    assert arrow_memory.as_numpy(column, np.float64, np.nan).tobytes() == expected.astype(np.float64).tobytes()
+    array = pa.array([value for chunk in chunks for value in chunk], pa.float64()).slice(start, rows)
+    assert arrow_memory.as_numpy(array, np.float64, -1.0).tolist() == array.fill_null(-1.0).to_pylist()
+
+
+@given(st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.booleans(), st.booleans()), max_size=40))
+@settings(deadline=None)
+def test_columns_for_pyarrow_are_as_pyarrow_makes_them(rows: list[tuple[float, bool, bool]]) -> None:
+    numbers, flags, empty = (np.array([row[index] for row in rows]) for index in range(3))
+    for values in (numbers.astype(np.float32), numbers.astype(np.float64), flags.astype(np.bool_)):
+        for mask in (None, empty.astype(np.bool_)):
+            made = arrow_memory.as_arrow(values, mask)
+            made.validate(full=True)
+            assert made.equals(pa.array(values, mask=mask))
+
+
+def test_no_conversion_imports_pandas(tmp_path: Path) -> None:
+    """It takes longer to import than most predictions do; nobody asked for it."""
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table({"a": [1.0, 3.0]}), path)
+    code = f"""
+import sys
+from lr_runtime.tables import open_table
+from lr_runtime.tables.arrow_writing import ArrowCsv, ParquetFile
+from lr_runtime.tables.writing import Rows
+import io, numpy
+rows = Rows({{}}, {{"y": next(open_table({str(path)!r}).batches(["a"])).values[:, 0]}}, numpy.array([True, False]))
+ArrowCsv(io.BytesIO()).write(rows)
+ParquetFile(io.BytesIO()).write(rows)
+sys.exit("pandas" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
