@@ -23,10 +23,21 @@ if TYPE_CHECKING:
     from lr_runtime.errors import LinedgeError
     from lr_runtime.prediction import Prediction
     from lr_runtime.predictor import Predictor
+    from lr_runtime.streaming import predict_batches
 
 __version__ = "0.1.0"
 
-__all__ = ["Column", "Contract", "GoldenRow", "LinedgeError", "Output", "Prediction", "Predictor", "__version__"]
+__all__ = [
+    "Column",
+    "Contract",
+    "GoldenRow",
+    "LinedgeError",
+    "Output",
+    "Prediction",
+    "Predictor",
+    "__version__",
+    "predict_batches",
+]
 
 __getattr__ = lazily(
     __name__,
@@ -38,5 +49,6 @@ __getattr__ = lazily(
         "Output": "contract",
         "Prediction": "prediction",
         "Predictor": "predictor",
+        "predict_batches": "streaming",
     },
 )

@@ -114,9 +114,10 @@ def _check_lengths(columns: Sequence[NDArray[Any]], names: Sequence[str]) -> Non
 def _integer(cells: Any, *place: int) -> int | None:
     """Return a cell as the integer that it is; None where it is another number."""
     for index in place:
+        cells = getattr(cells, "iloc", cells)  # a series of pandas, whose labels may be other numbers
         try:
             cells = cells[index]
-        except (TypeError, KeyError, IndexError):  # a single cell by name; a series that counts its rows otherwise
+        except (TypeError, IndexError):  # a single cell, for a row by name
             cells = np.atleast_1d(np.asarray(cells))[index]
     cells = cells.as_py() if hasattr(cells, "as_py") else cells  # a scalar of pyarrow
     is_integer = isinstance(cells, int | np.integer) and not isinstance(cells, bool)

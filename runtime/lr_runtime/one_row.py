@@ -31,6 +31,8 @@ class OneRow:
         self._session = session
         self._asked = results
         self._shape = (1, len(contract.columns))
+        self._order = contract.column_names
+        self._names = set(self._order)
         has_categories = any(column.kind == "category" for column in contract.columns)
         self._dense = 0.0 if has_categories else DENSE[contract.input_dtype]
         self._local = threading.local()
@@ -44,6 +46,9 @@ class OneRow:
             row = x.tolist()[0]
         elif kind is list and len(x) == 1 and type(x[0]) is list and len(x[0]) == self._shape[1]:
             row = x[0]
+        elif kind is dict and x.keys() == self._names:
+            row = [x[name] for name in self._order]
+            x = [row]
         else:
             return None
         try:

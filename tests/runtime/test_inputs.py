@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import unicodedata
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,6 +109,31 @@ def test_one_row_is_the_row_among_others(predictor: Predictor) -> None:
         assert predictor.predict(single).rows() == predictor.predict([list(row)]).rows() == [EXPECTED[index]]
 
 
+NUMBERS: dict[str, Any] = {
+    "a float": 0.5,
+    "an integer": 3,
+    "a truth value": True,
+    "a number of numpy": np.float64(0.5),
+    "an array without dimensions": np.array(0.5),
+    "an array of one": np.array([0.5]),
+    "a list of one": [0.5],
+    "a decimal": Decimal("0.5"),
+    "a fraction": Fraction(1, 2),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_one_row_by_name_in_any_order(kind: str, model: Models) -> None:
+    _, path = model("weather")
+    weather, value = Predictor.load(path), NUMBERS[kind]
+    number = float(value[0]) if isinstance(value, list) or np.shape(value) else float(value)
+    expected = weather.predict(np.array([[number, number, 2.0 * number]])).values
+    doubled = [2 * one for one in value] if isinstance(value, list) else 2 * value
+    by_name = {"p": doubled, "temp": value, "rh": value}
+    assert weather.predict(by_name).values.tolist() == expected.tolist()
+    assert weather.predict({**by_name, "more": 1}).ignored == ("more",)
+
+
 def test_names_are_compared_in_composed_characters(model: Models) -> None:
     strange = Predictor.load(model("strange names")[1])
     names = strange.contract.column_names
@@ -163,6 +190,13 @@ def test_an_integer_is_taken_where_float32_holds_it(form: str, n: int, predictor
     else:
         with pytest.raises(RowError, match=f"{n} is an integer that float32 does not hold exactly"):
             predictor.predict(INTEGERS[form](n))
+
+
+def test_integers_of_a_frame_are_told_by_place_not_by_label(predictor: Predictor) -> None:
+    frame = pd.DataFrame({"t": [1.5, 1.5], "site": ["north", "north"], "p": [2**25, 2**24 + 1]}, index=[1, 0])
+    assert predictor.predict(frame[:1]).values.shape == (1, 1)
+    with pytest.raises(RowError, match=r"row 2: .* 16777217 is an integer"):
+        predictor.predict(frame)
 
 
 def test_a_float_is_rounded_as_the_certificate_states(predictor: Predictor) -> None:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_runtime import Predictor
+from lr_runtime import Predictor, predict_batches
 from lr_runtime.errors import MissingColumnError, RowError, TableError
 from lr_runtime.scoring import Scoring
-from lr_runtime.streaming import predict_batches
 from lr_runtime.tables import TableOptions, open_table
 from tests.conftest import SCRIPTS, one_line
 from tests.optional import needs, optional
@@ -399,6 +398,16 @@ def test_what_may_be_followed(content: str, options: list[str], run: Runner, mod
         assert "standard input line" in one_line(done, 1)
     else:
         assert (done.stdout, done.stderr) == ("ozone\n14.0625\n0.25\n", "")
+
+
+def test_a_quote_left_open_holds_nothing_back(run: Runner, model: Path) -> None:
+    lines = 't,site,p\n18,"south,3\n18,south,3\n"20",east,1\n'
+    done = run("lr-infer", model, "--follow", "--only-y", "--on-error", "skip", stdin=lines)
+    assert done.stdout == "ozone\n14.0625\n0.25\n"
+    assert "standard input line 2, not CSV" in done.stderr
+    assert "1 of 3 rows bad" in done.stderr
+    # A whole table may have line ends in its cells, so what is between two quotes may be lost rows.
+    assert one_line(run("lr-infer", model, "-", "--on-error", "skip", stdin=lines), 1)
 
 
 def test_an_empty_stream_is_said_to_be_one(run: Runner, model: Path) -> None:

@@ -49,7 +49,9 @@ class Lines:
 
 
 class FollowedTable(TextTable):
-    """A text table of `Lines`; see `TextTable`."""
+    """A text table of `Lines`; see `TextTable`. A line is a record: a quote left open does not reach the next."""
+
+    _may_hide_rows = False
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
@@ -58,20 +60,8 @@ class FollowedTable(TextTable):
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
-            line = start.line
-            for content, offset in self._pieces(stream, start):
+            content, line, offset = start.content or self._read(stream), start.line, start.offset
+            while content:
                 yield self._strict(Block(content, line, offset), places)
-                line += content.count(b"\n")
-
-    def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytes, int]]:
-        rest, offset = start.content, start.offset
-        while True:
-            if end := self._syntax.last_record_end(rest):
-                yield rest[:end], offset
-                rest, offset = rest[end:], offset + end
-            self._check_length(rest, offset)
-            if not (chunk := self._read(stream)):
-                break
-            rest += chunk
-        if rest:
-            yield rest, offset
+                line, offset = line + 1, offset + len(content)
+                content = self._read(stream)

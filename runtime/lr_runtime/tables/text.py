@@ -131,6 +131,8 @@ class TextTable:
         notices: who hears of those, and of integers that float64 rounds.
     """
 
+    _may_hide_rows = True
+
     def __init__(
         self,
         open_stream: Callable[[], IO[bytes]],
@@ -254,17 +256,13 @@ class TextTable:
             if end:
                 yield rest[:end], offset
                 rest, offset = rest[end:], offset + end
-            else:
-                self._check_length(rest, offset)
+            elif len(rest) > _LONGEST_RECORD:
+                raise TableError(
+                    f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
+                    "(a quote left open?)"
+                )
         if rest:
             yield rest, offset
-
-    def _check_length(self, record: bytes, offset: int) -> None:
-        if len(record) > _LONGEST_RECORD:
-            raise TableError(
-                f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
-                "(a quote left open?)"
-            )
 
     def _read(self, stream: IO[bytes], *, to_line_end: bool = False) -> bytes:
         """Read a block; records mostly end where lines do, so that nothing is left over to be copied."""
@@ -277,7 +275,8 @@ class TextTable:
     def _records(self, block: Block) -> Iterator[Record]:
         """Yield the records; a malformed one is an error, or stands for itself where rows may be skipped."""
         for line, cells in self._syntax.records(self._decoded(block), self._keys, block.line):
-            if isinstance(cells, LineError) and (cells.hides_rows or not (self._skips or self._marks)):
+            may_stay = self._skips or self._marks
+            if isinstance(cells, LineError) and ((cells.hides_rows and self._may_hide_rows) or not may_stay):
                 raise TableError(f"{self.name} line {line}: {cells}") from cells
             yield line, cells
 
