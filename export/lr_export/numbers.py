@@ -131,7 +131,7 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
         if beyond.size:
             raise CheckFailedError(
                 f"column {escaped(column.name)} reaches {float(beyond[0])!r} in training, beyond the range of {dtype}. "
-                "Try --precision float64"
+                "Try --precision float64, or --precision exact with --input float64"
             )
 
 
