@@ -77,6 +77,8 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     placed = layout.placed(checkpoint.weight)
+    with np.errstate(over="ignore"):
+        inverse_scale = 1 / scale
     folded = len(layout.powers) <= 1
     if folded:
         placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
@@ -85,7 +87,9 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
         weight=_converted(placed, compute, "weight"),
         bias=_converted(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
-        inverse_scale=None if folded or (scale == 1).all() else _exactly(1 / scale, compute, "scale"),
+        inverse_scale=None
+        if folded or (scale == 1).all()
+        else _exactly(inverse_scale, compute, "reciprocal of a scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
