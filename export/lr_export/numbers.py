@@ -77,8 +77,6 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     placed = layout.placed(checkpoint.weight)
-    with np.errstate(over="ignore"):
-        inverse_scale = 1 / scale
     folded = len(layout.powers) <= 1
     if folded:
         placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
@@ -87,15 +85,18 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
         weight=_converted(placed, compute, "weight"),
         bias=_converted(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
-        inverse_scale=None
-        if folded or (scale == 1).all()
-        else _exactly(inverse_scale, compute, "reciprocal of a scale"),
+        inverse_scale=None if folded or (scale == 1).all() else _exactly(_reciprocal(scale), compute, "scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
         output=OUTPUT_DTYPES[precision],
         ordered=precision == "portable",
     )
+
+
+def _reciprocal(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / scale)
 
 
 def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
