@@ -95,8 +95,6 @@ def main(
         found = list(_exported(write, targets, {"opset": opset, "name": name}, as_json=as_json, quiet=quiet))
         said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
         keep(said)
-    if found[0].remark is not None:
-        note(f"lr-export: {found[0].remark}", quiet=quiet)
     if as_json:
         click.echo(json.dumps(said), err=output is not None and is_stdout(output))
 
@@ -117,6 +115,8 @@ def _exported(
         had = options if len(targets) == 1 else {key: options[key] for key in CHOICES[name].options}
         with _written(target) as path:
             certificate = write(path, format=name, **had)
+        if certificate.remark is not None and name == next(iter(targets)):
+            note(f"lr-export: {certificate.remark}", quiet=quiet)
         if not as_json:
             click.echo(_described(certificate), err=is_stdout(target))
         note(f"wrote {target}", quiet=quiet)
