@@ -19,7 +19,7 @@ from lr_runtime.errors import OptionError, needs_extra
 from lr_runtime.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName, InputChoice
@@ -72,9 +72,8 @@ def main(
     code 3 and no file. C is compiled and run with the first of cc, gcc and clang, JavaScript with node.
 
     \b
-    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module).
+    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module), all that have the precision.
     Precisions: exact; float32, float64 (not c, js); portable, the same bits everywhere (onnx, c, js).
-    --format all writes every format that has the precision.
 
     \b
     Examples:
@@ -90,32 +89,38 @@ def main(
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    write: Callable[..., Certificate] = partial(
-        export,
-        checkpoint,
-        precision=precision,
-        input_dtype=input_dtype,
-        interval=interval,
-        flags=flags,
-        unverified=unverified,
-    )
-    found: list[Certificate] = []
+    asked: dict[str, Any] = {"precision": precision, "input_dtype": input_dtype, "interval": interval, "flags": flags}
+    write = partial(export, checkpoint, unverified=unverified, **asked)
     with _kept(certificate) as keep:
-        for kind, target in targets.items():
-            options = {"opset": opset, "name": name}
-            if format_name == "all":
-                options = {key: value for key, value in options.items() if key in CHOICES[kind].options}
-            with _written(target) as path:
-                found.append(write(path, format=kind, **options))
-            if not as_json:
-                click.echo(_described(found[-1]), err=is_stdout(target))
-            note(f"wrote {target}", quiet=quiet)
+        found = list(_exported(write, targets, {"opset": opset, "name": name}, as_json=as_json, quiet=quiet))
         said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
         keep(said)
-    if found[0].remark is not None:
-        note(f"lr-export: {found[0].remark}", quiet=quiet)
     if as_json:
         click.echo(json.dumps(said), err=output is not None and is_stdout(output))
+
+
+def _exported(
+    write: Callable[..., Certificate],
+    targets: Mapping[FormatName, Path],
+    options: Mapping[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> Iterator[Certificate]:
+    """Write one file after the other, and say so; give their certificates.
+
+    Of several formats each takes the options that it has; asked of one alone, an option that it has not is an error.
+    """
+    for name, target in targets.items():
+        had = options if len(targets) == 1 else {key: options[key] for key in CHOICES[name].options}
+        with _written(target) as path:
+            certificate = write(path, format=name, **had)
+        if certificate.remark is not None and name == next(iter(targets)):
+            note(f"lr-export: {certificate.remark}", quiet=quiet)
+        if not as_json:
+            click.echo(_described(certificate), err=is_stdout(target))
+        note(f"wrote {target}", quiet=quiet)
+        yield certificate
 
 
 def _targets(

@@ -90,10 +90,16 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
     if contract.interval_level is not None:
         yield f"interval: {contract.interval_level:.12g} of new observations fall inside"
     if contract.bound is not None:
-        bounds = zip(contract.outputs, contract.bound, strict=True)
-        words = [f"{plain_name(output.name)} within {bound:.3g}{_unit(output)}" for output, bound in bounds]
-        yield f"certificate: {', '.join(words)} of the exact model anywhere in the training ranges"
+        yield f"certificate: {_each(contract, contract.bound)} of the exact model anywhere in the training ranges"
+    if contract.input_rounding is not None:
+        yield f"inputs: rounding them to {contract.input_dtype} leaves {_each(contract, contract.input_rounding)}"
     yield f"golden rows: {len(contract.golden_rows)}"
+
+
+def _each(contract: Contract, distances: Sequence[float]) -> str:
+    """Return how far each output can be, in its unit."""
+    each = zip(contract.outputs, distances, strict=True)
+    return ", ".join(f"{plain_name(output.name)} within {distance:.3g}{_unit(output)}" for output, distance in each)
 
 
 def _shape(result: str, outputs: int) -> str:

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lr_export import Certificate, certificate, export, torchscript
+from lr_export import Certificate, certificate, export, pt2, torchscript
 from lr_export.building import program_of
 from lr_export.choices import CHOICES, that_have
 from lr_export.formats import FORMATS, Opened, eager
@@ -29,6 +29,7 @@ from tests.export.present import FORMAT_NAMES, in_every_format, param
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
     from lr_export.choices import FormatName
     from lr_export.formats import Engine, Results
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]
-
-in_both_formats = pytest.mark.parametrize("format_name", ["onnx", "torchscript"])
-"""Both have every precision but portable."""
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 
@@ -260,12 +258,46 @@ MODULES: dict[str, type[ProgramModule]] = {
 }
 
 
+@pytest.mark.parametrize("home", [torchscript, pt2], ids=["torchscript", "pt2"])
 @pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 def test_a_module_with_the_right_numbers_and_a_wrong_step(
-    module: type[ProgramModule], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    module: type[ProgramModule], home: ModuleType, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torchscript, "ProgramModule", module)
-    assert "the bound there is" in refused("torchscript")
+    monkeypatch.setattr(home, "ProgramModule", module)
+    assert "the bound there is" in refused(home.__name__.rpartition(".")[2])
+
+
+SOURCES: dict[str, dict[FormatName, tuple[bytes, bytes]]] = {
+    "computes in float32": {
+        "c": (b"double v", b"float v"),
+        "js": (b"= new Float64Array(", b"= new Float32Array("),
+    },
+    "columns in the wrong order": {"c": (b"(double)x[i]", b"(double)x[1 - i]"), "js": (b"= x[i];", b"= x[1 - i];")},
+    "origin not used": {"c": (b" - linedge_origin[i]", b""), "js": (b" - c_origin[i]", b"")},
+    "clipped at 0": {
+        "c": (b"results.y[0] = v3[0]", b"results.y[0] = v3[0] > 0 ? v3[0] : 0"),
+        "js": (b"Array.from(v3)", b"Array.from(v3, (value) => Math.max(value, 0))"),
+    },
+}
+
+
+@pytest.mark.parametrize("format_name", [param("c"), param("js")])
+@pytest.mark.parametrize("fault", SOURCES.values(), ids=SOURCES)
+def test_source_code_with_the_right_numbers_and_a_wrong_step(
+    fault: dict[FormatName, tuple[bytes, bytes]],
+    format_name: FormatName,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest, (right, wrong) = FORMATS[format_name].build, fault[format_name]
+
+    def build(program: Program, contract: Contract) -> bytes:
+        content = honest(program, contract)
+        assert right in content
+        return content.replace(right, wrong)
+
+    plant(monkeypatch, format_name, build=build)
+    assert "the bound there is" in refused(format_name)
 
 
 def _changed(program: Program, operation: str, change: Callable[[Step], Step]) -> Program:

@@ -52,7 +52,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         weight=tuple(row(3) for _ in outputs),
         bias=row(len(outputs)),
         origin=row(len(names)),
-        scale=row(len(names)),
+        scale=tuple(2.0 ** draw(st.integers(-1022, 1023)) for _ in names),
         fill=row(len(names)),
     )
     return Contract(
@@ -176,6 +176,9 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "a level without an interval": _set("interval_level", 0.95),
     "an equation with a weight too few": _set("equation.weight.0", [1.0]),
     "an equation of another width": _set("equation.origin", [0.0]),
+    "an equation with a scale that is no power of two": _set("equation.scale.0", 3.0),
+    "an equation with a scale of zero": _set("equation.scale.0", 0.0),
+    "an equation with a negative scale": _set("equation.scale.0", -2.0),
     "an equation without a bias": _set("equation.bias", []),
     "an equation of a column that is not there": _set("equation.terms.1.column", 2),
     "no precision": lambda written: written.pop("precision"),

@@ -114,6 +114,7 @@ def test_units_categories_and_results_are_said() -> None:
         results=("y", "y_lower", "y_upper", "in_range", "leverage"),
         interval_level=0.95,
         bound=(1.25e-6,),
+        input_rounding=(0.125,),
     )
     said = list(lines(Artefact("onnx", b"", contract)))
     for line in (
@@ -122,6 +123,7 @@ def test_units_categories_and_results_are_said() -> None:
         "  y  R2 not determined  residual standard deviation not determined",
         "precision float32: x float32 (rows, 2), results float32",
         "certificate: y within 1.25e-06 ppb of the exact model anywhere in the training ranges",
+        "inputs: rounding them to float32 leaves y within 0.125 ppb",
         "interval: 0.95 of new observations fall inside",
     ):
         assert line in said
