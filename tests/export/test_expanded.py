@@ -215,7 +215,11 @@ def test_the_bound_is_the_formula_of_its_docstring(name: str, precision: Precisi
     bias: Exact = abs(fractions(checkpoint.bias))
     design: Exact = abs(terms(checkpoint, x))
     sizes: Exact = abs(outputs(checkpoint, x))
-    underflow = n + 2 * (weight @ np.array(powers, dtype=object)) * (max(powers) > 1)
+    inside = max(powers) > 1 or any(c.missing != "error" for c in checkpoint.contract.columns if c.kind == "number")
+    # Of the artefact's weights, which have the scales folded in where there are no powers.
+    scale = fractions(checkpoint.scale) if max(powers) <= 1 else fractions(np.ones(len(checkpoint.scale)))
+    held = weight / np.array([scale[term.column] for term in checkpoint.terms], dtype=object)
+    underflow = n + 2 * (held @ np.array(powers, dtype=object)) * inside
     expected: Exact = (design * gammas) @ weight.T + bias * gamma(rounded + n) + underflow * eta
     if precision == "exact":
         expected = expected + (sizes + expected) * Fraction(1, 2**24) + Fraction(1, 2**150)
@@ -242,6 +246,19 @@ def test_the_bound_covers_powers_that_underflow(scale: float) -> None:
     assert (errors <= bounds(checkpoint, numbers, x)).all()
     # The square is lost whole, which no relative error accounts for.
     assert (errors > magnitudes(checkpoint, x) / 2**24 * 10).any()
+
+
+def test_the_bound_covers_a_fill_that_underflows() -> None:
+    fill = 2.0**-149 * 1.5
+    checkpoint = checkpoint_of([[2.0**100]], 0.0)
+    column = replace(checkpoint.contract.columns[0], missing="mean")
+    contract = replace(checkpoint.contract, columns=(column,))
+    checkpoint = replace(checkpoint, contract=contract, fill=np.array([fill]))
+    numbers = numbers_at(checkpoint, "float32")
+    x = np.array([[np.nan]], dtype=np.float32)
+    (error,) = abs(fractions(interpreted(program_of(numbers), x)["y"]) - outputs(checkpoint, x)).ravel()
+    (bound,) = bounds(checkpoint, numbers, x).ravel()
+    assert Fraction(fill) * 2**100 / 2**3 < error <= bound
 
 
 @pytest.mark.parametrize("opset", [13, 17, 18, 21, onnx.defs.onnx_opset_version()])
