@@ -18,6 +18,7 @@ from lr_export.leverage import leverage_numbers
 from lr_export.limits import Limits
 from lr_export.numbers import narrowed
 from lr_export.program import Constant
+from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from lr_export.building import ModelValues
@@ -99,6 +100,13 @@ class Uncertainty:
 
 
 def _held(interval: Interval, dtype: Dtype) -> Floats:
+    if not interval.has_leverage:
+        return narrowed(interval.width, dtype, "width of the interval")
     with np.errstate(over="ignore", under="ignore"):
-        width = interval.width**2 if interval.has_leverage else interval.width
-    return narrowed(width, dtype, "width of the interval, or its square,")
+        square = interval.width**2
+    # Below the smallest normal number float64 itself has lost digits of it.
+    if ((interval.width > 0) & (square < np.finfo(dtype).tiny)).any():
+        raise CheckFailedError(
+            f"the square of the interval's width is below the range of {dtype}. Try another --precision"
+        )
+    return narrowed(square, dtype, "square of the interval's width")

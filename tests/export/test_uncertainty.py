@@ -380,6 +380,15 @@ def test_an_engine_that_is_wrong_beside_y_is_caught(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("unit", "precision"), [(1e-22, "portable"), (1e25, "float32")])
+def test_a_width_whose_square_is_beyond_the_dtype_is_refused_in_one_line(unit: float, precision: Precision) -> None:
+    columns = only("a", "y")
+    checkpoint = fit({**columns, "y": columns["y"] * unit}, target="y")
+    Blueprint.of(checkpoint, precision, flags=True)
+    with pytest.raises(CheckFailedError, match=r"the square of the interval's width .* Try (another )?--precision"):
+        Blueprint.of(checkpoint, precision, interval=0.95)
+
+
 def size_without_metadata(blueprint: Blueprint) -> int:
     model = onnx.load_model_from_string(onnx_bytes(blueprint.program, blueprint.contract))
     del model.metadata_props[:]
