@@ -185,9 +185,8 @@ def _killed(folder: Path) -> Iterator[str]:
     chance, kills, ended = np.random.default_rng(0), 0, 0
     while kills < KILLS:
         keeping = ["-o", "m.safetensors", "--resume", "--checkpoint-every", "0.05", "--log", "log.jsonl"]
-        process = subprocess.Popen(
-            [*command, *keeping], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with Path("/dev/null").open("wb") as nowhere:
+            process = subprocess.Popen([*command, *keeping], cwd=folder, stdout=nowhere, stderr=nowhere)
         time.sleep(chance.uniform(0, 1.1 * whole))
         process.kill()
         if process.wait() == 0:

@@ -184,6 +184,8 @@ def test_a_lasso_of_a_quantile_is_scikit_learn_s() -> None:
     found = fit(table(z, y), target="y", l1=0.05, descent=Descent(loss="quantile", quantile=0.7))
     expected = pinball(y - theirs.predict(z), 0.7) + 0.05 * np.abs(theirs.coef_).sum()
     np.testing.assert_allclose(found.fit["objective"], expected, rtol=1e-6)
+    assert found.fit["converged"]
+    assert found.fit["gradient_norm"] < 1e-6
 
 
 LOSSES: tuple[Loss, ...] = ("squared", "huber", "absolute", "quantile")
@@ -350,8 +352,8 @@ def test_early_stopping_keeps_the_weights_that_predict_best() -> None:
     assert any("stopped early" in line and "--patience" in line for line in found.fit["cautions"])
     assert found.fit["rows"] + validation["rows"] == 80
     # The kept weights are those of that epoch, and no others.
-    again = fit(columns, target="y", descent=Descent(optimizer="sgd", lr=0.05, epochs=500, validation=0.3, patience=5))
-    assert again.weight.tolist() == found.weight.tolist()
+    until = Descent(optimizer="sgd", lr=0.05, epochs=validation["epoch"], validation=0.3)
+    assert fit(columns, target="y", descent=until).weight.tolist() == found.weight.tolist()
 
 
 def test_validation_rows_train_nothing() -> None:

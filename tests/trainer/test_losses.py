@@ -16,6 +16,7 @@ from lr_trainer.losses import Loss
 from lr_trainer.moments import block_moments
 from lr_trainer.objective import Objective, Penalties
 from lr_trainer.order_statistics import median_size
+from lr_trainer.quasi_newton import QuasiNewton
 from lr_trainer.store import Store
 
 if TYPE_CHECKING:
@@ -159,8 +160,17 @@ def test_the_bound_lies_below_the_objective_everywhere(
     objective = objective_of(name, penalty, weighted=weighted, intercept=intercept)
     random = np.random.default_rng(6)
     points = [random.normal(size=(1, objective.coordinates.size)) for _ in range(20)]
-    highest = max(objective.bound(at, softness)[0] for at in points for softness in (1.0, 0.1))
-    assert highest <= min(objective.value(at)[0] for at in points)
+    stepper = QuasiNewton(objective, points[0])
+    for number in range(300):
+        if not stepper.is_done:
+            stepper.epoch(number, lambda: None)
+    best, least = stepper.at, objective.value(stepper.at)[0]
+    near = [best + scale * step for step in points for scale in (1e-1, 1e-2, 1e-3)]
+    bounds = [objective.bound(at, softness)[0] for at in (*points, *near) for softness in (1.0, 0.1, 1e-3)]
+    assert max(bounds) <= least * (1 + 1e-12)
+    assert least <= min(objective.value(at)[0] for at in (*points, *near))
+    np.testing.assert_allclose(objective.bound(stepper.unrounded, stepper.softness)[0], least, rtol=1e-6)
+    assert objective.gap(best, stepper.softness, elsewhere=stepper.unrounded) <= 1e-6
 
 
 @pytest.mark.parametrize("intercept", [True, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -174,7 +174,10 @@ def _descended(
         memory=memory,
         report=report,
     )
-    described = describe(setting.moments, found.solved, setting.columns, _source(setting.passes))
+    source = _source(setting.passes)
+    if setting.validation is not None:
+        source = replace(source, passes=source.passes + setting.validation.count)
+    described = describe(setting.moments, found.solved, setting.columns, source)
     checkpoint = _cautioned(described, setting.moments, found.solved).reported(**found.report)
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
 

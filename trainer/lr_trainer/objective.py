@@ -109,10 +109,13 @@ class Objective:
         smallest[:, self._start :] = np.where(weights != 0, slopes + l1 * np.sign(weights), inside)
         return smallest
 
-    def gap(self, at: Array, softness: float) -> float:
-        """Return the largest duality gap of a target, as a share of its objective; infinite where that is 0 or less."""
+    def gap(self, at: Array, softness: float, elsewhere: Array | None = None) -> float:
+        """Return the largest duality gap of a target, as a share of its objective; infinite where that is 0 or less.
+
+        A bound from the slopes at another point holds here too: `elsewhere`, if given, is where they are taken.
+        """
         value = self.value(at)
-        gaps = np.maximum(value - self.bound(at, softness), 0.0)
+        gaps = np.maximum(value - self.bound(at if elsewhere is None else elsewhere, softness), 0.0)
         return float(np.divide(gaps, value, out=np.where(gaps > 0, np.inf, 0.0), where=value > 0).max())
 
     def value(self, at: Array) -> Array:

@@ -74,8 +74,13 @@ def _report(
 ) -> dict[str, Any]:
     at, stepper = cycle.at, cycle.stepper
     softness = stepper.softness if isinstance(stepper, QuasiNewton) else 0.0
-    gradient = float(np.linalg.norm(objective.optimality(at, objective.gradient(at, softness))))
     gap = _gap(objective, at, softness)
+    if isinstance(stepper, QuasiNewton):
+        gap = min(gap, objective.gap(at, softness, elsewhere=stepper.unrounded))
+        slopes = objective.gradient(stepper.unrounded if cycle.best is None else at, softness)
+    else:
+        slopes = objective.optimality(at, objective.gradient(at, softness))
+    gradient = float(np.linalg.norm(slopes))
     smooth = not objective.has_corners
     figures: dict[str, Any] = {
         "solver": "descent",

@@ -90,6 +90,11 @@ class QuasiNewton:
         """Where it stands, float64 (outputs, size)."""
         return self._weights.numpy().copy()
 
+    @property
+    def unrounded(self) -> Array:
+        """Where it stood before the weights in the lasso's corner were set to 0, which turns the slopes of the loss."""
+        return self.at if self._best is None or not self.is_done else self._best
+
     def state(self) -> dict[str, Any]:
         """See `lr_trainer.descent.Stepper`."""
         own = {name: getattr(self, name) for name in _STATE}
