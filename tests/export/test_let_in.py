@@ -14,6 +14,7 @@ from lr_runtime.contract import PRECISIONS, Precision
 from lr_runtime.model_file import check_model, signature_of
 from lr_runtime.onnx_file import OPSETS
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
+from tests.export.test_uncertainty import CHECKPOINTS as FITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,16 @@ CASES: dict[str, Callable[[], Checkpoint]] = {
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("case", CASES)
 def test_every_file_that_can_be_written_is_let_in(case: str, precision: Precision) -> None:
-    blueprint = Blueprint.of(CASES[case](), precision)
+    _check_let_in(Blueprint.of(CASES[case](), precision))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", FITS)
+def test_so_is_every_file_with_an_interval_and_flags(case: str, precision: Precision) -> None:
+    _check_let_in(Blueprint.of(FITS[case](), precision, interval=0.95, flags=True))
+
+
+def _check_let_in(blueprint: Blueprint) -> None:
     for opset in (OPSET, 17, 18, 21, OPSETS[-1]):
         content = onnx_bytes(blueprint.program, blueprint.contract, opset=opset, name="a name of its own")
         model = check_model(content)
