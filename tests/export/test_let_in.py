@@ -38,7 +38,7 @@ def test_every_file_that_can_be_written_is_let_in(case: str, precision: Precisio
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("case", FITS)
 def test_so_is_every_file_with_an_interval_and_flags(case: str, precision: Precision) -> None:
-    _check_let_in(Blueprint.of(FITS[case](), precision, interval=0.95, flags=True))
+    _check_let_in(Blueprint.of(FITS[case](), precision, interval=0.9, flags=True))
 
 
 def _check_let_in(blueprint: Blueprint) -> None:
