@@ -19,9 +19,10 @@ gamma_k = k u / (1 - k u) (Higham 2002, lemma 3.1),
     |y_computed - y| <= sum_t gamma_{k_t} |weight_t term_t| + gamma_{k_0} |bias| + n eta + U
 
 where terms are taken with the checkpoint's own numbers, and eta, the smallest positive number of the dtype, covers
-products that underflow: each loses at most eta / 2, times 1 + gamma. U = 2 eta sum_t p_t |weight_t| covers the
-multiplications inside powers, by 1 / scale and by each other; it is 0 where there are none. (A product u^j u underflows
-only where |u| < 1, so that what it loses is not enlarged by the factors that follow; the weights here are those of u.)
+products that underflow: each loses at most eta / 2, times 1 + gamma. U = 2 eta sum_t p_t |weight_t|, of the artefact's
+own weights, covers what underflows on the way to a power: the multiplications by 1 / scale and by each other, and the
+rounding of a value that stands in for a missing one; it is 0 where there is neither. (A product u^j u underflows only
+where |u| < 1, so that what it loses is not enlarged by the factors that follow.)
 A fused multiply-add only leaves a rounding out.
 
 Where the result is rounded once more to float32 (precision `exact`), half an ulp is added: with B the bound above,
@@ -85,8 +86,8 @@ class ForwardError:
             bias=gamma(rounded + terms, digits) * sizes.bias,
         )
         underflow = times(terms, eta)
-        if len(numbers.layout.powers) > 1:
-            underflow = underflow + times(2, eta) * _inside_powers(checkpoint)
+        if len(numbers.layout.powers) > 1 or numbers.fill is not None:
+            underflow = underflow + times(2, eta) * _powers_and_weights(numbers)
         return ForwardError(exact, numbers, allowed, underflow)
 
     def before_rounding(self, design: ExactDesign) -> Dyadic:
@@ -124,10 +125,10 @@ def times(count: int, exponent: int) -> Dyadic:
     return Dyadic(np.array(count, dtype=object), exponent)
 
 
-def _inside_powers(checkpoint: Checkpoint) -> Dyadic:
-    """Return sum_t p_t |weight_t| over the terms that are powers, (outputs,)."""
-    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
-    return (abs(Dyadic.of(checkpoint.weight)) * Dyadic(np.array(powers, dtype=object), 0)).sum()
+def _powers_and_weights(numbers: Numbers) -> Dyadic:
+    """Return sum_t p_t |weight_t| over the terms that are powers, (outputs,), of the artefact's weights."""
+    powers = np.array([power for _, power in numbers.layout.raised], dtype=object)
+    return (abs(Dyadic.of(numbers.weight[:, : len(powers)])) * Dyadic(powers, 0)).sum()
 
 
 def input_rounding(checkpoint: Checkpoint, low: Floats, high: Floats) -> list[Fraction]:

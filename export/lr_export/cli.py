@@ -113,8 +113,8 @@ def _described(certificate: Certificate) -> str:
         [
             f"verified: {certificate.rows} rows, batches of 0 to {certificate.rows}, precision {certificate.precision}",
             *(
-                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound, "
-                f"{m.correctly_rounded:.1%} of rows correctly rounded"
+                f"  {m.engine}: within {max(m.worst_error.values()):.3g}, {m.worst_share:.0%} of its bound"
+                + (f", {m.correctly_rounded:.1%} of rows correctly rounded" if certificate.precision == "exact" else "")
                 for m in certificate.engines
             ),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges",

@@ -62,23 +62,26 @@ class Layout:
         """
         columns, terms = checkpoint.contract.columns, checkpoint.terms
         numeric = tuple(index for index, column in enumerate(columns) if column.kind == "number")
-        highest = [max([1, *(term.power for term in terms if term.column == index)]) for index in numeric]
+        number_of = {term: number for number, term in enumerate(terms)}
+        highest = dict.fromkeys(numeric, 1)
+        for term in terms:
+            highest[term.column] = max(term.power, highest.get(term.column, 1))
         powers = tuple(
-            tuple(place for place, top in enumerate(highest) if top >= power)
-            for power in range(1, max(highest, default=0) + 1)
+            tuple(place for place, index in enumerate(numeric) if highest[index] >= power)
+            for power in range(1, max((highest[index] for index in numeric), default=0) + 1)
         )
         categories = tuple(
             CategoryColumn(index, len(column.categories), column.missing != "error")
             for index, column in enumerate(columns)
             if column.kind == "category"
         )
-        flagged = tuple(place for place, index in enumerate(numeric) if Term(index, missing=True) in terms)
+        flagged = tuple(place for place, index in enumerate(numeric) if Term(index, missing=True) in number_of)
         places = [
             *(Term(numeric[place], power=power) for power, raised in enumerate(powers, 1) for place in raised),
             *(term for category in categories for term in _indicators(category)),
             *(Term(numeric[place], missing=True) for place in flagged),
         ]
-        strange = [term.name(columns) for term in terms if terms.count(term) > 1 or term not in places]
+        strange = [terms[number].name(columns) for number in _strange(terms, number_of, set(places))]
         if strange:
             raise UnsupportedModelError(f"the checkpoint has terms that no artefact can hold: {listed(strange)}")
         return Layout(
@@ -88,7 +91,7 @@ class Layout:
             powers=powers,
             categories=categories,
             flagged=flagged,
-            sources=tuple(terms.index(term) if term in terms else None for term in places),
+            sources=tuple(map(number_of.get, places)),
         )
 
     @cached_property
@@ -125,6 +128,11 @@ class Layout:
         """Which of the indicators belong to each category column; the rest are those of missing values."""
         ends = np.cumsum([0, *(category.levels + category.missing for category in self.categories)]).tolist()
         return tuple(map(slice, ends[:-1], ends[1:]))
+
+
+def _strange(terms: tuple[Term, ...], number_of: dict[Term, int], places: set[Term]) -> list[int]:
+    """Return the numbers of the terms that come twice or have no place."""
+    return [number for number, term in enumerate(terms) if number_of[term] != number or term not in places]
 
 
 def _indicators(category: CategoryColumn) -> list[Term]:

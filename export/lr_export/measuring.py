@@ -12,16 +12,17 @@ from lr_export.probes import BATCH_SIZES, box, probe_rows, refused_rows
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from lr_export.arithmetic import Dtype
-    from lr_export.blueprint import Blueprint
+    from lr_export.blueprint import Blueprint, Claim
     from lr_export.exact import Floats
     from lr_export.formats import Engine, Results
     from lr_export.program import Program, Value
 
+_TINY = 2.0**-100
 _ROUNDED_UP = 1 + 2.0**-50
 """Covers the three roundings of a distance in float64."""
 
@@ -73,6 +74,28 @@ class Allowed:
             nearest=high if dtype == "float64" else value.rounded(dtype, "nearest"),
         )
 
+    @staticmethod
+    def of(claim: Claim, x: Floats, dtype: Dtype) -> Allowed:
+        """Return what a claim allows at rows x (rows, columns).
+
+        Rows with tiny numbers go by themselves: they would lengthen the integers of all others.
+        """
+        tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
+        groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
+        parts = [Allowed.around(*claim.at(x[rows]), dtype) for rows in groups]
+        order = np.argsort(np.concatenate(groups))
+
+        def joined(take: Callable[[Allowed], NDArray[np.float64]]) -> NDArray[np.float64]:
+            return np.concatenate([take(part) for part in parts])[order]
+
+        return Allowed(
+            lowest=joined(lambda part: part.lowest),
+            highest=joined(lambda part: part.highest),
+            exact=(joined(lambda part: part.exact[0]), joined(lambda part: part.exact[1])),
+            bound=joined(lambda part: part.bound),
+            nearest=joined(lambda part: part.nearest),
+        )
+
     def errors(self, got: NDArray[Any]) -> NDArray[np.float64]:
         """Return the distances of the first rows to the exact result, rounded up."""
         high, low = (part[: len(got)] for part in self.exact)
@@ -102,14 +125,13 @@ class Trial:
         checkpoint, dtype = blueprint.checkpoint, blueprint.numbers.input
         x = probe_rows(checkpoint, dtype)
         low, high = (corner.astype(dtype) for corner in box(checkpoint))
-        claimed = {name: claim.at(x) for name, claim in blueprint.claims.items()}
         return Trial(
             program=blueprint.program,
             x=x,
             inside=np.asarray(np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)),
             allowed={
-                name: Allowed.around(value, bound, _rounded_to(blueprint.program.results[name]))
-                for name, (value, bound) in claimed.items()
+                name: Allowed.of(claim, x, _rounded_to(blueprint.program.results[name]))
+                for name, claim in blueprint.claims.items()
             },
             refused=refused_rows(checkpoint, dtype),
         )

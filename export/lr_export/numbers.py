@@ -85,13 +85,18 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
         weight=_converted(placed, compute, "weight"),
         bias=_converted(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
-        inverse_scale=None if folded or (scale == 1).all() else _exactly(1 / scale, compute, "scale"),
+        inverse_scale=None if folded or (scale == 1).all() else _exactly(_reciprocal(scale), compute, "scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
         output=OUTPUT_DTYPES[precision],
         ordered=precision == "portable",
     )
+
+
+def _reciprocal(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / scale)
 
 
 def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,7 +136,7 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
         if beyond.size:
             raise CheckFailedError(
                 f"column {escaped(column.name)} reaches {float(beyond[0])!r} in training, beyond the range of {dtype}. "
-                "Try --precision float64"
+                "Try --precision float64, or --precision exact with --input float64"
             )
 
 

@@ -143,6 +143,7 @@ class Builder:
         self.x = Value("x", columns, dtype)
         self._ordered = ordered
         self._steps: list[Step] = []
+        self._constants: dict[str, NDArray[Any]] = {}
         self._results: dict[str, Value] = {}
 
     def program(self) -> Program:
@@ -238,6 +239,8 @@ class Builder:
         for operand in operands:
             if isinstance(operand, Constant):
                 assert np.isfinite(operand.array).all(), f"the constant {operand.name} is not finite"
+                first = self._constants.setdefault(operand.name, operand.array)
+                assert np.array_equal(first, operand.array), f"two constants are called {operand.name}"
         result = Value(f"v{len(self._steps)}", width, dtype)
         self._steps.append(Step(operation, operands, result, columns))
         return result

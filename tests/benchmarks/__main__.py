@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import checking, fits, predict, size, start, streams, wheels
+from tests.benchmarks import checking, export, fits, predict, size, start, streams, wheels
 
 BENCHMARKS = {
     "start": start.report,
     "size": size.report,
     "wheels": wheels.report,
     "checking": checking.report,
+    "export": export.report,
     "fits": fits.report,
     "predict": predict.report,
     "streams": streams.report,

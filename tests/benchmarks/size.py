@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import onnx
 
 from lr_export import export
+from lr_runtime.contract import PRECISIONS
 from lr_trainer import lesson
-from tests.conftest import ROOT
+from tests.conftest import ROOT, checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,19 @@ def report() -> Iterator[str]:
         yield f"the lesson's ONNX file: {whole} bytes, {len(model.SerializeToString())} without metadata"
         export(checkpoint, Path(folder, "m.pt"), format="torchscript")
         yield f"its TorchScript file: {Path(folder, 'm.pt').stat().st_size} bytes"
+        yield from _graphs(Path(folder))
         yield from _bare_install(Path(folder))
+
+
+def _graphs(folder: Path) -> Iterator[str]:
+    """Weigh the ONNX files of three columns without their metadata."""
+    for what, origin in (("origin 0", 0.0), ("origins", 1004.0)):
+        checkpoint = checkpoint_of([[1.0, 2.0, 3.0]], 4.0, low=1000.0, high=1010.0, origin=origin)
+        for precision in PRECISIONS:
+            export(checkpoint, folder / "m.onnx", precision=precision)
+            model = onnx.load(folder / "m.onnx")
+            del model.metadata_props[:]
+            yield f"ONNX, 3 columns with {what}, {precision}: {model.ByteSize()} bytes without metadata"
 
 
 def _bare_install(folder: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -26,11 +27,12 @@ from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from lr_runtime.errors import UnsupportedModelError
 from lr_runtime.terms import Term
 from tests.conftest import EXPANDED, checkpoint_of
-from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows
+from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows, terms
 
 if TYPE_CHECKING:
     from lr_export.formats import Engine
     from lr_runtime.contract import Precision
+    from tests.export.oracle import Exact
 
 all_expanded = pytest.mark.parametrize("name", EXPANDED)
 all_precisions = pytest.mark.parametrize("precision", PRECISIONS)
@@ -191,6 +193,74 @@ def test_no_order_of_evaluation_leaves_the_bound_nor_stays_far_from_it(name: str
     assert (100 * errors >= bound).any()
 
 
+@all_precisions
+@all_expanded
+def test_the_bound_is_the_formula_of_its_docstring(name: str, precision: Precision) -> None:
+    checkpoint = EXPANDED[name]()
+    numbers = numbers_at(checkpoint, precision)
+    x = some_rows(checkpoint, 20, numbers.input)
+    digits, smallest = {"float32": (24, -149), "float64": (53, -1074)}[numbers.compute]
+    unit, eta, n = Fraction(1, 2**digits), Fraction(2) ** smallest, len(checkpoint.terms)
+    rounded = int(numbers.compute == "float32")
+    factor = int(
+        checkpoint.origin.any() or any(c.missing != "error" for c in checkpoint.contract.columns if c.kind == "number")
+    )
+    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
+
+    def gamma(k: int) -> Fraction:
+        return k * unit / (1 - k * unit)
+
+    gammas = np.array([gamma(rounded + n + p + p * factor) for p in powers], dtype=object)
+    weight: Exact = abs(fractions(checkpoint.weight))
+    bias: Exact = abs(fractions(checkpoint.bias))
+    design: Exact = abs(terms(checkpoint, x))
+    sizes: Exact = abs(outputs(checkpoint, x))
+    inside = max(powers) > 1 or any(c.missing != "error" for c in checkpoint.contract.columns if c.kind == "number")
+    # Of the artefact's weights, which have the scales folded in where there are no powers.
+    scale = fractions(checkpoint.scale) if max(powers) <= 1 else fractions(np.ones(len(checkpoint.scale)))
+    held = weight / np.array([scale[term.column] for term in checkpoint.terms], dtype=object)
+    underflow = n + 2 * (held @ np.array(powers, dtype=object)) * inside
+    expected: Exact = (design * gammas) @ weight.T + bias * gamma(rounded + n) + underflow * eta
+    if precision == "exact":
+        expected = expected + (sizes + expected) * Fraction(1, 2**24) + Fraction(1, 2**150)
+    found = bounds(checkpoint, numbers, x)
+    assert (found >= expected).all()
+    assert (found <= expected * (1 + Fraction(1, 2**50))).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**60, 2.0**-60])
+def test_the_bound_covers_powers_that_underflow(scale: float) -> None:
+    checkpoint = checkpoint_of([[1.0, 2.0**100]], 0.0, scale=scale)
+    column = checkpoint.contract.columns[0]
+    checkpoint = replace(
+        checkpoint,
+        contract=replace(checkpoint.contract, columns=(column,)),
+        terms=(Term(0), Term(0, power=2)),
+        origin=np.zeros(1),
+        scale=np.array([scale]),
+        fill=np.zeros(1),
+    )
+    numbers = numbers_at(checkpoint, "float32")
+    x = (np.random.default_rng(2).uniform(0.5, 1, size=(50, 1)) * 2.0**-80 * scale).astype(np.float32)
+    errors = abs(fractions(interpreted(program_of(numbers), x)["y"]) - outputs(checkpoint, x))
+    assert (errors <= bounds(checkpoint, numbers, x)).all()
+    # The square is lost whole, which no relative error accounts for.
+    assert (errors > magnitudes(checkpoint, x) / 2**24 * 10).any()
+
+
+def test_the_bound_covers_a_fill_that_underflows() -> None:
+    fill = 2.0**-149 * 1.5
+    checkpoint = checkpoint_of([[2.0**100]], 0.0)
+    column = replace(checkpoint.contract.columns[0], missing="mean")
+    contract = replace(checkpoint.contract, columns=(column,))
+    checkpoint = replace(checkpoint, contract=contract, fill=np.array([fill]))
+    numbers = numbers_at(checkpoint, "float32")
+    x = np.array([[np.nan]], dtype=np.float32)
+    (error,) = abs(fractions(interpreted(program_of(numbers), x)["y"]) - outputs(checkpoint, x)).ravel()
+    (bound,) = bounds(checkpoint, numbers, x).ravel()
+    assert Fraction(fill) * 2**100 / 2**3 < error <= bound
+
+
 @pytest.mark.parametrize("opset", [13, 17, 18, 21, onnx.defs.onnx_opset_version()])
 @all_precisions
 @all_expanded
@@ -220,10 +290,10 @@ STRANGE: dict[str, tuple[Term, ...]] = {
 }
 
 
-@pytest.mark.parametrize("terms", STRANGE.values(), ids=STRANGE)
-def test_terms_that_no_artefact_can_hold_are_named(terms: tuple[Term, ...], tmp_path: Path) -> None:
-    plain = terms[0] == terms[1]
+@pytest.mark.parametrize("strange", STRANGE.values(), ids=STRANGE)
+def test_terms_that_no_artefact_can_hold_are_named(strange: tuple[Term, ...], tmp_path: Path) -> None:
+    plain = strange[0] == strange[1]
     checkpoint = checkpoint_of([[1.0, 2.0]], 0.0) if plain else EXPANDED["a category alone"]()
     with pytest.raises(UnsupportedModelError, match='"x1"' if plain else '"site"'):
-        export(replace(checkpoint, terms=terms), tmp_path / "model.onnx")
+        export(replace(checkpoint, terms=strange), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ from lr_export.graph import OPSET, onnx_bytes, read_onnx
 from lr_export.numbers import numbers_at
 from lr_runtime.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.session import Session
-from tests.conftest import CHECKPOINTS, ROOT, checkpoint_of
+from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of
 from tests.export.oracle import bounds, fractions, outputs
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ IO_TYPES = {
     "portable": TensorProto.FLOAT,
 }
 FORMAT_NAMES = list(SUFFIXES)
+ALL = {**CHECKPOINTS, **EXPANDED}
 
 
 def graph_of(checkpoint: Checkpoint, precision: Precision = "exact") -> onnx.ModelProto:
@@ -132,11 +133,14 @@ def test_the_lesson_is_small(tmp_path: Path) -> None:
     assert model.ByteSize() <= 400
 
 
-def test_three_columns_take_200_bytes() -> None:
-    assert graph_of(checkpoint_of([[1.0, 2.0, 3.0]], 4.0)).graph.ByteSize() <= 200
+@pytest.mark.parametrize(("origin", "most"), [(0.0, 200), (1004.0, 300)])
+def test_three_columns_take_few_bytes(origin: float, most: int) -> None:
+    model = graph_of(checkpoint_of([[1.0, 2.0, 3.0]], 4.0, origin=origin))
+    del model.metadata_props[:]
+    assert model.ByteSize() <= most
 
 
-SHAPES = ["one column", "an offset column", "two outputs"]
+SHAPES = {name: ALL[name] for name in ("one column", "an offset column", "two outputs", "the same with two outputs")}
 SECOND_PROCESS = """
 import sys
 from pathlib import Path
@@ -152,9 +156,8 @@ def test_another_process_and_folder_write_the_same_bytes(tmp_path: Path) -> None
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    for name in SHAPES:
-        made = CHECKPOINTS[name]()
-        made.save(here / f"{name}.safetensors")
+    for name, make in SHAPES.items():
+        make().save(here / f"{name}.safetensors")
     elsewhere = {**os.environ, "HOME": str(there), "USER": "someone", "LOGNAME": "someone", "TZ": "Asia/Tokyo"}
     elsewhere |= {"PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, "-c", SECOND_PROCESS, here], cwd=there, env=elsewhere, check=True)
@@ -169,7 +172,7 @@ def test_another_process_and_folder_write_the_same_bytes(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("format_name", FORMAT_NAMES)
 def test_an_artefact_tells_nothing_of_where_it_was_made(name: str, format_name: FormatName, tmp_path: Path) -> None:
-    content = exported(CHECKPOINTS[name](), format_name, tmp_path)
+    content = exported(SHAPES[name](), format_name, tmp_path)
     places = {
         str(tmp_path),
         str(Path.cwd()),
@@ -186,7 +189,7 @@ def test_an_artefact_tells_nothing_of_where_it_was_made(name: str, format_name: 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_records_of_a_torchscript_file_have_no_date_and_no_source_paths(name: str, tmp_path: Path) -> None:
-    records = zipfile.ZipFile(io.BytesIO(exported(CHECKPOINTS[name](), "torchscript", tmp_path))).infolist()
+    records = zipfile.ZipFile(io.BytesIO(exported(SHAPES[name](), "torchscript", tmp_path))).infolist()
     assert {record.date_time for record in records} == {(1980, 1, 1, 0, 0, 0)}
     assert not [record.filename for record in records if "debug" in record.filename]
 
