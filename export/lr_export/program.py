@@ -29,7 +29,7 @@ The results are named values: `y` (rows, outputs) first; an interval and flags a
 appending steps to the builder that `building.program_of` hands to its extensions:
 
     def lower(build: Builder, model: ModelValues) -> None:
-        width = build.multiply(...model.terms...)
+        width = build.multiply(...model.design...)
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
 An emitter is one function from a `Program` to a file and has one case for each operation, no more: `graph.py` gives
