@@ -95,7 +95,7 @@ def descend(
             raise OptionError("--validation holds out no row of this table. Hold out a larger share")
         validation = replace_store(objective, held_out)
     cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
-    state = memory.begin(_identity(setting, descent, store))
+    state = memory.begin(_identity(setting, descent, store, validation))
     if state is not None:
         cycle.restore(state)
     with nullcontext() if _is_large(descent, store) else one_thread():
@@ -165,7 +165,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
     return (Whole if descent.batch_size is None else Batches)(objective, descent, start)
 
 
-def _identity(setting: Setting, descent: Descent, store: Store) -> dict[str, Any]:
+def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
     """Return what a state belongs to."""
     roles, design = setting.passes.roles, setting.passes.design
     options = {_option(name): value for name, value in descent.described().items()}
@@ -180,6 +180,7 @@ def _identity(setting: Setting, descent: Descent, store: Store) -> dict[str, Any
         "the terms": [str(term.to_json()) for term in design.terms],
         "the number of rows": store.rows,
         "sha256 of the rows": store.digest,
+        "sha256 of the rows held out": None if validation is None else validation.store.digest,
         "the device": setting.passes.device.type,
         "the number of threads": torch.get_num_threads(),
         "linedge": __version__,

@@ -121,7 +121,7 @@ class Forgetful:
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    names = sorted({*then, *now}, key=lambda name: (name == "sha256 of the rows", name))
+    names = sorted({*then, *now}, key=lambda name: (name.startswith("sha256"), name))
     differing = [name for name in names if then.get(name) != now.get(name)]
     return f"{differing[0]}: {then.get(differing[0])} there, {now.get(differing[0])} here" if differing else None
 
