@@ -18,8 +18,12 @@ echo
 echo "A calibration table (NIST Norris: ozone monitors):"
 cp "$tables/norris.csv" .
 show lr-train norris.csv --target y -o norris.safetensors
-show lr-export norris.safetensors --format onnx
+show lr-export norris.safetensors --format onnx --interval 0.95 --flags
 show lr-infer norris.onnx 448.9
 show lr-infer norris.onnx norris.csv -o predictions.csv
 printf '\n$ head -n 3 predictions.csv\n'
 head -n 3 predictions.csv
+
+echo
+echo "What is in the file, and whether it holds on this machine:"
+show lr-inspect norris.onnx --self-test
