@@ -159,7 +159,7 @@ def test_the_bound_lies_below_the_objective_everywhere(
 ) -> None:
     objective = objective_of(name, penalty, weighted=weighted, intercept=intercept)
     random = np.random.default_rng(6)
-    points = [random.normal(size=(1, objective.coordinates.size)) for _ in range(20)]
+    points = [random.normal(size=(1, objective.coordinates.size)) for _ in range(5)]
     stepper = QuasiNewton(objective, points[0])
     for number in range(300):
         if not stepper.is_done:
