@@ -28,6 +28,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt Makefile
 	$(PIP) install --quiet -c constraints.txt --editable '.[test]'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.ready
+	$(PIP) install --quiet -c constraints.txt --editable '.[bench]'
+	@touch $@
+
 demo: setup ## the three commands, then the same on a table of ozone monitors
 	@PATH="$(BIN):$$PATH" sh examples/demo.sh build/demo
 
@@ -46,7 +50,7 @@ imports: setup
 pytest: setup
 	$(BIN)/python -m pytest --numprocesses auto
 
-bench: setup ## speed and size, as ratios against peers measured in the same run
+bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks
 
 clean:

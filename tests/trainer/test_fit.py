@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import statsmodels.api as sm
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from lr_runtime.errors import FitError, LinedgeError, MissingColumnError, OptionError, TableError
 from lr_trainer import Checkpoint, fit
@@ -99,6 +101,17 @@ def test_every_format_gives_the_same_bytes(tmp_path: Path, table: pa.Table) -> N
     in_place = fit({"x": x, "y": table["y"].to_numpy()}, target="y")
     assert len(contents) == 1
     assert in_place.weight.tobytes() == fit(tmp_path / "a.csv", target="y").weight.tobytes()
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(5)
+    x, contents = random.normal(size=(9000, 300)), set()
+    y = x @ np.ones(300) + random.normal(size=9000)
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        with threadpool_limits(threads):
+            contents.add(fit({"x": x, "y": y}, target="y").to_bytes())
+    assert len(contents) == 1
 
 
 @pytest.mark.parametrize("weight", ["w", None])

@@ -40,7 +40,8 @@ def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
 def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
     ones = np.ones((len(table), int(intercept)))
     gram = block_gram(Extended.of(torch.from_numpy(np.hstack([ones, table]))))
-    normal = Normal.of_gram(gram, block_moments(torch.from_numpy(table)), intercept=intercept)
+    moments, shift = block_moments(torch.from_numpy(table)), np.zeros(table.shape[1])
+    normal = Normal.of_gram(gram, moments, shift, intercept=intercept)
     return solve(normal, names(table.shape[1] - outputs), drop_collinear=drop_collinear)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
+
+from lr_runtime.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 1 << 15
 _FEWEST_ROWS = 1 << 8
-_NUMBERS = 1 << 22
+_NUMBERS = 1 << 20
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -30,9 +31,9 @@ def block_rows(columns: int) -> int:
 
 
 def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[torch.Tensor]:
-    """Cut batches of any number of rows into blocks of `block_rows`, the last one shorter."""
+    """Cut batches of any number of rows into blocks of `block_rows`, column by column in memory, the last shorter."""
     rows = block_rows(max(columns, 1))
-    block, filled = np.empty((rows, columns)), 0
+    block, filled = np.empty((columns, rows)).T, 0
     for batch in batches:
         start = 0
         while start < len(batch):
@@ -41,7 +42,7 @@ def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[
             start, filled = start + taken, filled + taken
             if filled == rows:
                 yield torch.from_numpy(block)
-                block, filled = np.empty((rows, columns)), 0
+                block, filled = np.empty((columns, rows)).T, 0
     if filled:
         yield torch.from_numpy(block[:filled])
 
@@ -51,22 +52,22 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
     torch's own threads split a product differently with their number, so each block has one.
     """
-    threads = threads or os.cpu_count() or 1
-    waiting: deque[Future[T]] = deque()
-    with _one_thread_a_product(), ThreadPoolExecutor(threads) as pool:
-        for block in blocks:
-            waiting.append(pool.submit(work, block))
-            if len(waiting) >= 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    with one_thread_a_product():
+        yield from in_order(work, blocks, threads)
 
 
 @contextmanager
-def _one_thread_a_product() -> Iterator[None]:
+def one_thread_a_product() -> Iterator[None]:
+    """Keep torch and BLAS, in this process, to one thread a call: more would give other bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with _blas().limit(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -119,6 +119,8 @@ def raw_parts(design: Design) -> list[dict[int | None, Fraction]]:
 def _parts(design: Design, index: int, term: Term, places: dict[tuple[int, int], int]) -> dict[int | None, Fraction]:
     if not _is_power(term):
         return {index: Fraction(1)}
+    if term.power == 1 and design.origin[term.column] == 0 and design.scale[term.column] == 1:
+        return {index: Fraction(1)}
     origin, scale = Fraction(design.origin[term.column]), Fraction(design.scale[term.column])
     parts: dict[int | None, Fraction] = {}
     for power in range(term.power + 1):

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
+from lr_trainer.blocks import one_thread_a_product
 from lr_trainer.cautions import cautions, check_not_the_target
+from lr_trainer.conformal import conformal_quantile
 from lr_trainer.describing import Source, columns_of, describe, ranges_of, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Parts, Passes
-from lr_trainer.penalised import choose, conformal_quantile
+from lr_trainer.penalised import choose
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 
@@ -98,8 +100,9 @@ def fit(
     passes = Passes(
         Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
     )
-    passes.look(degree, missing)
-    return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+    with one_thread_a_product():
+        passes.look(degree, missing)
+        return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer.blocks import one_thread_a_product
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
@@ -102,6 +103,7 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
     )
 
 
+@one_thread_a_product()
 def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...], source: Source) -> Checkpoint:
     design = without_origins(Design.of(checkpoint))
     intercept = checkpoint.fit["intercept"]

@@ -77,14 +77,17 @@ class Moments:
         delta = (other.mean - self.mean) + (other.mean_low - self.mean_low)
         share = other.weight / weight
         mean, mean_low = two_sum(self.mean, self.mean_low + delta * share)
-        between = np.outer(delta, delta) * (self.weight * share)
+        comoment = np.outer(delta, delta)  # with many columns, temporary arrays would cost most of the time
+        comoment *= self.weight * share
+        comoment += self.comoment
+        comoment += other.comoment
         return Moments(
             count=np.asarray(self.count + other.count),
             weight=weight,
             log_weight=np.asarray(self.log_weight + other.log_weight),
             mean=mean,
             mean_low=mean_low,
-            comoment=self.comoment + other.comoment + between,
+            comoment=comoment,
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
         )
@@ -116,66 +119,78 @@ def _about(
 ) -> tuple[Moments, bool]:
     """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
     rows = parts[0].shape[0]
-    deviations = _scratch.block(rows, sum(part.shape[1] for part in parts), parts[0].device)
-    start = 0
-    for part, origin in zip(parts, shift, strict=True):
-        torch.sub(part, origin, out=deviations[:, start : start + part.shape[1]])
-        start += part.shape[1]
     total = float(rows) if weights is None else float(weights.sum())
-    sums = _sum(deviations) if weights is None else weights @ deviations
-    weighted = deviations if weights is None else deviations * weights[:, None]
-    gram, away = _array(deviations.T @ weighted), _array(sums) / total
+    products, ranges = _products(shift, parts, weights), [_range(part) for part in parts]
+    gram, away = products[:-1, :-1], products[-1, :-1] / total
     comoment = gram - total * np.outer(away, away)
-    ranges = [_range(part) for part in parts]
-    high, low = two_sum(_array(torch.cat(list(shift))), away)
+    mean, mean_low = two_sum(_array(torch.cat(list(shift))), away)
     moments = Moments(
         count=np.array(float(rows)),
         weight=np.array(total),
         log_weight=np.array(0.0 if weights is None else float(weights.log().sum())),
-        mean=high,
-        mean_low=low,
-        comoment=(comoment + comoment.T) / 2,
+        mean=mean,
+        mean_low=mean_low,
+        comoment=comoment,
         minimum=_array(torch.cat([low for low, _ in ranges])),
         maximum=_array(torch.cat([high for _, high in ranges])),
     )
     return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
 
 
+def _products(
+    shift: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weights: torch.Tensor | None
+) -> NDArray[np.float64]:
+    """Return D' W D for D the deviations of a block's columns and a column of ones, which gives their sums."""
+    rows, device = parts[0].shape[0], parts[0].device
+    deviations = _scratch.block(
+        rows, 1 + sum(part.shape[1] for part in parts), device, by_column=not parts[0].is_contiguous()
+    )
+    start = 0
+    for part, origin in zip(parts, shift, strict=True):
+        torch.sub(part, origin, out=deviations[:, start : start + part.shape[1]])
+        start += part.shape[1]
+    if weights is not None or device.type != "cpu":
+        product = _array(deviations.T @ (deviations if weights is None else deviations * weights[:, None]))
+        return (product + product.T) / 2
+    # numpy takes BLAS's syrk for the product of a matrix with itself, half the work of the gemm that torch takes; dot,
+    # unlike matmul, lets other threads run meanwhile. The bits are the same in either order of the numbers in memory.
+    array = deviations.numpy()
+    return np.asarray(np.dot(array.T, array))
+
+
 class _Scratch(threading.local):
     """Room for the deviations of one block, kept by each thread: new memory of this size costs a page fault a page."""
 
     def __init__(self) -> None:
-        self._room = torch.empty(0, dtype=torch.float64)
+        self._room: dict[tuple[int, int, torch.device, bool], torch.Tensor] = {}
 
-    def block(self, rows: int, columns: int, device: torch.device) -> torch.Tensor:
-        """Return float64 (rows, columns) with whatever stood there."""
-        if self._room.numel() < rows * columns or self._room.device != device:
-            self._room = torch.empty(rows * columns, dtype=torch.float64, device=device)
-        return self._room[: rows * columns].view(rows, columns)
+    def block(self, rows: int, columns: int, device: torch.device, *, by_column: bool) -> torch.Tensor:
+        """Return float64 (rows, columns) with whatever stood there, and ones in the last column."""
+        key = rows, columns, device, by_column
+        if key not in self._room:
+            self._room.clear()
+            shape = (columns, rows) if by_column else (rows, columns)
+            room = torch.empty(shape, dtype=torch.float64, device=device)
+            self._room[key] = room.T if by_column else room
+            self._room[key][:, -1] = 1.0
+        return self._room[key]
 
 
 _scratch = _Scratch()
 
 
-def _sum(block: torch.Tensor) -> torch.Tensor:
-    wide, tail = _wide(block)
-    return wide.sum(dim=0).view(-1, block.shape[1]).sum(dim=0) + tail.sum(dim=0)
-
-
 def _range(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    wide, tail = _wide(block)
-    # amin and amax are vectorised along the rows; aminmax, which is one pass, is not and takes three times as long.
-    ends = [wide.amin(dim=0), wide.amax(dim=0)] if len(wide) else []
-    rows = torch.cat([*(end.view(-1, block.shape[1]) for end in ends), tail])
-    return rows.amin(dim=0), rows.amax(dim=0)
+    """Return the columns' minimum and maximum.
 
-
-def _wide(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the block with several rows in one, and the rows left over: torch reduces few columns slowly."""
+    torch reduces few columns slowly, so several rows are taken as one. Not by aminmax: it is one pass, but not
+    vectorised along the rows, and takes three times as long.
+    """
     columns = block.shape[1]
-    together = max(1, _WIDTH // columns)
-    whole = block.shape[0] // together * together if block.is_contiguous() else 0
-    return block[:whole].reshape(-1, together * columns), block[whole:]
+    together = max(1, 1 << (_WIDTH // columns).bit_length() - 1) if columns < _WIDTH else 1
+    if not block.is_contiguous() or block.shape[0] % together:
+        return block.amin(dim=0), block.amax(dim=0)
+    wide = block.view(-1, together * columns)
+    return wide.amin(dim=0).view(-1, columns).amin(dim=0), wide.amax(dim=0).view(-1, columns).amax(dim=0)
 
 
 def merged(parts: Iterable[Moments]) -> Moments | None:

@@ -13,7 +13,7 @@ from lr_runtime.errors import FitError, TableError, escaped
 from lr_runtime.terms import Term
 from lr_trainer.blocks import block_rows, in_blocks, over_blocks
 from lr_trainer.design import Design
-from lr_trainer.extended import Extended
+from lr_trainer.extended import Extended, two_sum
 from lr_trainer.gram import block_gram
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments, block_moments, merged
@@ -155,10 +155,15 @@ class Passes:
             raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
         return moments
 
-    def gram(self, design: Design) -> Extended[Array]:
-        """Take the pass for the double-double products of the terms and targets, a column of ones first."""
+    def gram(self, design: Design, shift: Array) -> Extended[Array]:
+        """Take the pass for the double-double products of the terms and targets, a column of ones first.
+
+        Args:
+            design: of the terms.
+            shift: float64 (targets,), taken from every row of the targets.
+        """
         total = None
-        for part in over_blocks(lambda block: self._gram_of(block, design), self._blocks()):
+        for part in over_blocks(lambda block: self._gram_of(block, design, shift), self._blocks()):
             total = part if total is None else total + part
         self.count += 1
         assert total is not None
@@ -183,12 +188,13 @@ class Passes:
             return block_moments(block)
         return block_moments(self.design.expand(x), y, weights=weights)
 
-    def _gram_of(self, block: torch.Tensor, design: Design) -> Extended[Array]:
+    def _gram_of(self, block: torch.Tensor, design: Design, shift: Array) -> Extended[Array]:
         x, y, weights = self._split(block)
+        targets = Extended(*two_sum(y, -torch.from_numpy(shift).to(y.device)))
         terms = design.expand_extended(x)
         ones = [torch.ones_like(y[:, :1])] if self.intercept else []
-        high = torch.cat([*ones, terms.high, y], dim=1)
-        low = torch.cat([*(part * 0 for part in ones), terms.low, y * 0], dim=1)
+        high = torch.cat([*ones, terms.high, targets.high], dim=1)
+        low = torch.cat([*(part * 0 for part in ones), terms.low, targets.low], dim=1)
         return block_gram(Extended(high, low), weights)
 
     def _check_present(self, seen: Survey) -> None:

@@ -1,4 +1,4 @@
-"""Ridge, lasso and elastic net from moments, the penalty chosen on folds of them, and the split-conformal interval.
+"""Ridge, lasso and elastic net from moments, and the penalty chosen on folds of them.
 
 The objective, for each target, with an intercept that is never penalised (Friedman, Hastie and Tibshirani 2010,
 "Regularization paths for generalized linear models via coordinate descent", eq. 1, with lambda alpha = l1 and
@@ -18,7 +18,6 @@ With R the columns' correlation matrix and r their covariances with the target, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
 from math import ceil, log10
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ from lr_trainer.errors import (
     NotConvergedError,
     OutOfRangeError,
     TooFewFoldsError,
-    TooFewHeldOutError,
     WeakPenaltyError,
 )
 from lr_trainer.least_squares import CONSTANT
@@ -227,33 +225,6 @@ def choose(folds: Sequence[Moments], outputs: int, *, l1_ratio: float = 1.0, int
             fits = fit_path(unit.correlation, cross, l1[output], l2[output])
             squares[output] += _squares(held, unit.weight(fits), output)
     return Curve(l1, l2, squares / sum(float(fold.weight) for fold in folds))
-
-
-def conformal_quantile(absolute_residuals: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """Return the half-width of the split-conformal interval: the ceil((m + 1) level)-th smallest of m residuals.
-
-    A new row's target lies within it of the prediction with probability `level` at least, whatever the distribution, if
-    the m held-out rows and the new one are exchangeable and the fit saw none of them (Vovk, Gammerman and Shafer 2005;
-    Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, theorem 2.2). `level` counts as the decimal that it prints as.
-
-    Args:
-        absolute_residuals: float64 (m,) or (m, outputs), of rows that the fit did not see.
-        level: the coverage, between 0 and 1.
-
-    Returns:
-        float64 () or (outputs,).
-
-    Raises:
-        OutOfRangeError: `level` is not between 0 and 1.
-        TooFewHeldOutError: (m + 1) level > m: no residual is wide enough.
-    """
-    if not 0 < level < 1:
-        raise OutOfRangeError("the level of an interval", level, "a number between 0 and 1, such as 0.95")
-    rows, share = len(absolute_residuals), Fraction(repr(float(level)))
-    rank = ceil((rows + 1) * share)
-    if rank > rows:
-        raise TooFewHeldOutError(rows, ceil(share / (1 - share)), level)
-    return np.asarray(np.partition(absolute_residuals, rank - 1, axis=0)[rank - 1])
 
 
 def _about(moments: Moments, outputs: int, other: Moments | None) -> Normal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,13 +83,13 @@ def roles_of(
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
-    names = [name for name in table.names if name not in taken] if features is None else list(features)
+    names = [name for name in table.names if name not in set(taken)] if features is None else list(features)
     if missing := [name for name in (*taken, *names, *category) if name not in table.names]:
         raise MissingColumnError(table.name, missing, table.names)
     if twice := [name for name in names if name in targets]:
         raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
     parts = [*names, *taken]
-    if twice := [name for name in parts if parts.count(name) > 1]:
+    if twice := [name for name, count in Counter(parts).items() if count > 1]:
         raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight or ignored")
     if not names:
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")

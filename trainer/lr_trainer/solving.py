@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lr_trainer.extended import Extended
     from lr_trainer.moments import Moments
 
-    Products = Callable[[Design], Extended[NDArray[np.float64]]]
+    Products = Callable[[Design, NDArray[np.float64]], Extended[NDArray[np.float64]]]
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
@@ -105,7 +105,9 @@ def solve_with_passes(
         fast = solve_fast(normal, names)
         if fast is not None and not fast.lost_digits:
             return Solved(final, normal, fast, is_extended=False)
-    normal = Normal.of_gram(products(final), moments, intercept=intercept)
+    # A target far from 0 would cancel in its own products; a column that is, has an origin.
+    shift = np.concatenate([np.zeros(len(names)), moments.mean[len(names) :] * intercept])
+    normal = Normal.of_gram(products(final, shift[len(names) :]), moments, shift, intercept=intercept)
     return Solved(final, normal, solve(normal, names, drop_collinear=drop_collinear), is_extended=True)
 
 

@@ -44,7 +44,10 @@ def csv_block(
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(block),
-            read_options=pyarrow.csv.ReadOptions(column_names=list(names)),
+            # Blocks are parsed in threads of our own.
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=list(names), use_threads=False, block_size=len(block) + 1
+            ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
             ),
@@ -96,7 +99,7 @@ def _booleans(block: bytes, names: Sequence[str], options: TableOptions) -> Iter
 
 
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
-    values = np.empty((rows, len(columns)))
+    values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
     for index, column in enumerate(columns):
         values[:, index] = _as_float64(column).to_numpy(zero_copy_only=False) if rows else 0.0
     return values

@@ -99,10 +99,11 @@ def positions(table: Table, columns: Sequence[str]) -> list[int]:
     Raises:
         MissingColumnError: some of them are not there.
     """
-    missing = [name for name in columns if name not in table.names]
+    places = {name: place for place, name in enumerate(table.names)}
+    missing = [name for name in columns if name not in places]
     if missing:
         raise MissingColumnError(table.name, missing, table.names)
-    return [table.names.index(name) for name in columns]
+    return [places[name] for name in columns]
 
 
 def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError, escaped
 from lr_runtime.files import what_it_is
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, coded, positions, renamed
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BLOCK_BYTES = 2 << 20
+_HEAD_BYTES = 1 << 14
 _LONGEST_RECORD = 64 << 20
 
 
@@ -45,6 +47,16 @@ class Block:
     content: bytes
     line: int
     offset: int
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a thread finds out of whole records apart from those before them: newlines, and perhaps their cells."""
+
+    content: bytes
+    offset: int
+    newlines: int
+    parsed: Parsed | None
 
 
 class LineError(ValueError):
@@ -140,8 +152,14 @@ class TextTable:
         waiting = dict(zip(columns, positions(self, columns), strict=True))
         kinds: dict[str, ColumnKind] = {}
         with self._open_stream() as stream:
-            for block in self._blocks(stream):
-                for _, cells in self._records(block):
+            _, start = self._start(stream)
+            records = (
+                self._records(Block(part, start.line, offset))
+                for content, offset in self._pieces(stream, start)
+                for part in self._head_and_rest(content)
+            )
+            for part in records:
+                for _, cells in part:
                     if isinstance(cells, LineError):
                         continue
                     for name, index in list(waiting.items()):
@@ -151,6 +169,11 @@ class TextTable:
                     if not waiting:
                         return kinds
         return kinds
+
+    def _head_and_rest(self, content: bytes) -> tuple[bytes, bytes]:
+        """Cut whole records behind the first few, which mostly tell enough."""
+        end = self._syntax.last_record_end(content[:_HEAD_BYTES])
+        return content[:end], content[end:]
 
     def _kind(self, cell: Any) -> ColumnKind | None:
         try:
@@ -162,15 +185,23 @@ class TextTable:
         """See `Table.batches`."""
         positions(self, [*columns, *categories])
         with self._open_stream() as stream:
-            for block in self._blocks(stream):
-                batch = self._batch(block, columns, categories)
+            _, start = self._start(stream)
+            line = start.line
+            for looked in in_order(partial(self._look, columns, categories), self._pieces(stream, start)):
+                block = Block(looked.content, line, looked.offset)
+                batch = self._batch(block, looked.parsed, columns, categories)
                 self._notice_large(batch, block, columns)
                 yield batch
+                line += looked.newlines
 
-    def _batch(self, block: Block, columns: Sequence[str], categories: Sequence[str]) -> Batch:
+    def _look(self, columns: Sequence[str], categories: Sequence[str], piece: tuple[bytes, int]) -> _Looked:
+        content, offset = piece
+        parsed = self._syntax.fast(content, self.names, columns, categories)
+        return _Looked(content, offset, _newlines(content), parsed)
+
+    def _batch(self, block: Block, parsed: Parsed | None, columns: Sequence[str], categories: Sequence[str]) -> Batch:
         if not block.content.isascii():
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
-        parsed = self._syntax.fast(block.content, self.names, columns, categories)
         if parsed is None:
             return self._strict(block, positions(self, columns), positions(self, categories))
         return Batch(parsed[0], partial(self._line_of, block), len(block.content), parsed[1])
@@ -184,7 +215,8 @@ class TextTable:
         if b"\0" in block[:4096]:
             raise TableError(self._binary(block[:4096]))
         skipped = len(raw) - len(block)
-        text = self._decoded(Block(block[: self._syntax.last_record_end(block) or len(block)], 1, skipped))
+        ends = (self._syntax.last_record_end(part) for part in (block[:_HEAD_BYTES], block))
+        text = self._decoded(Block(block[: next(filter(None, ends), len(block))], 1, skipped))
         if not text.strip():
             raise TableError(f"{self.name} is empty. A table has a row of names and rows of numbers")
         try:
@@ -199,27 +231,28 @@ class TextTable:
         said = f"{self.name} is a binary file, not a text table (a NUL byte at offset {head.index(0)})"
         return f"{said}. It may be UTF-16 text. Try: --encoding {encoding}" if encoding.startswith("utf-16") else said
 
-    def _blocks(self, stream: IO[bytes]) -> Iterator[Block]:
-        _, start = self._start(stream)
-        rest, line, offset = start.content, start.line, start.offset
-        while chunk := self._read(stream):
+    def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytes, int]]:
+        """Yield whole records as they stand in the text, and the byte that they begin at."""
+        rest, offset = start.content, start.offset
+        while chunk := self._read(stream, to_line_end=True):
             rest += chunk
             end = self._syntax.last_record_end(rest)
             if end:
-                block = Block(rest[:end], line, offset)
-                yield block
-                line, offset = line + _newlines(block.content), offset + end
-                rest = rest[end:]
+                yield rest[:end], offset
+                rest, offset = rest[end:], offset + end
             elif len(rest) > _LONGEST_RECORD:
                 raise TableError(
-                    f"{self.name} line {line}: a record is longer than {_LONGEST_RECORD >> 20} MiB (a quote left open?)"
+                    f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
+                    "(a quote left open?)"
                 )
         if rest:
-            yield Block(rest, line, offset)
+            yield rest, offset
 
-    def _read(self, stream: IO[bytes]) -> bytes:
+    def _read(self, stream: IO[bytes], *, to_line_end: bool = False) -> bytes:
+        """Read a block; records mostly end where lines do, so that nothing is left over to be copied."""
         try:
-            return stream.read(BLOCK_BYTES)
+            block = stream.read(BLOCK_BYTES)
+            return block + stream.readline(_HEAD_BYTES) if to_line_end and len(block) == BLOCK_BYTES else block
         except READ_ERRORS as error:
             raise UnusableFileError(f"{self.name}: cannot be read ({error})") from error
 

@@ -1,0 +1,46 @@
+"""Work on a stream of items in threads, a few items ahead of whoever takes the results, in the items' order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+B = TypeVar("B")
+T = TypeVar("T")
+
+
+def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = None) -> Iterator[T]:
+    """Yield `work(item)` for each item, in order; two items a thread are in memory at most.
+
+    Args:
+        work: called in any of the threads; what it raises is raised where its result would stand.
+        items: taken in the caller's thread; what they raise is raised behind the results of those before.
+        threads: how many; None for one a core.
+    """
+    threads = threads or os.cpu_count() or 1
+    waiting: deque[Future[T]] = deque()
+    failure: Exception | None = None
+    source = iter(items)
+    pool = ThreadPoolExecutor(threads)
+    try:
+        while True:
+            try:
+                waiting.append(pool.submit(work, next(source)))
+            except StopIteration:
+                break
+            except Exception as error:  # whatever it is, it waits for its turn
+                failure = error
+                break
+            if len(waiting) >= 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failure is not None:
+        raise failure
