@@ -95,7 +95,7 @@ def test_every_command_tells_its_version(run: Runner) -> None:
 
 def test_every_option_in_the_readme_exists(run: Runner) -> None:
     readme = (ROOT / "README.md").read_text()
-    for command in ("lr-train", "lr-export", "lr-infer"):
+    for command in MODULES:
         known = run(command, "--help").stdout
         lines = [line for line in readme.splitlines() if line.strip().removeprefix("$ ").startswith(command)]
         assert lines, command
