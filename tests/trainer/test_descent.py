@@ -14,7 +14,9 @@ from sklearn.linear_model import HuberRegressor, QuantileRegressor
 from lr_runtime.errors import FitError, OptionError
 from lr_trainer import fit
 from lr_trainer.descent import Descent, Epoch
-from lr_trainer.errors import CollinearError, DivergedError
+from lr_trainer.errors import CollinearError, DivergedError, TooFewHeldOutError
+from lr_trainer.memory import ArrayTable
+from lr_trainer.splitting import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -410,9 +412,32 @@ def test_options_that_do_not_go_together_are_refused(case: str) -> None:
 
 
 def test_options_of_the_exact_solver_are_refused() -> None:
-    for options in ({"minimum_norm": True}, {"penalty": "auto"}, {"interval": 0.9}):
+    for options in ({"minimum_norm": True}, {"penalty": "auto"}):
         with pytest.raises(OptionError, match="belongs to --solver exact"):
             fit(table(*sample("ordinary")), target="y", descent=Descent(), **options)
+
+
+@pytest.mark.parametrize("validation", [None, 0.2])
+def test_an_interval_is_the_quantile_of_the_rows_held_out(validation: float | None) -> None:
+    columns = table(*sample("timestamps", rows=3000))
+    descent = Descent(loss="huber", seed=3, validation=validation)
+    found = fit(columns, target="y", descent=descent, interval=0.9)
+    (held_out,) = Part(ArrayTable(columns), 0.1, [3, 1], held_out=True).batches([*found.contract.column_names, "y"])
+    x, y = held_out.values[:, :-1], held_out.values[:, -1]
+    errors = np.sort(np.abs(y - predictions(found, x)))
+    assert found.fit["conformal"]["rows"] == len(errors)
+    assert found.fit["conformal"]["half_width"] == [pytest.approx(errors[int(np.ceil(0.9 * (len(errors) + 1))) - 1])]
+    if validation is None:
+        assert found.fit["rows"] + len(errors) == 3000
+        whole = fit(columns, target="y", descent=Descent(loss="huber"))
+        assert found.contract.columns == whole.contract.columns  # the rows held out are in the ranges
+
+
+def test_too_few_rows_for_an_interval_are_said_before_the_descent() -> None:
+    epochs: list[Epoch] = []
+    with pytest.raises(TooFewHeldOutError, match="19 held-out rows or more"):
+        fit(table(*sample("ordinary", rows=60)), target="y", descent=Descent(), interval=0.95, report=epochs.append)
+    assert not epochs
 
 
 @pytest.mark.cuda

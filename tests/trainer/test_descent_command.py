@@ -62,6 +62,16 @@ def test_a_descent_is_exported_and_predicts_like_the_exact_fit(run: Runner) -> N
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-6)
 
 
+def test_a_descent_has_the_interval_that_its_held_out_rows_gave(run: Runner, tmp_path: Path) -> None:
+    rows = np.random.default_rng(2).normal(size=(400, 2))
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{x!r},{x + e!r}\n" for x, e in rows.tolist()))
+    done = run("lr-train", "t.csv", "--target", "y", "--loss", "absolute", "--interval", "0.9", "--json")
+    half_width = json.loads(done.stdout)["conformal"]["half_width"][0]
+    assert run("lr-export", "--interval", "0.9").returncode == 0
+    (row,) = json.loads(run("lr-infer", "model.onnx", "0.5", "--json").stdout)["predictions"]
+    np.testing.assert_allclose([row["y"] - row["y_lower"], row["y_upper"] - row["y"]], half_width, rtol=1e-6)
+
+
 def test_a_warm_start_from_a_file(run: Runner, tmp_path: Path) -> None:
     run("lr-train", *NORRIS, "-o", "exact.safetensors")
     options = ("--solver", "descent", "--init", "exact.safetensors", "--epochs", "0", "--quiet")

@@ -103,7 +103,7 @@ def test_the_parts_of_a_table_are_its_rows() -> None:
     table = ArrayTable({"a": np.arange(10_000.0), "c": np.array(["p", "q"] * 5000)})
     rows = []
     for held_out in (False, True):
-        part = Part(table, 0.3, 5, held_out=held_out)
+        part = Part(table, 0.3, [5], held_out=held_out)
         batches = list(part.batches(["a"], ["c"]))
         rows.append(np.concatenate([batch.values[:, 0] for batch in batches]))
         for batch in batches:

@@ -8,6 +8,8 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
 from lr_trainer.blocks import one_thread
@@ -27,7 +29,7 @@ from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from lr_runtime.tables import Table
     from lr_trainer.checkpoint import Checkpoint
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from lr_trainer.descent import Descent, Epoch
 
 _FOLDS = 5
+_HELD_OUT = 0.1
+"""The share of rows that a descent leaves to its conformal interval."""
 
 
 def fit(
@@ -86,8 +90,8 @@ def fit(
         l2: the ridge penalty on them.
         penalty: `auto` chooses the penalties by 5-fold cross-validation.
         l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.
-        interval: for a penalised fit, the level of a split-conformal interval, from a tenth of the rows held out; a
-            least-squares fit needs none, its interval comes from the moments.
+        interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
+            held out; a least-squares fit needs none, its interval comes from the moments.
         options: how the cells of a text table are written.
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
@@ -157,7 +161,6 @@ class _Shape:
         exact_only = {
             "--minimum-norm": self.minimum_norm,
             "--penalty auto": self.is_auto,
-            "--interval": self.interval is not None,
         }
         check(descent, l1=self.l1, l2=self.l2, exact_only=exact_only)
 
@@ -165,6 +168,27 @@ class _Shape:
 def _descended(
     passes: Passes, shape: _Shape, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
 ) -> Checkpoint:
+    if shape.interval is None:
+        return _descent_on(passes, shape, descent, memory, report)
+    # By a seed of its own, apart from the rows of a validation.
+    kept, held_out = passes.split(_HELD_OUT, [descent.seed, 1])
+    beside = held_out.moments()
+    conformal_quantile(np.zeros(beside.rows), shape.interval)  # raises before the descent if they are too few
+    checkpoint = _descent_on(kept, shape, descent, memory, report, beside=beside)
+    checkpoint = _conformal(checkpoint, shape.interval, held_out.residuals(checkpoint))
+    return checkpoint.reported(passes=checkpoint.fit["passes"] + held_out.count)
+
+
+def _descent_on(
+    passes: Passes,
+    shape: _Shape,
+    descent: Descent,
+    memory: Memory,
+    report: Callable[[Epoch], None],
+    *,
+    beside: Moments | None = None,
+) -> Checkpoint:
+    """Descend on the rows of `passes`; `beside` are the moments of rows held out, which widen the ranges."""
     setting, found = descend(
         passes,
         descent,
@@ -177,7 +201,8 @@ def _descended(
     source = _source(setting.passes)
     if setting.validation is not None:
         source = replace(source, passes=source.passes + setting.validation.count)
-    described = describe(setting.moments, found.solved, setting.columns, source)
+    columns = setting.columns if beside is None else columns_of_passes(passes, setting.moments.merge(beside))
+    described = describe(setting.moments, found.solved, columns, source)
     checkpoint = _cautioned(described, setting.moments, found.solved).reported(**found.report)
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
 
@@ -212,10 +237,12 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
     if shape.interval is None:
         return checkpoint
-    residuals = passes.residuals(checkpoint, parts, parts.held_out)
-    half_width = conformal_quantile(residuals, shape.interval).tolist()
-    conformal = {"level": shape.interval, "half_width": half_width, "rows": len(residuals)}
-    return checkpoint.reported(conformal=conformal, passes=passes.count)
+    return _conformal(checkpoint, shape.interval, passes.residuals(checkpoint, parts)).reported(passes=passes.count)
+
+
+def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float64]) -> Checkpoint:
+    half_width = conformal_quantile(residuals, level).tolist()
+    return checkpoint.reported(conformal={"level": level, "half_width": half_width, "rows": len(residuals)})
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:

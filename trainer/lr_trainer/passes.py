@@ -18,10 +18,11 @@ from lr_trainer.gram import block_gram
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
+from lr_trainer.splitting import Part
 from lr_trainer.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -92,6 +93,18 @@ class Passes:
         """Take the design and the categories of an earlier fit, in place of a look."""
         self.design, self.levels = design, levels
 
+    def split(self, share: float, seed: Sequence[int]) -> tuple[Passes, Passes]:
+        """Return the passes over the rows that are kept, and over a share of them held out by chance."""
+        kept, held_out = (self._over(Part(self.rows.table, share, seed, held_out=held)) for held in (False, True))
+        kept.count = self.count
+        return kept, held_out
+
+    def _over(self, table: Part) -> Passes:
+        part = Passes(self.rows.of(table), self.device, intercept=self.intercept)
+        part.adopt(self.design, self.levels)
+        part.seen = self.seen
+        return part
+
     def moments(self) -> Moments:
         """Take the pass for the float64 moments of the terms and targets."""
         in_place = self._moments_in_place()
@@ -124,16 +137,26 @@ class Passes:
         self._some(next((each[0] for each in by_part if each), None))
         return [merged(each) for each in by_part]
 
-    def residuals(self, checkpoint: Checkpoint, parts: Parts, part: int) -> Array:
-        """Take one pass for the absolute residuals (rows, outputs) of a fitted model on one part of the rows."""
+    def residuals(self, checkpoint: Checkpoint, parts: Parts | None = None) -> Array:
+        """Take one pass for the absolute residuals (rows, outputs) of a fitted model.
+
+        Args:
+            checkpoint: the model.
+            parts: of the rows that `parts` hold out; None for all rows.
+        """
         weight, bias = torch.from_numpy(checkpoint.weight), torch.from_numpy(checkpoint.bias)
         design, found = Design.of(checkpoint), []
-        for block, labels in self._labelled(parts):
-            x, y, _ = self._split(block[torch.from_numpy(labels == part).to(block.device)])
+        blocks = self._blocks() if parts is None else self._held_out(parts)
+        for block in blocks:
+            x, y, _ = self._split(block)
             predicted = design.expand(x) @ weight.to(x.device).T + bias.to(x.device)
             found.append((y - predicted).abs().cpu().numpy())
         self.count += 1
         return np.concatenate(found) if found else np.empty((0, len(self.roles.targets)))
+
+    def _held_out(self, parts: Parts) -> Iterator[torch.Tensor]:
+        for block, labels in self._labelled(parts):
+            yield block[torch.from_numpy(labels == parts.held_out).to(block.device)]
 
     def _labelled(self, parts: Parts) -> Iterator[tuple[torch.Tensor, NDArray[np.int64]]]:
         start, few = 0, False

@@ -13,9 +13,7 @@ from lr_trainer.describing import columns_of_passes, term_names
 from lr_trainer.design import Design
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.least_squares import CONSTANT
-from lr_trainer.passes import Passes
 from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
-from lr_trainer.splitting import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from lr_trainer.coordinates import Coordinates
     from lr_trainer.descent import Descent
     from lr_trainer.moments import Moments
+    from lr_trainer.passes import Passes
 
     Array = NDArray[np.float64]
 
@@ -67,7 +66,7 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     """
     validation = None
     if descent.validation is not None:
-        passes, validation = (_part(passes, descent, held_out=held) for held in (False, True))
+        passes, validation = passes.split(descent.validation, [descent.seed])
     moments = passes.moments()
     columns = columns_of_passes(passes, moments)
     names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
@@ -86,15 +85,6 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
         if descent.loss == "squared":
             exact = solve_shrunk(moments, passes.design, outputs, penalty, intercept=passes.intercept)
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
-
-
-def _part(passes: Passes, descent: Descent, *, held_out: bool) -> Passes:
-    assert descent.validation is not None
-    table = Part(passes.rows.table, descent.validation, descent.seed, held_out=held_out)
-    part = Passes(passes.rows.of(table), passes.device, intercept=passes.intercept)
-    part.adopt(passes.design, passes.levels)
-    part.count = 0 if held_out else passes.count
-    return part
 
 
 def _constant(moments: Moments, terms: int, *, intercept: bool) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ class Part:
     Which they are depends on the seed and on a row's number alone, so every pass, of either part, agrees.
     """
 
-    def __init__(self, table: Table, share: float, seed: int, *, held_out: bool) -> None:
+    def __init__(self, table: Table, share: float, seed: Sequence[int], *, held_out: bool) -> None:
         self.name = table.name
         self.names = table.names
         self.size = table.size
@@ -55,6 +55,6 @@ class Part:
 
     def _is_held_out(self, start: int, rows: int) -> NDArray[np.bool_]:
         first, last = start // _RUN, (start + rows) // _RUN
-        drawn = [np.random.default_rng([self._seed, run]).random(_RUN) for run in range(first, last + 1)]
+        drawn = [np.random.default_rng([*self._seed, run]).random(_RUN) for run in range(first, last + 1)]
         inside = start - first * _RUN
         return np.asarray(np.concatenate(drawn)[inside : inside + rows] < self._share)
