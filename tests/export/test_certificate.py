@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, pt2, torchscript
 from lr_export.building import program_of
-from lr_export.choices import CHOICES, that_have
+from lr_export.choices import that_have
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.numbers import numbers_at
 from lr_export.probes import probe_rows
@@ -546,13 +546,16 @@ UNFIT: dict[str, tuple[Checkpoint, dict[str, Any], str]] = {
 }
 
 
-@in_every_format
-@pytest.mark.parametrize(("checkpoint", "options", "advice"), UNFIT.values(), ids=UNFIT)
-def test_a_model_that_does_not_fit_a_precision(
-    checkpoint: Checkpoint, options: dict[str, Any], advice: str, format_name: FormatName, tmp_path: Path
-) -> None:
-    if options.get("precision", "exact") not in CHOICES[format_name].precisions:
-        pytest.skip(f"{format_name} does not have the precision")
+@pytest.mark.parametrize(
+    ("format_name", "case"),
+    [
+        param(name, case)
+        for case, (_, options, _) in UNFIT.items()
+        for name in that_have(options.get("precision", "exact"))
+    ],
+)
+def test_a_model_that_does_not_fit_a_precision(format_name: FormatName, case: str, tmp_path: Path) -> None:
+    checkpoint, options, advice = UNFIT[case]
     with pytest.raises(CheckFailedError) as caught:
         export(checkpoint, tmp_path / "model", format=format_name, **options)
     assert advice in str(caught.value)

@@ -21,7 +21,7 @@ SUMMAND = re.compile(rf"(?: ([-+]) )?({NUMBER})(?: ((?:u\(\w+\)|[a-z]\w*)(?:\^\d
 
 
 def evaluated(lines: list[str], values: dict[str, Fraction]) -> Fraction:
-    """Compute the first line, from numbers as they are written, at the values of names, `u(...)` and brackets."""
+    """Compute the first line, from the float64 numbers written, at the values of names, `u(...)` and brackets."""
     right, total = lines[0].partition(" = ")[2], Fraction(0)
     end = 0
     for found in SUMMAND.finditer(right):
@@ -31,7 +31,7 @@ def evaluated(lines: list[str], values: dict[str, Fraction]) -> Fraction:
         if found[3]:
             name, _, power = found[3].partition("^")
             factor = values[name] ** int(power or 1)
-        total += (-1 if found[1] == "-" else 1) * Fraction(found[2]) * factor
+        total += (-1 if found[1] == "-" else 1) * Fraction(float(found[2])) * factor
     assert end == len(right), right
     return total
 

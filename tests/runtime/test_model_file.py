@@ -355,7 +355,8 @@ def _renamed_output(graph: onnx.GraphProto) -> None:
 
 def _second_output(graph: onnx.GraphProto) -> None:
     graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
-    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["rows", 1]))
+    graph.output.append(onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString()))
+    graph.output[1].name = "z"
 
 
 @pytest.mark.parametrize("change", [_renamed_input, _renamed_output, _second_output])

@@ -222,13 +222,6 @@ def test_a_ridge_fit_says_why_it_has_no_standard_errors(run: Runner, tmp_path: P
     assert "penalty l1 0, l2 0.1" in done.stdout
 
 
-def test_terms_that_cannot_be_exported_yet_are_refused_in_one_line(run: Runner, tmp_path: Path) -> None:
-    run("lr-train", DATA / "nist" / "pontius.csv", "--target", "y", "--degree", "2")
-    line = one_line(run("lr-export", "--quiet"), 1)
-    assert '"x^2"' in line
-    assert not (tmp_path / "model.onnx").exists()
-
-
 def test_a_failed_run_keeps_the_old_checkpoint(run: Runner, tmp_path: Path) -> None:
     checkpoint_of([[1.0]], 0.0).save(tmp_path / "model.safetensors")
     before = (tmp_path / "model.safetensors").read_bytes()
