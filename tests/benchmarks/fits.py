@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SHAPES = ((2_000_000, 10), (200_000, 100), (10_000, 1_000))
-RUNS = 5
+RUNS = 7
+PAUSE = 0.2
+"""Seconds before each run: the threads of the one before wait for work at full load for a while."""
 PEAK = """\
 import sys
 from lr_trainer import fit
@@ -117,6 +119,7 @@ def _best(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(RUNS):
         for name, run in ways.items():
+            time.sleep(PAUSE)
             started = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - started)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_ROWS = 1 << 15
+_MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 8
 _NUMBERS = 1 << 20
 
