@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUIREMENTS = ("numpy>=1.26", "onnxruntime>=1.17", "click>=8.1")
+REQUIREMENTS = ("numpy>=1.26", "onnxruntime>=1.15", "click>=8.1")
 PYTHONS = ("3.11", "3.14")
 # Tags that a current system takes: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/
 PLATFORMS: dict[str, tuple[str, ...]] = {
