@@ -760,6 +760,13 @@ def json_cell(cell: str) -> object:
         return None if cell in MISSING_TOKENS else cell
 
 
+def test_a_bad_row_far_down_is_named_while_kinds_are_sought(tmp_path: Path) -> None:
+    rows = 20_000
+    table = open_table(table_file(tmp_path, "a,b\n" + "1,\n" * rows + "1\n"))
+    with pytest.raises(TableError, match=rf"line {rows + 2}: 1 cell "):
+        table.kinds(["a", "b"])
+
+
 def test_kinds_of_columns_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingColumnError):
         open_table(table_file(tmp_path, "a\n1\n")).kinds(["b"])

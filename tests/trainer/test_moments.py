@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_trainer.blocks import block_rows, in_blocks, over_blocks
+from lr_trainer.blocks import Block, block_rows, in_blocks, over_blocks
 from lr_trainer.moments import Moments, block_moments, merged
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def assert_close_to_exact(moments: Moments, rows: NDArray[np.float64]) -> None:
             assert error <= 1e-13 * sds[index] * sds[other]
 
 
-def total(blocks: Iterable[torch.Tensor], threads: int = 1) -> Moments:
+def total(blocks: Iterable[torch.Tensor | Block], threads: int = 1) -> Moments:
     moments = merged(over_blocks(block_moments, blocks, threads))
     assert moments is not None
     return moments

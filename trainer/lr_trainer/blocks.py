@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
@@ -15,6 +14,7 @@ from lr_runtime.ahead import in_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 _MOST_ROWS = 1 << 16
@@ -24,27 +24,38 @@ _NUMBERS = 1 << 20
 B = TypeVar("B")
 T = TypeVar("T")
 
+Block = tuple[torch.Tensor, ...]
+"""Consecutive rows as they lie in memory: float64 (rows, columns) each, one under the other."""
+
 
 def block_rows(columns: int) -> int:
     """Return how many rows a block has: fewer of a wide table, so that there are blocks for every thread."""
     return min(_MOST_ROWS, max(_FEWEST_ROWS, 1 << (_NUMBERS // columns).bit_length() - 1))
 
 
-def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[torch.Tensor]:
-    """Cut batches of any number of rows into blocks of `block_rows`, column by column in memory, the last shorter."""
+def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[Block]:
+    """Cut batches of any number of rows into blocks of `block_rows`, the last shorter, without a copy."""
     rows = block_rows(max(columns, 1))
-    block, filled = np.empty((columns, rows)).T, 0
+    pieces: list[torch.Tensor] = []
+    filled = 0
     for batch in batches:
         start = 0
         while start < len(batch):
             taken = min(rows - filled, len(batch) - start)
-            block[filled : filled + taken] = batch[start : start + taken]
+            pieces.append(torch.from_numpy(batch[start : start + taken]))
             start, filled = start + taken, filled + taken
             if filled == rows:
-                yield torch.from_numpy(block)
-                block, filled = np.empty((columns, rows)).T, 0
-    if filled:
-        yield torch.from_numpy(block[:filled])
+                yield tuple(pieces)
+                pieces, filled = [], 0
+    if pieces:
+        yield tuple(pieces)
+
+
+def joined(block: Block) -> torch.Tensor:
+    """Return the rows of a block as one tensor, column by column in memory."""
+    if len(block) == 1 and block[0].T.is_contiguous():
+        return block[0]
+    return torch.cat([piece.T for piece in block], dim=1).T
 
 
 def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None = None) -> Iterator[T]:

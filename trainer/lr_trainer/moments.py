@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_trainer.blocks import Block
 
 _NEAR = 64.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
@@ -93,7 +94,7 @@ class Moments:
         )
 
 
-def block_moments(*parts: torch.Tensor, weights: torch.Tensor | None = None) -> Moments:
+def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = None) -> Moments:
     """Return the moments of one block, computed on its device.
 
     One pass: deviations from the first row, then their own mean taken out, which rounds little because that row is
@@ -103,27 +104,22 @@ def block_moments(*parts: torch.Tensor, weights: torch.Tensor | None = None) -> 
         parts: float64 (rows, columns), at least one row; several stand for their columns side by side.
         weights: float64 (rows,), positive.
     """
-    shift = [part[0] for part in parts]
-    moments, is_near = _about(shift, parts, weights)
+    strips = [(part,) if isinstance(part, torch.Tensor) else part for part in parts]
+    shift = torch.cat([strip[0][0] for strip in strips])
+    moments, is_near = _about(shift, strips, weights)
     if not is_near:
-        mean = torch.from_numpy(moments.mean).to(parts[0].device)
-        ends = np.cumsum([part.shape[1] for part in parts]).tolist()
-        moments, _ = _about(
-            [mean[end - part.shape[1] : end] for end, part in zip(ends, parts, strict=True)], parts, weights
-        )
+        moments, _ = _about(torch.from_numpy(moments.mean).to(shift.device), strips, weights)
     return moments
 
 
-def _about(
-    shift: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weights: torch.Tensor | None
-) -> tuple[Moments, bool]:
+def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor | None) -> tuple[Moments, bool]:
     """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
-    rows = parts[0].shape[0]
+    rows = sum(len(piece) for piece in strips[0])
     total = float(rows) if weights is None else float(weights.sum())
-    products, ranges = _products(shift, parts, weights), [_range(part) for part in parts]
+    products, ranges = _products(shift, rows, strips, weights), [_range(strip) for strip in strips]
     gram, away = products[:-1, :-1], products[-1, :-1] / total
     comoment = gram - total * np.outer(away, away)
-    mean, mean_low = two_sum(_array(torch.cat(list(shift))), away)
+    mean, mean_low = two_sum(_array(shift), away)
     moments = Moments(
         count=np.array(float(rows)),
         weight=np.array(total),
@@ -138,18 +134,18 @@ def _about(
 
 
 def _products(
-    shift: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weights: torch.Tensor | None
+    shift: torch.Tensor, rows: int, strips: Sequence[Block], weights: torch.Tensor | None
 ) -> NDArray[np.float64]:
     """Return D' W D for D the deviations of a block's columns and a column of ones, which gives their sums."""
-    rows, device = parts[0].shape[0], parts[0].device
-    deviations = _scratch.block(
-        rows, 1 + sum(part.shape[1] for part in parts), device, by_column=not parts[0].is_contiguous()
-    )
-    start = 0
-    for part, origin in zip(parts, shift, strict=True):
-        torch.sub(part, origin, out=deviations[:, start : start + part.shape[1]])
-        start += part.shape[1]
-    if weights is not None or device.type != "cpu":
+    deviations = _scratch.block(rows, 1 + len(shift), shift.device, by_column=not strips[0][0].is_contiguous())
+    left = 0
+    for strip in strips:
+        top, right = 0, left + strip[0].shape[1]
+        for piece in strip:
+            torch.sub(piece, shift[left:right], out=deviations[top : top + len(piece), left:right])
+            top += len(piece)
+        left = right
+    if weights is not None or shift.device.type != "cpu":
         product = _array(deviations.T @ (deviations if weights is None else deviations * weights[:, None]))
         return (product + product.T) / 2
     # numpy takes BLAS's syrk for the product of a matrix with itself, half the work of the gemm that torch takes; dot,
@@ -179,8 +175,14 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _range(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the columns' minimum and maximum.
+def _range(block: Block) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the columns' minimum and maximum."""
+    lows, highs = zip(*(_range_of(piece) for piece in block), strict=True)
+    return torch.stack(lows).amin(dim=0), torch.stack(highs).amax(dim=0)
+
+
+def _range_of(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the minimum and the maximum of the columns of a piece.
 
     torch reduces few columns slowly, so several rows are taken as one. Not by aminmax: it is one pass, but not
     vectorised along the rows, and takes three times as long.

@@ -11,7 +11,7 @@ import torch
 
 from lr_runtime.errors import FitError, TableError, escaped
 from lr_runtime.terms import Term
-from lr_trainer.blocks import block_rows, in_blocks, over_blocks
+from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended, two_sum
 from lr_trainer.gram import block_gram
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_trainer.blocks import Block
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import MissingPolicy
 
@@ -154,21 +155,22 @@ class Passes:
         self.count += 1
         return np.concatenate(found) if found else np.empty((0, len(self.roles.targets)))
 
-    def _held_out(self, parts: Parts) -> Iterator[torch.Tensor]:
+    def _held_out(self, parts: Parts) -> Iterator[Block]:
         for block, labels in self._labelled(parts):
-            yield block[torch.from_numpy(labels == parts.held_out).to(block.device)]
+            yield (joined(block)[torch.from_numpy(labels == parts.held_out)],)
 
-    def _labelled(self, parts: Parts) -> Iterator[tuple[torch.Tensor, NDArray[np.int64]]]:
+    def _labelled(self, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
         start, few = 0, False
         for block in self._blocks():
-            few = few or (start == 0 and len(block) < FEW_ROWS)
-            yield block, parts.labels(start, len(block), few=few)
-            start += len(block)
+            rows = sum(len(piece) for piece in block)
+            few = few or (start == 0 and rows < FEW_ROWS)
+            yield block, parts.labels(start, rows, few=few)
+            start += rows
 
-    def _parted(self, labelled: tuple[torch.Tensor, NDArray[np.int64]]) -> dict[int, Moments]:
+    def _parted(self, labelled: tuple[Block, NDArray[np.int64]]) -> dict[int, Moments]:
         block, labels = labelled
-        chosen = {part: torch.from_numpy(labels == part).to(block.device) for part in sorted(set(labels.tolist()))}
-        return {part: self._moments_of(block[rows]) for part, rows in chosen.items()}
+        rows, chosen = joined(block), {part: torch.from_numpy(labels == part) for part in sorted(set(labels.tolist()))}
+        return {part: self._moments_of((rows[mask],)) for part, mask in chosen.items()}
 
     def _some(self, moments: Moments | None) -> Moments:
         self.count += 1
@@ -199,26 +201,26 @@ class Passes:
         assert total is not None
         return total
 
-    def _blocks(self) -> Iterator[torch.Tensor]:
-        blocks = in_blocks(self.rows.arrays(self.levels), self.roles.width)
-        return (block.to(self.device) for block in blocks)
+    def _blocks(self) -> Iterator[Block]:
+        return in_blocks(self.rows.arrays(self.levels), self.roles.width)
 
-    def _split(self, block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    def _split(self, block: Block) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         features, targets = len(self.roles.features), len(self.roles.targets)
-        x, y = block[:, :features], block[:, features : features + targets]
+        rows = joined(block).to(self.device)
+        x, y = rows[:, :features], rows[:, features : features + targets]
         if self.roles.weight is None:
             return x, y, None
-        weights = block[:, -1].contiguous()
+        weights = rows[:, -1].contiguous()
         check_weights(weights.cpu().numpy())
         return x, y, weights
 
-    def _moments_of(self, block: torch.Tensor) -> Moments:
+    def _moments_of(self, block: Block) -> Moments:
+        if self.design.is_plain and self.roles.weight is None:
+            return block_moments(tuple(piece.to(self.device) for piece in block))
         x, y, weights = self._split(block)
-        if self.design.is_plain and weights is None:
-            return block_moments(block)
         return block_moments(self.design.expand(x), y, weights=weights)
 
-    def _gram_of(self, block: torch.Tensor, design: Design, shift: Array) -> Extended[Array]:
+    def _gram_of(self, block: Block, design: Design, shift: Array) -> Extended[Array]:
         x, y, weights = self._split(block)
         targets = Extended(*two_sum(y, -torch.from_numpy(shift).to(y.device)))
         terms = design.expand_extended(x)

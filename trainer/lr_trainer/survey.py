@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lr_trainer.blocks import over_blocks
+from lr_trainer.blocks import joined, over_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+    from lr_trainer.blocks import Block
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Survey:
     maximum: NDArray[np.float64]
 
 
-def survey(blocks: Iterable[torch.Tensor], columns: int) -> Survey:
+def survey(blocks: Iterable[Block], columns: int) -> Survey:
     """Take one pass over blocks (rows, columns); NaN is a missing value."""
     count, total = np.zeros(columns, dtype=np.int64), np.zeros(columns)
     minimum, maximum = np.full(columns, np.inf), np.full(columns, -np.inf)
@@ -44,10 +46,11 @@ def survey(blocks: Iterable[torch.Tensor], columns: int) -> Survey:
         return Survey(count, total / count, minimum, maximum)
 
 
-def _one(block: torch.Tensor) -> tuple[NDArray[Any], ...]:
+def _one(block: Block) -> tuple[NDArray[Any], ...]:
     """Return each column's count, sum, minimum and maximum."""
-    missing = torch.isnan(block)
-    low = torch.where(missing, torch.inf, block).amin(dim=0)
-    high = torch.where(missing, -torch.inf, block).amax(dim=0)
-    parts = ((~missing).sum(dim=0), block.nansum(dim=0), low, high)
+    rows = joined(block)
+    missing = torch.isnan(rows)
+    low = torch.where(missing, torch.inf, rows).amin(dim=0)
+    high = torch.where(missing, -torch.inf, rows).amax(dim=0)
+    parts = ((~missing).sum(dim=0), rows.nansum(dim=0), low, high)
     return tuple(part.cpu().numpy() for part in parts)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed
+    from lr_runtime.tables.text import Parsed, Text
 
 
 _WORTH_AN_IMPORT = 1 << 16
@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records, or decline."""
     if not available():
@@ -45,7 +45,7 @@ def csv_block(
 
 
 def csv_cells(
-    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
+    block: Text, names: Sequence[str], columns: Sequence[str], options: TableOptions
 ) -> tuple[Kept, ...] | None:
     """Return columns of a block that `csv_block` has parsed, as they stand in it, or decline."""
     if not available():

@@ -27,19 +27,21 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import ColumnKind, Kept
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed
+    from lr_runtime.tables.text import Parsed, Text
 
 _BATCH_ROWS = 1 << 16
 _READ_BYTES = 1 << 20
+_FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")
 _TRUE = [word for word, value in BOOLEANS.items() if value]
 _FALSE = [word for word, value in BOOLEANS.items() if not value]
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
-    if not _same_cells(block, options.delimiter):
+    has_quotes = b'"' in block
+    if not _same_cells(block, options.delimiter, has_quotes=has_quotes):
         return None
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
@@ -50,9 +52,7 @@ def csv_block(
             read_options=pyarrow.csv.ReadOptions(
                 column_names=list(names), use_threads=False, block_size=len(block) + 1
             ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
-            ),
+            parse_options=_parse_options(options.delimiter, has_quotes=has_quotes),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=types,
                 include_columns=[*columns, *categories],
@@ -68,7 +68,7 @@ def csv_block(
     numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
     values = _stacked(numbers, table.num_rows)
     # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
-    if np.isinf(values).any() or np.isnan(values).sum() != sum(column.null_count for column in numbers):
+    if np.count_nonzero(~np.isfinite(values)) != sum(column.null_count for column in numbers):
         return None
     # The strict reader trims spaces around a value, which may make it another value, or a missing one.
     if any(value != value.strip(" \t") for text in texts for value in text.values):
@@ -77,7 +77,7 @@ def csv_block(
 
 
 def csv_cells(
-    block: bytes, names: Sequence[str], columns: Sequence[str], options: TableOptions
+    block: Text, names: Sequence[str], columns: Sequence[str], options: TableOptions
 ) -> tuple[Kept, ...] | None:
     """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
     try:
@@ -86,9 +86,7 @@ def csv_cells(
             read_options=pyarrow.csv.ReadOptions(
                 column_names=list(names), use_threads=False, block_size=len(block) + 1
             ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=options.delimiter, newlines_in_values=b'"' in block, ignore_empty_lines=True
-            ),
+            parse_options=_parse_options(options.delimiter, has_quotes=b'"' in block),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()), include_columns=list(dict.fromkeys(columns))
             ),
@@ -98,7 +96,16 @@ def csv_cells(
     return tuple(table.column(name).combine_chunks() for name in columns)
 
 
-def _same_cells(block: bytes, delimiter: str) -> bool:
+def _parse_options(delimiter: str, *, has_quotes: bool) -> Any:
+    return pyarrow.csv.ParseOptions(
+        delimiter=delimiter,
+        quote_char='"' if has_quotes else False,
+        newlines_in_values=has_quotes,
+        ignore_empty_lines=True,
+    )
+
+
+def _same_cells(block: Text, delimiter: str, *, has_quotes: bool) -> bool:
     """Whether pyarrow splits `block` as the strict reader does.
 
     It passes over a byte order mark in front of any block, ends lines at a lone CR, and reads "1"2 as 12.
@@ -107,17 +114,18 @@ def _same_cells(block: bytes, delimiter: str) -> bool:
         return False
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         return False
-    if b'"' not in block:
+    if not has_quotes:
         return True
     mark = re.escape(delimiter.encode())
     quoted_cell = rb'(?<![^\n%b])"(?:[^"]|"")*"(?=[\r\n%b]|\Z)' % (mark, mark)
     return b'"' not in re.sub(quoted_cell, b"", block)
 
 
-def _booleans(block: bytes, names: Sequence[str], options: TableOptions) -> Iterator[str]:
+def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Iterator[str]:
     """Yield the columns whose first cell is a boolean; where that misleads, the parser fails and declines."""
-    first = block.lstrip(b"\r\n").partition(b"\n")[0].decode(errors="replace")
-    for name, cell in zip(names, first.split(options.delimiter), strict=False):
+    first = _FIRST_RECORD.match(block)
+    cells = first[1].decode(errors="replace").split(options.delimiter) if first else []
+    for name, cell in zip(names, cells, strict=False):
         if cell.strip(' \t\r"') in BOOLEANS and cell.strip(' \t\r"') not in options.tokens:
             yield name
 

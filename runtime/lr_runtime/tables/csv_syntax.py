@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Record
+    from lr_runtime.tables.text import Parsed, Record, Text
 
 _OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
 _QUOTES = "A double quote inside a quoted cell is written twice"
@@ -98,7 +98,7 @@ class CsvSyntax:
         """See `Syntax.integer`."""
         return self._options.integer(cell)
 
-    def last_record_end(self, block: bytes) -> int:
+    def last_record_end(self, block: Text) -> int:
         """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
         end = block.rfind(b"\n") + 1
         quotes = block.count(b'"', 0, end) if b'"' in block else 0
@@ -109,11 +109,11 @@ class CsvSyntax:
         return end
 
     def fast(
-        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
     ) -> Parsed | None:
         """See `Syntax.fast`."""
         return acceleration.csv_block(block, names, columns, categories, self._options)
 
-    def fast_cells(self, block: bytes, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
         """See `Syntax.fast_cells`."""
         return acceleration.csv_cells(block, names, kept, self._options)

@@ -60,8 +60,11 @@ class FollowedTable(TextTable):
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
-            content, line, offset = start.content or self._read(stream), start.line, start.offset
+            content, line, offset = start.content or self._line(stream), start.line, start.offset
             while content:
                 yield self._strict(Block(content, line, offset), places)
                 line, offset = line + 1, offset + len(content)
-                content = self._read(stream)
+                content = self._line(stream)
+
+    def _line(self, lines: IO[bytes]) -> bytes:
+        return self._read(lines, -1)

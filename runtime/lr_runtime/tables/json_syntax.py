@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Record
+    from lr_runtime.tables.text import Parsed, Record, Text
 
 
 class JsonLinesSyntax:
@@ -92,7 +92,7 @@ class JsonLinesSyntax:
         """See `Syntax.integer`."""
         return cell if isinstance(cell, int) and not isinstance(cell, bool) else None
 
-    def last_record_end(self, block: bytes) -> int:
+    def last_record_end(self, block: Text) -> int:
         """See `Syntax.last_record_end`."""
         return block.rfind(b"\n") + 1
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed
+    from lr_runtime.tables.text import Parsed, Text
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
 _OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
@@ -22,7 +22,7 @@ _OTHER_SPACE = re.compile(r"[^\S \t\n]")
 
 
 def csv_block(
-    block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
 ) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
     if categories or not columns or options.decimal != "." or options.missing_numbers or b'"' in block:
@@ -43,13 +43,13 @@ def csv_block(
     return (values, ()) if np.isfinite(values).all() else None
 
 
-def csv_cells(block: bytes, names: Sequence[str], columns: Sequence[str], delimiter: str) -> tuple[list[str], ...]:
+def csv_cells(block: Text, names: Sequence[str], columns: Sequence[str], delimiter: str) -> tuple[list[str], ...]:
     """Return columns of a block that `csv_block` has parsed, as text and untouched."""
     records = [line.split(delimiter) for line in block.decode().replace("\r\n", "\n").split("\n") if line]
     return tuple([record[names.index(name)] for record in records] for name in columns)
 
 
-def _text(block: bytes, delimiter: str, width: int) -> str | None:
+def _text(block: Text, delimiter: str, width: int) -> str | None:
     """Return a block as text, where each line that is not empty has `width` cells, and no other space than numpy's."""
     block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     if b"\r" in block or b"\0" in block or not delimiter.isascii() or not block.strip():
@@ -66,7 +66,7 @@ def _text(block: bytes, delimiter: str, width: int) -> str | None:
     return text if (is_whole | is_empty).all() and not _has_other_space(block, text) else None
 
 
-def _has_other_space(block: bytes, text: str) -> bool:
+def _has_other_space(block: Text, text: str) -> bool:
     return any(space in block for space in _OTHER_ASCII_SPACE) or (
         not block.isascii() and _OTHER_SPACE.search(text) is not None
     )

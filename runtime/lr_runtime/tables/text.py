@@ -7,9 +7,10 @@ read here, record by record, and either yields the same numbers or an error with
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from lr_runtime.tables.options import NotANumberError
 from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
 
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
 _LONGEST_RECORD = 64 << 20
 
 
+Text = bytes | bytearray
 Parsed = tuple["NDArray[np.float64]", tuple[Coded, ...]]
 """float64 (rows, columns), and the columns of text."""
 
@@ -43,18 +46,19 @@ Parsed = tuple["NDArray[np.float64]", tuple[Coded, ...]]
 class Block:
     """Whole records as they stand in the text, from this line and this byte on."""
 
-    content: bytes
+    content: Text
     line: int
     offset: int
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """What a thread finds out of whole records apart from those before them: newlines, and perhaps their cells."""
+    """What a thread finds out of whole records apart from those before them: newlines, ASCII, perhaps their cells."""
 
-    content: bytes
+    content: Text
     offset: int
     newlines: int
+    is_ascii: bool
     parsed: Parsed | None
     kept: tuple[Kept, ...]
 
@@ -104,17 +108,17 @@ class Syntax(Protocol):
         """Return the integer that a cell is written as, None where it is another value."""
         ...
 
-    def last_record_end(self, block: bytes) -> int:
+    def last_record_end(self, block: Text) -> int:
         """Return the offset behind the last whole record in `block`, 0 where there is none."""
         ...
 
     def fast(
-        self, block: bytes, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
     ) -> Parsed | None:
         """Return the block's numbers and categories, or decline with None."""
         ...
 
-    def fast_cells(self, block: bytes, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
         """Return the block's columns `kept` as they stand in it, or decline with None."""
         ...
 
@@ -159,14 +163,8 @@ class TextTable:
         waiting = dict(zip(columns, positions(self, columns), strict=True))
         kinds: dict[str, ColumnKind] = {}
         with self._open_stream() as stream:
-            _, start = self._start(stream)
-            records = (
-                self._records(Block(part, start.line, offset))
-                for content, offset in self._pieces(stream, start)
-                for part in self._head_and_rest(content)
-            )
-            for part in records:
-                for _, cells in part:
+            for block in self._from_start(stream):
+                for _, cells in self._records(block):
                     if isinstance(cells, LineError):
                         continue
                     for name, index in list(waiting.items()):
@@ -177,10 +175,14 @@ class TextTable:
                         return kinds
         return kinds
 
-    def _head_and_rest(self, content: bytes) -> tuple[bytes, bytes]:
-        """Cut whole records behind the first few, which mostly tell enough."""
-        end = self._syntax.last_record_end(content[:_HEAD_BYTES])
-        return content[:end], content[end:]
+    def _from_start(self, stream: IO[bytes]) -> Iterator[Block]:
+        """Yield the first few records, which mostly tell enough, then all."""
+        _, start = self._start(stream)
+        yield replace(start, content=start.content[: self._syntax.last_record_end(start.content)])
+        line = start.line
+        for content, offset in self._pieces(stream, start):
+            yield Block(content, line, offset)
+            line += _newlines(content)
 
     def _kind(self, cell: Any) -> ColumnKind | None:
         try:
@@ -206,15 +208,16 @@ class TextTable:
     def _places(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Places:
         return Places(positions(self, columns), positions(self, categories), positions(self, kept))
 
-    def _look(self, places: Places, piece: tuple[bytes, int]) -> _Looked:
+    def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
         content, offset = piece
         columns, categories, kept = ([self.names[index] for index in group] for group in places)
         parsed = self._syntax.fast(content, self.names, columns, categories)
         cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
-        return _Looked(content, offset, _newlines(content), None if cells is None else parsed, cells or ())
+        parsed = None if cells is None else parsed
+        return _Looked(content, offset, _newlines(content), content.isascii(), parsed, cells or ())
 
     def _batch(self, block: Block, looked: _Looked, places: Places) -> Batch:
-        if not block.content.isascii():
+        if not looked.is_ascii:
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
         if looked.parsed is None:
             return self._strict(block, places)
@@ -224,15 +227,17 @@ class TextTable:
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
-        raw = self._read(stream)
+        size = min(_HEAD_BYTES, BLOCK_BYTES)
+        raw = self._read(stream, size)
+        if len(raw) == size and not self._syntax.last_record_end(raw):
+            raw += self._read(stream, BLOCK_BYTES)
         block = raw.removeprefix(BOM)
         if kind := what_it_is(block[:64]):
             raise TableError(f"{self.name} is {kind}, not a text table")
         if b"\0" in block[:4096]:
             raise TableError(self._binary(block[:4096]))
         skipped = len(raw) - len(block)
-        ends = (self._syntax.last_record_end(part) for part in (block[:_HEAD_BYTES], block))
-        text = self._decoded(Block(block[: next(filter(None, ends), len(block))], 1, skipped))
+        text = self._decoded(Block(block[: self._syntax.last_record_end(block) or len(block)], 1, skipped))
         if not text.strip():
             raise TableError(f"{self.name} is empty. A table has a row of names and rows of numbers")
         try:
@@ -247,15 +252,16 @@ class TextTable:
         said = f"{self.name} is a binary file, not a text table (a NUL byte at offset {head.index(0)})"
         return f"{said}. It may be UTF-16 text. Try: --encoding {encoding}" if encoding.startswith("utf-16") else said
 
-    def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytes, int]]:
+    def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytearray, int]]:
         """Yield whole records as they stand in the text, and the byte that they begin at."""
-        rest, offset = start.content, start.offset
-        while chunk := self._read(stream, to_line_end=True):
-            rest += chunk
-            end = self._syntax.last_record_end(rest)
+        rest, offset = bytearray(start.content), start.offset
+        while len(content := self._read_behind(rest, stream, offset)) > len(rest):
+            end = self._syntax.last_record_end(content)
+            rest = content[end:]
             if end:
-                yield rest[:end], offset
-                rest, offset = rest[end:], offset + end
+                del content[end:]
+                yield content, offset
+                offset += end
             elif len(rest) > _LONGEST_RECORD:
                 raise TableError(
                     f"{self.name}: the record at offset {offset} is longer than {_LONGEST_RECORD >> 20} MiB "
@@ -264,11 +270,24 @@ class TextTable:
         if rest:
             yield rest, offset
 
-    def _read(self, stream: IO[bytes], *, to_line_end: bool = False) -> bytes:
-        """Read a block; records mostly end where lines do, so that nothing is left over to be copied."""
+    def _read(self, stream: IO[bytes], size: int) -> bytes:
+        with self._reading():
+            return stream.read(size)
+
+    def _read_behind(self, rest: bytearray, stream: IO[bytes], offset: int) -> bytearray:
+        """Read a block behind what is left of the one before, which begins at `offset`; only that is copied."""
+        left = BLOCK_BYTES if self.size is None else max(self.size - offset, len(rest) + _HEAD_BYTES)
+        block = bytearray(min(left, BLOCK_BYTES if len(rest) < BLOCK_BYTES // 2 else len(rest) + BLOCK_BYTES))
+        block[: len(rest)] = rest
+        with self._reading(), memoryview(block) as room:
+            count = cast("io.BufferedIOBase", stream).readinto(room[len(rest) :])
+        del block[len(rest) + count :]
+        return block
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            block = stream.read(BLOCK_BYTES)
-            return block + stream.readline(_HEAD_BYTES) if to_line_end and len(block) == BLOCK_BYTES else block
+            yield
         except READ_ERRORS as error:
             raise UnusableFileError(f"{self.name}: cannot be read ({error})") from error
 
@@ -304,13 +323,12 @@ class TextTable:
 
     def _integers(self, block: Block, places: Places) -> Callable[[int, int], int | None]:
         """Return what tells how the numbers of a block are written; nothing is read again before it is asked."""
-
-        @cache
-        def records() -> list[Sequence[Any] | LineError]:
-            return [cells for _, cells in self._records(block)]
+        records: list[Sequence[Any] | LineError] = []
 
         def integer(row: int, column: int) -> int | None:
-            cells = records()[row]
+            if not records:
+                records.extend(cells for _, cells in self._records(block))
+            cells = records[row]
             return None if isinstance(cells, LineError) else self._syntax.integer(cells[places.numbers[column]])
 
         return integer
@@ -338,12 +356,12 @@ class TextTable:
             ) from error
 
 
-def _newlines(content: bytes) -> int:
+def _newlines(content: Text) -> int:
     """Count them; bytes.count is ten times as slow where they are frequent."""
     return int(np.count_nonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n")))
 
 
-def _end_of_line(block: bytes, lines: int) -> int:
+def _end_of_line(block: Text, lines: int) -> int:
     """Return the offset behind the first `lines` lines of `block`."""
     end = 0
     for _ in range(lines):
