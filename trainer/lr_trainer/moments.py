@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _NEAR = 64.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
 _WIDTH = 512
+_TILE_NUMBERS = 1 << 19
+_FEWEST_ROWS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,16 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
     """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
     rows = sum(len(piece) for piece in strips[0])
     total = float(rows) if weights is None else float(weights.sum())
-    products, ranges = _products(shift, rows, strips, weights), [_range(strip) for strip in strips]
+    products: NDArray[np.float64] = np.zeros((1 + len(shift), 1 + len(shift)))
+    lows, highs = [], []
+    at_once = rows if shift.is_cuda else _tile_rows(len(shift))
+    for start in range(0, rows, at_once):
+        stop = min(start + at_once, rows)
+        tile = [_rows(strip, start, stop) for strip in strips]
+        products += _products(shift, stop - start, tile, None if weights is None else weights[start:stop])
+        low, high = zip(*(_range(strip) for strip in tile), strict=True)
+        lows.append(torch.cat(low))
+        highs.append(torch.cat(high))
     gram, away = products[:-1, :-1], products[-1, :-1] / total
     comoment = gram - total * np.outer(away, away)
     mean, mean_low = two_sum(_array(shift), away)
@@ -127,16 +138,31 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
         mean=mean,
         mean_low=mean_low,
         comoment=comoment,
-        minimum=_array(torch.cat([low for low, _ in ranges])),
-        maximum=_array(torch.cat([high for _, high in ranges])),
+        minimum=_array(torch.stack(lows).amin(dim=0)),
+        maximum=_array(torch.stack(highs).amax(dim=0)),
     )
     return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
+
+
+def _tile_rows(columns: int) -> int:
+    """Return how many rows are worked on while they are in the processor's cache."""
+    return max(_FEWEST_ROWS, 1 << (_TILE_NUMBERS // columns).bit_length() - 1)
+
+
+def _rows(block: Block, start: int, stop: int) -> Block:
+    """Return some of a block's rows, as they lie."""
+    pieces = []
+    for piece in block:
+        if start < len(piece) and stop > 0:
+            pieces.append(piece[max(start, 0) : stop])
+        start, stop = start - len(piece), stop - len(piece)
+    return tuple(pieces)
 
 
 def _products(
     shift: torch.Tensor, rows: int, strips: Sequence[Block], weights: torch.Tensor | None
 ) -> NDArray[np.float64]:
-    """Return D' W D for D the deviations of a block's columns and a column of ones, which gives their sums."""
+    """Return D' W D for D the deviations of the columns and a column of ones, which gives their sums."""
     deviations = _scratch.block(rows, 1 + len(shift), shift.device, by_column=not strips[0][0].is_contiguous())
     left = 0
     for strip in strips:
@@ -155,7 +181,7 @@ def _products(
 
 
 class _Scratch(threading.local):
-    """Room for the deviations of one block, kept by each thread: new memory of this size costs a page fault a page."""
+    """Room for the deviations of some rows, kept by each thread: new memory of this size costs a page fault a page."""
 
     def __init__(self) -> None:
         self._room: dict[tuple[int, int, torch.device, bool], torch.Tensor] = {}
