@@ -112,6 +112,8 @@ def ranges_of(design: Design, moments: Moments, seen: Survey | None = None) -> d
         if seen is not None:
             fill = design.fill[column]
             ranges[column] = float(np.fmin(seen.minimum[column], fill)), float(np.fmax(seen.maximum[column], fill))
+        elif design.origin[column] == 0 and design.scale[column] == 1:
+            ranges[column] = float(moments.minimum[place]) + 0.0, float(moments.maximum[place]) + 0.0  # no -0.0
         else:
             basis = design.origin[column], design.scale[column]
             low, high = _unrounded(moments.minimum[place], *basis), _unrounded(moments.maximum[place], *basis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ class Solved:
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
+    @cached_property
     def means(self) -> list[Fraction]:
         """Return the means of the model's terms and of the targets; 0 without an intercept."""
         means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
@@ -84,7 +86,7 @@ class Solved:
         if not self.solution.is_unbiased:
             return None
         constant = Fraction(1) / Fraction(self.normal.weight) if self.normal.intercept else Fraction(0)
-        means, factor = self.means()[: len(self.design.terms)], self.solution.factor
+        means, factor = self.means[: len(self.design.terms)], self.solution.factor
         rounded = [float(mean) for mean in means]
         rounding = np.array([float(Fraction(near) - mean) for near, mean in zip(rounded, means, strict=True)])
         return Leverage(np.array(float(constant)), np.array(rounded), factor, rounding @ factor)
@@ -94,7 +96,7 @@ class Solved:
 
         0 without an intercept.
         """
-        means, terms = self.means(), len(self.design.terms)
+        means, terms = self.means, len(self.design.terms)
         explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
         offsets = map(Fraction, self.offsets or [0.0] * len(weights))
         return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
