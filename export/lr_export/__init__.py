@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.lazy import lazily
+from lr_runtime.importing import lazily
 
 if TYPE_CHECKING:
     from lr_export.certificate import Certificate

@@ -15,8 +15,9 @@ import click
 from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
 from lr_runtime.console import command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
-from lr_runtime.errors import OptionError, needs_extra
+from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
+from lr_runtime.importing import needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

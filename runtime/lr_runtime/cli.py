@@ -6,7 +6,6 @@ import os
 import sys
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -24,9 +23,11 @@ from lr_runtime.console import (
     write_text,
 )
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
+from lr_runtime.importing import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from lr_runtime.choices import Format
     from lr_runtime.predictor import Predictor
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @command("lr-infer")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path())
 @click.argument("values", nargs=-1)
 @output_option("Write there in place of standard output; the suffix tells the format.")
 @click.option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 @table_options
 def main(
     *,
-    model: Path,
+    model: str,
     values: tuple[str, ...],
     output: Path | None,
     explain: bool,
@@ -147,8 +148,9 @@ def _format_of(output: Path) -> Format:
     return kind or "csv"
 
 
-def _loaded(model: Path, loading: dict[str, Any], *, quiet: bool) -> Predictor:
-    from lr_runtime.predictor import Predictor
+def _loaded(model: str, loading: dict[str, Any], *, quiet: bool) -> Predictor:
+    with uncollected():
+        from lr_runtime.predictor import Predictor
 
     predictor = Predictor.load(model, **loading)
     if predictor.is_foreign:

@@ -14,7 +14,6 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -23,6 +22,7 @@ from lr_runtime.errors import LinedgeError, OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from lr_runtime.tables import TableOptions
 
@@ -31,6 +31,16 @@ _SHIELD = "\0"
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _SECONDS_WITHOUT_BAR = 1.0
 _F = TypeVar("_F", bound="Callable[..., object]")
+
+
+class FilePath(click.Path):
+    """A path, as pathlib has it; that is imported where one is given, as it takes 4 ms of a start of 150."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """See `click.ParamType`."""
+        from pathlib import Path
+
+        return Path(cast("str", super().convert(value, param, ctx)))
 
 
 class Command(click.Command):
@@ -116,7 +126,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
             click.option("--quiet", is_flag=True, help="Print results and errors only."),
             click.option(
                 "--config",
-                type=click.Path(dir_okay=False, path_type=Path),
+                type=FilePath(dir_okay=False),
                 is_eager=True,
                 expose_value=False,
                 callback=_read_config,
@@ -135,7 +145,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
-    return click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), help=help_text)
+    return click.option("-o", "--output", type=FilePath(allow_dash=True), help=help_text)
 
 
 def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:

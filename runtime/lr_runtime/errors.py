@@ -6,11 +6,10 @@ once: what was expected, what came, what to do.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 class LinedgeError(Exception):
@@ -124,18 +123,6 @@ class MissingExtraError(LinedgeError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"the package {package!r} is not installed. Run: pip install 'linedge[{extra}]'")
-
-
-@contextmanager
-def needs_extra(extra: str) -> Iterator[None]:
-    """Turn a failed import of a third-party package inside the block into MissingExtraError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package.startswith("lr_") or not package:
-            raise
-        raise MissingExtraError(package, extra) from error
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingFileError, UnusableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "a Parquet file"),
@@ -51,7 +51,7 @@ def what_it_is(head: bytes) -> str | None:
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 
-def read_bytes(path: Path, hint: str, most: int | None = None) -> bytes:
+def read_bytes(path: str | Path, hint: str, most: int | None = None) -> bytes:
     """Return the whole file.
 
     Args:
@@ -64,14 +64,17 @@ def read_bytes(path: Path, hint: str, most: int | None = None) -> bytes:
         UnusableFileError: the operating system refuses, or the file is not what `most` asks for.
     """
     try:
-        return path.read_bytes() if most is None else _read_at_most(path, most)
+        if most is not None:
+            return _read_at_most(path, most)
+        with open(path, "rb") as file:  # noqa: PTH123 - see _read_at_most
+            return file.read()
     except FileNotFoundError as error:
         raise MissingFileError(path, hint) from error
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> UnusableFileError:
+def _unreadable(path: str | Path, error: OSError) -> UnusableFileError:
     if isinstance(error, UnusableFileError):
         return error
     return UnusableFileError(f"{path}: cannot be read ({error.strerror})")
@@ -81,8 +84,9 @@ def _unreadable(path: Path, error: OSError) -> UnusableFileError:
 _READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _read_at_most(path: Path, most: int) -> bytes:
-    _check_regular(path, path.stat().st_mode)  # before opening it, which has effects on some devices
+def _read_at_most(path: str | Path, most: int) -> bytes:
+    # Before opening it, which has effects on some devices.
+    _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - pathlib takes 4 ms to import, which one row would wait for
     with os.fdopen(os.open(path, _READ_WITHOUT_WAITING), "rb") as file:
         status = os.fstat(file.fileno())
         _check_regular(path, status.st_mode)
@@ -94,7 +98,7 @@ def _read_at_most(path: Path, most: int) -> bytes:
     return content
 
 
-def _check_regular(path: Path, mode: int) -> None:
+def _check_regular(path: str | Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise UnusableFileError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file")
@@ -118,6 +122,7 @@ def replacing(target: Path) -> Iterator[Path]:
         UnusableFileError: the folder does not exist, or cannot be written.
     """
     import tempfile
+    from pathlib import Path
 
     try:
         final = target.resolve()

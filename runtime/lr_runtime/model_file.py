@@ -33,7 +33,7 @@ class ModelFile(NamedTuple):
     contract: Contract
 
 
-def read_model(path: Path, digest: str | None = None) -> bytes:
+def read_model(path: str | Path, digest: str | None = None) -> bytes:
     """Return the bytes of a file, at most MAX_BYTES; the path is not opened again.
 
     Args:

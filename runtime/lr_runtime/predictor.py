@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from lr_runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -104,7 +104,7 @@ class Predictor:
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
             OptionError: the provider is not here.
         """
-        content = read_model(Path(path), sha256)
+        content = read_model(path, sha256)
         try:
             return cls(
                 content,

@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lr_runtime import __version__, errors
+from lr_runtime import __version__, errors, importing
 from lr_runtime.console import command, note, output_option, progress, read_as, table_options
 from lr_runtime.tables import TableOptions
 from tests.conftest import DATA, SCRIPTS, one_line
@@ -121,13 +121,13 @@ def test_anything_else_keeps_its_traceback() -> None:
 
 
 def test_a_missing_extra_is_a_command_to_paste() -> None:
-    with pytest.raises(errors.MissingExtraError) as caught, errors.needs_extra("tables"):
+    with pytest.raises(errors.MissingExtraError) as caught, importing.needs_extra("tables"):
         import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
     assert str(caught.value) == "the package 'nosuch' is not installed. Run: pip install 'linedge[tables]'"
 
 
 def test_a_bug_in_our_own_imports_is_not_a_missing_extra() -> None:
-    with pytest.raises(ModuleNotFoundError) as caught, errors.needs_extra("tables"):
+    with pytest.raises(ModuleNotFoundError) as caught, importing.needs_extra("tables"):
         import lr_runtime.nosuch  # type: ignore[import-not-found]  # noqa: F401
     assert not isinstance(caught.value, errors.LinedgeError)
 

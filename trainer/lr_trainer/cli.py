@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
-from lr_runtime.errors import OptionError, escaped, needs_extra
+from lr_runtime.errors import OptionError, escaped
+from lr_runtime.importing import needs_extra
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS
 
 if TYPE_CHECKING:

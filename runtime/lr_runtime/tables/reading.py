@@ -8,7 +8,8 @@ import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from lr_runtime.errors import MissingFileError, TableError, UnusableFileError, needs_extra
+from lr_runtime.errors import MissingFileError, TableError, UnusableFileError
+from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from lr_runtime.errors import needs_extra
+from lr_runtime.importing import needs_extra
 from lr_runtime.tables import acceleration
 
 if TYPE_CHECKING:
