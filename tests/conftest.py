@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -119,10 +118,10 @@ def expanded(outputs: int = 1, **kept: bool) -> Checkpoint:
     if not kept.get("powers", not kept):
         terms = [term for term in terms if term.power == 1]
     if not kept.get("categories", not kept):
-        columns = tuple(replace(c, kind="number", categories=()) if c.kind == "category" else c for c in columns)
+        columns = tuple(c._replace(kind="number", categories=()) if c.kind == "category" else c for c in columns)
         terms = list(dict.fromkeys(Term(t.column) if t.category is not None else t for t in terms))
     if not kept.get("missing", not kept):
-        columns = tuple(replace(column, missing="error") for column in columns)
+        columns = tuple(column._replace(missing="error") for column in columns)
         terms = [term for term in terms if not term.missing]
     random = np.random.default_rng(len(terms))
     return Checkpoint(

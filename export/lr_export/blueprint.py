@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lr_export.building import program_of
@@ -67,8 +67,7 @@ class Blueprint:
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
         claims = {"y": claim_of_y(checkpoint, numbers), **claims_of(further, checkpoint, numbers)}
         program, golden = program_of(numbers, further.append), golden_rows(checkpoint, numbers)
-        contract = replace(
-            checkpoint.contract,
+        contract = checkpoint.contract._replace(
             precision=precision,
             input_dtype=numbers.input,
             results=("y", *further.results),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +56,7 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
     if not rows:
         return rows
     x = np.array([row.x for row in rows], dtype=program.x.dtype)  # None becomes NaN
-    return tuple(replace(row, y=tuple(y)) for row, y in zip(rows, eager(program)(x)["y"].tolist(), strict=True))
+    return tuple(row._replace(y=tuple(y)) for row, y in zip(rows, eager(program)(x)["y"].tolist(), strict=True))
 
 
 def _inputs(checkpoint: Checkpoint, step: int) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from lr_runtime.contract import METADATA_KEY, Contract
@@ -107,7 +107,7 @@ def _checkpoint(content: bytes) -> Artefact:
     from lr_runtime.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.from_bytes(content)
-    contract = replace(checkpoint.contract, equation=checkpoint.equation)
+    contract = checkpoint.contract._replace(equation=checkpoint.equation)
     return Artefact("checkpoint", content, contract, checkpoint.fit)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isnan
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,7 @@ Cells: TypeAlias = "NDArray[Any] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """Rows as they came.
 
     Attributes:
@@ -37,7 +36,7 @@ class Given:
     columns: tuple[Cells, ...] = ()
     ignored: tuple[str, ...] = ()
     integer: Integer | None = None
-    faults: Mapping[int, str] = field(default_factory=dict)
+    faults: Mapping[int, str] = MappingProxyType({})
 
 
 def given(x: Any, names: Sequence[str]) -> Given:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from lr_runtime.contract import Column
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """A column of the design matrix, made of input column number `column`.
 
     A power of ((x - origin) / scale); or, with `category`, 1 where x is that index in the contract's categories and 0

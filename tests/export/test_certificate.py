@@ -97,10 +97,10 @@ NUMBERS_AND_CONTRACTS: dict[str, Callable[[Numbers, Contract], tuple[Numbers, Co
     "float32 inside": lambda _, c: (numbers_at(CHECKPOINT, "float32"), c),
     "another model": lambda _, c: (numbers_at(checkpoint_of([[1.0, 2.0]], 0.0), "exact"), c),
     "one more column": lambda _, c: (numbers_at(checkpoint_of([[1.0, 2.0, 3.0]], 0.0), "exact"), c),
-    "another number of training rows": lambda n, c: (n, replace(c, rows=c.rows + 1)),
-    "a smaller bound": lambda n, c: (n, replace(c, bound=(0.0,))),
-    "no golden rows": lambda n, c: (n, replace(c, golden_rows=())),
-    "renamed outputs": lambda n, c: (n, replace(c, outputs=tuple(replace(o, name="z") for o in c.outputs))),
+    "another number of training rows": lambda n, c: (n, c._replace(rows=c.rows + 1)),
+    "a smaller bound": lambda n, c: (n, c._replace(bound=(0.0,))),
+    "no golden rows": lambda n, c: (n, c._replace(golden_rows=())),
+    "renamed outputs": lambda n, c: (n, c._replace(outputs=tuple(o._replace(name="z") for o in c.outputs))),
 }
 
 
@@ -393,8 +393,8 @@ def test_a_product_of_more_digits_has_other_bits_than_portable_promises(
 
 
 def _contract_with_other_categories(contract: Contract) -> Contract:
-    columns = [replace(column, categories=column.categories[::-1]) for column in contract.columns]
-    return replace(contract, columns=tuple(columns))
+    columns = [column._replace(categories=column.categories[::-1]) for column in contract.columns]
+    return contract._replace(columns=tuple(columns))
 
 
 @in_every_format

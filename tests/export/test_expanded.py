@@ -234,7 +234,7 @@ def test_the_bound_covers_powers_that_underflow(scale: float) -> None:
     column = checkpoint.contract.columns[0]
     checkpoint = replace(
         checkpoint,
-        contract=replace(checkpoint.contract, columns=(column,)),
+        contract=checkpoint.contract._replace(columns=(column,)),
         terms=(Term(0), Term(0, power=2)),
         origin=np.zeros(1),
         scale=np.array([scale]),
@@ -251,8 +251,8 @@ def test_the_bound_covers_powers_that_underflow(scale: float) -> None:
 def test_the_bound_covers_a_fill_that_underflows() -> None:
     fill = 2.0**-149 * 1.5
     checkpoint = checkpoint_of([[2.0**100]], 0.0)
-    column = replace(checkpoint.contract.columns[0], missing="mean")
-    contract = replace(checkpoint.contract, columns=(column,))
+    column = checkpoint.contract.columns[0]._replace(missing="mean")
+    contract = checkpoint.contract._replace(columns=(column,))
     checkpoint = replace(checkpoint, contract=contract, fill=np.array([fill]))
     numbers = numbers_at(checkpoint, "float32")
     x = np.array([[np.nan]], dtype=np.float32)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 def with_sd(residual_sd: float | None, high: float = 1.0) -> Checkpoint:
     checkpoint = checkpoint_of([[1.0]], 0.0, high=high)
-    outputs_ = tuple(replace(output, residual_sd=residual_sd) for output in checkpoint.contract.outputs)
-    return replace(checkpoint, contract=replace(checkpoint.contract, outputs=outputs_))
+    outputs_ = tuple(output._replace(residual_sd=residual_sd) for output in checkpoint.contract.outputs)
+    return replace(checkpoint, contract=checkpoint.contract._replace(outputs=outputs_))
 
 
 HALF_ULP = 2.0**-24

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,8 +153,7 @@ def test_no_name_leaves_its_comment(language: Callable[..., Driver]) -> None:
     build = Builder(len(HOSTILE), "float32", ordered=True)
     build.result("y", build.sum(build.x))
     program = build.program()
-    contract = replace(
-        CONTRACT,
+    contract = CONTRACT._replace(
         columns=tuple(
             Column(name, 0.0, 1.0, unit=name, kind="category", categories=(name, "b"), missing="indicator")
             for name in HOSTILE
@@ -177,7 +175,7 @@ def test_the_numbers_and_the_contract_come_back(dtype: Dtype) -> None:
     weight = np.random.default_rng(3).normal(size=(3, 4)).astype(dtype)
     build.result("y", build.affine(moved, Constant("weight", weight), Constant("bias", np.zeros(3, dtype))))
     program = build.program()
-    contract = replace(CONTRACT, columns=(*CONTRACT.columns, Column("größe 😀", 0.0, 1.0)))
+    contract = CONTRACT._replace(columns=(*CONTRACT.columns, Column("größe 😀", 0.0, 1.0)))
     for numbers, text in (read_c(c_bytes(program, contract)), read_js(js_bytes(program, contract))):
         assert Contract.from_json(text) == contract
         assert list(numbers) == list(program.constants)

@@ -95,15 +95,14 @@ def test_json_holds_the_contract_and_the_file(kind: str, run: Runner, written: d
 
 def test_the_report_of_a_fit_and_a_name_in_quotes(run: Runner, tmp_path: Path) -> None:
     columns = (Column("a b", -1.0, 1.0), *CHECKPOINT.contract.columns[1:])
-    contract = replace(CHECKPOINT.contract, columns=columns)
+    contract = CHECKPOINT.contract._replace(columns=columns)
     replace(CHECKPOINT, contract=contract, fit={"solver": "exact"}).save(tmp_path / "m")
     assert json.loads(run("lr-inspect", "m", "--json").stdout)["fit"] == {"solver": "exact"}
     assert '  y = 8.25 + 2 "a b" - 0.5 x2\n' in run("lr-inspect", "m").stdout
 
 
 def test_units_categories_and_results_are_said() -> None:
-    contract = replace(
-        CHECKPOINT.contract,
+    contract = CHECKPOINT.contract._replace(
         columns=(
             Column("t", -1.0, 2.5, unit="°C", missing="mean"),
             Column("site", 0.0, 1.0, kind="category", categories=("A", "two words")),

@@ -60,8 +60,7 @@ def with_names(columns: Sequence[str], outputs: Sequence[str] = ("y",)) -> Check
     """Return a checkpoint with these names, its weights 2, 4, 8, ... for the first output and more for the next."""
     weight = [[2.0 ** (k + j + 1) for j in range(len(columns))] for k in range(len(outputs))]
     checkpoint = checkpoint_of(weight, 0.5)
-    contract = replace(
-        checkpoint.contract,
+    contract = checkpoint.contract._replace(
         columns=tuple(Column(name, -1.0, 1.0) for name in columns),
         outputs=tuple(Output(name, None, None) for name in outputs),
     )

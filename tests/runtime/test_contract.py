@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -115,7 +114,7 @@ def test_what_is_written_comes_back(contract: Contract) -> None:
 def test_every_field_is_written() -> None:
     written = as_fields()
     assert written.pop("contract") == CONTRACT_VERSION
-    assert list(written) == [field.name for field in fields(Contract)]
+    assert list(written) == list(Contract._fields)
 
 
 def test_names_stand_in_order() -> None:
@@ -233,8 +232,8 @@ def test_no_mutation_of_the_text_raises_anything_else(data: st.DataObject) -> No
 def test_no_other_value_in_a_field_raises_anything_else(data: st.DataObject, value: object) -> None:
     written = as_fields()
     paths = ["rows", "columns", "outputs", "linedge", "precision", "bound", "golden_rows", "columns.0", "outputs.0"]
-    paths += [f"columns.0.{field.name}" for field in fields(Column)]
-    paths += [f"outputs.0.{field.name}" for field in fields(Output)]
+    paths += [f"columns.0.{name}" for name in Column._fields]
+    paths += [f"outputs.0.{name}" for name in Output._fields]
     paths += ["golden_rows.0", "golden_rows.0.x", "golden_rows.0.y", "golden_rows.0.x.0", "bound.0"]
     _set(data.draw(st.sampled_from(paths)), value)(written)
     with suppress(ModelFileError):

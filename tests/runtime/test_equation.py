@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -107,7 +106,7 @@ def test_a_power_keeps_its_origin_and_scale(origin: float, scale: float) -> None
 
 def test_a_line_for_each_output_and_none_for_a_weight_of_zero() -> None:
     checkpoint = checkpoint_of([[1.0, 0.0], [0.0, -0.5]], [0.0, -1.0])
-    contract = replace(checkpoint.contract, equation=checkpoint.equation)
+    contract = checkpoint.contract._replace(equation=checkpoint.equation)
     assert equation_lines(contract) == ["y1 = 0 + 1 x1", "y2 = -1 - 0.5 x2"]
     assert equation_lines(checkpoint.contract) == []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -256,7 +255,7 @@ def test_only_one_row_is_explained(predictor: Predictor) -> None:
 
 def test_a_model_without_an_equation_is_not_explained() -> None:
     with pytest.raises(InputError, match="carries no equation"):
-        explained(replace(sensor.CONTRACT, equation=None), [1.0, 0.0, 1.0], [1.0])
+        explained(sensor.CONTRACT._replace(equation=None), [1.0, 0.0, 1.0], [1.0])
 
 
 @pytest.mark.parametrize("name", ["two outputs", "an offset column", "ten columns"])

@@ -9,7 +9,6 @@ import pickle
 import socket
 import stat
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -321,17 +320,17 @@ def test_what_nothing_tells_is_still_refused(content: bytes) -> None:
 
 
 def _wider(contract: Contract) -> Contract:
-    columns = (*contract.columns, replace(contract.columns[0], name="new"))
-    return replace(contract, columns=columns, equation=None, golden_rows=())
+    columns = (*contract.columns, contract.columns[0]._replace(name="new"))
+    return contract._replace(columns=columns, equation=None, golden_rows=())
 
 
 def _more_outputs(contract: Contract) -> Contract:
-    outputs = (*contract.outputs, replace(contract.outputs[0], name="z"))
-    return replace(contract, outputs=outputs, equation=None, bound=None, input_rounding=None, golden_rows=())
+    outputs = (*contract.outputs, contract.outputs[0]._replace(name="z"))
+    return contract._replace(outputs=outputs, equation=None, bound=None, input_rounding=None, golden_rows=())
 
 
 def _in_float64(contract: Contract) -> Contract:
-    return replace(contract, precision="float64")
+    return contract._replace(precision="float64")
 
 
 @pytest.mark.parametrize("change", [_wider, _more_outputs, _in_float64])

@@ -18,6 +18,7 @@ from lr_runtime import Predictor, predict_batches
 from lr_runtime.errors import MissingColumnError, RowError, TableError
 from lr_runtime.scoring import Scoring
 from lr_runtime.tables import TableOptions, open_table
+from lr_runtime.tables.text import BLOCK_BYTES
 from tests.conftest import SCRIPTS, one_line
 from tests.optional import needs, optional
 from tests.runtime import sensor
@@ -428,7 +429,9 @@ def test_an_interrupted_run_leaves_no_partial_file(model: Path, tmp_path: Path) 
     process = subprocess.Popen(command, stdin=read_end, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.close(read_end)
     with os.fdopen(write_end, "wb") as sink:
-        sink.write(b"t,site,p\n" + b"18,south,3\n" * 1_000_000)  # several blocks: the file has been begun
+        # More blocks than are read ahead: the file has been begun.
+        row, blocks = b"18,south,3\n", 2 * (os.cpu_count() or 1) + 2
+        sink.write(b"t,site,p\n" + row * (blocks * BLOCK_BYTES // len(row)))
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(".y.csv*")) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +95,7 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
 def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
     """Return the columns with the ranges of more rows taken in."""
     return tuple(
-        replace(column, minimum=min(column.minimum, ranges[place][0]), maximum=max(column.maximum, ranges[place][1]))
+        column._replace(minimum=min(column.minimum, ranges[place][0]), maximum=max(column.maximum, ranges[place][1]))
         if place in ranges
         else column
         for place, column in enumerate(columns)
