@@ -1,11 +1,11 @@
-"""Work on a stream of items in threads, a few items ahead of whoever takes the results, in the items' order."""
+"""Streams whose items are made in threads, a few items ahead of whoever takes them, in order."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _LARGEST_KEPT = 31 << 20
+_END = object()
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -49,6 +50,20 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
         pool.shutdown(cancel_futures=True)
     if failure is not None:
         raise failure
+
+
+def one_ahead(items: Iterable[B]) -> Iterator[B]:
+    """Yield the items, each made in a thread of its own while the one before is worked on."""
+    _keep_free_memory()
+    source = iter(items)
+    pool = ThreadPoolExecutor(1)
+    try:
+        coming = pool.submit(next, source, _END)
+        while (item := coming.result()) is not _END:
+            coming = pool.submit(next, source, _END)
+            yield cast("B", item)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _keep_free_memory() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,28 @@ def test_columns_of_pyarrow_are_read_as_pyarrow_does(chunks: list[list[float | N
     assert arrow_memory.as_numpy(array, np.float64, -1.0).tolist() == array.fill_null(-1.0).to_pylist()
 
 
+NUMBERS = [
+    pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
+    pa.float16(), pa.float32(), pa.bool_(), pa.decimal128(9, 2),
+]  # fmt: skip
+
+
+@given(st.sampled_from(NUMBERS), st.lists(st.none() | st.integers(-(2**63), 2**64 - 1), max_size=40))
+@settings(deadline=None)
+def test_numbers_of_every_type_are_cast_as_pyarrow_does(kind: Any, values: list[int | None]) -> None:
+    bits = 0 if pa.types.is_decimal(kind) else kind.bit_width
+    if pa.types.is_integer(kind):
+        low = 0 if str(kind).startswith("u") else -(2 ** (bits - 1))
+        column = pa.array([None if value is None else low + value % 2**bits for value in values], kind)
+    elif pa.types.is_boolean(kind):
+        column = pa.array([None if value is None else value % 2 == 1 for value in values], kind)
+    else:
+        column = pa.array([None if value is None else (value % 1024) * 0.25 for value in values]).cast(kind, safe=False)
+    found = np.asarray(arrow_memory.as_numbers(column), dtype=np.float64)
+    expected = np.array(column.cast(pa.float64(), safe=False).to_pylist(), dtype=np.float64)
+    assert found.tobytes() == expected.tobytes()
+
+
 @given(st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.booleans(), st.booleans()), max_size=40))
 @settings(deadline=None)
 def test_columns_for_pyarrow_are_as_pyarrow_makes_them(rows: list[tuple[float, bool, bool]]) -> None:
@@ -41,8 +63,8 @@ def test_columns_for_pyarrow_are_as_pyarrow_makes_them(rows: list[tuple[float, b
             assert made.equals(pa.array(values, mask=mask))
 
 
-def test_no_conversion_imports_pandas(tmp_path: Path) -> None:
-    """It takes longer to import than most predictions do; nobody asked for it."""
+def test_no_conversion_imports_pandas_or_compute_functions(tmp_path: Path) -> None:
+    """They take longer to import than most predictions do; nobody asked for them."""
     path = tmp_path / "t.parquet"
     pyarrow.parquet.write_table(pa.table({"a": [1.0, 3.0]}), path)
     code = f"""
@@ -54,6 +76,6 @@ import io, numpy
 rows = Rows({{}}, {{"y": next(open_table({str(path)!r}).batches(["a"])).values[:, 0]}}, numpy.array([True, False]))
 ArrowCsv(io.BytesIO()).write(rows)
 ParquetFile(io.BytesIO()).write(rows)
-sys.exit("pandas" in sys.modules)
+sys.exit("pandas" in sys.modules or "pyarrow.compute" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

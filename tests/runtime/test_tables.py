@@ -792,6 +792,14 @@ def test_categories_of_other_formats(tmp_path: Path) -> None:
         assert [written_out(column) for column in batch.categories] == [["x", None, None, "7", "x"]] * 2
 
 
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.uint32(), pa.int64()])
+def test_categories_by_codes_of_any_type(kind: Any, tmp_path: Path) -> None:
+    codes = pa.array([1, None, 0], kind)
+    table = pa.table({"c": pa.DictionaryArray.from_arrays(codes, ["x", "y"])})
+    (batch,) = open_table(table_file(tmp_path, arrow(table), "t.arrow")).batches([], ["c"])
+    assert written_out(batch.categories[0]) == ["y", None, "x"]
+
+
 ARROW_KINDS: dict[str, tuple[Any, str]] = {
     "text": (pa.array(["1"]), "category"),
     "large text": (pa.array(["1"], pa.large_string()), "category"),

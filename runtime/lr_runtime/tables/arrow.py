@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from lr_runtime.ahead import one_ahead
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.arrow_memory import as_numpy
+from lr_runtime.tables.arrow_memory import as_numbers, as_numpy
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE_HINT
@@ -133,7 +135,7 @@ def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Itera
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
     values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
     for index, column in enumerate(columns):
-        values[:, index] = as_numpy(_as_float64(column), np.float64, np.nan)
+        values[:, index] = as_numbers(column)
     return values
 
 
@@ -175,7 +177,7 @@ class ArrowTable:
         first = 0
         with self._open_stream() as stream:
             _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
-            for batch in self._unless_damaged(batches):
+            for batch in one_ahead(self._unless_damaged(batches)):
                 read = self._batch(batch, first, columns, categories)
                 yield replace(read, kept=tuple(batch.column(self._keys[name]) for name in kept)) if kept else read
                 first += batch.num_rows
@@ -230,7 +232,7 @@ class ArrowTable:
         try:
             if head[:4] == b"PAR1":
                 # Buffered reads: without, pages of the whole file stay in memory behind the reader.
-                file = pyarrow.parquet.ParquetFile(stream, pre_buffer=False, buffer_size=_READ_BYTES)
+                file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
                 rows = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
                 return file.schema_arrow, file.metadata.num_rows, rows
             if head == b"ARROW1":
@@ -256,6 +258,13 @@ class ArrowTable:
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
 
 
+def _native(stream: IO[bytes]) -> Any:
+    """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
+    raw: Any = getattr(stream, "raw", None)
+    is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
+    return pa.OSFile(str(raw.name)) if is_plain else stream
+
+
 def _kind(kind: Any) -> ColumnKind:
     types = pa.types
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
@@ -271,15 +280,11 @@ def _is_text(kind: Any) -> bool:
 
 
 def _coded(column: Any) -> Coded:
-    text = pc.cast(column, pa.string())
+    text = column.cast(pa.string())
     array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    codes = as_numpy(pc.cast(encoded.indices, pa.int64()), np.int64, -1)
+    codes = as_numpy(encoded.indices, encoded.indices.type.to_pandas_dtype(), -1).astype(np.int64)
     return Coded(codes, tuple(encoded.dictionary.to_pylist()))
-
-
-def _as_float64(column: Any) -> Any:
-    return pc.cast(column, pa.float64(), safe=False)
 
 
 def _row(first: int, row: int) -> str:

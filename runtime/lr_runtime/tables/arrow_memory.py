@@ -1,6 +1,7 @@
 """Arrays of numpy and of pyarrow from one another's memory.
 
-pyarrow's own conversions import pandas where that is installed, which takes longer than most predictions.
+pyarrow's own conversions import pandas where that is installed, which takes longer than most predictions, and its
+compute functions, which take as long to import as a sixth of the whole start.
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def as_numbers(column: Any) -> NDArray[Any]:
+    """Return a column of numbers or truth values in a type that float64 takes, NaN where a value is missing."""
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return as_numpy(column, kind.to_pandas_dtype(), np.nan)
+    return as_numpy(column.cast(pa.float64(), safe=False), np.float64, np.nan)
 
 
 def as_numpy(column: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
@@ -29,7 +38,8 @@ def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
     if not array.null_count:
         return values
     bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
-    return np.where(bits[array.offset : array.offset + len(array)], values, dtype(missing))
+    # An array, so that a type that cannot hold it gives way: NaN among integers, -1 among unsigned ones.
+    return np.where(bits[array.offset : array.offset + len(array)], values, np.asarray(missing))
 
 
 def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> Any:
