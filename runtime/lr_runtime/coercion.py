@@ -64,7 +64,7 @@ class Coercion:
 
     def _wide(self, rows: Given, faults: dict[int, str]) -> NDArray[np.floating[Any]]:
         if rows.matrix is not None:
-            return rows.matrix if rows.matrix.dtype in {np.float32, np.float64} else rows.matrix.astype(np.float64)
+            return rows.matrix if rows.matrix.dtype.type in {np.float32, np.float64} else rows.matrix.astype(np.float64)
         wide = np.empty((len(_codes(rows.columns[0])), len(self._columns)))
         for index, cells in enumerate(rows.columns):
             wide[:, index] = self._one(index, cells, faults)

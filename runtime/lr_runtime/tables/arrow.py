@@ -171,13 +171,16 @@ class ArrowTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
+        return one_ahead(self._batches(columns, categories, kept))
+
+    def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
         for column in columns:
             self._check_type(column)
         first = 0
         with self._open_stream() as stream:
             _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
-            for batch in one_ahead(self._unless_damaged(batches)):
+            for batch in self._unless_damaged(batches):
                 read = self._batch(batch, first, columns, categories)
                 yield replace(read, kept=tuple(batch.column(self._keys[name]) for name in kept)) if kept else read
                 first += batch.num_rows
