@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_arrow
-from lr_runtime.tables.writing import cell_text, csv_header, csv_text
+from lr_runtime.tables.writing import CsvWriter, cell_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,42 +22,29 @@ if TYPE_CHECKING:
     from lr_runtime.tables.writing import Rows
 
 
-class ArrowCsv:
-    """CSV; see `lr_runtime.tables.writing.CsvWriter`, which writes the same numbers in another notation (8.0 for 8)."""
+class ArrowCsv(CsvWriter):
+    """CSV, faster; the same numbers in another notation (8 for 8.0)."""
 
-    def __init__(self, sink: IO[bytes], delimiter: str = ",") -> None:
-        self._sink = sink
-        self._delimiter = delimiter
-        self._has_header = False
-
-    def write(self, rows: Rows) -> None:
-        """See `TableWriter.write`."""
-        if not self._has_header:
-            self._has_header = True
-            self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
+    def _text(self, rows: Rows) -> bytes:
         if rows.empty is not None and len(rows.kept) + len(rows.results) == 1:
-            self._sink.write(csv_text(rows, self._delimiter))  # pyarrow writes a blank line, which is no row
-            return
+            return super()._text(rows)  # pyarrow writes a blank line, which is no row
         kept = {name: _kept(column) for name, column in rows.kept.items()}
         results = {name: as_arrow(_as_read(values), rows.empty) for name, values in rows.results.items()}
         table = pa.table([*kept.values(), *results.values()], names=[*kept, *results])
         # pyarrow puts all text in quotes, unless none may be; then it refuses text that needs them.
         try:
-            self._sink.write(self._text(table, "none"))
+            return self._quoted(table, "none")
         except pa.ArrowInvalid:
             try:
-                self._sink.write(self._text(table, "needed"))
+                return self._quoted(table, "needed")
             except pa.ArrowException as error:
                 raise TableError(f"a column kept cannot be written as CSV ({error}). Try: --to parquet") from error
 
-    def _text(self, table: Any, quoting: str) -> bytes:
+    def _quoted(self, table: Any, quoting: str) -> bytes:
         text = io.BytesIO()
         options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._delimiter, quoting_style=quoting)
         pyarrow.csv.write_csv(table, text, options)
         return text.getvalue()
-
-    def close(self) -> None:
-        """See `TableWriter.close`."""
 
 
 def _as_read(values: NDArray[Any]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from lr_runtime.importing import needs_extra
 from lr_runtime.tables import acceleration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -107,29 +107,22 @@ class CsvWriter:
         """See `TableWriter.write`."""
         if not self._has_header:
             self._has_header = True
-            self._sink.write(csv_header([*rows.kept, *rows.results], self._delimiter))
-        self._sink.write(csv_text(rows, self._delimiter))
+            self._sink.write(self._joined([[*rows.kept, *rows.results]]))
+        self._sink.write(self._text(rows))
+
+    def _text(self, rows: Rows) -> bytes:
+        columns = rows.lists()
+        if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
+            return ("\n".join(map(repr, columns[0])) + "\n").encode()
+        return self._joined(zip(*(map(cell_text, column) for column in columns), strict=True))
+
+    def _joined(self, records: Iterable[Iterable[str]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(records)
+        return text.getvalue().encode()
 
     def close(self) -> None:
         """See `TableWriter.close`."""
-
-
-def csv_text(rows: Rows, delimiter: str) -> bytes:
-    """Return rows as CSV."""
-    columns = rows.lists()
-    if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
-        return ("\n".join(map(repr, columns[0])) + "\n").encode()
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerows(zip(*(map(cell_text, column) for column in columns), strict=True))
-    return text.getvalue().encode()
-
-
-def csv_header(names: Sequence[str], delimiter: str) -> bytes:
-    """Return the row of names."""
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(names)
-    return text.getvalue().encode()
 
 
 def cell_text(value: Any) -> str:
