@@ -47,25 +47,20 @@ def csv_block(
         return None
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.py_buffer(block),
-            # Blocks are parsed in threads of our own.
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=list(names), use_threads=False, block_size=len(block) + 1
-            ),
-            parse_options=_parse_options(options.delimiter, has_quotes=has_quotes),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types,
-                include_columns=[*columns, *categories],
-                null_values=list(options.tokens),
-                true_values=_TRUE,
-                false_values=_FALSE,
-                strings_can_be_null=True,
-                decimal_point=options.decimal,
-            ),
-        )
-    except pa.ArrowInvalid:
+    table = _read_csv(
+        block,
+        names,
+        options.delimiter,
+        has_quotes=has_quotes,
+        column_types=types,
+        include_columns=[*columns, *categories],
+        null_values=list(options.tokens),
+        true_values=_TRUE,
+        false_values=_FALSE,
+        strings_can_be_null=True,
+        decimal_point=options.decimal,
+    )
+    if table is None:
         return None
     numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
     values = _stacked(numbers, table.num_rows)
@@ -82,29 +77,28 @@ def csv_cells(
     block: Text, names: Sequence[str], columns: Sequence[str], options: TableOptions
 ) -> tuple[Kept, ...] | None:
     """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
+    types, each = dict.fromkeys(columns, pa.string()), list(dict.fromkeys(columns))
+    has_quotes = b'"' in block
+    table = _read_csv(block, names, options.delimiter, has_quotes=has_quotes, column_types=types, include_columns=each)
+    return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
+
+
+def _read_csv(block: Text, names: Sequence[str], delimiter: str, *, has_quotes: bool, **conversion: Any) -> Any | None:
+    """Return a table of pyarrow, parsed in this thread alone; None where a cell is not what its column holds."""
     try:
-        table = pyarrow.csv.read_csv(
+        return pyarrow.csv.read_csv(
             pa.py_buffer(block),
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=list(names), use_threads=False, block_size=len(block) + 1
+            pyarrow.csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(block) + 1),
+            pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if has_quotes else False,
+                newlines_in_values=has_quotes,
+                ignore_empty_lines=True,
             ),
-            parse_options=_parse_options(options.delimiter, has_quotes=b'"' in block),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()), include_columns=list(dict.fromkeys(columns))
-            ),
+            pyarrow.csv.ConvertOptions(**conversion),
         )
     except pa.ArrowInvalid:
         return None
-    return tuple(table.column(name).combine_chunks() for name in columns)
-
-
-def _parse_options(delimiter: str, *, has_quotes: bool) -> Any:
-    return pyarrow.csv.ParseOptions(
-        delimiter=delimiter,
-        quote_char='"' if has_quotes else False,
-        newlines_in_values=has_quotes,
-        ignore_empty_lines=True,
-    )
 
 
 def _same_cells(block: Text, delimiter: str, *, has_quotes: bool) -> bool:
