@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lr_trainer.coordinates import Coordinates
-from lr_trainer.losses import Loss
+from lr_trainer.descents.coordinates import Coordinates
+from lr_trainer.descents.losses import Loss
+from lr_trainer.descents.objective import Objective, Penalties
+from lr_trainer.descents.order_statistics import median_size
+from lr_trainer.descents.quasi_newton import QuasiNewton
+from lr_trainer.descents.store import Store
 from lr_trainer.moments import block_moments
-from lr_trainer.objective import Objective, Penalties
-from lr_trainer.order_statistics import median_size
-from lr_trainer.quasi_newton import QuasiNewton
-from lr_trainer.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

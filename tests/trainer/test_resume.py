@@ -14,10 +14,10 @@ import pytest
 
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_trainer import Checkpoint, fit
-from lr_trainer.descent import Descent, Epoch
+from lr_trainer.descents.descent import Descent, Epoch
+from lr_trainer.descents.interruption import Interruption, interruptible
+from lr_trainer.descents.resume import Resume
 from lr_trainer.errors import InterruptedFitError
-from lr_trainer.interruption import Interruption, interruptible
-from lr_trainer.resume import Resume
 from tests.conftest import SCRIPTS, one_line
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime.errors import UnusableFileError
-from lr_trainer import fit, store
-from lr_trainer.descent import Descent
+from lr_trainer import fit
+from lr_trainer.descents import store
+from lr_trainer.descents.descent import Descent
+from lr_trainer.descents.store import Store
 from lr_trainer.memory import ArrayTable
 from lr_trainer.splitting import Part
-from lr_trainer.store import Store
 
 CPU = torch.device("cpu")
 

@@ -12,11 +12,8 @@
     solving.py         which of them a fit needs
     describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
     cycle.py           the PyTorch cycle on the lesson's data
-    descending.py      the way of a descent: setting.py, rows in coordinates.py in a store.py, descent.py, outcome.py
-    losses.py          the losses;  objective.py  value, gradient, curvature, a bound from below;  order_statistics.py
-    first_order.py     epochs of SGD and Adam;  quasi_newton.py  of LBFGS, Newton's where there are corners
-    resume.py          the state of a stopped descent;  interruption.py  signals;  watching.py  bar and log
     splitting.py       rows held out
+    descents/          fits by descent: other losses, batches, early stopping
     checkpoint.py      writing, summary, the eager model (the layout is lr_runtime.checkpoint's)
 
 >>> import lr_trainer
@@ -33,7 +30,7 @@ from lr_runtime.importing import lazily
 if TYPE_CHECKING:
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.cycle import lesson
-    from lr_trainer.descent import Descent
+    from lr_trainer.descents.descent import Descent
     from lr_trainer.fitting import fit
     from lr_trainer.joining import merge, update
     from lr_trainer.looking import look
@@ -45,7 +42,7 @@ __getattr__ = lazily(
     __name__,
     {
         "Checkpoint": "checkpoint",
-        "Descent": "descent",
+        "Descent": "descents.descent",
         "LinearModel": "model",
         "fit": "fitting",
         "lesson": "cycle",

@@ -217,11 +217,11 @@ def _descend(
     _check_columns(table, chosen)
     with needs_extra("train"):
         from lr_trainer.checkpoint import Checkpoint
-        from lr_trainer.descent import Descent
+        from lr_trainer.descents.descent import Descent
+        from lr_trainer.descents.interruption import interruptible
+        from lr_trainer.descents.resume import Resume
+        from lr_trainer.descents.watching import Log, watching
         from lr_trainer.fitting import fit
-        from lr_trainer.interruption import interruptible
-        from lr_trainer.resume import Resume
-        from lr_trainer.watching import Log, watching
     chosen.pop("solver", None)
     every, resumes, log = (chosen.pop(name, None) for name in ("checkpoint_every", "resume", "log"))
     if is_stdout(output) and (resumes or every is not None):

@@ -15,14 +15,14 @@ from lr_runtime.tables import TableOptions, open_table
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
 from lr_trainer.conformal import conformal_quantile
-from lr_trainer.descending import check, descend
+from lr_trainer.descents.descending import check, descend
+from lr_trainer.descents.resume import Forgetful
 from lr_trainer.describing import Source, columns_of_passes, describe, term_names
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Parts, Passes
 from lr_trainer.penalised import choose
-from lr_trainer.resume import Forgetful
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lr_runtime.tables import Table
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device, MissingPolicy
-    from lr_trainer.descending import Memory
-    from lr_trainer.descent import Descent, Epoch
+    from lr_trainer.descents.descending import Memory
+    from lr_trainer.descents.descent import Descent, Epoch
 
 _FOLDS = 5
 _HELD_OUT = 0.1
@@ -96,7 +96,7 @@ def fit(
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
         descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
-        memory: where its state is kept, `lr_trainer.resume.Resume`; None for nowhere.
+        memory: where its state is kept, `lr_trainer.descents.resume.Resume`; None for nowhere.
         report: called after each of its epochs.
 
     Raises:

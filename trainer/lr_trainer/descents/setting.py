@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract import Column
     from lr_trainer.checkpoint import Checkpoint
-    from lr_trainer.coordinates import Coordinates
-    from lr_trainer.descent import Descent
+    from lr_trainer.descents.coordinates import Coordinates
+    from lr_trainer.descents.descent import Descent
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
 

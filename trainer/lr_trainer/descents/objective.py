@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from lr_trainer.blocks import over_blocks
-from lr_trainer.losses import Loss
+from lr_trainer.descents.losses import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.coordinates import Coordinates
-    from lr_trainer.store import Store
+    from lr_trainer.descents.coordinates import Coordinates
+    from lr_trainer.descents.store import Store
 
     Array = NDArray[np.float64]
     T = TypeVar("T")

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_trainer.descents.first_order import Batches, Whole
+from lr_trainer.descents.losses import Loss
+from lr_trainer.descents.objective import Objective
+from lr_trainer.descents.quasi_newton import QuasiNewton
 from lr_trainer.extended import Extended
-from lr_trainer.first_order import Batches, Whole
 from lr_trainer.least_squares import Normal, Solution, condition_number
-from lr_trainer.losses import Loss
-from lr_trainer.objective import Objective
-from lr_trainer.quasi_newton import QuasiNewton
 from lr_trainer.solving import Solved, with_origins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.descent import Cycle, Descent
-    from lr_trainer.setting import Setting
+    from lr_trainer.descents.descent import Cycle, Descent
+    from lr_trainer.descents.setting import Setting
 
     Array = NDArray[np.float64]
 

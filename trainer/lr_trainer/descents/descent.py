@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Loss, Optimizer, Schedule
-    from lr_trainer.objective import Objective
+    from lr_trainer.descents.objective import Objective
 
     Array = NDArray[np.float64]
 
@@ -34,11 +34,11 @@ class Descent:
     """The options of a descent; None is a default that depends on the others.
 
     Attributes:
-        loss: squared, huber, absolute or quantile; see `lr_trainer.losses`.
+        loss: squared, huber, absolute or quantile; see `lr_trainer.descents.losses`.
         optimizer: of torch.optim. Without batches lbfgs, which converges where the others only come near; else sgd.
         delta: Huber's, in the target's unit; by default 1.345 robust standard deviations of the residuals.
         quantile: of the loss of that name, between 0 and 1; by default 0.5.
-        lr: the learning rate, in the coordinates of `lr_trainer.coordinates`; by default from the curvature there.
+        lr: the learning rate, in the coordinates of `descents.coordinates`; by default from the curvature there.
         momentum: of sgd.
         nesterov: whether sgd's momentum is Nesterov's.
         epochs: the most passes over the rows: 1000, or with batches 20.

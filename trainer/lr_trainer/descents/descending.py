@@ -12,23 +12,23 @@ import torch
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
 from lr_trainer.blocks import one_thread
-from lr_trainer.coordinates import Coordinates
-from lr_trainer.descent import Cycle, Descent
-from lr_trainer.first_order import Batches, Whole
-from lr_trainer.losses import HUBER, MAD, Loss
-from lr_trainer.objective import Objective, Penalties
-from lr_trainer.order_statistics import median_size
-from lr_trainer.outcome import Descended, descended
-from lr_trainer.quasi_newton import QuasiNewton
-from lr_trainer.setting import Setting, setting_of, start_of
-from lr_trainer.store import Store
+from lr_trainer.descents.coordinates import Coordinates
+from lr_trainer.descents.descent import Cycle, Descent
+from lr_trainer.descents.first_order import Batches, Whole
+from lr_trainer.descents.losses import HUBER, MAD, Loss
+from lr_trainer.descents.objective import Objective, Penalties
+from lr_trainer.descents.order_statistics import median_size
+from lr_trainer.descents.outcome import Descended, descended
+from lr_trainer.descents.quasi_newton import QuasiNewton
+from lr_trainer.descents.setting import Setting, setting_of, start_of
+from lr_trainer.descents.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent import Epoch, Stepper
+    from lr_trainer.descents.descent import Epoch, Stepper
     from lr_trainer.passes import Passes
 
     Array = NDArray[np.float64]
@@ -38,7 +38,7 @@ _LARGE = 1 << 16
 
 
 class Memory(Protocol):
-    """Where a descent's state is kept; see `lr_trainer.resume`."""
+    """Where a descent's state is kept; see `lr_trainer.descents.resume`."""
 
     def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the state to go on from."""
