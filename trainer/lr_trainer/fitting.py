@@ -92,7 +92,8 @@ def fit(
         l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.
         interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
             held out; a least-squares fit needs none, its interval comes from the moments.
-        options: how the cells of a text table are written.
+        options: what columns are called, what a missing value is, whether bad rows are left out; of text tables, how
+            their cells are written.
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
         descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
@@ -267,4 +268,4 @@ def opened(source: str | Path | Table | Mapping[str, ArrayLike], options: TableO
     """Return an open table for whatever a caller names one by."""
     if isinstance(source, str | Path):
         return open_table(source, options)
-    return ArrayTable(source) if isinstance(source, Mapping) else source
+    return ArrayTable(source, options) if isinstance(source, Mapping) else source

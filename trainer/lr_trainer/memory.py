@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import Batch, Coded, check_names, coded, positions
+from lr_runtime.tables import TableOptions
+from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_infinite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,25 +26,35 @@ class ArrayTable:
 
     A one-dimensional array is a column; a two-dimensional one stands for its columns, called x1, x2, ... for a name x.
 
+    Args:
+        arrays: numbers or text.
+        options: what the columns are called, what else means a missing value, whether rows with an infinite number are
+            left out.
+
     Raises:
         TableError: numbers of rows differ, or an array holds neither numbers nor text.
+        MissingColumnError: a name to be replaced is not there.
     """
 
-    def __init__(self, arrays: Mapping[str, ArrayLike], name: str = "the table") -> None:
-        self.name = name
-        self._groups: dict[tuple[str, ...], NDArray[Any]] = {}
-        self._columns: dict[str, NDArray[Any]] = {}
+    def __init__(self, arrays: Mapping[str, ArrayLike], options: TableOptions | None = None) -> None:
+        self.name = name = "the table"
+        self._options = options or TableOptions()
+        given_names: list[str] = []
+        tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
             array = np.asarray(given)
             if array.ndim not in {1, 2} or array.dtype.kind not in "biufUO":
                 raise TableError(
                     f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
                 )
-            wide = array[:, None] if array.ndim == 1 else array
-            names = (key,) if array.ndim == 1 else tuple(f"{key}{index + 1}" for index in range(wide.shape[1]))
-            self._groups[names] = wide
-            self._columns |= dict(zip(names, wide.T, strict=True))
-        self.names = check_names(name, [column for group in self._groups for column in group])
+            tables.append(array[:, None] if array.ndim == 1 else array)
+            given_names += [key] if array.ndim == 1 else [f"{key}{index + 1}" for index in range(array.shape[1])]
+        self.names = renamed(name, given_names, self._options.renames)
+        names = iter(self.names)
+        self._groups = {tuple(islice(names, table.shape[1])): table for table in tables}
+        self._columns = {
+            name: column for group, table in self._groups.items() for name, column in zip(group, table.T, strict=True)
+        }
         lengths = {len(column) for column in self._columns.values()}
         if len(lengths) > 1:
             raise TableError(f"{name}: the arrays have different numbers of rows: {sorted(lengths)}")
@@ -56,7 +68,7 @@ class ArrayTable:
             names = next((n for n in self._groups if tuple(columns[start : start + len(n)]) == n), (columns[start],))
             parts.append(self._groups[names] if names in self._groups else self._columns[columns[start]][:, None])
             start += len(names)
-        if any(part.dtype != np.float64 for part in parts):
+        if any(part.dtype != np.float64 for part in parts) or self._options.missing_numbers:
             return None
         size = self.size or 0
         return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
@@ -74,21 +86,13 @@ class ArrayTable:
             values = np.empty((stop - start, len(columns)))
             for index, name in enumerate(columns):
                 values[:, index] = self._columns[name][start:stop]
-            self._check_finite(values, columns, start)
-            texts = tuple(_coded(self._columns[name][start:stop]) for name in categories)
-            yield Batch(values, lambda row, start=start: f"row {start + row + 1}", stop - start, texts)  # type: ignore[misc]
+            for number in self._options.missing_numbers:
+                values[values == number] = np.nan
+            texts = tuple(self._coded(self._columns[name][start:stop]) for name in categories)
+            batch = Batch(values, lambda row, start=start: f"row {start + row + 1}", stop - start, texts)  # type: ignore[misc]
+            yield without_infinite(self, batch, columns, skipped=(lambda _: None) if self._options.skips else None)
 
-    def _check_finite(self, values: NDArray[np.float64], columns: Sequence[str], start: int) -> None:
-        if np.isinf(values).any():
-            row, column = np.argwhere(np.isinf(values))[0]
-            raise TableError(
-                f"{self.name} row {start + row + 1}, column {escaped(columns[column])}: the value is not finite"
-            )
-
-
-def _coded(values: NDArray[np.object_]) -> Coded:
-    return coded(None if _is_missing(value) else str(value) for value in values.tolist())
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value != value or value == ""  # noqa: PLR0124 - NaN alone differs from itself
+    def _coded(self, values: NDArray[Any]) -> Coded:
+        absent = {"", *self._options.missing}
+        texts = (None if value is None or value != value else str(value) for value in values.tolist())  # noqa: PLR0124 - NaN alone differs from itself
+        return coded(None if text in absent else text for text in texts)

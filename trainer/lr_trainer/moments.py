@@ -108,9 +108,11 @@ def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = N
     """
     strips = [(part,) if isinstance(part, torch.Tensor) else part for part in parts]
     shift = torch.cat([strip[0][0] for strip in strips])
-    moments, is_near = _about(shift, strips, weights)
-    if not is_near:
-        moments, _ = _about(torch.from_numpy(moments.mean).to(shift.device), strips, weights)
+    # Of numbers that are infinite, or too large to be squared, the moments are not finite; whoever takes them looks.
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments, is_near = _about(shift, strips, weights)
+        if not is_near:
+            moments, _ = _about(torch.from_numpy(moments.mean).to(shift.device), strips, weights)
     return moments
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet
 from lr_runtime.ahead import one_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed, without_infinite
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE_HINT
 
@@ -186,7 +186,9 @@ class ArrowTable:
         texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
         read = Batch(values, partial(_row, first), batch.num_rows, texts, integer=self._integers(batch, columns))
         self._notice_large(read, batch, columns)
-        return read if self._options.marks else self._without_infinite(read, columns)
+        if self._options.marks:
+            return read
+        return without_infinite(self, read, columns, skipped=self._notices.skipped if self._options.skips else None)
 
     def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
@@ -200,21 +202,6 @@ class ArrowTable:
         """Return a column of text; empty text is a missing value, as in every other format."""
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self._options.missing}})
-
-    def _without_infinite(self, batch: Batch, columns: Sequence[str]) -> Batch:
-        bad = np.isinf(batch.values)
-        if not bad.any():
-            return batch
-        for row, index in np.argwhere(bad):
-            place = place_of(self, batch, int(row))
-            fault = f"{place}, column {escaped(columns[index])}: the value is not finite"
-            if not self._options.skips:
-                raise TableError(fault)
-            self._notices.skipped(fault)
-        kept = np.flatnonzero(~bad.any(axis=1))
-        texts = tuple(text.rows(kept) for text in batch.categories)
-        where = partial(_kept_row, batch.where, kept)
-        return Batch(batch.values[kept], where, batch.size, texts, batch.size - len(kept))
 
     def _notice_large(self, read: Batch, batch: Any, columns: Sequence[str]) -> None:
         integers = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
@@ -286,10 +273,6 @@ def _coded(column: Any) -> Coded:
 
 def _row(first: int, row: int) -> str:
     return f"row {first + row + 1}"
-
-
-def _kept_row(where: Callable[[int], str], kept: NDArray[np.intp], row: int) -> str:
-    return where(int(kept[row]))
 
 
 def _first_line(error: BaseException) -> str:

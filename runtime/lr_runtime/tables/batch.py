@@ -174,6 +174,34 @@ def place_of(table: Table, batch: Batch, row: int) -> str:
     return f"{batch.file or table.name} {batch.where(row)}"
 
 
+def without_infinite(
+    table: Table, batch: Batch, columns: Sequence[str], *, skipped: Callable[[str], None] | None
+) -> Batch:
+    """Return the rows whose numbers are finite or missing.
+
+    Args:
+        table: where the rows come from.
+        batch: the rows, whose size is their number.
+        columns: of its numbers.
+        skipped: takes what is wrong with each row that is left out; None where that is an error.
+
+    Raises:
+        TableError: a number is not finite.
+    """
+    bad = np.isinf(batch.values)
+    if not bad.any():
+        return batch
+    for row, index in np.argwhere(bad).tolist():
+        fault = f"{place_of(table, batch, row)}, column {escaped(columns[index])}: the value is not finite"
+        if skipped is None:
+            raise TableError(fault)
+        skipped(fault)
+    kept = np.flatnonzero(~bad.any(axis=1))
+    texts = tuple(text.rows(kept) for text in batch.categories)
+    where, rows = batch.where, kept.tolist()
+    return Batch(batch.values[kept], lambda row: where(rows[row]), batch.size, texts, batch.size - len(kept))
+
+
 def coded(cells: Iterable[str | None]) -> Coded:
     """Write each distinct value once, in order of appearance; None is a missing value."""
     places: dict[str, int] = {}

@@ -1,0 +1,62 @@
+"""Fits from arrays: the same options as for files, the same checkpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from lr_runtime.errors import MissingColumnError, TableError
+from lr_runtime.tables import TableOptions
+from lr_trainer import fit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RANDOM = np.random.default_rng(7)
+X = RANDOM.normal(size=(200, 2))
+SITES = RANDOM.choice(["north", "south", "none"], size=200)
+Y = X @ [2.0, -1.0] + (SITES == "south") + RANDOM.normal(size=200) / 10
+X[3, 0], X[90, 1], Y[120] = -999, np.inf, -np.inf
+
+CASES: dict[str, tuple[TableOptions, dict[str, Any]]] = {
+    "bad rows left out": (TableOptions(skips=True), {"category": ["s"]}),
+    "a number for missing": (TableOptions(skips=True, missing=("-999",)), {"missing": "drop", "ignore": ["s"]}),
+    "a word for missing": (TableOptions(skips=True, missing=("none",)), {"missing": "indicator"}),
+    "other names": (TableOptions(skips=True, renames=(("x2", "x1"), ("x1", "x2"))), {"ignore": ["x2", "s"]}),
+    "all as it stands": (TableOptions(skips=True, renames=(("y", "z"), ("z", "y"))), {"target": "z", "ignore": ["s"]}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_arrays_take_the_options_of_files(case: str, tmp_path: Path) -> None:
+    options, asked = CASES[case]
+    last = "z" if case == "all as it stands" else "w"
+    columns = {"x1": X[:, 0], "x2": X[:, 1], "s": SITES.astype(object), "y": Y, last: X[:, 0] * 2}
+    pa.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    asked = {"target": "y", "drop_collinear": True, **asked}
+    expected = fit(tmp_path / "t.parquet", options=options, **asked)
+    found = fit(columns, options=options, **asked)
+    assert found.to_bytes() == expected.to_bytes()
+    assert expected.fit["rows_skipped"] >= 1
+
+
+def test_renamed_arrays_side_by_side_are_taken_where_they_stand() -> None:
+    x = RANDOM.normal(size=(50, 2))
+    options = TableOptions(renames=(("x2", "x1"), ("x1", "x2")))
+    found = fit({"x": x, "y": x @ [1.0, 10.0]}, target="y", options=options)
+    assert found.contract.column_names == ("x2", "x1")
+    np.testing.assert_allclose(found.weight, [[1.0, 10.0]])
+
+
+def test_an_infinite_number_is_named() -> None:
+    with pytest.raises(TableError, match='row 91, column "x2": the value is not finite'):
+        fit({"x": X, "y": Y}, target="y")
+
+
+def test_a_name_to_be_replaced_must_be_there() -> None:
+    with pytest.raises(MissingColumnError, match='no column "t"'):
+        fit({"x": X, "y": Y}, target="y", options=TableOptions(renames=(("temp", "t"),)))
