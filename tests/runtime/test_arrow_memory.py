@@ -52,6 +52,16 @@ def test_numbers_of_every_type_are_cast_as_pyarrow_does(kind: Any, values: list[
     assert found.tobytes() == expected.tobytes()
 
 
+@given(st.lists(st.tuples(st.none() | st.just(1.0), st.none() | st.just("x")), max_size=40))
+@settings(deadline=None)
+def test_rows_without_values_are_seen(rows: list[tuple[float | None, str | None]]) -> None:
+    numbers, texts = (
+        pa.array([row[index] for row in rows], kind) for index, kind in enumerate((pa.float64(), pa.string()))
+    )
+    expected = any(row == (None, None) for row in rows)
+    assert arrow_memory.has_row_without_values(pa.table({"a": numbers, "b": texts})) is expected
+
+
 @given(st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.booleans(), st.booleans()), max_size=40))
 @settings(deadline=None)
 def test_columns_for_pyarrow_are_as_pyarrow_makes_them(rows: list[tuple[float, bool, bool]]) -> None:

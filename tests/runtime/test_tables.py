@@ -257,12 +257,16 @@ def records(syntax: CsvSyntax, content: str) -> Iterator[Sequence[Any]]:
 @example("true,2\nFALSE,3\n,4\n", ["a", "b"], ",")
 @example("true,2\n1,3\n0,4\n", ["a", "b"], ",")
 @example("true,2\nfalse,3\n", ["a", "b"], "tokens")
+@example("1,2\n\n3,4\n", ["a", "b"], ",")
+@example("\r\n1,2\r\n\r\n3,4", ["a"], ",")
+@example("1,\n,\n\n,2\n", ["a", "b"], ",")
 def test_what_a_fast_parser_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
     for parse in (csv_block, loadtxt.csv_block):
         fast = parse(content.encode(), ["a", "b"], columns, [], options)
         if fast is not None:
-            assert_same(fast[0], strictly(content, columns, options))
+            assert_same(fast.values, strictly(content, columns, options))
+            assert fast.newlines in {None, content.count("\n")}
 
 
 @given(tables(), st.sampled_from(list(OPTIONS)))
@@ -271,7 +275,7 @@ def test_the_text_that_pyarrow_accepts_is_what_the_strict_reader_reads(content: 
     options = OPTIONS[how]
     fast = csv_block(content.encode(), ["a", "b"], [], ["b"], options)
     if fast is not None:
-        assert written_out(fast[1][0]) == [options.text(row[1]) for row in records(CsvSyntax(options), content)]
+        assert written_out(fast.texts[0]) == [options.text(row[1]) for row in records(CsvSyntax(options), content)]
 
 
 def written_out(column: Coded) -> list[str | None]:

@@ -16,10 +16,11 @@ import pyarrow.parquet
 
 from lr_runtime.ahead import one_ahead
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.arrow_memory import as_numbers, as_numpy
+from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed, without_infinite
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE_HINT
+from lr_runtime.tables.text import Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import ColumnKind, Kept
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Text
+    from lr_runtime.tables.text import Text
 
 _BATCH_ROWS = 1 << 16
 _READ_BYTES = 1 << 20
@@ -47,7 +48,8 @@ def csv_block(
         return None
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
-    table = _read_csv(
+    parse = partial(
+        _read_csv,
         block,
         names,
         options.delimiter,
@@ -60,6 +62,13 @@ def csv_block(
         strings_can_be_null=True,
         decimal_point=options.decimal,
     )
+    # A row for each line, so that nobody needs to count those; a row without any value may be a blank line.
+    newlines = None
+    table = None if has_quotes else parse(passes_over_blank_lines=False)
+    if table is None or has_row_without_values(table):
+        table = parse(passes_over_blank_lines=True)
+    else:
+        newlines = table.num_rows - (not block.endswith(b"\n"))
     if table is None:
         return None
     numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
@@ -70,7 +79,7 @@ def csv_block(
     # The strict reader trims spaces around a value, which may make it another value, or a missing one.
     if any(value != value.strip(" \t") for text in texts for value in text.values):
         return None
-    return values, tuple(texts)
+    return Parsed(values, tuple(texts), newlines)
 
 
 def csv_cells(
@@ -83,7 +92,15 @@ def csv_cells(
     return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
 
 
-def _read_csv(block: Text, names: Sequence[str], delimiter: str, *, has_quotes: bool, **conversion: Any) -> Any | None:
+def _read_csv(
+    block: Text,
+    names: Sequence[str],
+    delimiter: str,
+    *,
+    has_quotes: bool,
+    passes_over_blank_lines: bool = True,
+    **conversion: Any,
+) -> Any | None:
     """Return a table of pyarrow, parsed in this thread alone; None where a cell is not what its column holds."""
     try:
         return pyarrow.csv.read_csv(
@@ -93,7 +110,7 @@ def _read_csv(block: Text, names: Sequence[str], delimiter: str, *, has_quotes: 
                 delimiter=delimiter,
                 quote_char='"' if has_quotes else False,
                 newlines_in_values=has_quotes,
-                ignore_empty_lines=True,
+                ignore_empty_lines=passes_over_blank_lines,
             ),
             pyarrow.csv.ConvertOptions(**conversion),
         )

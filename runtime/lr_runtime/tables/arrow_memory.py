@@ -42,6 +42,17 @@ def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
     return np.where(bits[array.offset : array.offset + len(array)], values, np.asarray(missing))
 
 
+def has_row_without_values(table: Any) -> bool:
+    """Whether a row of a table of pyarrow, each column in one chunk, has no value at all."""
+    present = np.zeros(-(-table.num_rows // 8), np.uint8)
+    for column in table.columns:
+        if not column.null_count:
+            return False
+        (chunk,) = column.chunks
+        present |= np.frombuffer(chunk.buffers()[0], np.uint8)[: len(present)]
+    return not np.unpackbits(present, count=table.num_rows, bitorder="little").all()
+
+
 def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> Any:
     """Return floats or truth values as an array of pyarrow, without a value where `empty` says so."""
     is_flag = values.dtype.kind == "b"

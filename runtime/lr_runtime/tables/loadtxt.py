@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.tables.text import Parsed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Text
+    from lr_runtime.tables.text import Text
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
 _OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
@@ -40,7 +42,7 @@ def csv_block(
         )
     except ValueError:
         return None
-    return (values, ()) if np.isfinite(values).all() else None
+    return Parsed(values) if np.isfinite(values).all() else None
 
 
 def csv_cells(block: Text, names: Sequence[str], columns: Sequence[str], delimiter: str) -> tuple[list[str], ...]:

@@ -10,7 +10,7 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -38,8 +38,20 @@ _LONGEST_RECORD = 64 << 20
 
 
 Text = bytes | bytearray
-Parsed = tuple["NDArray[np.float64]", tuple[Coded, ...]]
-"""float64 (rows, columns), and the columns of text."""
+
+
+class Parsed(NamedTuple):
+    """What a fast parser makes of whole records.
+
+    Attributes:
+        values: float64 (rows, columns).
+        texts: the columns of text.
+        newlines: how many there are, where the parser knows.
+    """
+
+    values: NDArray[np.float64]
+    texts: tuple[Coded, ...] = ()
+    newlines: int | None = None
 
 
 @dataclass(frozen=True)
@@ -214,16 +226,18 @@ class TextTable:
         parsed = self._syntax.fast(content, self.names, columns, categories)
         cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
         parsed = None if cells is None else parsed
-        return _Looked(content, offset, _newlines(content), content.isascii(), parsed, cells or ())
+        known = None if parsed is None else parsed.newlines
+        newlines = _newlines(content) if known is None else known
+        return _Looked(content, offset, newlines, content.isascii(), parsed, cells or ())
 
     def _batch(self, block: Block, looked: _Looked, places: Places) -> Batch:
         if not looked.is_ascii:
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
         if looked.parsed is None:
             return self._strict(block, places)
-        values, texts = looked.parsed
         where, integer = partial(self._line_of, block), self._integers(block, places)
-        return Batch(values, where, len(block.content), texts, kept=looked.kept, integer=integer)
+        found, size = looked.parsed, len(block.content)
+        return Batch(found.values, where, size, found.texts, kept=looked.kept, integer=integer)
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
