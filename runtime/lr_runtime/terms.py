@@ -48,8 +48,8 @@ class Term(NamedTuple):
             ValueError: it is not a term of these columns.
         """
         term = Term(**fields)
-        numbers = (term.column, term.power, term.category or 0)
-        if any(isinstance(number, bool) or not isinstance(number, int) or number < 0 for number in numbers):
+        numbers = term.column, term.power, term.category or 0
+        if set(map(type, numbers)) != {int} or min(numbers) < 0:
             raise ValueError("a term is damaged")
         if term.column >= len(columns) or term.power < 1 or not isinstance(term.missing, bool):
             raise ValueError("a term is none of its columns")
