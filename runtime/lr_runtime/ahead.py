@@ -52,15 +52,15 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
         raise failure
 
 
-def one_ahead(items: Iterable[B]) -> Iterator[B]:
-    """Yield the items, each made in a thread of its own while the one before is worked on."""
+def made_ahead(items: Iterable[B]) -> Iterator[B]:
+    """Yield the items, made in a thread of its own, up to two of them while the one before is worked on."""
     _keep_free_memory()
     source = iter(items)
     pool = ThreadPoolExecutor(1)
     try:
-        coming = pool.submit(next, source, _END)
-        while (item := coming.result()) is not _END:
-            coming = pool.submit(next, source, _END)
+        coming = deque(pool.submit(next, source, _END) for _ in range(2))
+        while (item := coming.popleft().result()) is not _END:
+            coming.append(pool.submit(next, source, _END))
             yield cast("B", item)
     finally:
         pool.shutdown(cancel_futures=True)

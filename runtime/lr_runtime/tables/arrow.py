@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from lr_runtime.ahead import one_ahead
+from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed, without_infinite
@@ -182,7 +182,7 @@ class ArrowTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
-        return one_ahead(self._batches(columns, categories, kept))
+        return made_ahead(self._batches(columns, categories, kept))
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
