@@ -128,5 +128,5 @@ def _best(ways: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 def _compared(what: str, times: dict[str, float]) -> str:
     ours = times.pop("linedge")
-    others = ", ".join(f"{name} {seconds:.3f} s ({seconds / ours:.1f} times)" for name, seconds in times.items())
+    others = ", ".join(f"{name} {seconds:.3f} s ({seconds / ours:.2f} times)" for name, seconds in times.items())
     return f"{what}: linedge {ours:.3f} s; {others}"

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from lr_trainer.blocks import Block
 
+    Array = NDArray[np.float64]
+
 _NEAR = 64.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
-_WIDTH = 512
+_WIDTH = 1024
 _TILE_NUMBERS = 1 << 19
 _FEWEST_ROWS = 1 << 10
 
@@ -128,8 +130,8 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
         tile = [_rows(strip, start, stop) for strip in strips]
         products += _products(shift, stop - start, tile, None if weights is None else weights[start:stop])
         low, high = zip(*(_range(strip) for strip in tile), strict=True)
-        lows.append(torch.cat(low))
-        highs.append(torch.cat(high))
+        lows.append(np.concatenate(low))
+        highs.append(np.concatenate(high))
     gram, away = products[:-1, :-1], products[-1, :-1] / total
     comoment = gram - total * np.outer(away, away)
     mean, mean_low = two_sum(_array(shift), away)
@@ -140,8 +142,8 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
         mean=mean,
         mean_low=mean_low,
         comoment=comoment,
-        minimum=_array(torch.stack(lows).amin(dim=0)),
-        maximum=_array(torch.stack(highs).amax(dim=0)),
+        minimum=np.minimum.reduce(lows) + 0.0,  # 0.0 for -0.0, of which any may come first
+        maximum=np.maximum.reduce(highs) + 0.0,
     )
     return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
 
@@ -203,24 +205,22 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def _range(block: Block) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the columns' minimum and maximum."""
-    lows, highs = zip(*(_range_of(piece) for piece in block), strict=True)
-    return torch.stack(lows).amin(dim=0), torch.stack(highs).amax(dim=0)
+def _range(block: Block) -> tuple[Array, Array]:
+    """Return the columns' minimum and maximum; NaN where a value is."""
+    lows, highs = zip(*map(_range_of, block), strict=True)
+    return np.minimum.reduce(lows), np.maximum.reduce(highs)
 
 
-def _range_of(block: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the minimum and the maximum of the columns of a piece.
-
-    torch reduces few columns slowly, so several rows are taken as one. Not by aminmax: it is one pass, but not
-    vectorised along the rows, and takes three times as long.
-    """
-    columns = block.shape[1]
-    together = max(1, 1 << (_WIDTH // columns).bit_length() - 1) if columns < _WIDTH else 1
-    if not block.is_contiguous() or block.shape[0] % together:
-        return block.amin(dim=0), block.amax(dim=0)
-    wide = block.view(-1, together * columns)
-    return wide.amin(dim=0).view(-1, columns).amin(dim=0), wide.amax(dim=0).view(-1, columns).amax(dim=0)
+def _range_of(piece: torch.Tensor) -> tuple[Array, Array]:
+    if piece.is_cuda:
+        return _array(piece.amin(dim=0)), _array(piece.amax(dim=0))
+    # By numpy, in half the time of torch; few columns are slow in either, so several rows are taken as one.
+    numbers, columns = piece.numpy(), piece.shape[1]
+    together = 1 << max(0, (_WIDTH // columns).bit_length() - 1)
+    if piece.is_contiguous() and len(piece) % together == 0:
+        numbers = numbers.reshape(-1, together * columns)
+    low, high = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
+    return np.minimum.reduce(low.reshape(-1, columns)), np.maximum.reduce(high.reshape(-1, columns))
 
 
 def merged(parts: Iterable[Moments]) -> Moments | None:
