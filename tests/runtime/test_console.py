@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import subprocess
@@ -124,6 +125,18 @@ def test_a_missing_extra_is_a_command_to_paste() -> None:
     with pytest.raises(errors.MissingExtraError) as caught, importing.needs_extra("tables"):
         import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
     assert str(caught.value) == "the package 'nosuch' is not installed. Run: pip install 'linedge[tables]'"
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_looked_for_again_behind_imports(collects: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with importing.uncollected():
+            inside = gc.isenabled()
+        assert (inside, gc.isenabled()) == (False, collects)
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_bug_in_our_own_imports_is_not_a_missing_extra() -> None:
