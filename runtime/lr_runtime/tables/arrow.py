@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Text
 
-_BATCH_ROWS = 1 << 16
+_MOST_ROWS = 1 << 16
+_FEWEST_ROWS = 1 << 10
+_BATCH_NUMBERS = 1 << 20
+"""So few that they stay in the processor's cache while they are turned from columns to rows."""
 _READ_BYTES = 1 << 20
 _FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")
 _TRUE = [word for word, value in BOOLEANS.items() if value]
@@ -234,7 +237,8 @@ class ArrowTable:
             if head[:4] == b"PAR1":
                 # Buffered reads: without, pages of the whole file stay in memory behind the reader.
                 file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
-                rows = file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
+                at_once = max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns or ()), 1)))
+                rows = file.iter_batches(batch_size=at_once, columns=columns)
                 return file.schema_arrow, file.metadata.num_rows, rows
             if head == b"ARROW1":
                 reader = pa.ipc.open_file(stream)
