@@ -713,6 +713,21 @@ def test_standard_input_is_kept_for_another_pass(monkeypatch: pytest.MonkeyPatch
         assert [value for batch in table.batches(["a"]) for value in batch.values[:, 0]] == list(range(100))
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_long_header_on_standard_input_leaves_its_rows(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"voltage of sensor {index}" for index in range(3000)]
+    content = (",".join(names) + "\n" + (",".join(["1"] * len(names)) + "\n") * 3).encode()
+    monkeypatch.setattr("sys.stdin", _Standard(gzip.compress(content) if packed else content))
+    (batch,) = open_table("-", once=True).batches(names[-1:])
+    assert batch.values.tolist() == [[1.0]] * 3
+
+
+@needs(pa)
+def test_parquet_files_may_have_names_that_are_no_text(tmp_path: Path) -> None:
+    path = table_file(tmp_path, parquet(ROWS), os.fsdecode(b"t\xff.parquet"))
+    assert read(path, columns=["a"]).tolist() == [[1], [3]]
+
+
 @pytest.mark.parametrize("once", [True, False])
 def test_gzip_on_standard_input(once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for content in (b"a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4\n".encode("utf-16"), parquet(ROWS)):

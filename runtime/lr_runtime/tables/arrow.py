@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import replace
 from functools import partial
@@ -267,7 +268,7 @@ def _native(stream: IO[bytes]) -> Any:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
     raw: Any = getattr(stream, "raw", None)
     is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
-    return pa.OSFile(str(raw.name)) if is_plain else stream
+    return pa.OSFile(os.fsencode(raw.name)) if is_plain else stream  # bytes: a name may be no text
 
 
 def _kind(kind: Any) -> ColumnKind:

@@ -244,7 +244,7 @@ class TextTable:
         size = min(_HEAD_BYTES, BLOCK_BYTES)
         raw = self._read(stream, size)
         if len(raw) == size and not self._syntax.last_record_end(raw):
-            raw += self._read(stream, BLOCK_BYTES)
+            raw += self._read(stream, BLOCK_BYTES - size)  # what can be read once is open at its start until then
         block = raw.removeprefix(BOM)
         if kind := what_it_is(block[:64]):
             raise TableError(f"{self.name} is {kind}, not a text table")
