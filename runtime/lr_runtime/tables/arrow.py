@@ -37,7 +37,7 @@ _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 10
 _BATCH_NUMBERS = 1 << 20
 """So few that they stay in the processor's cache while they are turned from columns to rows."""
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 _FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")
 _TRUE = [word for word, value in BOOLEANS.items() if value]
 _FALSE = [word for word, value in BOOLEANS.items() if not value]
