@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.artefact import KINDS
+from lr_runtime.contract import CONTRACT_VERSION
 from lr_runtime.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
 
@@ -32,7 +32,8 @@ def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, A
         "kind": artefact.kind,
         "size": artefact.size,
         "sha256": artefact.sha256,
-        **json.loads(artefact.contract.to_json()),
+        "contract": CONTRACT_VERSION,
+        **artefact.contract.fields(),
         "equation_text": equation_lines(artefact.contract),
         "graph": None if artefact.graph is None else artefact.graph.to_json(),
         "fit": dict(artefact.fit) or None,

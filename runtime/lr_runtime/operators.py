@@ -137,13 +137,16 @@ def widths(nodes: Sequence[Node], known: Mapping[str, Rows | Constant], opset: i
             operator = _operator(node)
             call = _Call(node, [_known(name, values) for name in node.inputs], opset)
             results = _results(operator, call)
+            sizes = [result.width for result in results]
+            if not 0 < min(sizes) <= max(sizes) <= MAX_WIDTH:
+                raise ModelFileError(f"what it makes does not have 1 to {MAX_WIDTH} numbers a row")
             for name, result in zip(node.outputs, results, strict=True):
                 if not name or name in values:
                     raise ModelFileError(f"what it makes is called {escaped(name)}, as another value is")
                 values[name] = made[name] = result
         except ModelFileError as error:
             raise ModelFileError(f"node {number}, {escaped(node.operator)}: {error}") from error
-        wide = sum(result.width for result in results)
+        wide = sum(sizes)
         cells += wide
         work += wide + _read(call)
         if cells > MAX_CELLS or work > MAX_WORK:
@@ -159,10 +162,13 @@ def _known(name: str, values: Mapping[str, Rows | Constant]) -> Rows | Constant:
 
 def _read(call: _Call) -> int:
     """Count the numbers that a node reads of a row, and the multiplications of a matrix product."""
-    return sum(
-        value.width if isinstance(value, Rows) else value.values.size if call.node.operator in _PRODUCTS else 0
-        for value in call.inputs
-    )
+    read = 0
+    for value in call.inputs:
+        if isinstance(value, Rows):
+            read += value.width
+        elif call.node.operator in _PRODUCTS:
+            read += value.values.size
+    return read
 
 
 def _operator(node: Node) -> _Operator:
@@ -178,13 +184,11 @@ def _operator(node: Node) -> _Operator:
 
 
 def _results(operator: _Operator, call: _Call) -> list[Rows]:
-    if not any(isinstance(value, Rows) for value in call.inputs):
+    if Rows not in map(type, call.inputs):
         raise ModelFileError("it takes initializers alone")
     results = operator.rule(call)
     if len(results) != len(call.node.outputs):
         raise ModelFileError(f"it has {len(call.node.outputs)} outputs")
-    if any(not 0 < result.width <= MAX_WIDTH for result in results):
-        raise ModelFileError(f"what it makes does not have 1 to {MAX_WIDTH} numbers a row")
     return results
 
 
@@ -194,17 +198,17 @@ def _results(operator: _Operator, call: _Call) -> list[Rows]:
 def _common(values: Sequence[Rows | Constant], dtypes: frozenset[str]) -> Rows:
     """Return what values make that are combined element by element, each repeated where it has one number."""
     dtype = values[0].dtype
-    if dtype not in dtypes or any(value.dtype != dtype for value in values):
+    if dtype not in dtypes or {value.dtype for value in values} != {dtype}:
         raise ModelFileError(f"it combines values of the types {', '.join(value.dtype for value in values)}")
     return Rows(dtype, _broadcast(values))
 
 
 def _broadcast(values: Sequence[Rows | Constant]) -> tuple[int, ...]:
     shapes = {value.shape for value in values if isinstance(value, Rows)}
-    rank = max(map(len, shapes))
-    if any(len(shape) != rank for shape in shapes):
+    ranks = set(map(len, shapes))
+    if len(ranks) > 1:
         raise ModelFileError("it combines values of several ranks")
-    shapes |= {_beside_rows(value, rank) for value in values if isinstance(value, Constant)}
+    shapes |= {_beside_rows(value, *ranks) for value in values if isinstance(value, Constant)}
     if len(shapes) == 1:
         return shapes.pop()
     try:

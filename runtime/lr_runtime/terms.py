@@ -31,14 +31,10 @@ class Term(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; what is at its default is left out."""
-        fields: dict[str, Any] = {"column": self.column}
-        if self.category is not None:
-            fields["category"] = self.category
-        elif self.missing:
-            fields["missing"] = True
-        else:
-            fields["power"] = self.power
-        return fields
+        defaults = self._field_defaults
+        return {
+            name: value for name, value in self._asdict().items() if name not in defaults or value != defaults[name]
+        }
 
     @staticmethod
     def from_json(fields: dict[str, Any], columns: tuple[Column, ...]) -> Term:

@@ -79,19 +79,23 @@ def read_message(message: Message, source: Source, start: int, end: int) -> dict
     found: dict[str, Any] = {}
     while start < end:
         tag, start = varint(data, start, end)
-        field = fields.get(tag)
-        if field is None:
+        if tag not in fields:
             raise _refusal(message, tag)
+        name, read, most = fields[tag]
         # A tag of the table has one of two wire types: a length comes first, or the number is all there is.
         size, after = varint(data, start, end)
         start, stop = (after, after + size) if tag & 7 == LENGTH else (start, after)
         if stop > end:
             raise WireError(f"it is cut off or damaged at byte {start}")
-        value = field.read(source, start, stop)
-        if field.most > 1 or field.name in found:
-            _append(found, field, value, message)
+        value = read(source, start, stop)
+        if name not in found:
+            found[name] = [value] if most > 1 else value
+        elif most == 1:
+            raise ModelFileError(f"{message.name} has two values of {name}")
+        elif len(found[name]) == most:
+            raise ModelFileError(f"{message.name} has over {most} values of {name}")
         else:
-            found[field.name] = value
+            found[name].append(value)
         start = stop
         source.fields -= 1
         if source.fields < 0:
@@ -100,15 +104,6 @@ def read_message(message: Message, source: Source, start: int, end: int) -> dict
         if name not in found:
             raise ModelFileError(f"{message.name} has no {name}")
     return found
-
-
-def _append(found: dict[str, Any], field: Field, value: Any, message: Message) -> None:
-    several = found.setdefault(field.name, [])
-    if field.most == 1:
-        raise ModelFileError(f"{message.name} has two values of {field.name}")
-    if len(several) == field.most:
-        raise ModelFileError(f"{message.name} has over {field.most} values of {field.name}")
-    several.append(value)
 
 
 def _refusal(message: Message, tag: int) -> ModelFileError:
@@ -128,8 +123,8 @@ def varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     Raises:
         WireError: it does not end before `end`, is over 64 bits, or is longer than need be.
     """
-    if start < end and data[start] < 0x80:
-        return data[start], start + 1
+    if start < end and (byte := data[start]) < 0x80:
+        return byte, start + 1
     value = shift = 0
     for position in range(start, min(end, start + 10)):
         byte = data[position]

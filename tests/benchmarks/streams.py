@@ -139,7 +139,8 @@ def _speed(folder: Path, numbers: str) -> Iterator[str]:
 def _memory(folder: Path) -> Iterator[str]:
     for suffix in ("csv", "parquet"):
         few, many = (
-            _peak([folder / "m.onnx", folder / f"{rows}.{suffix}", "-o", folder / f"m.{suffix}"]) for rows in (ROWS, MANY)
+            _peak([folder / "m.onnx", folder / f"{rows}.{suffix}", "-o", folder / f"m.{suffix}"])
+            for rows in (ROWS, MANY)
         )
         yield f"peak memory, {suffix}: {ROWS} rows {few:.0f} MB, {MANY} rows {many:.0f} MB, ratio {many / few:.2f}"
 

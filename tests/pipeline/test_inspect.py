@@ -84,7 +84,7 @@ def test_json_holds_the_contract_and_the_file(kind: str, run: Runner, written: d
     assert (found["kind"], found["size"], found["sha256"]) == (kind, len(content), sha256(content).hexdigest())
     assert found["equation"]["weight"] == [[2.0, -0.5]]
     assert found["equation_text"] == ["y = 8.25 + 2 x1 - 0.5 x2"]
-    fields = {name: found[name] for name in json.loads(CHECKPOINT.contract.to_json())}
+    fields = {name: found[name] for name in ("contract", *Contract._fields)}
     contract = Contract.from_json(json.dumps(fields))
     assert (contract.columns, contract.outputs) == (CHECKPOINT.contract.columns, CHECKPOINT.contract.outputs)
     assert (contract.bound is None) == (kind == "checkpoint")
