@@ -38,10 +38,13 @@ def test_arrays_take_the_options_of_files(case: str, tmp_path: Path) -> None:
     columns = {"x1": X[:, 0], "x2": X[:, 1], "s": SITES.astype(object), "y": Y, last: X[:, 0] * 2}
     pa.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
     asked = {"target": "y", "drop_collinear": True, **asked}
-    expected = fit(tmp_path / "t.parquet", options=options, **asked)
-    found = fit(columns, options=options, **asked)
+    lines: dict[str, list[str]] = {"file": [], "arrays": []}
+    expected = fit(tmp_path / "t.parquet", options=options, warn=lines["file"].append, **asked)
+    found = fit(columns, options=options, warn=lines["arrays"].append, **asked)
     assert found.to_bytes() == expected.to_bytes()
     assert expected.fit["rows_skipped"] >= 1
+    assert lines["arrays"] == [line.replace(str(tmp_path / "t.parquet"), "the table") for line in lines["file"]]
+    assert lines["file"]
 
 
 def test_renamed_arrays_side_by_side_are_taken_where_they_stand() -> None:
@@ -60,3 +63,23 @@ def test_an_infinite_number_is_named() -> None:
 def test_a_name_to_be_replaced_must_be_there() -> None:
     with pytest.raises(MissingColumnError, match='no column "t"'):
         fit({"x": X, "y": Y}, target="y", options=TableOptions(renames=(("temp", "t"),)))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_that_float64_rounds_are_warned_about(dtype: type[np.integer[Any]]) -> None:
+    identifiers = np.arange(2**53 + 1, 2**53 + 41, 2).astype(dtype)
+    columns = {"id": identifiers, "a": X[:20, 1], "y": Y[:20]}
+    with pytest.warns(UserWarning, match=f'row 1, column "id": "{2**53 + 1}" is beyond 2.53, .* identifiers?'):
+        fit(columns, target="y")
+    fit({**columns, "id": identifiers.astype(np.float64)}, target="y")  # whole numbers that nobody wrote as integers
+
+
+def test_a_file_warns_too_and_rows_that_are_left_out_move_no_line(tmp_path: Path) -> None:
+    rows = [f"{2**53 + 1 if row == 7 else row},{row % 5},{row % 3}" for row in range(20)]
+    rows.insert(4, "1,no number,2")
+    (tmp_path / "t.csv").write_text("\n".join(["id,a,y", *rows]))
+    said: list[str] = []
+    fit(tmp_path / "t.csv", target="y", options=TableOptions(skips=True), warn=said.append)
+    skipped, warned = said
+    assert skipped.startswith(f"skipped: {tmp_path / 't.csv'} line 6")
+    assert f'line 10, column "id": "{2**53 + 1}" is beyond 2^53' in warned

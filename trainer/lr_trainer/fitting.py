@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
@@ -12,6 +13,7 @@ import numpy as np
 
 from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
+from lr_runtime.tables.notices import Notices
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
 from lr_trainer.conformal import conformal_quantile
@@ -63,6 +65,7 @@ def fit(
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
+    warn: Callable[[str], None] = warnings.warn,
     descent: Descent | None = None,
     memory: Memory | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
@@ -96,6 +99,8 @@ def fit(
             their cells are written.
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
+        warn: takes a line for each of the first bad rows that are left out, and for columns of integers beyond 2^53,
+            which float64 rounds; an open table has its own.
         descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
         memory: where its state is kept, `lr_trainer.descents.resume.Resume`; None for nowhere.
         report: called after each of its epochs.
@@ -110,7 +115,7 @@ def fit(
     shape.check(degree)
     if descent is not None:
         shape.check_descent(descent)
-    table = opened(source, options)
+    table = opened(source, options, warn)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
     passes = Passes(
@@ -264,8 +269,10 @@ def _source(passes: Passes) -> Source:
     return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
 
 
-def opened(source: str | Path | Table | Mapping[str, ArrayLike], options: TableOptions | None) -> Table:
+def opened(
+    source: str | Path | Table | Mapping[str, ArrayLike], options: TableOptions | None, warn: Callable[[str], None]
+) -> Table:
     """Return an open table for whatever a caller names one by."""
     if isinstance(source, str | Path):
-        return open_table(source, options)
-    return ArrayTable(source, options) if isinstance(source, Mapping) else source
+        return open_table(source, options, warn=warn)
+    return ArrayTable(source, options, Notices(warn)) if isinstance(source, Mapping) else source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,11 +37,13 @@ def update(
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Checkpoint:
     """Return the fit of a checkpoint's rows and those of `source` together, from the moments of both.
 
     Its columns, categories, powers, fills and policies are the checkpoint's. Equal to the fit of all rows at once
-    within the digits that the report states, `digits`.
+    within the digits that the report states, `digits`. `options`, `device`, `advance` and `warn` are those of
+    `lr_trainer.fit`.
 
     Raises:
         TableError: the table cannot be read.
@@ -49,7 +52,7 @@ def update(
     """
     _check_plain(checkpoint)
     fit, columns = checkpoint.fit, checkpoint.contract.columns
-    table = opened(source, options)
+    table = opened(source, options, warn)
     roles = roles_of(
         table,
         targets=checkpoint.contract.output_names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables import TableOptions
 from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_infinite
+from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,15 +32,19 @@ class ArrayTable:
         arrays: numbers or text.
         options: what the columns are called, what else means a missing value, whether rows with an infinite number are
             left out.
+        notices: who hears of those, and of integers that float64 rounds.
 
     Raises:
         TableError: numbers of rows differ, or an array holds neither numbers nor text.
         MissingColumnError: a name to be replaced is not there.
     """
 
-    def __init__(self, arrays: Mapping[str, ArrayLike], options: TableOptions | None = None) -> None:
+    def __init__(
+        self, arrays: Mapping[str, ArrayLike], options: TableOptions | None = None, notices: Notices | None = None
+    ) -> None:
         self.name = name = "the table"
         self._options = options or TableOptions()
+        self._notices = notices or Notices(None)
         given_names: list[str] = []
         tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
@@ -89,10 +95,21 @@ class ArrayTable:
             for number in self._options.missing_numbers:
                 values[values == number] = np.nan
             texts = tuple(self._coded(self._columns[name][start:stop]) for name in categories)
-            batch = Batch(values, lambda row, start=start: f"row {start + row + 1}", stop - start, texts)  # type: ignore[misc]
-            yield without_infinite(self, batch, columns, skipped=(lambda _: None) if self._options.skips else None)
+            integer = partial(self._integer, columns, start)
+            batch = Batch(values, partial(_row, start), stop - start, texts, integer=integer)
+            among = [index for index, name in enumerate(columns) if self._columns[name].dtype.kind in "iu"]
+            self._notices.large_integers(self, batch, columns, among)
+            yield without_infinite(self, batch, columns, skipped=self._notices.skipped if self._options.skips else None)
+
+    def _integer(self, columns: Sequence[str], start: int, row: int, column: int) -> int | None:
+        value = self._columns[columns[column]][start + row]
+        return int(value) if isinstance(value, np.integer) else None
 
     def _coded(self, values: NDArray[Any]) -> Coded:
         absent = {"", *self._options.missing}
         texts = (None if value is None or value != value else str(value) for value in values.tolist())  # noqa: PLR0124 - NaN alone differs from itself
         return coded(None if text in absent else text for text in texts)
+
+
+def _row(start: int, row: int) -> str:
+    return f"row {start + row + 1}"

@@ -18,7 +18,7 @@ import pyarrow.parquet
 from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, place_of, positions, renamed, without_infinite
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed, without_infinite
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE_HINT
 from lr_runtime.tables.text import Parsed
@@ -206,7 +206,8 @@ class ArrowTable:
             values[values == number] = np.nan
         texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
         read = Batch(values, partial(_row, first), batch.num_rows, texts, integer=self._integers(batch, columns))
-        self._notice_large(read, batch, columns)
+        among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
+        self._notices.large_integers(self, read, columns, among)
         if self._options.marks:
             return read
         return without_infinite(self, read, columns, skipped=self._notices.skipped if self._options.skips else None)
@@ -223,12 +224,6 @@ class ArrowTable:
         """Return a column of text; empty text is a missing value, as in every other format."""
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self._options.missing}})
-
-    def _notice_large(self, read: Batch, batch: Any, columns: Sequence[str]) -> None:
-        integers = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
-        for row, index in self._notices.large(read.values[:, integers], [columns[index] for index in integers]):
-            name = columns[integers[index]]
-            self._notices.rounded_integer(place_of(self, read, row), name, str(batch.column(self._keys[name])[row]))
 
     def _opened(self, stream: IO[bytes], columns: list[str] | None) -> tuple[Any, int | None, Iterator[Any]]:
         """Return the schema, the number of rows where the file states it, and the batches."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped
+from lr_runtime.tables.batch import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    from lr_runtime.tables.batch import Batch, Table
 
 _MOST_FAULTS = 5
 _SPARSE = 2.0**53
@@ -35,21 +36,28 @@ class Notices:
             self._faults.add(fault)
             self._say(f"skipped: {fault}")
 
-    def large(self, values: NDArray[np.float64], columns: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """Yield the row and column of the first value of 2^53 or more of each column, once a column."""
-        if self._say is None or not ((values >= _SPARSE).any() or (values <= -_SPARSE).any()):
-            return
-        for index, name in enumerate(columns):
-            if name not in self._looked_at:
-                rows = np.flatnonzero(np.abs(values[:, index]) >= _SPARSE)
-                if len(rows):
-                    self._looked_at.add(name)
-                    yield int(rows[0]), index
+    def large_integers(self, table: Table, batch: Batch, columns: Sequence[str], among: Sequence[int]) -> None:
+        """Say where a column first has an integer that float64 rounds.
 
-    def rounded_integer(self, place: str, column: str, integer: str) -> None:
-        """Say that a column holds integers that float64 rounds."""
-        if self._say is not None:
-            self._say(
-                f"warning: {place}, column {escaped(column)}: {escaped(integer)} is beyond 2^53, where float64 rounds "
-                "integers. Are these identifiers? Leave them out with --ignore, or take them as --category"
-            )
+        Args:
+            table: where the batch comes from.
+            batch: whose `integer` tells how a value is written.
+            columns: the names of its numbers.
+            among: the positions of those that can hold integers.
+        """
+        if self._say is None or not among or batch.integer is None:
+            return
+        values = batch.values if len(among) == len(columns) else batch.values[:, among]
+        if not ((values >= _SPARSE).any() or (values <= -_SPARSE).any()):
+            return
+        for index in among:
+            rows = np.flatnonzero(np.abs(batch.values[:, index]) >= _SPARSE)
+            if not len(rows) or columns[index] in self._looked_at:
+                continue
+            self._looked_at.add(columns[index])
+            if (integer := batch.integer(int(rows[0]), index)) is not None:
+                place = f"{place_of(table, batch, int(rows[0]))}, column {escaped(columns[index])}"
+                self._say(
+                    f'warning: {place}: "{integer}" is beyond 2^53, where float64 rounds integers. Are these '
+                    "identifiers? Leave them out with --ignore, or take them as --category"
+                )

@@ -24,7 +24,7 @@ from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -213,7 +213,7 @@ class TextTable:
             for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
                 block = Block(looked.content, line, looked.offset)
                 batch = self._batch(block, looked, places)
-                self._notice_large(batch, block, columns)
+                self._notices.large_integers(self, batch, columns, range(len(columns)))
                 yield batch
                 line += looked.newlines
 
@@ -315,7 +315,7 @@ class TextTable:
 
     def _strict(self, block: Block, places: Places) -> Batch:
         rows = StrictRows(self.names, self._syntax, places)
-        skipped = 0
+        skipped: set[int] = set()
         for line, cells in self._records(block):
             fault: ValueError
             try:
@@ -330,18 +330,21 @@ class TextTable:
                 rows.mark(line, cells, str(fault))
             elif self._skips:
                 self._notices.skipped(place)
-                skipped += 1
+                skipped.add(line)
             else:
                 raise TableError(place) from fault
-        return replace(rows.batch(len(block.content), skipped), integer=self._integers(block, places))
+        batch = rows.batch(len(block.content), len(skipped))
+        return replace(batch, integer=self._integers(block, places, skipped))
 
-    def _integers(self, block: Block, places: Places) -> Callable[[int, int], int | None]:
+    def _integers(
+        self, block: Block, places: Places, skipped: Collection[int] = ()
+    ) -> Callable[[int, int], int | None]:
         """Return what tells how the numbers of a block are written; nothing is read again before it is asked."""
         records: list[Sequence[Any] | LineError] = []
 
         def integer(row: int, column: int) -> int | None:
             if not records:
-                records.extend(cells for _, cells in self._records(block))
+                records.extend(cells for line, cells in self._records(block) if line not in skipped)
             cells = records[row]
             return None if isinstance(cells, LineError) else self._syntax.integer(cells[places.numbers[column]])
 
@@ -350,14 +353,6 @@ class TextTable:
     def _line_of(self, block: Block, row: int) -> str:
         lines = (line for line, _ in self._records(block))
         return f"line {next(line for number, line in enumerate(lines) if number == row)}"
-
-    def _notice_large(self, batch: Batch, block: Block, columns: Sequence[str]) -> None:
-        for row, index in self._notices.large(batch.values, columns):
-            place, position = batch.where(row), self.names.index(columns[index])
-            cells = next(cells for line, cells in self._records(block) if f"line {line}" == place)
-            if not isinstance(cells, LineError) and self._syntax.integer(cells[position]) is not None:
-                integer = str(cells[position]).strip()
-                self._notices.rounded_integer(f"{self.name} {place}", columns[index], integer)
 
     def _decoded(self, block: Block) -> str:
         try:
