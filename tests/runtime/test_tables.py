@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -664,6 +665,32 @@ def test_a_record_without_end_is_not_kept_in_memory(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(text, "BLOCK_BYTES", 16)
     monkeypatch.setattr(text, "_LONGEST_RECORD", 64)
     assert "a quote left open?" in refusal(table_file(tmp_path, 'a,b\n1,"' + "2\n" * 100), columns=["b"])
+
+
+def test_a_quote_inside_a_cell_opens_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(text, "_LONGEST_RECORD", 64)
+    rows = "".join(f'{row},5" pipe\n' if row % 3 else f'{row},"a ""wide""\npipe"\n' for row in range(40))
+    assert read(table_file(tmp_path, "a,b\n" + rows), columns=["a"]).ravel().tolist() == list(range(40))
+
+
+@given(
+    rows=st.lists(st.lists(st.text('"\n, a5', max_size=4), min_size=1, max_size=4), min_size=1, max_size=6),
+    data=st.data(),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_block_ends_where_a_record_ends(rows: list[list[str]], data: st.DataObject) -> None:
+    records = [",".join(csv_cell(cell) for cell in row) + "\n" for row in rows]
+    ends = [0, *accumulate(map(len, records))]
+    cut = data.draw(st.integers(0, ends[-1]))
+    block = "".join(records).encode()[:cut]
+    assert CsvSyntax(TableOptions()).last_record_end(block) == max(end for end in ends if end <= cut)
+
+
+def csv_cell(cell: str) -> str:
+    """Write a cell with quotes only where it needs them, so that others hold theirs as text."""
+    needs = cell[:1] == '"' or "," in cell or "\n" in cell
+    return '"' + cell.replace('"', '""') + '"' if needs else cell
 
 
 # --- places ---

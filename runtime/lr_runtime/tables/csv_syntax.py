@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables import acceleration
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.text import Parsed, Record, Text
 
 _OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
+_QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"
 
 
@@ -99,13 +103,11 @@ class CsvSyntax:
         return self._options.integer(cell)
 
     def last_record_end(self, block: Text) -> int:
-        """See `Syntax.last_record_end`: a newline inside quotes, behind an odd number of them, ends no record."""
+        """See `Syntax.last_record_end`: a newline inside a quoted cell ends no record."""
         end = block.rfind(b"\n") + 1
-        quotes = block.count(b'"', 0, end) if b'"' in block else 0
-        while end and quotes % 2:
-            before = block.rfind(b"\n", 0, end - 1) + 1
-            quotes -= block.count(b'"', before, end)
-            end = before
+        if b'"' in block:
+            while end and (opened := _open_cell(block, end, self._options.delimiter.encode())) is not None:
+                end = block.rfind(b"\n", 0, opened) + 1
         return end
 
     def fast(
@@ -117,3 +119,32 @@ class CsvSyntax:
     def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
         """See `Syntax.fast_cells`."""
         return acceleration.csv_cells(block, names, kept, self._options)
+
+
+def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:
+    """Return where a quoted cell begins that goes on behind `end`.
+
+    A quote opens a cell at the beginning of one and nowhere else: 5" is text.
+    """
+    if len(delimiter) == 1:
+        content = np.frombuffer(block, np.uint8, end)
+        quotes = np.flatnonzero(content == ord('"'))
+        opening, closing = quotes[::2], quotes[1::2]
+        before = content[np.maximum(opening - 1, 0)]
+        is_first = (opening == 0) | (before == ord("\n")) | (before == ord(delimiter))
+        goes_on = np.zeros(len(opening), np.bool_)
+        goes_on[1:] = opening[1:] == closing[: len(opening) - 1] + 1  # "" is a quote
+        if (is_first | goes_on).all():
+            return int(opening[is_first][-1]) if len(opening) > len(closing) else None
+    return _open_cell_one_by_one(block, end, delimiter)
+
+
+def _open_cell_one_by_one(block: Text, end: int, delimiter: bytes) -> int | None:
+    opening = re.compile(rb'(?:\A|(?<=\n)|(?<=%b))"' % re.escape(delimiter))
+    position = 0
+    while found := opening.search(block, position, end):
+        cell = _QUOTED_CELL.match(block, found.start(), end)
+        if cell is None:
+            return found.start()
+        position = cell.end()
+    return None
