@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
-from lr_runtime.console import command, is_stdout, note, output_option
+from lr_runtime.console import check_output, command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
@@ -83,6 +83,7 @@ def main(
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
+    check_output(certificate, checkpoint)
     with needs_extra("export"):
         from lr_export.exporting import export
 
@@ -145,8 +146,7 @@ def _targets(
         folder = output or checkpoint.parent
         targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision, results)}
     for target in targets.values():
-        if target.exists() and checkpoint.exists() and target.samefile(checkpoint):
-            raise OptionError(f"-o {target} is the checkpoint itself. Name another file")
+        check_output(target, checkpoint)
     return targets
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from lr_runtime.errors import shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,7 +36,10 @@ def _table(explanation: Explanation) -> str:
     rows = [
         _TITLES,
         ("intercept", "", "", repr(explanation.intercept)),
-        *((share.term, *map(repr, (share.value, share.weight, share.contribution))) for share in explanation.shares),
+        *(
+            (shown(share.term), *map(repr, (share.value, share.weight, share.contribution)))
+            for share in explanation.shares
+        ),
         ("sum", "", "", repr(explanation.total)),
         ("prediction", "", "", repr(explanation.prediction)),
     ]
@@ -45,4 +50,4 @@ def _table(explanation: Explanation) -> str:
         )
         for row in rows
     ]
-    return "\n".join([explanation.output, *lines]) + "\n"
+    return "\n".join([shown(explanation.output), *lines]) + "\n"

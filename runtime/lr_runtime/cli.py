@@ -12,6 +12,7 @@ import click
 
 from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
 from lr_runtime.console import (
+    check_output,
     command,
     is_stdout,
     note,
@@ -89,6 +90,7 @@ def main(
     of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follow or None}
     tables = _tables(values, follow=follow, named=from_ is not None)
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
+    check_output(output, model)  # a table may be replaced by what is kept of it and predictions
     predictor = _loaded(model, loading, quiet=quiet)
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)

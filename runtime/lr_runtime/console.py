@@ -162,6 +162,32 @@ def is_stdout(output: Path) -> bool:
     return str(output) == "-"
 
 
+def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str] = ()) -> None:
+    """Refuse, before any work is done, a file for -o that cannot be written, or that is one of the files to be read.
+
+    Args:
+        output: what -o names.
+        inputs: files.
+        tables: files, folders and patterns.
+
+    Raises:
+        UnusableFileError: its folder cannot be written, or it is a directory.
+        OptionError: it is one of the inputs, which would be lost.
+    """
+    if output is None or is_stdout(output):
+        return
+    from lr_runtime.files import check_replaceable
+
+    check_replaceable(output)
+    if not output.is_file():
+        return
+    from lr_runtime.tables.several import files_of
+
+    for path in (*inputs, *files_of(tables)):
+        if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - text or a path
+            raise OptionError(f"-o {output} is {path}, which is read. Name another file")
+
+
 @contextmanager
 def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
     """Give what takes a result: standard output, or the file that -o names, which appears when the block ends well."""
@@ -297,14 +323,28 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     if not isinstance(table, dict):
         raise OptionError(f"--config {path}: has no table [{command_name}]")
     options = {
-        option.lstrip("-"): parameter.name or ""
+        option.lstrip("-"): parameter
         for parameter in ctx.command.params
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     }
     if unknown := [key for key in table if key.replace("_", "-") not in options]:
         raise OptionError(f"--config {path}: {ctx.command.name} has no option {escaped(unknown[0])}")
-    ctx.default_map = {options[key.replace("_", "-")]: value for key, value in table.items()}
+    given = [(options[key.replace("_", "-")], value) for key, value in table.items()]
+    ctx.default_map = {option.name or "": _as_typed(option, value) for option, value in given}
+
+
+def _as_typed(option: click.Option, value: Any) -> Any:
+    """Return a value of TOML as `option` takes it: one that may be repeated a list, another its text."""
+    if option.multiple:
+        return value if isinstance(value, list) else [value]
+    if not isinstance(value, list):
+        return value
+    import csv
+
+    names = io.StringIO()
+    csv.writer(names, lineterminator="").writerow(value)  # as `read_names` reads them
+    return names.getvalue()
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

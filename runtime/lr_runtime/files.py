@@ -121,20 +121,8 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         UnusableFileError: the folder does not exist, or cannot be written.
     """
-    import tempfile
-    from pathlib import Path
-
-    try:
-        final = target.resolve()
-        special = final.exists() and not final.is_file()
-        folder = None if special else final.parent
-        handle, name = tempfile.mkstemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=folder)
-    except OSError as error:
-        raise UnusableFileError(
-            f'{target}: the folder "{target.parent}" cannot be written ({error.strerror}). Name another with -o FILE'
-        ) from error
-    os.close(handle)
-    part = Path(name)
+    final, part = _beside(target)
+    special = _is_special(final)
     try:
         yield part
         if special:
@@ -147,6 +135,38 @@ def replacing(target: Path) -> Iterator[Path]:
         raise UnusableFileError(f"{target}: cannot be written ({error.strerror})") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_replaceable(target: Path) -> None:
+    """Find out now whether `replacing` will find a place beside `target`.
+
+    Raises:
+        UnusableFileError: see `replacing`; or the target is a directory.
+    """
+    if target.is_dir():
+        raise UnusableFileError(f"{target}: is a directory. Name a file with -o FILE")
+    _beside(target)[1].unlink()
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Return where `target` leads, and a new file beside that, or anywhere if it has no content to be replaced."""
+    import tempfile
+    from pathlib import Path
+
+    try:
+        final = target.resolve()
+        folder = None if _is_special(final) else final.parent
+        handle, name = tempfile.mkstemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=folder)
+    except OSError as error:
+        raise UnusableFileError(
+            f'{target}: the folder "{target.parent}" cannot be written ({error.strerror}). Name another with -o FILE'
+        ) from error
+    os.close(handle)
+    return final, Path(name)
+
+
+def _is_special(final: Path) -> bool:
+    return final.exists() and not final.is_file()
 
 
 def _settle(part: Path, target: Path) -> None:

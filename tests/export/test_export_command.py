@@ -109,7 +109,9 @@ def test_a_format_that_does_not_exist_is_wrong_usage(run: Runner, saved: Path) -
 
 def test_the_checkpoint_is_not_its_own_target(run: Runner, saved: Path) -> None:
     before = (saved / "model.safetensors").read_bytes()
-    assert "is the checkpoint itself" in one_line(run("lr-export", "-o", "model.safetensors"), 2)
+    assert "-o model.safetensors is model.safetensors, which is read" in one_line(
+        run("lr-export", "-o", "model.safetensors"), 2
+    )
     assert (saved / "model.safetensors").read_bytes() == before
 
 

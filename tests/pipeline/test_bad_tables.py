@@ -383,3 +383,41 @@ def test_a_bad_header_is_said_before_torch_is_imported(
     (stub / "torch.py").write_text("raise SystemExit('torch was imported')")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(stub), os.environ.get("PYTHONPATH", "")]))
     assert said in one_line(run("lr-train", "t.csv", *options), 1)
+
+
+# --- what is shown, and what is written over ---
+
+
+def test_names_move_no_cursor(train: Train, run: Runner, tmp_path: Path) -> None:
+    rows = "".join(f"{row},{'pq'[row % 2]}\x1b[31m,{row * row % 7}\n" for row in range(20))
+    (tmp_path / "t.csv").write_text("a\x1b[2J,s,y\x1b[1m\n" + rows)
+    shown = [train("t.csv", "--dry-run").output, train("t.csv", "--target", "y\x1b[1m").output]
+    assert run("lr-export").returncode == 0
+    shown += [done.stdout + done.stderr for done in (run("lr-infer", "model.onnx", "1", "p\x1b[31m", "--explain"),)]
+    shown.append(run("lr-inspect", "model.onnx").stdout)
+    for text in shown:
+        assert "\\x1b[" in text
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("command", "lost"),
+    [
+        (["lr-train", "t.csv", "--target", "y", "-o", "t.csv"], "t.csv"),
+        (["lr-train", "folder", "--target", "y", "-o", "linked.csv"], "folder/t.csv"),
+        (["lr-train", "folder/*.csv", "--target", "y", "-o", "folder/t.csv"], "folder/t.csv"),
+        (["lr-infer", "m.onnx", "1", "-o", "m.onnx"], "m.onnx"),
+        (["lr-export", "m.onnx", "-o", "m.onnx"], "m.onnx"),
+        (["lr-export", "m.onnx", "-o", "n.onnx", "--certificate", "m.onnx"], "m.onnx"),
+    ],
+    ids=lambda value: " ".join(map(str, value[:1] + value[-2:])) if isinstance(value, list) else None,
+)
+def test_no_input_is_written_over(command: list[Any], lost: str, run: Runner, tmp_path: Path) -> None:
+    content = b"x,y\n1,2\n2,3\n3,5\n"
+    (tmp_path / "folder").mkdir()
+    for name, kept in {"t.csv": content, "folder/t.csv": content, "m.onnx": GOLDEN.read_bytes()}.items():
+        (tmp_path / name).write_bytes(kept)
+    (tmp_path / "linked.csv").symlink_to("folder/t.csv")
+    before = (tmp_path / lost).read_bytes()
+    assert "which is read. Name another file" in one_line(run(*command), 2)
+    assert (tmp_path / lost).read_bytes() == before

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from lr_runtime import __version__, errors, importing
-from lr_runtime.console import command, note, output_option, progress, read_as, table_options
+from lr_runtime.console import command, note, output_option, progress, read_as, read_names, table_options
 from lr_runtime.tables import TableOptions
 from tests.conftest import DATA, SCRIPTS, one_line
 
@@ -203,6 +203,22 @@ def test_a_short_name_and_an_underscore_are_keys_too(tmp_path: Path) -> None:
 def test_options_that_may_be_repeated_are_lists(tmp_path: Path) -> None:
     content = '[lr-table]\nmap = ["temp=t", "rh=h"]\nmissing-token = ["-999"]\n'
     assert read_from(tmp_path, content) == TableOptions(renames=(("temp", "t"), ("rh", "h")), missing=("-999",))
+
+    assert read_from(tmp_path, '[lr-table]\nmap = "temp=t"\n') == TableOptions(renames=(("temp", "t"),))
+
+
+def test_names_are_lists_or_as_they_are_typed(tmp_path: Path) -> None:
+    seen: list[object] = []
+
+    @command("lr-names")
+    @click.option("--names", callback=read_names)
+    def names(*, names: list[str] | None, **_: Any) -> None:
+        seen.append(names)
+
+    for content in ('["a", "b, c", "d"]', "'a, \"b, c\",d'", '["a"]'):
+        done = CliRunner().invoke(names, ["--config", config(tmp_path, f"[lr-names]\nnames = {content}\n")])
+        assert done.exit_code == 0
+    assert seen == [["a", "b, c", "d"], ["a", "b, c", "d"], ["a"]]
 
 
 def read_from(folder: Path, content: str) -> object:

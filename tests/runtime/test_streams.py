@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -357,30 +358,45 @@ def test_an_explanation_is_a_table(run: Runner, model: Path) -> None:
 
 
 @pytest.fixture
-def following(model: Path) -> Iterator[subprocess.Popen[str]]:
-    command: list[str | Path] = [SCRIPTS / "lr-infer", model, "--follow", "--on-error", "null", "--only-y"]
+def following(model: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     # Without what makes Python write through, which would do the flushing for us.
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=plain) as process:
-        yield process
-        process.kill()
+    with ExitStack() as running:
+
+        def start(*options: str) -> subprocess.Popen[bytes]:
+            command: list[str | Path] = [SCRIPTS / "lr-infer", model, "--follow", "--on-error", "null", "--only-y"]
+            process = subprocess.Popen([*command, *options], stdin=pipe, stdout=pipe, stderr=pipe, env=plain)
+            running.enter_context(process)
+            running.callback(process.kill)
+            return process
+
+        yield start
 
 
-def test_each_line_is_answered_before_the_next_is_sent(following: subprocess.Popen[str]) -> None:
-    assert following.stdin is not None
-    assert following.stdout is not None
+@pytest.mark.parametrize("encoding", [None, "latin-1", "utf-16-le"], ids=str)
+def test_each_line_is_answered_before_the_next_is_sent(
+    encoding: str | None, following: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    process = following(*([] if encoding is None else ["--encoding", encoding]))
+    assert process.stdin is not None
+    assert process.stdout is not None
     answers = []
-    for line in ("t,site,p", "18,south,3", "x,south,3", '18,"south",3', "20,east,1"):
-        following.stdin.write(line + "\n")
-        following.stdin.flush()
-        if line == "18,south,3":
-            answers.append(following.stdout.readline())
+    for line in ("t,site,p,größe", "18,south,3,ä", "x,south,3,ö", '18,"south",3,ü', "20,east,1,ß"):
+        process.stdin.write((line + "\n").encode(encoding or "utf-8"))
+        process.stdin.flush()
+        if line == "18,south,3,ä":
+            answers.append(process.stdout.readline())
         if line[0].isdigit() or line[0] == "x":
-            answers.append(following.stdout.readline())
-    following.stdin.close()
-    assert [answer.strip() for answer in answers] == ["ozone", "14.0625", '""', "14.0625", "0.25"]
-    assert following.wait() == 0
+            answers.append(process.stdout.readline())
+    process.stdin.close()
+    assert [answer.strip() for answer in answers] == [b"ozone", b"14.0625", b'""', b"14.0625", b"0.25"]
+    assert process.wait() == 0
+
+
+def test_a_byte_of_another_encoding_is_named_where_lines_are_followed(run: Runner, model: Path) -> None:
+    done = run("lr-infer", model, "--follow", "--encoding", "ascii", stdin="t,site,p\n18,south,3\n18,süd,3\n")
+    assert "standard input line 3: the byte 0xc3 at offset 24 is not ascii text" in one_line(done, 1)
 
 
 @pytest.mark.parametrize(

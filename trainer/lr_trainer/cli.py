@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import command, is_stdout, note, output_option, progress, read_names, table_options
+from lr_runtime.console import (
+    check_output,
+    command,
+    is_stdout,
+    note,
+    output_option,
+    progress,
+    read_names,
+    table_options,
+)
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.importing import needs_extra
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS
@@ -80,10 +89,6 @@ _FIT_OPTIONS = (
     click.option("--l1-ratio", type=click.FloatRange(0, 1), help="Share of l1 in --penalty auto (0: ridge)."),
     click.option("--interval", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Conformal level."),
 )
-_FIT = (
-    *("target", "features", "ignore", "category", "weight", "missing", "degree", "no_intercept", "drop_collinear"),
-    *("minimum_norm", "l1", "l2", "penalty", "l1_ratio", "interval"),
-)
 
 
 def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
@@ -144,8 +149,11 @@ def main(
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
+    if merge and update:
+        raise OptionError("--merge joins checkpoints, --update adds the rows of tables to one. Choose one")
     way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
     chosen = _belonging(way, given)
+    check_output(output, tables=tables if way in {"fit", "update"} else ())
     if way == "merge":
         checkpoint = _merge(tables)
     elif way == "update":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_runtime.errors import shown
 from lr_trainer.blocks import in_blocks
 from lr_trainer.survey import survey
 
@@ -53,16 +54,18 @@ class Look:
         """Yield the lines of a table for people."""
         yield f"{self.rows} rows"
         for column in self.columns:
+            name, categories = shown(column.name), ", ".join(map(shown, column.categories))
             missing = f", {column.missing} missing" if column.missing else ""
             more = ", ..." if (column.distinct or 0) > len(column.categories) else ""
             if column.kind == "category":
-                yield f"{column.name}: category of {column.distinct}{missing}: {', '.join(column.categories)}{more}"
+                yield f"{name}: category of {column.distinct}{missing}: {categories}{more}"
             elif column.kind == "date":
-                yield f"{column.name}: dates{missing}: {column.categories[0]}, ... (write them as numbers to use them)"
+                first = f": {shown(column.categories[0])}, ..." if column.categories else ""
+                yield f"{name}: dates{missing}{first} (write them as numbers to use them)"
             elif column.minimum is None:
-                yield f"{column.name}: no values{missing}"
+                yield f"{name}: no values{missing}"
             else:
-                yield f"{column.name}: number from {column.minimum!r} to {column.maximum!r}{missing}"
+                yield f"{name}: number from {column.minimum!r} to {column.maximum!r}{missing}"
 
 
 def look(table: Table, category: Sequence[str] = ()) -> Look:

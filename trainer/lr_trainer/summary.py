@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lr_runtime.errors import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HEADS = ("", "estimate", "standard error", "t", "p", "95 % from", "to")
 _KEYS = ("estimate", "standard_error", "t", "p", "lower", "upper")
 _DIGITS = (12, 12, 6, 4, 9, 9)
+_NAME = 40
+"""Characters of a name, at most."""
 
 
 def summary(fit: Mapping[str, Any]) -> str:
@@ -20,7 +24,7 @@ def summary(fit: Mapping[str, Any]) -> str:
 
 def _rows(fit: Mapping[str, Any]) -> str:
     dropped = f" ({fit['rows_dropped']} of {fit['rows_read']} dropped)" if fit.get("rows_dropped") else ""
-    weight = f", weighted by {_shown(fit['weight'])}" if fit.get("weight") else ""
+    weight = f", weighted by {shown(fit['weight'], _NAME)}" if fit.get("weight") else ""
     return f"{fit['rows']} rows{dropped}{weight}"
 
 
@@ -29,7 +33,7 @@ def _target(fit: Mapping[str, Any], place: int, name: str) -> Iterator[str]:
         value = fit.get(key)
         return value[place] if isinstance(value, list) else value
 
-    yield f"target {_shown(name)}"
+    yield f"target {shown(name, _NAME)}"
     yield from _table([row for row in fit["coefficients"] if row["target"] == name])
     about = "" if fit["intercept"] else " about 0, there is no intercept"
     yield f"R2 {_number(figure('r2'))}, adjusted {_number(figure('adjusted_r2'))}{about}"
@@ -101,7 +105,7 @@ def _table(coefficients: list[dict[str, Any]]) -> list[str]:
     rows: list[tuple[str, ...]] = [_HEADS]
     for row in coefficients:
         numbers = (_number(row.get(key), digits) for key, digits in zip(_KEYS, _DIGITS, strict=True))
-        rows.append((_shown(row["term"]), *numbers))
+        rows.append((shown(row["term"], _NAME), *numbers))
     if all(row.get("standard_error") is None for row in coefficients):
         rows = [row[:2] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -120,7 +124,3 @@ def _each(values: list[float]) -> str:
 
 def _number(value: float | None, digits: int = 12) -> str:
     return "none" if value is None else f"{value:.{digits}g}"
-
-
-def _shown(name: str, most: int = 40) -> str:
-    return name if len(name) <= most and name.isprintable() else ascii(name[: most - 1]) + "…"

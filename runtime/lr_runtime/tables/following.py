@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from lr_runtime.tables.text import Block, TextTable
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch
@@ -46,6 +47,25 @@ class Lines:
         """Return the next line, empty at the end."""
         line, self._next = self._next, b""
         return line or self._stream.readline()
+
+
+class AsItComes:
+    """A stream whose reads give what is there, and wait only where nothing is.
+
+    Args:
+        stream: stays open when this is closed.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        content: bytes = cast("io.BufferedReader", self._stream).read1(size)
+        return content
+
+    def close(self) -> None:
+        """Leave the stream open: it is not ours."""
 
 
 class FollowedTable(TextTable):

@@ -6,7 +6,7 @@ import re
 import sys
 import weakref
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import MissingFileError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
@@ -93,15 +93,18 @@ def _open_text(
 
 
 def open_followed(options: TableOptions) -> FileTable:
-    """Open standard input as a text table, UTF-8, that is read line by line: a record is a batch once it is there.
+    """Open standard input as a text table that is read line by line: a record is a batch once it is there.
 
     Raises:
         TableError: it does not begin as a table does.
     """
-    from lr_runtime.tables.following import FollowedTable, Lines
+    from lr_runtime.tables.following import AsItComes, FollowedTable, Lines
 
     name = "standard input"
-    lines = Lines(sys.stdin.buffer)
+    stream: IO[bytes] = sys.stdin.buffer
+    if options.encoding is not None:
+        stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(sys.stdin.buffer)), options.encoding, name)()
+    lines = Lines(stream)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
     return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(None))
 
