@@ -201,6 +201,37 @@ def test_missing_values_follow_their_policy() -> None:
         np.testing.assert_allclose(predicted, expected.params @ at, rtol=1e-9)
 
 
+@pytest.mark.parametrize("level", ["a", "z"], ids=["before the others", "behind them"])
+def test_a_row_that_is_dropped_gives_no_level(level: str) -> None:
+    rng = np.random.default_rng(7)
+    site, x, y = np.array(["p", "q"], dtype=object)[rng.integers(0, 2, 60)], rng.normal(size=60), rng.normal(size=60)
+    expected = fit({"x": np.delete(x, 9), "s": np.delete(site, 9), "y": np.delete(y, 9)}, target="y")
+    site[9], x[9] = level, np.nan
+    found = fit({"x": x, "s": site, "y": y}, target="y", missing="drop")
+    assert found.contract.columns[1].categories == ("p", "q")
+    np.testing.assert_array_equal(found.weight, expected.weight)
+
+
+def test_identifiers_are_no_category() -> None:
+    names = np.array([f"id {number}" for number in range(5000)])
+    with pytest.raises(FitError, match='"s" has over 4,096 different texts.*--ignore'):
+        fit({"s": names, "x": np.arange(5000.0), "y": np.arange(5000.0)}, target="y")
+
+
+def test_a_category_of_one_value_alone_predicts_nothing() -> None:
+    with pytest.raises(FitError, match='the category "s" has the same value in every row'):
+        fit({"s": np.array(["a"] * 5), "y": np.arange(5.0)}, target="y")
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-168, 1e-300])
+@pytest.mark.parametrize("column", ["x", "y"])
+def test_values_whose_squares_float64_cannot_hold_are_refused(column: str, size: float) -> None:
+    columns = {"x": np.arange(9.0) + 1, "z": np.arange(9.0) ** 2, "y": np.sqrt(np.arange(9.0) + 1)}
+    columns[column] = columns[column] * size
+    with pytest.raises(FitError, match=f'the column "{column}" has values of .* in another unit'):
+        fit(columns, target="y")
+
+
 def test_a_category_out_of_range_is_not_the_reference_level() -> None:
     model = fit(sample(), target="y", ignore=["w"]).model()
     with torch.no_grad():

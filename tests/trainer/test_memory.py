@@ -83,3 +83,44 @@ def test_a_file_warns_too_and_rows_that_are_left_out_move_no_line(tmp_path: Path
     skipped, warned = said
     assert skipped.startswith(f"skipped: {tmp_path / 't.csv'} line 6")
     assert f'line 10, column "id": "{2**53 + 1}" is beyond 2^53' in warned
+
+
+def test_numbers_are_numbers_in_whatever_array_they_come() -> None:
+    x, y = X[:80, 1], Y[:80]
+    expected = fit({"x": x, "y": y}, target="y").to_bytes()
+    masked, holed = np.ma.array(np.append(x, 5.0), mask=np.arange(81) == 80), np.append(y, 1.0)
+    mixed = np.array([*x, None], dtype=object)
+    record = np.array(list(zip(x, y, strict=True)), dtype=[("s", "U3"), ("x", "f8")][1:] + [("y", "f8")])
+    backwards = {"x": x[::-1].copy()[::-1], "y": y[::-1].copy()[::-1]}
+    for arrays in (backwards, {"x": x.astype(object), "y": y}, {"x": record["x"], "y": record["y"]}):
+        assert fit(arrays, target="y").to_bytes() == expected
+    for arrays in ({"x": masked, "y": holed}, {"x": mixed, "y": holed}):
+        found = fit(arrays, target="y", missing="drop")
+        assert found.fit["rows_dropped"] == 1
+        np.testing.assert_array_equal(found.weight, fit({"x": x, "y": y}, target="y").weight)
+
+
+BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
+    "a target of text": ({"x": [1.0, 2.0], "y": ["p", "q"]}, 'row 1, column "y": "p" is not a number'),
+    "text among numbers": ({"x": [1.0, "p"], "y": [1.0, 2.0]}, '"x": "p" is not a number'),
+    "no columns": ({"x": np.empty((2, 0)), "y": [1.0, 2.0]}, "not columns of numbers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARRAYS)
+def test_arrays_that_are_no_table(case: str) -> None:
+    arrays, said = BAD_ARRAYS[case]
+    named = {
+        name: np.array(values, dtype=object if case == "text among numbers" else None)
+        for name, values in arrays.items()
+    }
+    with pytest.raises(TableError, match=said):
+        fit(named, target="y")
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    for name, rows in {"a": "x,y\n1,2\n2,3\n", "b": "x,y\n3,5\n4,6\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(rows)
+    found = fit([tmp_path / "a.csv", tmp_path / "b.csv"], target="y")
+    assert found.to_bytes() == fit(tmp_path, target="y").to_bytes()
+    assert found.fit["rows"] == 4

@@ -38,7 +38,8 @@ class Source:
     passes: int
     rows_read: int
     rows_dropped: int
-    rows_skipped: int = 0
+    rows_skipped: int
+    drops_missing: bool
 
 
 def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], source: Source) -> Checkpoint:
@@ -144,6 +145,7 @@ def _rows_report(moments: Moments, columns: tuple[Column, ...], source: Source) 
         "rows_read": source.rows_read,
         "rows_dropped": source.rows_dropped,
         "rows_skipped": source.rows_skipped,
+        "drops_missing": source.drops_missing,
         "passes": source.passes,
         "columns": [column.name for column in columns],
         "ranges": {column.name: [column.minimum, column.maximum] for column in columns if column.kind == "number"},

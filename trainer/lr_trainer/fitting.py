@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -23,13 +23,14 @@ from lr_trainer.describing import Source, columns_of_passes, describe, term_name
 from lr_trainer.device import device_named
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
-from lr_trainer.passes import Parts, Passes
+from lr_trainer.passes import Passes
 from lr_trainer.penalised import choose
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
+from lr_trainer.splitting import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,7 +46,7 @@ _HELD_OUT = 0.1
 
 
 def fit(
-    source: str | Path | Table | Mapping[str, ArrayLike],
+    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
     *,
     target: str | Sequence[str] | None,
     features: Sequence[str] | None = None,
@@ -76,8 +77,8 @@ def fit(
     data that would cost float64 normal equations over three digits one more behind it, in double-double.
 
     Args:
-        source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, an open table, or arrays by
-            name, one-dimensional or (rows, columns).
+        source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
+            of these, an open table, or arrays by name, one-dimensional or (rows, columns).
         target: the column to predict, or several, each fitted for itself.
         features: the columns to predict from; None for all others.
         ignore: columns to leave out.
@@ -266,13 +267,15 @@ def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
 
 def _source(passes: Passes) -> Source:
     rows, roles = passes.rows, passes.roles
-    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
+    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
 
 
 def opened(
-    source: str | Path | Table | Mapping[str, ArrayLike], options: TableOptions | None, warn: Callable[[str], None]
+    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    options: TableOptions | None,
+    warn: Callable[[str], None],
 ) -> Table:
     """Return an open table for whatever a caller names one by."""
-    if isinstance(source, str | Path):
-        return open_table(source, options, warn=warn)
-    return ArrayTable(source, options, Notices(warn)) if isinstance(source, Mapping) else source
+    if isinstance(source, Mapping):
+        return ArrayTable(source, options, Notices(warn))
+    return open_table(source, options, warn=warn) if isinstance(source, str | Path | Sequence) else source

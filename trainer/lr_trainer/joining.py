@@ -19,7 +19,7 @@ from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import digits_left, solve_from_moments, without_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def update(
     checkpoint: Checkpoint,
-    source: str | Path | Table | Mapping[str, ArrayLike],
+    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
     *,
     options: TableOptions | None = None,
     device: Device = "cpu",
@@ -64,13 +64,13 @@ def update(
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
-    rows = Rows(table, roles, Missing(filled), advance)
+    rows = Rows(table, roles, Missing(filled, drops=fit.get("drops_missing", False)), advance)
     passes = Passes(rows, device_named(device), intercept=fit["intercept"])
     passes.adopt(without_origins(Design.of(checkpoint)), {c.name: c.categories for c in columns if c.categories})
     new = passes.moments()
     moments = Moments.from_arrays(checkpoint.moments).merge(new)
     joined = _widened(columns, ranges_of(passes.design, new))
-    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped)
+    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
     return _joined(checkpoint, moments, joined, seen)
 
 
@@ -91,7 +91,8 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
             )
         moments = moments.merge(Moments.from_arrays(other.moments))
         columns = _widened(columns, {i: (c.minimum, c.maximum) for i, c in enumerate(other.contract.columns)})
-    source = Source(first.contract.output_names, first.fit["weight"], 0, moments.rows, 0)
+    drops = first.fit.get("drops_missing", False)
+    source = Source(first.contract.output_names, first.fit["weight"], 0, moments.rows, 0, 0, drops)
     return _joined(first, moments, columns, source)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +49,8 @@ class ArrayTable:
         given_names: list[str] = []
         tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
-            array = np.asarray(given)
-            if array.ndim not in {1, 2} or array.dtype.kind not in "biufUO":
+            array = _typed(np.asanyarray(given), f"{name}, {escaped(key)}")
+            if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUO":
                 raise TableError(
                     f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
                 )
@@ -87,6 +88,8 @@ class ArrayTable:
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         positions(self, [*columns, *categories])
+        for name in columns:
+            self._check_numbers(name)
         for start in range(0, self.size or 0, _BATCH_ROWS):
             stop = min(start + _BATCH_ROWS, self.size or 0)
             values = np.empty((stop - start, len(columns)))
@@ -101,14 +104,45 @@ class ArrayTable:
             self._notices.large_integers(self, batch, columns, among)
             yield without_infinite(self, batch, columns, skipped=self._notices.skipped if self._options.skips else None)
 
+    def _check_numbers(self, name: str) -> None:
+        column = self._columns[name]
+        if column.dtype.kind in "UO" and len(column):
+            place = next((at for at, cell in enumerate(column.tolist()) if not _is_missing(cell)), 0)
+            said = f"{escaped(str(column[place]))} is not a number"
+            raise TableError(f"{self.name} {_row(0, place)}, column {escaped(name)}: {said}")
+
     def _integer(self, columns: Sequence[str], start: int, row: int, column: int) -> int | None:
         value = self._columns[columns[column]][start + row]
         return int(value) if isinstance(value, np.integer) else None
 
     def _coded(self, values: NDArray[Any]) -> Coded:
         absent = {"", *self._options.missing}
-        texts = (None if value is None or value != value else str(value) for value in values.tolist())  # noqa: PLR0124 - NaN alone differs from itself
+        texts = (None if _is_missing(value) else str(value) for value in values.tolist())
         return coded(None if text in absent else text for text in texts)
+
+
+def _typed(array: NDArray[Any], place: str) -> NDArray[Any]:
+    """Return an array of objects whose first one is a number as float64, and masked values as missing ones."""
+    if isinstance(array, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(array)
+        array = np.ma.getdata(array).astype(object if array.dtype.kind in "UO" else np.float64)
+        array[masked] = np.nan
+    if array.dtype.kind != "O":
+        return array
+    first = next((cell for cell in array.flat if not _is_missing(cell)), None)
+    if not isinstance(first, Number):
+        return array
+    values = np.empty(array.shape)
+    for row, cell in enumerate(array.flat):
+        try:
+            values.flat[row] = np.nan if _is_missing(cell) else cell
+        except (TypeError, ValueError) as error:
+            raise TableError(f"{place}: {escaped(str(cell))} is not a number") from error
+    return values
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or cell != cell  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _row(start: int, row: int) -> str:

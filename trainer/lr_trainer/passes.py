@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from lr_runtime.errors import FitError, TableError, escaped
+from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_runtime.terms import Term
 from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
@@ -18,7 +17,7 @@ from lr_trainer.gram import block_gram
 from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
-from lr_trainer.splitting import Part
+from lr_trainer.splitting import Part, Parts
 from lr_trainer.survey import Survey, survey
 
 if TYPE_CHECKING:
@@ -32,38 +31,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-FEW_ROWS = 10_000
-_RUN_ROWS = 1000
-_EVERY = 10
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Rows dealt out: into folds for cross-validation, and a tenth held out for the residuals of a conformal interval.
-
-    Rows are dealt in runs of 1000, so that a table in one pass is dealt like the same table in another; a table of
-    fewer than 10,000 rows is dealt row by row.
-    """
-
-    folds: int
-    holds_out: bool
-
-    @property
-    def count(self) -> int:
-        """The number of parts: the folds, then the rows held out."""
-        return self.folds + 1
-
-    @property
-    def held_out(self) -> int:
-        """The label of the rows held out."""
-        return self.folds
-
-    def labels(self, start: int, rows: int, *, few: bool) -> NDArray[np.int64]:
-        """Return the part of each of `rows` rows from number `start` on; `few`: of a table below 10,000 rows."""
-        runs = np.arange(start, start + rows) // (1 if few else _RUN_ROWS)
-        held = (runs % _EVERY == _EVERY - 1) & self.holds_out
-        left = runs - runs // _EVERY if self.holds_out else runs
-        return np.where(held, self.held_out, left % self.folds)
+_LARGEST, _SMALLEST = 1e140, 1e-120
+"""Sizes of values whose squares, and those of residuals 1e-16 times as large, float64 holds with all their digits."""
 
 
 class Passes:
@@ -89,6 +58,12 @@ class Passes:
             self.count += 1
             self._check_present(self.seen)
         self.design = self._design(self.seen, degree, missing)
+        if not self.design.terms:
+            name = self.roles.features[0]
+            raise FitError(
+                f"the category {escaped(name)} has the same value in every row, and there is no other feature to "
+                f"predict {listed(self.roles.targets)} from"
+            )
 
     def adopt(self, design: Design, levels: dict[str, tuple[str, ...]]) -> None:
         """Take the design and the categories of an earlier fit, in place of a look."""
@@ -125,8 +100,10 @@ class Passes:
         return moments if moments is not None and np.isfinite(moments.comoment).all() else None
 
     def _tensor(self, array: Array) -> torch.Tensor:
-        # torch warns of memory that it may not write to; nothing here writes, and a block's copy is small.
-        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(self.device)
+        # torch takes no steps backwards or between elements, and warns of memory that it may not write to. Nothing here
+        # writes, and the copy of a block is small.
+        steps = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
+        return torch.from_numpy(array if steps and array.flags.writeable else array.copy()).to(self.device)
 
     def moments_by_part(self, parts: Parts) -> list[Moments | None]:
         """Take that pass for each part of the rows apart."""
@@ -160,11 +137,10 @@ class Passes:
             yield (joined(block)[torch.from_numpy(labels == parts.held_out)],)
 
     def _labelled(self, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
-        start, few = 0, False
+        start = 0
         for block in self._blocks():
             rows = sum(len(piece) for piece in block)
-            few = few or (start == 0 and rows < FEW_ROWS)
-            yield block, parts.labels(start, rows, few=few)
+            yield block, parts.labels(start, rows)
             start += rows
 
     def _parted(self, labelled: tuple[Block, NDArray[np.int64]]) -> dict[int, Moments]:
@@ -178,7 +154,19 @@ class Passes:
             name = self.rows.table.name
             dropped = f" ({self.rows.dropped} rows were dropped)" if self.rows.dropped else ""
             raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
+        self._check_sizes(moments)
         return moments
+
+    def _check_sizes(self, moments: Moments) -> None:
+        """Raise FitError where float64 cannot hold the squares of a column."""
+        columns = [self.roles.features[term.column] for term in self.design.terms]
+        for name, size in zip([*columns, *self.roles.targets], moments.largest.tolist(), strict=True):
+            if size > _LARGEST or 0 < size < _SMALLEST:
+                raise FitError(
+                    f"the column {escaped(name)} has values of {size:.3g} at most, and the squares that a fit takes of "
+                    f"them are beyond float64. Give it in another unit, so that they are within {_SMALLEST:g} and "
+                    f"{_LARGEST:g}"
+                )
 
     def expanded(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
         """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""

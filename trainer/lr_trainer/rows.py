@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lr_trainer.choices import MissingPolicy
 
 
+MOST_LEVELS = 4096
+"""Of a category: the moments of as many columns take 128 MiB."""
+
+
 @dataclass(frozen=True)
 class Roles:
     """The columns of a table by their part in the fit, and the categories among the features."""
@@ -128,18 +132,41 @@ class Rows:
         self._missing = missing
         self._advance = advance
 
+    @property
+    def drops(self) -> bool:
+        """Whether rows with a missing value are left out."""
+        return self._missing.drops
+
     def of(self, table: Table) -> Rows:
         """Return the same passes over another table with these columns."""
         return Rows(table, self.roles, self._missing, self._advance)
 
     def levels(self) -> dict[str, tuple[str, ...]]:
-        """Take one pass for the categories' values, sorted; the first of each is its reference level."""
+        """Take one pass for the categories' values, sorted; the first of each is its reference level.
+
+        Raises:
+            FitError: a column has more than MOST_LEVELS.
+        """
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
-        # With the numbers, so that a row skipped for one of them gives no level either.
+        # With the numbers, so that a row left out for one of them gives no level either.
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
-            for name, coded in zip(self.roles.coded, batch.categories, strict=True):
+            for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
                 found[name].update(coded.values)
+                if len(found[name]) > MOST_LEVELS:
+                    raise FitError(
+                        f"the column {escaped(name)} has over {MOST_LEVELS:,} different texts, too many for "
+                        "categories. If these are identifiers, leave them out: --ignore"
+                    )
         return {name: tuple(sorted(values)) for name, values in found.items()}
+
+    def _kept(self, batch: Batch) -> Batch:
+        """Return the rows of a batch that are not dropped for a missing value."""
+        if not self._missing.drops:
+            return batch
+        missing = np.isnan(batch.values).any(axis=1)
+        for coded in batch.categories:
+            missing |= coded.codes < 0
+        return batch.rows(np.flatnonzero(~missing)) if missing.any() else batch
 
     def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
         """Take one pass.
@@ -149,17 +176,14 @@ class Rows:
         """
         self.read = self.dropped = self.skipped = 0
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
-            values = self._placed(batch, levels)
-            self.read += len(values)
+            kept = self._kept(batch)
+            values = self._placed(kept, levels)
+            self.read += len(batch.values)
+            self.dropped += len(batch.values) - len(values)
             self.skipped += batch.skipped
             missing = np.isnan(values)
             if missing.any():
-                if self._missing.drops:
-                    kept = ~missing.any(axis=1)
-                    self.dropped += int(len(values) - np.count_nonzero(kept))
-                    values = values[kept]
-                else:
-                    self._check_missing(batch, missing)
+                self._check_missing(kept, missing)
             yield values
             self._advance(batch.size)
 

@@ -1,21 +1,63 @@
-"""Rows held out of a table by chance: two tables, each a part of the rows, in the table's order."""
+"""Rows held out and dealt to folds by chance: by their number and a seed alone, so that every pass agrees."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from lr_runtime.tables import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables import ColumnKind, Table
+    from lr_runtime.tables import Batch, ColumnKind, Table
 
 _RUN = 1 << 12
+_EVERY = 10
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows dealt out: into folds for cross-validation, and a tenth held out for the residuals of a conformal interval.
+
+    One of every ten rows is held out, which one by chance: rows in an order, such as time, are held out evenly, and
+    no period among them falls in with the dealing. The rows left go to the folds in turn.
+    """
+
+    folds: int
+    holds_out: bool
+
+    @property
+    def count(self) -> int:
+        """The number of parts: the folds, then the rows held out."""
+        return self.folds + 1
+
+    @property
+    def held_out(self) -> int:
+        """The label of the rows held out."""
+        return self.folds
+
+    def labels(self, start: int, rows: int) -> NDArray[np.int64]:
+        """Return the part of each of `rows` rows from number `start` on."""
+        numbers = np.arange(start, start + rows)
+        if not self.holds_out:
+            return numbers % self.folds
+        tens, place = np.divmod(numbers, _EVERY)
+        first = int(tens[0]) if rows else 0
+        chosen = (_drawn([_SEED], first, len(np.unique(tens))) * _EVERY).astype(np.int64)[tens - first]
+        left = tens * (_EVERY - 1) + place - (place > chosen)
+        return np.where(place == chosen, self.held_out, left % self.folds)
+
+
+def _drawn(seed: Sequence[int], start: int, count: int) -> NDArray[np.float64]:
+    """Return the numbers from `start` on of an endless sequence of those in [0, 1) that a seed gives."""
+    first, last = start // _RUN, (start + count) // _RUN
+    runs = [np.random.default_rng([*seed, run]).random(_RUN) for run in range(first, last + 1)]
+    inside = start - first * _RUN
+    return np.concatenate(runs)[inside : inside + count]
 
 
 class Part:
@@ -42,19 +84,6 @@ class Part:
         start = 0
         for batch in self._table.batches(columns, categories):
             rows = len(batch.values)
-            kept = np.flatnonzero(self._is_held_out(start, rows) == self._held_out)
+            is_held_out = _drawn(self._seed, start, rows) < self._share
             start += rows
-            yield Batch(
-                batch.values[kept],
-                lambda row, batch=batch, kept=kept: batch.where(int(kept[row])),  # type: ignore[misc]
-                batch.size,
-                tuple(coded.rows(kept) for coded in batch.categories),
-                batch.skipped,
-                batch.file,
-            )
-
-    def _is_held_out(self, start: int, rows: int) -> NDArray[np.bool_]:
-        first, last = start // _RUN, (start + rows) // _RUN
-        drawn = [np.random.default_rng([*self._seed, run]).random(_RUN) for run in range(first, last + 1)]
-        inside = start - first * _RUN
-        return np.asarray(np.concatenate(drawn)[inside : inside + rows] < self._share)
+            yield batch.rows(np.flatnonzero(is_held_out == self._held_out))

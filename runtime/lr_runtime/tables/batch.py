@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -80,6 +80,19 @@ class Batch:
     kept: tuple[Kept, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)
     integer: Callable[[int, int], int | None] | None = None
+
+    def rows(self, chosen: NDArray[np.intp]) -> Batch:
+        """Return some of the rows of a batch that holds no bad ones, without the columns kept."""
+        numbers, where, integer = chosen.tolist(), self.where, self.integer
+        return Batch(
+            values=self.values[chosen],
+            where=lambda row: where(numbers[row]),
+            size=self.size,
+            categories=tuple(text.rows(chosen) for text in self.categories),
+            skipped=self.skipped,
+            file=self.file,
+            integer=None if integer is None else lambda row, column: integer(numbers[row], column),
+        )
 
 
 class Table(Protocol):
@@ -196,10 +209,8 @@ def without_infinite(
         if skipped is None:
             raise TableError(fault)
         skipped(fault)
-    kept = np.flatnonzero(~bad.any(axis=1))
-    texts = tuple(text.rows(kept) for text in batch.categories)
-    where, rows = batch.where, kept.tolist()
-    return Batch(batch.values[kept], lambda row: where(rows[row]), batch.size, texts, batch.size - len(kept))
+    finite = np.flatnonzero(~bad.any(axis=1))
+    return replace(batch.rows(finite), skipped=batch.size - len(finite))
 
 
 def coded(cells: Iterable[str | None]) -> Coded:
