@@ -90,7 +90,7 @@ def test_numbers_are_numbers_in_whatever_array_they_come() -> None:
     expected = fit({"x": x, "y": y}, target="y").to_bytes()
     masked, holed = np.ma.array(np.append(x, 5.0), mask=np.arange(81) == 80), np.append(y, 1.0)
     mixed = np.array([*x, None], dtype=object)
-    record = np.array(list(zip(x, y, strict=True)), dtype=[("s", "U3"), ("x", "f8")][1:] + [("y", "f8")])
+    record = np.array([(0, *row) for row in zip(x, y, strict=True)], dtype=[("n", "u1"), ("x", "f8"), ("y", "f8")])
     backwards = {"x": x[::-1].copy()[::-1], "y": y[::-1].copy()[::-1]}
     for arrays in (backwards, {"x": x.astype(object), "y": y}, {"x": record["x"], "y": record["y"]}):
         assert fit(arrays, target="y").to_bytes() == expected
@@ -110,10 +110,8 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_arrays_that_are_no_table(case: str) -> None:
     arrays, said = BAD_ARRAYS[case]
-    named = {
-        name: np.array(values, dtype=object if case == "text among numbers" else None)
-        for name, values in arrays.items()
-    }
+    dtype = object if case == "text among numbers" else None
+    named = {name: np.array(values, dtype=dtype) for name, values in arrays.items()}
     with pytest.raises(TableError, match=said):
         fit(named, target="y")
 
