@@ -427,6 +427,22 @@ def test_a_quote_left_open_holds_nothing_back(run: Runner, model: Path) -> None:
     assert one_line(run("lr-infer", model, "-", "--on-error", "skip", stdin=lines), 1)
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "line"),
+    [
+        ('\n\n{"t":18,"site":"south","p":3}\n\n{"t":"a","site":"south","p":3}\n', [], 5),
+        ("\n18,south,3\na,south,3\n", ["--no-header", "--map", "t=x1", "--map", "site=x2", "--map", "p=x3"], 3),
+        ("\ufeff\n\nt,site,p\n18,south,3\na,south,3\n", [], 5),
+    ],
+    ids=["JSON lines", "no header", "a byte order mark"],
+)
+def test_blank_lines_count_where_lines_are_followed(
+    content: str, options: list[str], line: int, run: Runner, model: Path
+) -> None:
+    done = run("lr-infer", model, "--follow", "--only-y", *options, stdin=content)
+    assert f"standard input line {line}, column" in one_line(done, 1)
+
+
 def test_an_empty_stream_is_said_to_be_one(run: Runner, model: Path) -> None:
     assert "standard input is empty" in one_line(run("lr-infer", model, "--follow", stdin=""), 1)
 

@@ -674,6 +674,42 @@ def test_a_quote_inside_a_cell_opens_none(tmp_path: Path, monkeypatch: pytest.Mo
     assert read(table_file(tmp_path, "a,b\n" + rows), columns=["a"]).ravel().tolist() == list(range(40))
 
 
+LONG = "a,b\n1,2\n3," + "4" * 100 + "\n" + "".join(f"{row},0\n" for row in range(5, 60))
+
+
+@pytest.mark.parametrize("way", ["a file", "gzip", "UTF-16", "standard input", "standard input, once"])
+def test_a_record_longer_than_a_block_is_no_end(
+    way: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (reading, text):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 16)
+    content = {"gzip": gzip.compress(LONG.encode()), "UTF-16": LONG.encode("utf-16")}.get(way, LONG)
+    monkeypatch.setattr("sys.stdin", _Standard(LONG.encode()))
+    source = "-" if way.startswith("standard") else table_file(tmp_path, content)
+    table = open_table(source, once=way.endswith("once"))
+    values = np.concatenate([batch.values for batch in table.batches(["a"])]).ravel()
+    assert values.tolist() == [1, 3, *range(5, 60)]
+
+
+@pytest.mark.parametrize("cell", [" -999", "-999\t", '" -999"'])
+def test_a_number_that_means_no_value_may_have_blanks_beside_it(cell: str, reader: str, tmp_path: Path) -> None:
+    rows = "".join(f"{row}\n" for row in range(15_000))  # enough for the fast parsers
+    for options in (TableOptions(missing=("-999",)), TableOptions(missing=("-999",), decimal=",", delimiter=";")):
+        values = read(table_file(tmp_path, f"a\n{rows}{cell}\n"), options).ravel()
+        assert np.flatnonzero(np.isnan(values)).tolist() == [15_000]
+
+
+def test_a_long_header_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"column{index}" for index in range(9_000)]  # beyond 64 KiB
+    content = "\n" + ",".join(names) + "\n" + ",".join("1" for _ in names) + "\n"
+    monkeypatch.setattr("sys.stdin", _Standard(content.encode()))
+    for source in ("-", table_file(tmp_path, content), table_file(tmp_path, gzip.compress(content.encode()), "t.gz")):
+        table = open_table(source)
+        assert table.names == tuple(names)
+        (batch,) = table.batches([names[-1]])
+        assert batch.values.tolist() == [[1.0]]
+
+
 @given(
     rows=st.lists(st.lists(st.text('"\n, a5', max_size=4), min_size=1, max_size=4), min_size=1, max_size=6),
     data=st.data(),

@@ -214,7 +214,7 @@ def test_a_row_that_is_dropped_gives_no_level(level: str) -> None:
 
 def test_identifiers_are_no_category() -> None:
     names = np.array([f"id {number}" for number in range(5000)])
-    with pytest.raises(FitError, match='"s" has over 4,096 different texts.*--ignore'):
+    with pytest.raises(FitError, match=r'"s" has over 4,096 different texts.*--ignore'):
         fit({"s": names, "x": np.arange(5000.0), "y": np.arange(5000.0)}, target="y")
 
 

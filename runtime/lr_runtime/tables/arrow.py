@@ -80,6 +80,9 @@ def csv_block(
     # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
     if np.count_nonzero(~np.isfinite(values)) != sum(column.null_count for column in numbers):
         return None
+    # The strict reader trims spaces around a token, which pyarrow does around numbers alone.
+    if options.token_numbers and np.isin(values, options.token_numbers).any():
+        return None
     # The strict reader trims spaces around a value, which may make it another value, or a missing one.
     if any(value != value.strip(" \t") for text in texts for value in text.values):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.text import Block, TextTable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Lines:
         head = b""
         while line := self._stream.readline():
             head += line
-            if line.strip():
+            if head.removeprefix(BOM).strip():
                 break
         return head
 
@@ -83,7 +84,7 @@ class FollowedTable(TextTable):
             content, line, offset = start.content or self._line(stream), start.line, start.offset
             while content:
                 yield self._strict(Block(content, line, offset), places)
-                line, offset = line + 1, offset + len(content)
+                line, offset = line + content.count(b"\n"), offset + len(content)
                 content = self._line(stream)
 
     def _line(self, lines: IO[bytes]) -> bytes:

@@ -89,6 +89,11 @@ class TableOptions:
         return tuple(float(token) for token in self.missing if _NUMBER.fullmatch(token))
 
     @cached_property
+    def token_numbers(self) -> tuple[float, ...]:
+        """The numbers that those of `missing` would be as cells of a text table."""
+        return tuple(float(plain) for plain in map(self._plain, self.missing) if _NUMBER.fullmatch(plain))
+
+    @cached_property
     def _grouped(self) -> re.Pattern[str]:
         return _grouped_by(self.thousands or "", self.decimal)
 

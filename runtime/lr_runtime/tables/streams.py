@@ -44,9 +44,10 @@ class _FromStart(io.RawIOBase):
         """See `io.RawIOBase`."""
         self._spool.seek(self._at)
         content = self._spool.read(len(buffer))
-        if not content:
-            content = self._stream.read(len(buffer))
-            self._spool.write(content)
+        if len(content) < len(buffer):  # whoever reads takes less for the end
+            more = self._stream.read(len(buffer) - len(content))
+            self._spool.write(more)
+            content += more
         self._at += len(content)
         buffer[: len(content)] = content
         return len(content)

@@ -243,7 +243,8 @@ class TextTable:
         """Read the header; return the names, and what was read behind it."""
         size = min(_HEAD_BYTES, BLOCK_BYTES)
         raw = self._read(stream, size)
-        if len(raw) == size and not self._syntax.last_record_end(raw):
+        begun = raw.removeprefix(BOM)
+        if len(raw) == size and not begun[: self._syntax.last_record_end(begun)].strip():
             raw += self._read(stream, BLOCK_BYTES - size)  # what can be read once is open at its start until then
         block = raw.removeprefix(BOM)
         if kind := what_it_is(block[:64]):
@@ -290,8 +291,10 @@ class TextTable:
 
     def _read_behind(self, rest: bytearray, stream: IO[bytes], offset: int) -> bytearray:
         """Read a block behind what is left of the one before, which begins at `offset`; only that is copied."""
-        left = BLOCK_BYTES if self.size is None else max(self.size - offset, len(rest) + _HEAD_BYTES)
-        block = bytearray(min(left, BLOCK_BYTES if len(rest) < BLOCK_BYTES // 2 else len(rest) + BLOCK_BYTES))
+        length = BLOCK_BYTES if len(rest) < BLOCK_BYTES // 2 else len(rest) + BLOCK_BYTES
+        if self.size is not None:
+            length = min(length, max(self.size - offset, len(rest) + _HEAD_BYTES))
+        block = bytearray(length)
         block[: len(rest)] = rest
         with self._reading(), memoryview(block) as room:
             count = cast("io.BufferedIOBase", stream).readinto(room[len(rest) :])
