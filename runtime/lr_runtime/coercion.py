@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import escaped, listed
-from lr_runtime.inputs import Given, as_numbers, as_text
+from lr_runtime.inputs import Given, as_numbers, as_text, as_text_or_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lr_runtime.choices import Unknown
     from lr_runtime.contract import Column, Contract
     from lr_runtime.inputs import Cells
+    from lr_runtime.tables.batch import Coded
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}
 """Below these, a type holds every integer."""
@@ -68,21 +69,23 @@ class Coercion:
             return rows.matrix if rows.matrix.dtype.type in {np.float32, np.float64} else rows.matrix.astype(np.float64)
         wide = np.empty((len(_codes(rows.columns[0])), len(self._columns)))
         for index, cells in enumerate(rows.columns):
-            wide[:, index] = self._one(index, cells, faults)
+            wide[:, index] = self._one(index, cells, faults, by_position=rows.by_position)
         return wide
 
-    def _one(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
+    def _one(self, index: int, cells: Cells, faults: dict[int, str], *, by_position: bool) -> NDArray[np.float64]:
         if self._indices[index] is not None:
+            if isinstance(cells, np.ndarray):
+                from lr_runtime.tables.batch import coded
+
+                categories = self._columns[index].categories
+                cells = coded(as_text_or_index(cells, categories) if by_position else as_text(cells))
             return self._category(index, cells, faults)
         if not isinstance(cells, np.ndarray):
             cells = np.array([None if code < 0 else cells.values[code] for code in cells.codes], dtype=object)
         return as_numbers(cells, self._columns[index].name, faults)
 
-    def _category(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
+    def _category(self, index: int, text: Coded, faults: dict[int, str]) -> NDArray[np.float64]:
         """Return the indices of a column's categories; NaN where one is missing or unknown."""
-        from lr_runtime.tables.batch import coded
-
-        text = coded(as_text(cells)) if isinstance(cells, np.ndarray) else cells
         known, column = self._indices[index] or {}, self._columns[index]
         places = np.array([*(known.get(value, np.nan) for value in text.values), np.nan])
         if self._unknown == "error" or column.missing == "error":

@@ -180,7 +180,7 @@ class Contract(NamedTuple):
             )
         try:
             return _contract(fields)
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ModelFileError(
                 f"its linedge metadata is damaged ({escaped(str(error), 120)}). Export the model again"
             ) from error

@@ -157,6 +157,10 @@ def _beside(target: Path) -> tuple[Path, Path]:
         final = target.resolve()
         folder = None if _is_special(final) else final.parent
         handle, name = tempfile.mkstemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=folder)
+    except RuntimeError as error:  # of pathlib, until Python 3.13
+        raise UnusableFileError(
+            f"{target}: is a symbolic link that leads to itself. Name another with -o FILE"
+        ) from error
     except OSError as error:
         raise UnusableFileError(
             f'{target}: the folder "{target.parent}" cannot be written ({error.strerror}). Name another with -o FILE'

@@ -30,6 +30,7 @@ class Given(NamedTuple):
         ignored: the names of columns that came and the model has not.
         integer: the integer that the cell at (row, column) was given as; None where it was none. None of all: no cell.
         faults: rows that could not be read, and why.
+        by_position: whether a number in a category's column is its index; by name it is the category's value.
     """
 
     matrix: NDArray[Any] | None = None
@@ -37,6 +38,7 @@ class Given(NamedTuple):
     ignored: tuple[str, ...] = ()
     integer: Integer | None = None
     faults: Mapping[int, str] = MappingProxyType({})
+    by_position: bool = False
 
 
 def given(x: Any, names: Sequence[str]) -> Given:
@@ -59,6 +61,16 @@ def given(x: Any, names: Sequence[str]) -> Given:
     return _positional(x, names)
 
 
+def unmasked(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array, the masked values of a masked one missing: NaN among numbers, None among others."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return array
+    is_number = array.dtype.kind in "biuf"
+    values = np.ma.getdata(array).astype(np.float64 if is_number else object)
+    values[np.ma.getmaskarray(array)] = np.nan if is_number else None
+    return values
+
+
 def _by_name(x: Any) -> Mapping[Any, Any] | None:
     if isinstance(x, Mapping):
         return x
@@ -67,7 +79,12 @@ def _by_name(x: Any) -> Mapping[Any, Any] | None:
     # A frame: pyarrow calls its columns' names column_names, pandas and polars columns.
     names = getattr(x, "column_names", None)
     names = getattr(x, "columns", None) if names is None else names
-    return None if names is None else {name: x[name] for name in names}
+    if names is None:
+        return None
+    try:
+        return {name: x[name] for name in names}
+    except KeyError as error:  # of pyarrow
+        raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}") from error
 
 
 def _is_rows_of_dicts(x: Any) -> bool:
@@ -99,7 +116,7 @@ def _column(cells: Any, name: str) -> NDArray[Any]:
     if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
         cells = cells.combine_chunks()
     try:
-        return np.atleast_1d(np.asarray(cells))
+        return np.atleast_1d(unmasked(np.asanyarray(cells)))
     except ValueError as error:
         raise InputError(f"column {escaped(name)}: its cells have different lengths") from error
 
@@ -127,7 +144,7 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
     if isinstance(x, Sequence) and not x:
         return Given(matrix=np.empty((0, len(names))))
     try:
-        array = np.asarray(x)
+        array = unmasked(np.asanyarray(x))
     except ValueError as error:
         raise InputError("x: the rows have different lengths") from error
     if array.ndim != 2 or array.shape[1] != len(names):
@@ -138,8 +155,14 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
         is_array = isinstance(x, np.ndarray) and array.dtype.kind == "f"
         return Given(matrix=array, integer=None if is_array else lambda row, column: _integer(x, row, column))
     rows = x if isinstance(x, Sequence) else array  # an array of text has the numbers of a mixed row as text, too
-    columns = tuple(np.asarray([row[index] for row in rows]) for index in range(len(names)))
-    return Given(columns=columns, integer=lambda row, column: _integer(x, row, column))
+    columns = tuple(_cells([row[index] for row in rows]) for index in range(len(names)))
+    return Given(columns=columns, integer=lambda row, column: _integer(x, row, column), by_position=True)
+
+
+def _cells(values: list[Any]) -> NDArray[Any]:
+    """Return a column as it came: numpy would make text of numbers beside text."""
+    array = np.asarray(values)
+    return array if array.dtype.kind in "biuf" else np.array(values, dtype=object)
 
 
 def as_numbers(cells: NDArray[Any], name: str, faults: dict[int, str]) -> NDArray[np.float64]:
@@ -177,6 +200,17 @@ def _number(cell: Any) -> float:
 def as_text(cells: NDArray[Any]) -> list[str | None]:
     """Return a column of categories by their values, None where one is missing."""
     return [None if is_missing(cell) else str(cell) for cell in cells.tolist()]
+
+
+def as_text_or_index(cells: NDArray[Any], categories: Sequence[str]) -> list[str | None]:
+    """Return the same where a number is an index of `categories`; one that is none becomes what no category is."""
+    known: dict[float, str] = dict(enumerate(categories))
+    return [
+        known.get(cell, f"index {cell!r}")
+        if text is not None and isinstance(cell, int | float) and not isinstance(cell, bool)
+        else text
+        for cell, text in zip(cells.tolist(), as_text(cells), strict=True)
+    ]
 
 
 def is_missing(cell: Any) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lr_runtime.session import BoundRow, Session
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_ORDINARY = frozenset({float, int, np.float64})
 
 
 class OneRow:
@@ -53,7 +54,8 @@ class OneRow:
             return None
         try:
             # Below this limit all are finite, integers exact, and none is beyond the input type: NaN compares false.
-            if not sum(map(abs, row)) < self._dense:
+            # Other kinds of numbers, numpy's integers among them, have sums that wrap.
+            if not (_ORDINARY.issuperset(map(type, row)) and sum(map(abs, row)) < self._dense):
                 return None
             bound = self._bound()
             bound.x[...] = x

@@ -114,7 +114,8 @@ class Scoring:
         )
 
     def _integer(self, integer: Callable[[int, int], int | None], row: int, column: int) -> int | None:
-        return integer(row, self._numbers.index(self._predictor.contract.column_names[column]))
+        name = self._predictor.contract.column_names[column]
+        return integer(row, self._numbers.index(name)) if name in self._numbers else None
 
     def _placed(self, batch: Batch, error: RowError) -> TableError:
         return TableError(f"{place_of(self._table, batch, error.row)}, {error.what}")

@@ -44,7 +44,7 @@ class Term(NamedTuple):
             ValueError: it is not a term of these columns.
         """
         term = Term(**fields)
-        numbers = term.column, term.power, term.category or 0
+        numbers = term.column, term.power, 0 if term.category is None else term.category
         if set(map(type, numbers)) != {int} or min(numbers) < 0:
             raise ValueError("a term is damaged")
         if term.column >= len(columns) or term.power < 1 or not isinstance(term.missing, bool):

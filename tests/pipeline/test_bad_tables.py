@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 
 from lr_runtime import Predictor
 from lr_trainer.cli import main as lr_train
-from tests.conftest import DATA, one_line
+from tests.conftest import DATA, SCRIPTS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -421,3 +422,51 @@ def test_no_input_is_written_over(command: list[Any], lost: str, run: Runner, tm
     before = (tmp_path / lost).read_bytes()
     assert "which is read. Name another file" in one_line(run(*command), 2)
     assert (tmp_path / lost).read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_missing_category_is_said_with_its_place(kind: str, train: Train, run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(table([f"{'pqr'[row % 3]},{row},{row * row % 5}" for row in range(20)], "s,a,y"))
+    assert train("t.csv", "--target", "y").exit_code == 0
+    assert run("lr-export").returncode == 0
+    rows: dict[str, str | bytes] = {
+        "csv": "s,a\np,1\n,2\nq,3\n",
+        "jsonl": '{"s": "p", "a": 1}\n{"s": null, "a": 2}\n{"s": "q", "a": 3}\n',
+        "parquet": parquet(s=["p", None, "q"], a=[1.0, 2.0, 3.0]),
+    }
+    content = rows[kind]
+    (tmp_path / f"new.{kind}").write_bytes(content if isinstance(content, bytes) else content.encode())
+    place = "row 2" if kind == "parquet" else "line 3" if kind == "csv" else "line 2"
+    message = one_line(run("lr-infer", "model.onnx", f"new.{kind}"), 1)
+    assert f'new.{kind} {place}, column "s": the value is missing' in message
+    skipped = run("lr-infer", "model.onnx", f"new.{kind}", "--on-error", "skip")
+    assert (skipped.returncode, len(skipped.stdout.splitlines())) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["x" * 300 + ".csv"], "File name too long"),
+        (["t.csv", "./t.csv"], "./t.csv comes twice"),
+        (["t.csv", "linked.csv"], "linked.csv comes twice"),
+        ([""], "a table's name is empty"),
+        (["t.csv", "-o", "loop"], "leads to itself"),
+    ],
+    ids=["a long name", "another way to write it", "a link", "no name", "a loop of links"],
+)
+def test_paths_that_lead_nowhere(arguments: list[str], said: str, train: Train, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    (tmp_path / "linked.csv").symlink_to("t.csv")
+    (tmp_path / "loop").symlink_to("loop")
+    done = train(*arguments, "--target", "y")
+    assert done.exit_code == (2 if "twice" in said or "empty" in said else 1)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_standard_input_that_is_closed(tmp_path: Path) -> None:
+    for way in ("-", "--follow"):
+        command = f"'{SCRIPTS / 'lr-infer'}' '{GOLDEN}' {way} <&-"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "standard input is closed" in done.stderr

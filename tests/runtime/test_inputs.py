@@ -267,6 +267,52 @@ def test_an_exported_model_explains_itself(name: str, model: Models) -> None:
         assert np.float32(explanation.total) == pytest.approx(np.float32(explanation.prediction), rel=1e-6)
 
 
+MASKED: dict[str, Any] = {
+    "numbers": np.ma.array([[18.0, 1.0, 3.0], [-999.0, 0.0, -1.0]], mask=np.array([[0, 0, 0], [1, 0, 0]], bool)),
+    "columns": {
+        "t": np.ma.array([18, -999], mask=np.array([0, 1], bool)),
+        "site": ["south", "north"],
+        "p": [3.0, -1.0],
+    },
+    "text": {"t": [18.0, None], "site": np.ma.array(["south", "north"], mask=np.array([0, 0], bool)), "p": [3.0, -1.0]},
+}
+
+
+@pytest.mark.parametrize("case", MASKED)
+def test_a_masked_value_is_missing(case: str, predictor: Predictor) -> None:
+    assert predictor.predict(MASKED[case]).rows() == EXPECTED[:2]
+
+
+def test_a_number_by_position_is_an_index_whatever_stands_beside_it(predictor: Predictor) -> None:
+    alone = predictor.predict([[18.0, 1, 3.0]]).rows()
+    assert alone == [sensor.expected(18.0, "south", 3.0)]
+    for other in ([None, 0, 1.0], [20.0, "east", 1.0], [20.0, None, 1.0]):
+        assert predictor.predict([[18.0, 1, 3.0], other]).rows()[:1] == alone
+        assert predictor.predict(np.array([[18.0, 1, 3.0], other], dtype=object)).rows()[:1] == alone
+    with pytest.raises(RowError, match='the category "index 3" is unknown'):
+        predictor.predict([[18.0, 3, 3.0], [20.0, "east", 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ([np.int32(2**31 - 1), np.int32(1)], RowError),
+        ([np.int64(2**62 + 1), np.int64(2**62 + 1)], RowError),
+        ([np.complex128(1 + 2j), np.complex128(1)], InputError),
+    ],
+    ids=["32 bits", "64 bits", "complex"],
+)
+def test_one_row_of_numpys_numbers_is_held_to_the_same_rules(
+    row: list[Any], error: type[Exception], model: Models
+) -> None:
+    exported = Predictor.load(model("a zero weight")[1])
+    with pytest.raises(error):
+        exported.predict([row, row])
+    with pytest.raises(error):
+        exported.predict([row])
+    assert exported.predict([[np.int8(-128), np.uint8(255)]]).rows() == exported.predict([[-128.0, 255.0]]).rows()
+
+
 # --- threads ---
 
 

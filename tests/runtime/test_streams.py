@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -311,6 +312,20 @@ def test_integers_of_files_are_told_by_how_they_are_written(run: Runner, model: 
     pq.write_table(table, tmp_path / "t.parquet")
     assert "9007199254740993 is an integer" in one_line(run("lr-infer", model, "t.parquet"), 1)
     assert "16777217 is an integer" in one_line(run("lr-infer", model, "18", "south", "16777217"), 1)
+
+
+def test_what_json_has_not_is_null_however_deep_it_lies(run: Runner, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"t":18,"site":"south","p":3,"id":[1,NaN,{"a":-Infinity}]}\n')
+    done = run("lr-infer", model, "t.jsonl", "--to", "jsonl", "--keep", "id", "--only-y")
+    assert json.loads(done.stdout) == {"id": [1, None, {"a": None}], "ozone": 14.0625}
+
+
+@needs(pa)
+def test_a_view_of_text_is_kept_where_rows_are_left_out(run: Runner, model: Path, tmp_path: Path) -> None:
+    columns = {"t": [18.0, 18.0], "site": ["south", "south"], "p": [math.inf, 3.0]}
+    pq.write_table(pa.table({**columns, "id": pa.array(["a", "b"], pa.string_view())}), tmp_path / "t.parquet")
+    done = run("lr-infer", model, "t.parquet", "--keep", "id", "--only-y", "--on-error", "skip")
+    assert done.stdout == "id,ozone\nb,14.0625\n"
 
 
 def test_an_unknown_category_may_be_missing(run: Runner, model: Path) -> None:

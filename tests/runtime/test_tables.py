@@ -1181,7 +1181,6 @@ OTHER_TYPES: dict[str, Any] = {
     "text": pa.array(["1"]),
     "a date": pa.array([datetime.date(2020, 1, 1)]),
     "a list": pa.array([[1.0]]),
-    "nothing known": pa.array([None]),
     "a category": pa.array(["a"]).dictionary_encode(),
 }
 
@@ -1260,3 +1259,43 @@ SUFFIXES = {
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_suffixes_of_tables(name: str) -> None:
     assert has_table_suffix(name) == SUFFIXES[name]
+
+
+@needs(pa)
+def test_decimals_are_rounded_as_text_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    texts = [f"{rng.integers(-99, 99)}.{rng.integers(0, 10**8):08d}" for _ in range(500)]
+    column = pa.array([*map(decimal.Decimal, [*texts, "0.3", "-0.07"]), None], pa.decimal128(20, 8))
+    for content in (parquet(pa.table({"a": column})), arrow(pa.table({"a": column}))):
+        values = read(table_file(tmp_path, content, "t.any")).ravel()
+        assert values[:-1].tolist() == [float(text) for text in [*texts, "0.3", "-0.07"]]
+        assert np.isnan(values[-1])
+
+
+@needs(pa)
+def test_a_column_of_nulls_is_missing(tmp_path: Path) -> None:
+    for content in (parquet(pa.table({"a": pa.array([None, None])})), arrow(pa.table({"a": pa.array([None, None])}))):
+        assert np.isnan(read(table_file(tmp_path, content, "t.any"))).all()
+
+
+@needs(pa)
+@pytest.mark.parametrize("values", [[[1.0]], [{"a": 1}], [b"\xff"]], ids=["a list", "a struct", "bytes"])
+def test_what_is_neither_text_nor_number_is_no_category(values: list[object], tmp_path: Path) -> None:
+    table = open_table(table_file(tmp_path, parquet(pa.table({"a": pa.array(values)})), "t.parquet"))
+    with pytest.raises(TableError, match=r'column "a": holds .*, neither text nor numbers'):
+        list(table.batches([], ["a"]))
+
+
+def test_a_gzip_file_that_is_cut_off_is_said_wherever_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gzip.compress(("a,b\n" + "1,2\n" * 40_000).encode("utf-16"), 0)
+    for cut in (20, 2_000, 70_000, 100_000):
+        with pytest.raises(UnusableFileError, match="cannot be read"):
+            read(table_file(tmp_path, whole[:cut], "t.csv.gz"))
+    monkeypatch.setattr("sys.stdin", _Standard(gzip.compress(b"PAR1" + b"x" * 10_000)[:-9]))
+    with pytest.raises(UnusableFileError, match="standard input: cannot be read"):
+        open_table("-")
+
+
+def test_half_a_surrogate_pair_is_no_json(tmp_path: Path) -> None:
+    path = table_file(tmp_path, '{"a":1,"b":"\\ud83d\\ude00"}\n{"a":2,"b":"\\ud83d"}\n', "t.jsonl")
+    assert "line 2: not a JSON object" in refusal(path, columns=["a"])

@@ -195,12 +195,16 @@ class ArrowTable:
         positions(self, wanted := [*columns, *categories, *kept])
         for column in columns:
             self._check_type(column)
+        for category in categories:
+            self._check_category(category)
         first = 0
         with self._open_stream() as stream:
             _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
             for batch in self._unless_damaged(batches):
                 read = self._batch(batch, first, columns, categories)
-                yield replace(read, kept=tuple(batch.column(self._keys[name]) for name in kept)) if kept else read
+                yield (
+                    replace(read, kept=tuple(_kept(batch.column(self._keys[name])) for name in kept)) if kept else read
+                )
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
@@ -258,8 +262,15 @@ class ArrowTable:
         types = pa.types
         if types.is_temporal(kind):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE_HINT}")
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)):
+        if not (_is_number(kind) or types.is_null(kind)):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
+
+    def _check_category(self, column: str) -> None:
+        kind = self._types[column]
+        if not (_is_text(kind) or _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)):
+            raise TableError(
+                f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. Convert it"
+            )
 
 
 def _native(stream: IO[bytes]) -> Any:
@@ -274,6 +285,16 @@ def _kind(kind: Any) -> ColumnKind:
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
     return "category" if _is_text(kind) else "number"
+
+
+def _is_number(kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+
+
+def _kept(column: Any) -> Any:
+    """Return a column of a type that rows can be taken from: pyarrow (26) cannot of views of text."""
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
 def _is_text(kind: Any) -> bool:

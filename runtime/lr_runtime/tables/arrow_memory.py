@@ -6,6 +6,7 @@ compute functions, which take as long to import as a sixth of the whole start.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,9 @@ def as_numbers(column: Any) -> NDArray[Any]:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return as_numpy(column, kind.to_pandas_dtype(), np.nan)
+    if pa.types.is_decimal(kind):  # pyarrow (26) divides by a power of ten, which rounds twice
+        numbers = [math.nan if value is None else float(value) for value in column.to_pylist()]
+        return np.array(numbers, np.float64)
     return as_numpy(column.cast(pa.float64(), safe=False), np.float64, np.nan)
 
 

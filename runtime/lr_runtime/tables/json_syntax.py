@@ -50,6 +50,8 @@ class JsonLinesSyntax:
                 continue
             try:
                 record = json.loads(content, object_pairs_hook=_unique)
+                if "\\ud" in content or "\\uD" in content:
+                    json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
             except (ValueError, RecursionError) as error:
                 yield line, LineError(line, f"not a JSON object ({error}). Write one object a line")
                 continue

@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from lr_runtime.errors import MissingFileError, TableError, UnusableFileError
+from lr_runtime.errors import LinedgeError, MissingFileError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.csv_syntax import CsvSyntax
@@ -64,15 +64,21 @@ def open_table(
 def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     name = "standard input" if path == STDIN else path
     try:
-        opener, size = _stream(path, name, once=once)
-        head = _head(opener)
-        if head.startswith(GZIP_MAGIC):
-            opener, size = gunzipped(opener), None
-            head = _head(opener)
+        return _opened(path, name, options, notices, once=once)
+    except LinedgeError:
+        raise
     except FileNotFoundError as error:
         raise MissingFileError(path, "Name a table: CSV, JSON lines, Parquet or Arrow") from error
     except READ_ERRORS as error:
         raise UnusableFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
+    opener, size = _stream(path, name, once=once)
+    head = _head(opener)
+    if head.startswith(GZIP_MAGIC):
+        opener, size = gunzipped(opener), None
+        head = _head(opener)
     if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
@@ -101,12 +107,18 @@ def open_followed(options: TableOptions) -> FileTable:
     from lr_runtime.tables.following import AsItComes, FollowedTable, Lines
 
     name = "standard input"
-    stream: IO[bytes] = sys.stdin.buffer
+    stream = _stdin()
     if options.encoding is not None:
-        stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(sys.stdin.buffer)), options.encoding, name)()
+        stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
     lines = Lines(stream)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
     return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(None))
+
+
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None:
+        raise UnusableFileError("standard input is closed. Name a file, or write to it: ... | lr-infer MODEL -")
+    return sys.stdin.buffer
 
 
 def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
@@ -125,7 +137,7 @@ def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
     if path != STDIN and (_is_regular(path) or not Path(path).exists()):
         return (lambda: Path(path).open("rb")), Path(path).stat().st_size
     # Standard input, and pipes that the shell gives a path: <(command)
-    stream = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - as long as the table is
+    stream = _stdin() if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - as long as the table is
     opener = passing(stream, name, BLOCK_BYTES) if once else kept(stream)
     if path != STDIN:
         weakref.finalize(opener, stream.close)

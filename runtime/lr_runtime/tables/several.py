@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import MissingFileError, OptionError, TableError, escaped, quoted
+from lr_runtime.errors import (
+    LinedgeError,
+    MissingFileError,
+    OptionError,
+    TableError,
+    UnusableFileError,
+    escaped,
+    quoted,
+    shown,
+)
 from lr_runtime.tables.batch import positions
 from lr_runtime.tables.options import has_table_suffix
 
@@ -25,11 +35,20 @@ def files_of(sources: Sequence[str | Path]) -> list[str]:
     Raises:
         MissingFileError: a pattern fits no file.
         TableError: a folder holds no tables.
-        OptionError: a file comes twice.
+        OptionError: a file comes twice, or a name is empty.
+        UnusableFileError: a folder cannot be read.
     """
-    files = [file for source in sources for file in _expanded(str(source))]
-    if len(set(files)) < len(files):
-        twice = next(file for index, file in enumerate(files) if file in files[:index])
+    if not all(map(str, sources)):
+        raise OptionError("a table's name is empty. Is a variable of the shell not set?")
+    try:
+        files = [file for source in sources for file in _expanded(str(source))]
+    except OSError as error:
+        if isinstance(error, LinedgeError):
+            raise
+        raise UnusableFileError(f"{shown(error.filename or '')}: cannot be read ({error.strerror})") from error
+    places = [os.path.realpath(file) for file in files]  # as one may have several names
+    if len(set(places)) < len(files):
+        twice = next(file for index, file in enumerate(files) if places[index] in places[:index])
         raise OptionError(f"{twice} comes twice: its rows would count double. Name it once")
     return files
 
