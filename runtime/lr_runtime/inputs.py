@@ -162,7 +162,8 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
 def _cells(values: list[Any]) -> NDArray[Any]:
     """Return a column as it came: numpy would make text of numbers beside text."""
     array = np.asarray(values)
-    return array if array.dtype.kind in "biuf" else np.array(values, dtype=object)
+    is_mixed = array.dtype.kind == "U" and not all(isinstance(value, str) for value in values)
+    return np.array(values, dtype=object) if is_mixed else array
 
 
 def as_numbers(cells: NDArray[Any], name: str, faults: dict[int, str]) -> NDArray[np.float64]:

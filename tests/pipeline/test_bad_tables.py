@@ -467,6 +467,6 @@ def test_paths_that_lead_nowhere(arguments: list[str], said: str, train: Train, 
 def test_standard_input_that_is_closed(tmp_path: Path) -> None:
     for way in ("-", "--follow"):
         command = f"'{SCRIPTS / 'lr-infer'}' '{GOLDEN}' {way} <&-"
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "standard input is closed" in done.stderr
