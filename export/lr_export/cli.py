@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
-from lr_runtime.console import check_output, command, is_stdout, note, output_option
+from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError
 from lr_runtime.files import replacing
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
 @click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
-@click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it to a JSON file.")
+@click.option("--certificate", type=FilePath(dir_okay=False), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
@@ -83,6 +83,8 @@ def main(
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
+    if certificate in targets.values():
+        raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
     check_output(certificate, checkpoint)
     with needs_extra("export"):
         from lr_export.exporting import export
@@ -137,6 +139,8 @@ def _targets(
     Raises:
         OptionError: the format does not have the precision or the results, or -o does not go with it.
     """
+    if checkpoint.is_dir():
+        raise OptionError(f"{checkpoint} is a directory. Name a checkpoint, which lr-train writes")
     if format_name != "all":
         check_pair(format_name, precision, results)
         targets = {format_name: output or checkpoint.with_suffix(SUFFIXES[format_name])}

@@ -20,11 +20,11 @@ from lr_runtime.console import (
     progress,
     read_names,
     result_sink,
-    table_options,
     write_text,
 )
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
 from lr_runtime.importing import uncollected
+from lr_runtime.reading_options import table_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,13 +132,23 @@ def _check_ways(of_tables: dict[str, Any], output: Path | None, *, rows: bool, e
         raise OptionError(f"--json makes one JSON object, which {other[0]} cannot. Try: --to jsonl, without --json")
     if of_tables["--to"] is not None:
         kind: Format = of_tables["--to"]
-    elif output is None or is_stdout(output) or as_json or not rows:
+    elif output is None or is_stdout(output) or as_json:
         kind = "csv"
-    else:
+    elif rows:
         kind = _format_of(output)
+    else:
+        kind = _format_of_text(output)
     if of_tables["--follow"] and (kind in {"parquet", "arrow"} or not (output is None or is_stdout(output))):
         raise OptionError("--follow writes csv or jsonl to standard output, line by line. Leave out --to and -o")
     return kind
+
+
+def _format_of_text(output: Path) -> Format:
+    from lr_runtime.tables import format_of
+
+    if (kind := format_of(output.name)) not in {None, "csv"}:
+        raise OptionError(f"-o {output}: the answer for the values of one row is text, not {kind}. Name a .txt file")
+    return "csv"
 
 
 def _format_of(output: Path) -> Format:

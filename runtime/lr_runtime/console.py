@@ -13,7 +13,6 @@ import re
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -24,13 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from lr_runtime.tables import TableOptions
 
 _NEGATIVE_NUMBER = re.compile(r"-(?:[0-9.].*|inf|infinity|nan)", re.IGNORECASE | re.DOTALL)
 _SHIELD = "\0"
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _SECONDS_WITHOUT_BAR = 1.0
 _F = TypeVar("_F", bound="Callable[..., object]")
+
+
+class FiniteRange(click.FloatRange):
+    """A range of finite numbers: NaN is in every one of click's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        number = super().convert(value, param, ctx)
+        if number - number != 0:
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 class FilePath(click.Path):
@@ -40,6 +49,8 @@ class FilePath(click.Path):
         """See `click.ParamType`."""
         from pathlib import Path
 
+        if value == "-" and not self.allow_dash:
+            self.fail("'-' is standard output; name a file.", param, ctx)
         return Path(cast("str", super().convert(value, param, ctx)))
 
 
@@ -196,8 +207,28 @@ def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
         return
     from lr_runtime.files import replacing
 
-    with replacing(output) as part, part.open("wb") as file:
+    with _ended_by_sigterm(), replacing(output) as part, part.open("wb") as file:
         yield file
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the block as an exception does, so that it leaves no partial file."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def write_text(pieces: Iterable[str], output: Path | None) -> None:
@@ -205,108 +236,6 @@ def write_text(pieces: Iterable[str], output: Path | None) -> None:
     with result_sink(output) as sink:
         for piece in pieces:
             sink.write(piece.encode())
-
-
-def table_options(body: _F) -> _F:
-    """Add the options that say how a table is read, the same for training and inference; the body takes `reading`."""
-
-    @wraps(body)
-    def gathered(**values: Any) -> object:
-        reading = read_as(**{name: values.pop(name) for name in _READING})
-        return body(**values, reading=reading)
-
-    decorated: Any = gathered
-    for option in (
-        click.option("--no-header", is_flag=True, help="The first row holds numbers; name the columns x1, x2, ..."),
-        click.option(
-            "--missing-token",
-            "missing_tokens",
-            multiple=True,
-            metavar="TEXT",
-            help="A cell that means a missing value, beside the usual ones (NA, null, nan, ...); may be repeated.",
-        ),
-        click.option(
-            "--map", "renames", multiple=True, metavar="NEW=OLD", help="The file's column OLD is NEW; may be repeated."
-        ),
-        click.option("--encoding", metavar="NAME", help="Of a text table (UTF-8, or UTF-16 with its mark)."),
-        click.option("--thousands", metavar="CHAR", help="The character between groups of three digits."),
-        click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The decimal mark."),
-        click.option("--delimiter", default=",", show_default=True, help="The character between cells."),
-    ):
-        decorated = option(decorated)
-    return cast("_F", decorated)
-
-
-_READING = ("delimiter", "decimal", "no_header", "thousands", "encoding", "renames", "missing_tokens")
-
-
-def read_as(
-    delimiter: str,
-    decimal: str,
-    *,
-    no_header: bool,
-    thousands: str | None = None,
-    encoding: str | None = None,
-    renames: Sequence[str] = (),
-    missing_tokens: Sequence[str] = (),
-) -> TableOptions:
-    """Make of the values of `table_options` what the readers take.
-
-    Raises:
-        OptionError: one is not what it should be, or they contradict each other.
-    """
-    from lr_runtime.tables import TableOptions
-
-    if len(delimiter) != 1 or delimiter in '"\n\r' or not _is_text(delimiter):
-        raise OptionError(f"--delimiter takes one character, not {escaped(delimiter)}")
-    if thousands is not None:
-        _check_thousands(thousands, decimal)
-    if encoding is not None:
-        _check_encoding(encoding)
-    return TableOptions(
-        delimiter=delimiter,
-        decimal=decimal,
-        header=not no_header,
-        thousands=thousands,
-        encoding=encoding,
-        renames=_pairs(renames),
-        missing=tuple(token.strip(" \t") for token in missing_tokens),
-    )
-
-
-def _is_text(character: str) -> bool:
-    return not "\ud800" <= character <= "\udfff"  # what Python makes of an argument that is not UTF-8
-
-
-def _check_thousands(mark: str, decimal: str) -> None:
-    if len(mark) != 1 or mark.isalnum() or mark in '"\n\r\t+-' or not _is_text(mark):
-        raise OptionError(f"--thousands takes one character that is no digit, letter or sign, not {escaped(mark)}")
-    if mark == decimal:
-        other = "." if decimal == "," else ","
-        raise OptionError(f"--thousands and --decimal are both {escaped(mark)}. Try: --decimal {other}")
-
-
-def _check_encoding(name: str) -> None:
-    import codecs
-
-    try:
-        "a".encode(name)
-        codecs.getincrementaldecoder(name)
-    except (LookupError, UnicodeError, ValueError) as error:
-        raise OptionError(
-            f"--encoding: {escaped(name)} is no encoding that Python knows. Try: utf-8, utf-16, cp1252 or latin-1"
-        ) from error
-
-
-def _pairs(renames: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    pairs = [(new.strip(), old.strip()) for new, _, old in (rename.partition("=") for rename in renames)]
-    if odd := [rename for rename, pair in zip(renames, pairs, strict=True) if not all(pair)]:
-        raise OptionError(f"--map takes NEW=OLD, such as temp=t, not {escaped(odd[0])}")
-    for place, kind in enumerate(("NEW", "OLD")):
-        names = [pair[place] for pair in pairs]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise OptionError(f"--map: {escaped(twice[0])} comes twice as {kind}. Name it once")
-    return tuple(pairs)
 
 
 def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
@@ -339,7 +268,8 @@ def _as_typed(option: click.Option, value: Any) -> Any:
     if option.multiple:
         return value if isinstance(value, list) else [value]
     if not isinstance(value, list):
-        return value
+        # As it is typed, so that 1.9 is no whole number here either; a flag is true or false.
+        return value if option.is_flag else str(value)
     import csv
 
     names = io.StringIO()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import command, output_option, write_text
+from lr_runtime.console import check_output, command, output_option, write_text
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet
     from lr_runtime.artefact import Artefact
     from lr_runtime.inspecting import described, lines
 
+    check_output(output, file)
     artefact = Artefact.load(file)
     tested = _tested(artefact, file) if testing else None
     if as_json:

@@ -470,3 +470,86 @@ def test_standard_input_that_is_closed(tmp_path: Path) -> None:
         done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "standard input is closed" in done.stderr
+
+
+OTHER_NUMBERS = {
+    "thousands": ('"1,000"', ["line 2", '"1,000" is not a number', "--thousands ,"]),
+    "a decimal comma": ('"0,5"', ["line 2", '"0,5" is not a number (decimal comma?)', "--decimal ,"]),
+    "both": ('"1.299,00"', ["line 2", "--decimal ,"]),
+    "hexadecimal": ("0x10", ["line 2", '"0x10" is not a number']),
+    "an underscore": ("1_000", ["line 2", '"1_000" is not a number']),
+    "beyond float64": ("1e400", ["line 2", "beyond the range of float64"]),
+    "infinite": ("inf", ["line 2", "not a finite number"]),
+    "full-width digits": ("\uff11\uff12", ["line 2", "is not a number"]),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_NUMBERS)
+def test_numbers_written_otherwise_are_no_categories(case: str, train: Train, tmp_path: Path) -> None:
+    cell, said = OTHER_NUMBERS[case]
+    (tmp_path / "t.csv").write_text(table([f"{cell},{row},{row * row % 5}" for row in range(9)], "s,a,y"))
+    message = failure(train("t.csv", "--target", "y"))
+    for words in ('column "s"', *said):
+        assert words in message
+    assert train("t.csv", "--target", "y", "--category", "s").exit_code == 0
+
+
+def test_tabs_are_read_where_the_name_says_so(train: Train, run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("x\tn\ty\n" + "".join(f"{row}\t{row * row % 7}\t{2 * row}\n" for row in range(9)))
+    (tmp_path / "c.tsv").write_text("x,n,y\n" + "".join(f"{row},{row * row % 7},{2 * row}\n" for row in range(9)))
+    reports = [json.loads(train(name, "--target", "y", "--json").stdout) for name in ("t.tsv", "c.tsv")]
+    assert reports[0]["coefficients"] == reports[1]["coefficients"]
+    assert run("lr-export").returncode == 0
+    for target in ("p.tsv", "q.tsv"):
+        assert run("lr-infer", "model.onnx", "t.tsv", "--keep", "x,n", "--map", "z=y", "-o", target).returncode == 0
+        assert run("lr-infer", "model.onnx", target, "--only-y").returncode == 0
+
+
+WRONG_USAGE: dict[str, tuple[list[str], str]] = {
+    "a table's option for the lesson": (["--on-error", "skip"], "there is no table"),
+    "a table's option for checkpoints": (["--merge", "a", "b", "--no-header"], "--merge joins checkpoints"),
+    "a checkpoint twice": (["--merge", "a", "./a"], "comes twice"),
+    "two ways": (["--merge", "a", "b", "--update", "c"], "Choose one"),
+    "a dry run of checkpoints": (["--merge", "a", "b", "--dry-run"], "Choose one"),
+    "no finite number": (["t.csv", "--target", "y", "--interval", "nan"], "not a finite number"),
+    "standard output for a log": (["t.csv", "--target", "y", "--loss", "huber", "--log", "-"], "name a file"),
+    "a log over the table": (["t.csv", "--target", "y", "--loss", "huber", "--log", "t.csv"], "which is read"),
+    "half an epoch, in a file": (["t.csv", "--config", "half.toml"], "1.9"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_USAGE)
+def test_options_that_do_nothing_are_refused(case: str, train: Train, tmp_path: Path) -> None:
+    arguments, said = WRONG_USAGE[case]
+    content = "x,y\n1,2\n2,3\n3,5\n4,8\n"
+    (tmp_path / "t.csv").write_text(content)
+    (tmp_path / "half.toml").write_text('[lr-train]\ntarget = "y"\nsolver = "descent"\nepochs = 1.9\n')
+    done = train(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "t.csv").read_text() == content
+
+
+def test_a_checkpoint_that_is_none_and_answers_that_are_no_table(run: Runner) -> None:
+    for name in (".", ""):
+        assert "is a directory" in one_line(run("lr-export", name), 2)
+    assert "is text, not parquet" in one_line(run("lr-infer", GOLDEN, "4", "-o", "y.parquet"), 2)
+    assert "name a file" in one_line(run("lr-export", "--certificate", "-"), 2)
+
+
+def test_an_ended_run_leaves_no_partial_file(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    command: list[Any] = [SCRIPTS / "lr-infer", GOLDEN, "-", "-o", tmp_path / "y.csv"]
+    with (
+        subprocess.Popen(command, stdin=read_end, stderr=subprocess.PIPE) as process,
+        os.fdopen(write_end, "wb") as sink,
+    ):
+        os.close(read_end)
+        sink.write(b"x\n" + b"1\n" * (12 << 20))  # enough that a part is written
+        sink.flush()
+        while not list(tmp_path.glob(".y.csv.*")):
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait() == 143
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from lr_runtime.tables import open_table
 from lr_trainer import Checkpoint
+from lr_trainer.looking import look
 from tests.conftest import DATA, SCRIPTS, checkpoint_of, one_line
 from tests.trainer.test_lesson import PUBLISHED_LOSSES, PUBLISHED_PREDICTION, PUBLISHED_START
 
@@ -195,6 +197,14 @@ def test_rows_are_added_to_a_checkpoint_and_checkpoints_joined(run: Runner, tmp_
         found = Checkpoint.load(tmp_path / f"{name}.safetensors")
         np.testing.assert_allclose(found.weight, whole.weight, rtol=1e-12)
         assert found.fit["rows"] == 29
+
+
+def test_a_dry_run_keeps_no_more_than_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lr_trainer.looking._MOST_DISTINCT", 5)
+    (tmp_path / "t.csv").write_text("s,d,a\n" + "".join(f"id{row},2026-01-{row + 1:02d},{row}\n" for row in range(9)))
+    seen = look(open_table(tmp_path / "t.csv"))
+    assert [column.distinct for column in seen.columns] == [None, None, None]
+    assert "s: category of over 5: id0, id1" in "\n".join(seen.lines())
 
 
 def test_a_dry_run_shows_the_columns_and_writes_nothing(run: Runner, tmp_path: Path) -> None:

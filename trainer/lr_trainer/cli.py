@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lr_runtime.console import (
+    FilePath,
+    FiniteRange,
     check_output,
     command,
     is_stdout,
@@ -21,10 +23,10 @@ from lr_runtime.console import (
     output_option,
     progress,
     read_names,
-    table_options,
 )
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.importing import needs_extra
+from lr_runtime.reading_options import table_options
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 
 _EPOCHS_BETWEEN_LINES = 100
 
-_POSITIVE = click.FloatRange(min=0, min_open=True)
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_POSITIVE = FiniteRange(min=0, min_open=True)
+_SHARE = FiniteRange(0, 1, min_open=True, max_open=True)
 
 _LESSON_OPTIONS = (
     click.option("--epochs", type=click.IntRange(min=0), help="Passes at most (lesson 500, table 1000, batches 20)."),
@@ -55,15 +57,15 @@ _DESCENT_OPTIONS = (
     click.option("--solver", type=click.Choice(SOLVERS), help="Exact, or descent as the options above imply."),
     click.option("--delta", type=_POSITIVE, help="Huber's, in the target's unit (1.345 robust deviations)."),
     click.option("--quantile", type=_SHARE, help="Of --loss quantile (0.5)."),
-    click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Of sgd (0)."),
+    click.option("--momentum", type=FiniteRange(0, 1, max_open=True), help="Of sgd (0)."),
     click.option("--nesterov", is_flag=True, default=None, help="Nesterov's momentum."),
     click.option("--batch-size", type=click.IntRange(min=1), help="Rows of a step (all)."),
     click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate."),
     click.option("--validation", type=_SHARE, help="Share of rows held out; the weights best on them are kept."),
     click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation loss (10)."),
-    click.option("--checkpoint-every", type=click.FloatRange(min=0), help="Seconds from state to state (30)."),
+    click.option("--checkpoint-every", type=FiniteRange(min=0), help="Seconds from state to state (30)."),
     click.option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left."),
-    click.option("--log", type=click.Path(path_type=Path), help="A line of JSON an epoch, to this file."),
+    click.option("--log", type=FilePath(), help="A line of JSON an epoch, to this file."),
 )
 _DESCENT = (
     *("delta", "quantile", "momentum", "nesterov", "batch_size", "schedule", "validation", "patience"),
@@ -82,12 +84,17 @@ _FIT_OPTIONS = (
     click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
     click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
     click.option("--drop-collinear", is_flag=True, default=None, help="Leave out dependent columns."),
-    click.option("--minimum-norm", is_flag=True, default=None, help="Of all best fits, the smallest weights."),
-    click.option("--l1", type=click.FloatRange(min=0), help="Lasso penalty, on columns at unit deviation."),
-    click.option("--l2", type=click.FloatRange(min=0), help="Ridge penalty, on columns at unit deviation."),
+    click.option(
+        "--minimum-norm",
+        is_flag=True,
+        default=None,
+        help="Of all best fits, the smallest weights, on columns at unit deviation.",
+    ),
+    click.option("--l1", type=FiniteRange(min=0), help="Lasso penalty, on columns at unit deviation."),
+    click.option("--l2", type=FiniteRange(min=0), help="Ridge penalty, on columns at unit deviation."),
     click.option("--penalty", type=click.Choice(["auto"]), help="Choose the penalty by cross-validation."),
-    click.option("--l1-ratio", type=click.FloatRange(0, 1), help="Share of l1 in --penalty auto (0: ridge)."),
-    click.option("--interval", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Conformal level."),
+    click.option("--l1-ratio", type=FiniteRange(0, 1), help="Share of l1 in --penalty auto (0: ridge)."),
+    click.option("--interval", type=FiniteRange(0, 1, min_open=True, max_open=True), help="Conformal level."),
 )
 
 
@@ -146,13 +153,13 @@ def main(
     say = partial(click.echo, err=is_stdout(output))
     started = time.perf_counter()
     options = replace(reading, skips=on_error == "skip")
+    way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
+    _check_ways(way, options, update=update, dry_run=dry_run)
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
-    if merge and update:
-        raise OptionError("--merge joins checkpoints, --update adds the rows of tables to one. Choose one")
-    way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
     chosen = _belonging(way, given)
+    check_output(chosen.get("log"), tables=tables)
     check_output(output, tables=tables if way in {"fit", "update"} else ())
     if way == "merge":
         checkpoint = _merge(tables)
@@ -175,6 +182,16 @@ def main(
     note(f"wrote {output}", quiet=quiet)
 
 
+def _check_ways(way: str, options: TableOptions, *, update: Path | None, dry_run: bool) -> None:
+    if way == "merge" and (update or dry_run):
+        raise OptionError(
+            f"--merge joins checkpoints; {'--update' if update else '--dry-run'} takes tables. Choose one"
+        )
+    if way in {"merge", "lesson"} and options != type(options)() and not dry_run:
+        what = "--merge joins checkpoints" if way == "merge" else "there is no table: lr-train TABLE"
+        raise OptionError(f"an option says how a table is read, and {what}. Leave it out, or name the table")
+
+
 def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, all of which must belong to what is done."""
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -185,7 +202,8 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
         shared = name in _LESSON or name == "solver"
         if not (way == "fit" or (shared and way == "lesson")):
             where = "the lesson, or a table: lr-train TABLE" if shared else "fitting a table: lr-train TABLE"
-            raise OptionError(f"{_dashed(name)} belongs to {where}. Leave it out")
+            beside = "" if way == "lesson" else f", not to --{way}"
+            raise OptionError(f"{_dashed(name)} belongs to {where}{beside}. Leave it out")
         if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
             home = "a descent (the lesson, or a table with --solver descent)"
             raise OptionError(f"{_dashed(name)} belongs to {home}. Add that, or leave it out")
@@ -305,6 +323,9 @@ def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
         from lr_trainer.checkpoint import Checkpoint
     if len(checkpoints) < 2:
         raise OptionError("--merge joins two checkpoints or more: lr-train --merge A B")
+    places = [Path(path).resolve() for path in checkpoints]
+    if twice := [path for path, place in zip(checkpoints, places, strict=True) if places.count(place) > 1]:
+        raise OptionError(f"{twice[-1]} comes twice: its rows would count double. Name it once")
     return joining.merge(*(Checkpoint.load(Path(path)) for path in checkpoints))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables import ColumnKind, Table
 
 _MOST_CATEGORIES = 20
+_MOST_DISTINCT = 100_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class ColumnLook:
     """What a column holds.
 
     `minimum`, `maximum` and `mean` are those of a numeric column's values, None where there are none; `categories` the
-    first of a category's or date's values in sorted order, and `distinct` how many there are.
+    first of a category's or date's values in sorted order, and `distinct` how many there are; None where they are over
+    100,000, of which that many are looked at.
     """
 
     name: str
@@ -56,9 +58,11 @@ class Look:
         for column in self.columns:
             name, categories = shown(column.name), ", ".join(map(shown, column.categories))
             missing = f", {column.missing} missing" if column.missing else ""
-            more = ", ..." if (column.distinct or 0) > len(column.categories) else ""
+            is_many = column.distinct is None
+            more = ", ..." if is_many or (column.distinct or 0) > len(column.categories) else ""
+            count = f"over {_MOST_DISTINCT:,}" if is_many else column.distinct
             if column.kind == "category":
-                yield f"{name}: category of {column.distinct}{missing}: {categories}{more}"
+                yield f"{name}: category of {count}{missing}: {categories}{more}"
             elif column.kind == "date":
                 first = f": {shown(column.categories[0])}, ..." if column.categories else ""
                 yield f"{name}: dates{missing}{first} (write them as numbers to use them)"
@@ -87,13 +91,14 @@ def look(table: Table, category: Sequence[str] = ()) -> Look:
         for batch in table.batches(numbers, texts):
             rows += len(batch.values)
             for name, column in zip(texts, batch.categories, strict=True):
-                found[name].update(column.values)
+                if len(found[name]) <= _MOST_DISTINCT:
+                    found[name].update(column.values)
                 missing[name] += int(np.count_nonzero(column.codes < 0))
             yield batch.values
 
     seen = survey(in_blocks(values(), len(numbers)), len(numbers))
     looks = {
-        name: ColumnLook(name, kinds[name], missing[name], distinct=len(values), categories=_first(values))
+        name: ColumnLook(name, kinds[name], missing[name], distinct=_count(values), categories=_first(values))
         for name, values in found.items()
     }
     for place, name in enumerate(numbers):
@@ -103,6 +108,10 @@ def look(table: Table, category: Sequence[str] = ()) -> Look:
             low, high, mean = (float(each[place]) for each in (seen.minimum, seen.maximum, seen.mean))
             looks[name] = replace(looks[name], minimum=low, maximum=high, mean=mean)
     return Look(rows, tuple(looks[name] for name in table.names))
+
+
+def _count(values: set[str]) -> int | None:
+    return len(values) if len(values) <= _MOST_DISTINCT else None
 
 
 def _first(values: set[str]) -> tuple[str, ...]:

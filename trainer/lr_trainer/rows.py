@@ -221,7 +221,8 @@ class Rows:
         row, column = (int(index) for index in np.argwhere(left)[0])
         count = int(np.count_nonzero(left[:, column]))
         more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
-        ways = ", mean or indicator" if column < len(self.roles.features) else ""
+        is_category = names[column] in self.roles.categories
+        ways = " or indicator" if is_category else ", mean or indicator" if column < len(self.roles.features) else ""
         raise TableError(
             f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
             f"Fill it in, or use --missing drop{ways}"

@@ -50,7 +50,8 @@ def _target(fit: Mapping[str, Any], place: int, name: str) -> Iterator[str]:
 
 
 def _how(fit: Mapping[str, Any]) -> Iterator[str]:
-    yield f"condition number {_number(fit['condition_number'], 4)} (columns centred, at unit length)"
+    columns = "columns centred, at unit length" if fit["intercept"] else "columns at unit length"
+    yield f"condition number {_number(fit['condition_number'], 4)} ({columns})"
     passes = "1 pass" if fit["passes"] == 1 else f"{fit['passes']} passes"
     yield f"solver {fit['solver']}, {fit['arithmetic']}, {passes}"
     if "optimizer" in fit:

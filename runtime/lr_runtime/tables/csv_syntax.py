@@ -98,6 +98,10 @@ class CsvSyntax:
         """See `Syntax.is_date`."""
         return is_date(cell)
 
+    def looks_like_number(self, cell: str) -> bool:
+        """See `Syntax.looks_like_number`."""
+        return self._options.looks_like_number(cell)
+
     def integer(self, cell: str) -> int | None:
         """See `Syntax.integer`."""
         return self._options.integer(cell)

@@ -90,6 +90,10 @@ class JsonLinesSyntax:
         """See `Syntax.is_date`."""
         return isinstance(cell, str) and is_date(cell)
 
+    def looks_like_number(self, cell: Any) -> bool:
+        """See `Syntax.looks_like_number`: text in quotes is text."""
+        return not isinstance(cell, str)
+
     def integer(self, cell: Any) -> int | None:
         """See `Syntax.integer`."""
         return cell if isinstance(cell, int) and not isinstance(cell, bool) else None

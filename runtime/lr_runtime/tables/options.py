@@ -35,6 +35,11 @@ _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_GROUPS = r"[0-9]{1,3}(?P<mark>[,.'_ \u2019\xa0])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?:[.,][0-9]+)?"
+_OTHER_NUMBER = re.compile(
+    rf"[+-]?(?:(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}){_EXPONENT}|inf(?:inity)?|0x[0-9a-f]+)", re.IGNORECASE
+)
+"""With a decimal mark or separators that the options do not name, beyond float64, or in hexadecimal digits."""
 _COMMA_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+")
 _DATE = re.compile(
     r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
@@ -149,6 +154,11 @@ class TableOptions:
             f"is not a number (thousands separators{or_comma[0]}?). "
             f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}"
         )
+
+    def looks_like_number(self, cell: str) -> bool:
+        """Whether a cell that is no number is one that is written otherwise, and not a name."""
+        text = cell.strip(" \t")
+        return text.isdecimal() or bool(_OTHER_NUMBER.fullmatch(text))
 
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""

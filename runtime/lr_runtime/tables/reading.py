@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -94,8 +95,15 @@ def _open_text(
         head = _head(opener)
     if has_returns_alone(head):
         opener = with_line_feeds(opener)
+    if _holds_tabs(head, name) and options.delimiter == TableOptions.delimiter:
+        options = replace(options, delimiter="\t")
     syntax = _syntax(head.removeprefix(BOM), name, options)
     return TextTable(opener, name, syntax, size, options=options, notices=notices)
+
+
+def _holds_tabs(head: bytes, name: str) -> bool:
+    """Whether a file is called .tsv, and its first line holds what that promises."""
+    return name.lower().removesuffix(".gz").endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
 
 
 def open_followed(options: TableOptions) -> FileTable:

@@ -116,6 +116,10 @@ class Syntax(Protocol):
         """Whether a cell that is no number is a day, or a moment of one."""
         ...
 
+    def looks_like_number(self, cell: Any) -> bool:
+        """Whether a cell that is no number is one that is written otherwise, and not a name."""
+        ...
+
     def integer(self, cell: Any) -> int | None:
         """Return the integer that a cell is written as, None where it is another value."""
         ...
@@ -200,7 +204,10 @@ class TextTable:
         try:
             return None if math.isnan(self._syntax.number(cell)) else "number"
         except NotANumberError:
-            return "date" if self._syntax.is_date(cell) else "category"
+            if self._syntax.is_date(cell):
+                return "date"
+            # A number that is written otherwise is to be said, not taken for a name.
+            return "number" if self._syntax.looks_like_number(cell) else "category"
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
