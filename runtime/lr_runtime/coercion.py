@@ -74,8 +74,7 @@ class Coercion:
     def _one(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
         if self._indices[index] is not None:
             return self._category(index, cells, faults)
-        if not isinstance(cells, np.ndarray):
-            cells = np.array([None if code < 0 else cells.values[code] for code in cells.codes], dtype=object)
+        assert isinstance(cells, np.ndarray), "only categories are coded"
         return as_numbers(cells, self._columns[index].name, faults)
 
     def _category(self, index: int, cells: Cells, faults: dict[int, str]) -> NDArray[np.float64]:
