@@ -46,10 +46,6 @@ _HIGHEST = {"float32": 60, "float64": 500}
 """Squares of sums below 2 to this power, and sums of squares, are within the range of the dtype."""
 
 
-def _sizes(design: ExactDesign) -> ExactDesign:
-    return ExactDesign(tuple(map(abs, design.powers)), abs(design.indicators))
-
-
 @dataclass(frozen=True)
 class Root:
     """The leverage and the root of 1 + h, at rows, (rows, 1), or over a box, (1, 1).
@@ -132,7 +128,7 @@ class ExactLeverage:
     def at(self, design: ExactDesign) -> Root:
         """Return the leverage and its root at rows of the design."""
         deviation = difference(design, self.center)
-        z, sizes, terms = abs(deviation @ self.factor), _sizes(deviation), abs(design)
+        z, sizes, terms = abs(deviation @ self.factor), abs(deviation), abs(design)
         error = sizes @ self.allowed + terms @ self.drift + sizes @ self.lost
         return self._root(z, error, sizes @ abs(self.factor))
 
