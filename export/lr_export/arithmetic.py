@@ -15,8 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_runtime.contract import Dtype
 
-Dtype = Literal["float32", "float64"]
 Direction = Literal["down", "nearest", "up"]
 DIGITS = {"float32": 24, "float64": 53}
 SMALLEST = {"float32": -149, "float64": -1074}

@@ -61,7 +61,7 @@ class ForwardError:
         exact: the model.
         numbers: the artefact's.
         allowed: gamma_k |coefficient| of each coefficient of the model.
-        underflow: n eta + U, (outputs,).
+        underflow: n eta + U, (outputs,) or ().
     """
 
     exact: ExactModel
@@ -73,8 +73,7 @@ class ForwardError:
     def of(checkpoint: Checkpoint, numbers: Numbers) -> ForwardError:
         """Return the bound of the artefact that holds these numbers of the checkpoint."""
         exact, terms = ExactModel.of(checkpoint), len(checkpoint.terms)
-        digits, eta = DIGITS[numbers.compute], SMALLEST[numbers.compute]
-        rounded = int(numbers.compute == "float32")
+        digits, rounded = DIGITS[numbers.compute], int(numbers.compute == "float32")
         factor = int(numbers.origin is not None or numbers.fill is not None)
         sizes = abs(exact.coefficients)
         allowed = Coefficients(
@@ -85,10 +84,7 @@ class ForwardError:
             indicators=gamma(rounded + terms, digits) * sizes.indicators,
             bias=gamma(rounded + terms, digits) * sizes.bias,
         )
-        underflow = times(terms, eta)
-        if len(numbers.layout.powers) > 1 or numbers.fill is not None:
-            underflow = underflow + times(2, eta) * _powers_and_weights(numbers)
-        return ForwardError(exact, numbers, allowed, underflow)
+        return ForwardError(exact, numbers, allowed, underflow_of(numbers, numbers.weight, terms))
 
     def before_rounding(self, design: ExactDesign) -> Dyadic:
         """Return the bound (rows, outputs) before the result is rounded to its own dtype."""
@@ -128,10 +124,20 @@ def times(count: int, exponent: int) -> Dyadic:
     return Dyadic(np.array(count, dtype=object), exponent)
 
 
-def _powers_and_weights(numbers: Numbers) -> Dyadic:
-    """Return sum_t p_t |weight_t| over the terms that are powers, (outputs,), of the artefact's weights."""
+def underflow_of(numbers: Numbers, weight: Floats, terms: int) -> Dyadic:
+    """Return n eta + U of the module's docstring, (outputs,) or (), for n terms.
+
+    Args:
+        numbers: of the artefact.
+        weight: (outputs, places), what it multiplies its design matrix by, in the dtype `numbers.compute`.
+        terms: of the model.
+    """
+    eta = SMALLEST[numbers.compute]
+    if len(numbers.layout.powers) <= 1 and numbers.fill is None:
+        return times(terms, eta)
     powers = np.array([power for _, power in numbers.layout.raised], dtype=object)
-    return (abs(Dyadic.of(numbers.weight[:, : len(powers)])) * Dyadic(powers, 0)).sum()
+    inside = (abs(Dyadic.of(weight[:, : len(powers)])) * Dyadic(powers, 0)).sum()
+    return times(terms, eta) + times(2, eta) * inside
 
 
 def input_rounding(checkpoint: Checkpoint, low: Floats, high: Floats) -> list[Fraction]:

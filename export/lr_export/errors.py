@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import CheckFailedError
+from lr_runtime.errors import CheckFailedError, LinedgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_export.choices import Tool
+
+
+class UnsupportedModelError(LinedgeError, ValueError):
+    """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
 
 
 class MissingToolError(CheckFailedError, FileNotFoundError):

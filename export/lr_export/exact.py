@@ -38,18 +38,18 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class ExactDesign:
-    """The design matrix at some rows, exactly.
+    """The design matrix at some rows, or a difference of two, exactly.
 
     Attributes:
         powers: for each power from 1 on, (rows, numeric columns) of (x - origin)**power.
-        indicators: (rows, indicators) of 0 and 1.
+        indicators: (rows, indicators), of 0 and 1.
     """
 
     powers: tuple[Dyadic, ...]
     indicators: Dyadic
 
     def __abs__(self) -> ExactDesign:
-        return ExactDesign(tuple(map(abs, self.powers)), self.indicators)
+        return ExactDesign(tuple(map(abs, self.powers)), abs(self.indicators))
 
     def __matmul__(self, coefficients: Coefficients) -> Dyadic:
         """Return the sums of coefficient times term, and the bias, (rows, outputs)."""
@@ -118,10 +118,6 @@ class ExactModel:
     def outputs(self, design: ExactDesign) -> Dyadic:
         """Return y (rows, outputs)."""
         return design @ self.coefficients
-
-    def magnitudes(self, design: ExactDesign) -> Dyadic:
-        """Return M (rows, outputs): the sum of the absolute values of all terms."""
-        return abs(design) @ abs(self.coefficients)
 
     def largest_sum(self, sizes: Coefficients, low: Floats, high: Floats) -> Dyadic:
         """Return the largest sum of sizes times |terms| (outputs,) over the box from `low` to `high` (columns,).

@@ -79,10 +79,10 @@ def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
         wanted = [(y, nearest(y, numbers.output)) for y in error.exact.outputs(design).fractions()]
     except OverflowError:
         return None
-    errors = error.before_rounding(design).fractions()
+    bounds = error.before_rounding(design).fractions()
     # Where nothing is rounded at the end the device's result is held to the bound, and ties do not matter.
     at_tie = numbers.output != numbers.compute and any(
-        distance_to_tie(y, rounded) <= error for (y, rounded), error in zip(wanted, errors, strict=True)
+        distance_to_tie(y, rounded) <= bound for (y, rounded), bound in zip(wanted, bounds, strict=True)
     )
     if at_tie:
         return None

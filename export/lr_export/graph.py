@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lr_export.program import Constant
 from lr_runtime.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
+from lr_runtime.operators import SPLIT_STATES_NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 OPSET = 13
 """The lowest that has every operator below in its present form."""
-SPLIT_NEEDS_ITS_NUMBER = 18
 NAME = "linedge"
 ROWS = "N"
 """What a file calls the number of rows."""
@@ -60,7 +60,6 @@ _OPERATORS = {
     "sqrt": "Sqrt",
     "is_nan": "IsNaN",
     "equal": "Equal",
-    "less_or_equal": "LessOrEqual",
     "and": "And",
     "where": "Where",
 }
@@ -119,7 +118,7 @@ class _Emitter:
         if width == 1:
             return value
         columns = [self._fresh() for _ in range(width)]
-        number: dict[str, Any] = {"num_outputs": width} if self.opset >= SPLIT_NEEDS_ITS_NUMBER else {}
+        number: dict[str, Any] = {"num_outputs": width} if self.opset >= SPLIT_STATES_NUMBER else {}
         self.nodes.append(helper.make_node("Split", [value], columns, axis=axis, **number))
         total = columns[0]
         for place, column in enumerate(columns[1:], 2):

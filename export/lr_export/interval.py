@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.errors import CheckpointError, OptionError, UnsupportedModelError
+from lr_export.errors import UnsupportedModelError
+from lr_runtime.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.errors import UnsupportedModelError, listed
+from lr_export.errors import UnsupportedModelError
+from lr_runtime.errors import listed
 from lr_runtime.terms import Term
 
 if TYPE_CHECKING:

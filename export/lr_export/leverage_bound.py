@@ -8,8 +8,9 @@ inside a term (`bound`: p factors and p - 1 products), a computed z_k, whose shi
           + 2 eta sum_t |t - center_t| + n eta + U_k
 
 since gamma_i + gamma_j + gamma_i gamma_j <= gamma_{i + j} (Higham 2002, lemma 3.3). A number of the factor that
-underflows when it is rounded is off by eta at most, and U_k is the U of `bound` for L. Squares and the constant are not
-negative, so that a sum of m squares and the constant keeps a relative error of gamma_{m + 1 + r}:
+underflows when it is rounded is off by eta at most, and U_k is the U of `bound`, of the artefact's own factor. Squares
+and the constant are not negative, so that a sum of m squares and the constant keeps a relative error of
+gamma_{m + 1 + r}:
 
     |h_computed - h| <= A + gamma_{m + 1 + r} (h + A) + 2 m eta,    A = sum_k (2 |z_k| E_k + E_k^2)
 
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
-from lr_export.bound import gamma, times
+from lr_export.bound import gamma, times, underflow_of
 from lr_export.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
 from lr_export.leverage import difference, exact_shift, held_design, kept, mean_design
 
@@ -43,10 +44,6 @@ if TYPE_CHECKING:
 
 _HIGHEST = {"float32": 60, "float64": 500}
 """Squares of sums below 2 to this power, and sums of squares, are within the range of the dtype."""
-
-
-def _sizes(design: ExactDesign) -> ExactDesign:
-    return ExactDesign(tuple(map(abs, design.powers)), abs(design.indicators))
 
 
 @dataclass(frozen=True)
@@ -107,9 +104,7 @@ class ExactLeverage:
         shift = exact_shift(checkpoint, leverage, layout, center)
         factor = coefficients_of(checkpoint, layout, kept(leverage), shift)
         sizes, last = abs(factor), rounded + 2 + terms
-        steady = times(terms, eta) + gamma(1 + terms, digits) * sizes.bias
-        if len(layout.powers) > 1:
-            steady = steady + times(2, eta) * _inside_powers(checkpoint, leverage)
+        steady = underflow_of(numbers, held.factor, terms) + gamma(1 + terms, digits) * sizes.bias
         ones = coefficients_of(checkpoint, layout, np.ones((1, terms)), zero)
         return ExactLeverage(
             model=model,
@@ -133,7 +128,7 @@ class ExactLeverage:
     def at(self, design: ExactDesign) -> Root:
         """Return the leverage and its root at rows of the design."""
         deviation = difference(design, self.center)
-        z, sizes, terms = abs(deviation @ self.factor), _sizes(deviation), abs(design)
+        z, sizes, terms = abs(deviation @ self.factor), abs(deviation), abs(design)
         error = sizes @ self.allowed + terms @ self.drift + sizes @ self.lost
         return self._root(z, error, sizes @ abs(self.factor))
 
@@ -187,12 +182,6 @@ class ExactLeverage:
         largest = abs(ends[0]).maximum(abs(ends[1]))
         largest = largest.replaced(np.array(self.model.layout.filled), largest.maximum(abs(ends[2])))
         return largest if center is None or power == 1 else largest + abs(center)
-
-
-def _inside_powers(checkpoint: Checkpoint, leverage: Leverage) -> Dyadic:
-    """Return U / (2 eta) of `bound` for the factor: sum_t p_t |L_tk|, (whitened,)."""
-    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
-    return (abs(Dyadic.of(kept(leverage))) * Dyadic(np.array(powers, dtype=object), 0)).sum()
 
 
 def _scaled(sizes: Coefficients, share: Dyadic, bias: Dyadic) -> Coefficients:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export.arithmetic import Dyadic
-from lr_export.probes import BATCH_SIZES, box, probe_rows, refused_rows
+from lr_export.claim import rounded_box
+from lr_export.probes import BATCH_SIZES, probe_rows, refused_rows
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.arithmetic import Dtype
     from lr_export.blueprint import Blueprint
     from lr_export.claim import Claim
     from lr_export.exact import Floats
     from lr_export.formats import Engine, Results
     from lr_export.program import Program, Value
+    from lr_runtime.contract import Dtype
 
 _TINY = 2.0**-100
 _ROUNDED_UP = 1 + 2.0**-50
@@ -145,7 +146,7 @@ class Trial:
     @staticmethod
     def of(blueprint: Blueprint) -> Trial:
         """Return the trial of the artefacts of a blueprint."""
-        checkpoint, dtype = blueprint.checkpoint, blueprint.numbers.input
+        checkpoint, numbers = blueprint.checkpoint, blueprint.numbers
         rows = _rows(blueprint)
         allowed = {
             name: Allowed.of(claim, rows, _rounded_to(blueprint.program.results[name]))
@@ -156,13 +157,13 @@ class Trial:
             len(rows), bool
         )
         x = rows[kept]
-        low, high = (corner.astype(dtype) for corner in box(checkpoint))
+        low, high = rounded_box(checkpoint, numbers)
         return Trial(
             program=blueprint.program,
             x=x,
             inside=np.asarray(np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)),
             allowed={name: each.where(kept) for name, each in allowed.items()},
-            refused=refused_rows(checkpoint, dtype),
+            refused=refused_rows(checkpoint, numbers.input),
         )
 
     def measure(self, engine: str, run: Engine) -> Measured:

@@ -96,7 +96,6 @@ _FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "concatenate": _side_by_side,
     "is_nan": torch.isnan,
     "equal": torch.eq,
-    "less_or_equal": torch.le,
     "and": torch.logical_and,
     "where": torch.where,
 }

@@ -20,8 +20,7 @@ of the other operand. Nothing depends on the number of rows, nothing branches, n
     concatenate      a, b, ...              side by side
     select           a                      the step's columns of a, in that order
     is_nan           a                      bool
-    equal,           a, b                   bool; False where either is NaN
-      less_or_equal
+    equal            a, b                   bool; False where either is NaN
     and              a, b                   bool, of bool
     where            mask, a, b             a where the bool mask is True, else b
 
@@ -66,7 +65,6 @@ Operation = Literal[
     "select",
     "is_nan",
     "equal",
-    "less_or_equal",
     "and",
     "where",
 ]
@@ -212,10 +210,6 @@ class Builder:
     def equal(self, a: Operand, b: Operand) -> Value:
         """Append a == b."""
         return self._append("equal", (a, b), _width(a, b), "bool")
-
-    def less_or_equal(self, a: Operand, b: Operand) -> Value:
-        """Append a <= b."""
-        return self._append("less_or_equal", (a, b), _width(a, b), "bool")
 
     def both(self, a: Operand, b: Operand) -> Value:
         """Append a and b, of bool."""

@@ -28,7 +28,6 @@ _OPERATORS = {
     "subtract": "-",
     "multiply": "*",
     "divide": "/",
-    "less_or_equal": "<=",
     "and": "&",
 }
 _ON_A_LINE = 4

@@ -80,8 +80,7 @@ class Coercion:
                 categories = self._columns[index].categories
                 cells = coded(as_text_or_index(cells, categories) if by_position else as_text(cells))
             return self._category(index, cells, faults)
-        if not isinstance(cells, np.ndarray):
-            cells = np.array([None if code < 0 else cells.values[code] for code in cells.codes], dtype=object)
+        assert isinstance(cells, np.ndarray), "only categories are coded"
         return as_numbers(cells, self._columns[index].name, faults)
 
     def _category(self, index: int, text: Coded, faults: dict[int, str]) -> NDArray[np.float64]:

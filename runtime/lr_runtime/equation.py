@@ -92,11 +92,12 @@ def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
     for index, column in enumerate(contract.columns):
         name = plain_name(column.name)
         if _is_scaled(equation, index, powered):
-            yield f"u({name}) = {_scaled(name, equation.origin[index], equation.scale[index])}"
+            yield f"u({name}) = {scaled_name(name, equation.origin[index], equation.scale[index])}"
         if column.missing != "error" and column.kind == "number":
             yield f"where {name} is missing, {number(equation.fill[index])} stands in for it"
 
 
-def _scaled(name: str, origin: float, scale: float) -> str:
+def scaled_name(name: str, origin: float, scale: float) -> str:
+    """Return how a column on an origin and scale is written: `(t - 16) / 4`."""
     moved = f"({name} {'-' if origin > 0 else '+'} {number(abs(origin))})" if origin else name
     return moved if scale == 1.0 else f"{moved} / {number(scale)}"

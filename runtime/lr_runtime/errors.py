@@ -102,10 +102,6 @@ class RowError(InputError):
         self.what = what
 
 
-class UnsupportedModelError(LinedgeError, ValueError):
-    """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
-
-
 class OptionError(LinedgeError, ValueError):
     """Options that do not go together: wrong usage, not wrong data."""
 

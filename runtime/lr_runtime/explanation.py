@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from lr_runtime.equation import scaled_name
 from lr_runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,6 +93,5 @@ def _name(term: Term, contract: Contract, equation: Equation) -> str:
     if term.category is not None or term.missing or (origin, scale) == (0, 1):
         return term.name(contract.columns)
     name = contract.columns[term.column].name
-    centred = f"({name} - {origin!r})" if origin > 0 else f"({name} + {-origin!r})" if origin < 0 else name
-    scaled = centred if scale == 1 else f"{centred} / {scale!r}"
+    scaled = scaled_name(name, origin, scale)
     return scaled if term.power == 1 else f"({scaled})^{term.power}"

@@ -52,8 +52,3 @@ class Leverage:
                 raise CheckpointError(f"leverage.{name} holds a number that is not finite")
         if self.constant < 0 or np.tril(self.factor, -1).any():
             raise CheckpointError("leverage.constant is negative, or leverage.factor is not upper triangular")
-
-    def at(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return h (rows,) for rows of terms (rows, terms)."""
-        whitened = (terms - self.mean) @ self.factor + self.shift
-        return np.asarray(self.constant + np.einsum("rt,rt->r", whitened, whitened))

@@ -40,7 +40,8 @@ IR_VERSIONS = range(7, 15)
 
 _DTYPES = {1: "float32", 7: "int64", 9: "bool", 11: "float64"}
 _STORED = {"float32": "<f4", "int64": "<i8", "bool": "u1", "float64": "<f8"}
-_ATTRIBUTE_TYPES = {2: "i", 7: "ints"}
+_INT = 2
+"""The type of an attribute that is a whole number."""
 
 _NAME = text(MAX_NAME)
 
@@ -57,7 +58,6 @@ _ATTRIBUTE = Message(
     {
         _tag(1): Field("name", _NAME),
         _tag(3, VARINT): Field("i", integer),
-        _tag(8, VARINT): Field("ints", integer, 4),
         _tag(20, VARINT): Field("type", integer),
     },
     ("name", "type"),
@@ -67,6 +67,7 @@ _ATTRIBUTE = Message(
         5: "a tensor",
         6: "a subgraph (control flow)",
         7: "a list of numbers",
+        8: "a list of whole numbers",
         9: "texts",
         10: "tensors",
         11: "subgraphs (control flow)",
@@ -352,12 +353,10 @@ def _constant(tensor: dict[str, Any]) -> Constant:
 
 
 def _node(node: dict[str, Any]) -> Node:
-    attributes: dict[str, int | tuple[int, ...]] = {}
+    attributes: dict[str, int] = {}
     for attribute in node.get("attribute", ()):
         name = attribute["name"]
-        kind = _ATTRIBUTE_TYPES.get(attribute["type"], "")
-        if name in attributes or set(attribute) != {"name", "type", kind}:
+        if name in attributes or attribute["type"] != _INT or "i" not in attribute:
             raise ModelFileError(f"the attribute {escaped(name)} of {escaped(node['op_type'])} is damaged")
-        value = attribute[kind]
-        attributes[name] = tuple(value) if isinstance(value, list) else value
+        attributes[name] = attribute["i"]
     return Node(node["op_type"], tuple(node.get("input", ())), tuple(node["output"]), attributes)

@@ -58,11 +58,6 @@ class Session:
             raise OptionError(f"--provider {provider}: ONNX Runtime cannot start it here. Leave it out for the CPU")
 
     @property
-    def metadata(self) -> dict[str, str]:
-        """The file's `metadata_props`."""
-        return cast("dict[str, str]", self._session.get_modelmeta().custom_metadata_map)
-
-    @property
     def signature(self) -> tuple[list[Value], list[Value]]:
         """Each input, and each output."""
         return (

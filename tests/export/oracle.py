@@ -154,7 +154,6 @@ NUMPY: dict[str, Callable[..., NDArray[Any]]] = {
     "sqrt": np.sqrt,
     "is_nan": np.isnan,
     "equal": np.equal,
-    "less_or_equal": np.less_equal,
     "and": np.logical_and,
     "where": np.where,
 }

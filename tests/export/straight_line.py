@@ -62,7 +62,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "concatenate": lambda *values: np.concatenate(values, axis=1),
     "is_nan": np.isnan,
     "equal": np.equal,
-    "less_or_equal": np.less_equal,
     "and": np.logical_and,
     "where": np.where,
 }
@@ -87,15 +86,14 @@ def every_operation(dtype: Dtype) -> Program:
         "y_select": build.select(x, [2, 0, 2]),
         "y_concatenate": build.concatenate(x, first, build.multiply(x, x)),
     }
-    missing, low = build.is_nan(x), build.less_or_equal(x, row)
+    missing, same = build.is_nan(x), build.equal(x, first)
     masks = {
         "y_is_nan": missing,
-        "y_equal": build.equal(x, first),
-        "y_less_or_equal": low,
-        "y_and": build.both(low, Constant("mask", np.array([True, False, True]))),
+        "y_equal": same,
+        "y_and": build.both(same, Constant("mask", np.array([True, False, True]))),
     }
-    results |= masks | {"y_where": build.where(missing, row, x), "y_where_one": build.where(low, x, one)}
-    results |= {"y_truth": build.cast(low, dtype), "y_count": build.count(build.cast(missing, dtype))}
+    results |= masks | {"y_where": build.where(missing, row, x), "y_where_one": build.where(same, x, one)}
+    results |= {"y_truth": build.cast(same, dtype), "y_count": build.count(build.cast(missing, dtype))}
     for name, value in results.items():
         build.result(name, value)
     build.result("in_range", build.is_nan(first))

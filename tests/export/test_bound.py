@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from lr_export.arithmetic import Dyadic
 from lr_export.bound import ForwardError, input_rounding
-from lr_export.exact import ExactModel
+from lr_export.exact import Coefficients, ExactDesign, ExactModel
 from lr_export.numbers import numbers_at
 from lr_export.probes import box
 from lr_runtime.contract import PRECISIONS
@@ -133,7 +134,13 @@ def test_the_exact_model_is_that_of_the_checkpoint(checkpoint: Checkpoint) -> No
     exact = ExactModel.of(checkpoint)
     design = exact.design(x)
     assert (as_array(exact.outputs(design)) == outputs(checkpoint, x)).all()
-    assert (as_array(exact.magnitudes(design)) == magnitudes(checkpoint, x)).all()
+    assert (as_array(abs(design) @ abs(exact.coefficients)) == magnitudes(checkpoint, x)).all()
+
+
+def test_sizes_of_a_difference_of_designs_are_those_of_every_place() -> None:
+    design = ExactDesign((Dyadic.of(np.array([[-1.0, 2.0]])),), Dyadic.of(np.array([[-0.25, 1.0]])))
+    ones = Dyadic.of(np.ones((1, 2)))
+    assert as_array(abs(design) @ Coefficients((ones,), ones, Dyadic.of(np.zeros(1)))).item() == Fraction(17, 4)
 
 
 @pytest.mark.parametrize("exponent", [-1074, -1030, 1023])

@@ -15,9 +15,10 @@ import statsmodels.api as sm
 from scipy import stats
 
 from lr_export.blueprint import Blueprint
+from lr_export.errors import UnsupportedModelError
 from lr_export.graph import onnx_bytes
 from lr_export.interval import interval_of
-from lr_runtime.errors import CheckpointError, OptionError, UnsupportedModelError
+from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.session import Session
 from lr_trainer import fit, merge, update
 from tests.conftest import DATA

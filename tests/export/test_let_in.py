@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +14,13 @@ from lr_export.blueprint import Blueprint
 from lr_export.graph import OPSET, onnx_bytes
 from lr_runtime.contract import PRECISIONS, Precision
 from lr_runtime.model_file import check_model, signature_of
-from lr_runtime.onnx_file import OPSETS
+from lr_runtime.onnx_file import OPSETS, read_onnx
+from lr_runtime.operators import OPERATORS
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export.test_uncertainty import CHECKPOINTS as FITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lr_runtime.checkpoint import Checkpoint
 
@@ -39,6 +42,27 @@ def test_every_file_that_can_be_written_is_let_in(case: str, precision: Precisio
 @pytest.mark.parametrize("case", FITS)
 def test_so_is_every_file_with_an_interval_and_flags(case: str, precision: Precision) -> None:
     _check_let_in(Blueprint.of(FITS[case](), precision, interval=0.9, flags=True))
+
+
+def test_what_is_let_in_is_no_more_than_what_is_written() -> None:
+    counts: dict[str, set[int]] = defaultdict(set)
+    attributes: dict[str, set[str]] = defaultdict(set)
+    for blueprint, opset in product(_every_kind(), OPSETS):
+        for node in read_onnx(onnx_bytes(blueprint.program, blueprint.contract, opset=opset)).nodes:
+            counts[node.operator].add(len(node.inputs))
+            attributes[node.operator] |= set(node.attributes)
+    assert set(counts) == set(OPERATORS)
+    for name, operator in OPERATORS.items():
+        assert attributes[name] == set(operator.attributes), name
+        assert min(counts[name]) == operator.least, name
+        # Concat takes a value for each category.
+        assert max(counts[name]) == operator.most or name == "Concat", name
+
+
+def _every_kind() -> Iterator[Blueprint]:
+    for precision in PRECISIONS:
+        yield from (Blueprint.of(make(), precision) for make in (CASES | FITS).values())
+        yield from (Blueprint.of(make(), precision, interval=0.9, flags=True) for make in FITS.values())
 
 
 def _check_let_in(blueprint: Blueprint) -> None:

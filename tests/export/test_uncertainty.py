@@ -28,6 +28,7 @@ from lr_export.probes import box, probe_rows, refused_rows
 from lr_runtime import Predictor
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
+from lr_runtime.leverage import Leverage
 from lr_runtime.session import Session
 from lr_trainer import fit
 from tests.conftest import checkpoint_of, one_line
@@ -176,6 +177,28 @@ def test_no_row_in_the_box_has_a_larger_bound_or_leverage(case: str, precision: 
     over, at = exact.over(low, high), exact.at(ExactModel.of(checkpoint).design(x))
     for name in ("h", "h_error", "root", "moved"):
         assert (as_array(getattr(at, name)) <= as_array(getattr(over, name))).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-60])
+@pytest.mark.parametrize("precision", ["float32", "portable"])
+def test_a_subnormal_fill_under_a_large_factor_stays_within_the_bound(
+    precision: Precision, scale: float, tmp_path: Path
+) -> None:
+    # float32 holds the fill to three digits, and the factor, over the scale, makes that the error of the leverage.
+    plain = checkpoint_of([[1.0]], 0.0, low=-1e-30, high=1e-30)
+    column = plain.contract.columns[0]._replace(missing="mean")
+    checkpoint = replace(
+        plain,
+        contract=plain.contract._replace(columns=(column,)),
+        scale=np.array([scale]),
+        fill=np.array([1.1e-42]),
+        leverage=Leverage(np.zeros(()), np.zeros(1), np.array([[1e30 * scale]]), np.zeros(1)),
+    )
+    certificate = export(checkpoint, tmp_path / "m.onnx", precision=precision, flags=True)
+    x = np.full((1, 1), np.nan, np.float32)
+    (got,) = Session((tmp_path / "m.onnx").read_bytes()).evaluate(x, ["leverage"])
+    error = abs(fractions(got) - leverages(checkpoint, x))[0, 0]
+    assert 0 < error <= Fraction(certificate.bounds["leverage"][0])
 
 
 def test_rows_and_batches_agree_and_y_is_that_of_the_file_without(trained: Checkpoint) -> None:

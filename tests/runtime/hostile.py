@@ -130,18 +130,18 @@ def doubling(model: onnx.ModelProto) -> None:
 
 def narrow_again(model: onnx.ModelProto) -> None:
     """Widen to the most that one value may have, again and again, and never give it back."""
-    weight(np.ones((1, MAX_WIDTH), np.float32), "wide")(model)
+    both(weight(np.ones((1, MAX_WIDTH), np.float32), "wide"), _ZERO)(model)
     for level in range(40):
-        model.graph.node.append(helper.make_node("MatMul", ["x", "wide"], [f"c{level}"]))
+        model.graph.node.append(helper.make_node("Gemm", ["x", "wide", "zero"], [f"c{level}"]))
 
 
 def work(model: onnx.ModelProto) -> None:
     """Multiply by one large matrix over and over."""
     weight(np.ones((1024, 1024), np.float32), "square")(model)
-    weight(np.ones((1, 1024), np.float32), "wide")(model)
-    model.graph.node.append(helper.make_node("MatMul", ["x", "wide"], ["m0"]))
+    both(weight(np.ones((1, 1024), np.float32), "wide"), _ZERO)(model)
+    model.graph.node.append(helper.make_node("Gemm", ["x", "wide", "zero"], ["m0"]))
     for level in range(40):
-        model.graph.node.append(helper.make_node("MatMul", [f"m{level}", "square"], [f"m{level + 1}"]))
+        model.graph.node.append(helper.make_node("Gemm", [f"m{level}", "square", "zero"], [f"m{level + 1}"]))
 
 
 def attribute(**fields: Any) -> Change:
@@ -190,6 +190,7 @@ _VALUE = "graph.input.0.type.tensor_type"
 _IF = helper.make_node("If", ["c"], ["t"], then_branch=branch(), else_branch=branch())
 _SCALAR = np.array(1, np.float32)
 _INDEX = weight(np.array([0]), "i")
+_ZERO = weight(np.zeros(1, np.float32), "zero")
 
 CHANGES: dict[str, tuple[Change, str]] = {
     # another file, or memory, in the place of the weights
@@ -221,7 +222,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "Einsum": (node("Einsum", ["x", "x", "x"], ["v"], equation="ab,cd,ef->abcdef"), "text"),
     "Tile": (both(_INDEX, node("Tile", ["x", "i"], ["v"])), '"Tile"'),
     "Constant": (node("Constant", [], ["v"], value=numpy_helper.from_array(_SCALAR)), "a tensor"),
-    "RandomNormal": (node("RandomNormal", [], ["v"], shape=[1 << 20, 1 << 20]), '"RandomNormal"'),
+    "RandomNormal": (node("RandomNormal", [], ["v"], shape=[1 << 20, 1 << 20]), "a list of whole numbers"),
     "Concat doubling": (doubling, "numbers a row"),
     "a graph that widens": (narrow_again, "for one row"),
     "a graph that multiplies": (work, "for one row"),
@@ -229,7 +230,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
         both(
             weight(np.ones((20_000, 1), np.float32), "c"),
             weight(np.ones((1, 20_000), np.float32), "r"),
-            node("MatMul", ["c", "r"], ["v"]),
+            node("Gemm", ["c", "r", "b"], ["v"]),
         ),
         "it takes initializers alone",
     ),
@@ -241,11 +242,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
         both(weight(np.array([1]), "i"), node("Unsqueeze", ["x", "i"], ["u"]), node("Add", ["x", "u"], ["v"])),
         "several ranks",
     ),
-    "rows that are gone": (both(_INDEX, node("ReduceSum", ["x", "i"], ["v"])), "does not reduce numbers along"),
+    "rows that are gone": (both(_INDEX, node("ReduceSum", ["x", "i"], ["v"])), "does not add up numbers along"),
     "rows that are chosen": (both(_INDEX, node("Gather", ["x", "i"], ["v"], axis=0)), "none of its columns"),
-    "rows that are cut": (both(_INDEX, node("Slice", ["x", "i", "i", "i"], ["v"])), "one range of columns"),
+    "rows that are cut": (both(_INDEX, node("Slice", ["x", "i", "i", "i"], ["v"])), '"Slice"'),
     "rows that are joined": (node("Concat", ["x", "x"], ["v"], axis=0), "none of its columns"),
-    "rows by rows": (node("MatMul", ["x", "x"], ["v"]), "multiplies by what is no initializer"),
+    "rows by rows": (node("Gemm", ["x", "x", "b"], ["v"]), "multiplies by what is no initializer"),
     "no columns": (both(weight(np.array([], np.int64), "i"), node("Gather", ["x", "i"], ["v"], axis=1)), "the shape"),
     "a column that is none": (
         both(weight(np.array([7]), "i"), node("Gather", ["x", "i"], ["v"], axis=1)),
@@ -284,16 +285,14 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "types that do not go together": (node("Add", ["x", "v0"], ["v"]), "the types float32, float64"),
     "widths that do not go together": (
         both(
-            weight(np.ones((1, 2), np.float32), "two"),
-            weight(np.ones((1, 3), np.float32), "three"),
-            node("MatMul", ["x", "two"], ["v2"]),
-            node("MatMul", ["x", "three"], ["v3"]),
+            node("Concat", ["x", "x"], ["v2"], axis=1),
+            node("Concat", ["x", "x", "x"], ["v3"], axis=1),
             node("Mul", ["v2", "v3"], ["v"]),
         ),
         "the widths",
     ),
     "a matrix of another size": (weight(np.ones((2, 1))), "multiplies 1 columns"),
-    "logic of numbers": (node("Not", ["x"], ["v"]), "the types float32"),
+    "logic of numbers": (node("And", ["x", "x"], ["v"]), "the types float32"),
     "too few inputs": (node("Add", ["x"], ["v"]), "it has 1 inputs"),
     "too many outputs": (node("Sqrt", ["x"], ["v", "w2"]), "it has 2 outputs"),
     "a value before it is made": (node("Sqrt", ["later"], ["v"]), '"later", which nothing before it makes'),

@@ -112,21 +112,21 @@ def _made() -> bytes:
     filled = g.node("Where", g.node("IsNaN", t), g.constant(FILL), t)
     c = g.node("Div", g.node("Sub", filled, g.constant(ORIGIN)), g.constant(SCALE))
     square = g.node("Mul", c, c)
-    missing = known = g.node("IsNaN", site)
-    indicators = [g.node("Equal", site, g.constant(index)) for index in range(3)]
-    for indicator in indicators:
-        known = g.node("Or", known, indicator)
+    flags = [*(g.node("Equal", site, g.constant(index)) for index in range(3)), g.node("IsNaN", site)]
+    indicators = [g.cast(flag, TensorProto.DOUBLE) for flag in flags]
+    known = g.node("ReduceSum", g.node("Concat", *indicators, axis=1), g.constant(1, dtype=np.int64))
     # An index that is none of the categories gives 0 / 0, NaN.
-    divisor = g.cast(known, TensorProto.DOUBLE)
-    effects = [g.node("Div", g.cast(indicator, TensorProto.DOUBLE), divisor) for indicator in indicators[1:]]
-    terms = g.node("Concat", c, square, *effects, g.cast(missing, TensorProto.DOUBLE), p, axis=1)
+    effects = [g.node("Div", indicator, known) for indicator in indicators[1:]]
+    terms = g.node("Concat", c, square, *effects, p, axis=1)
     g.constants.append(numpy_helper.from_array(np.array([WEIGHTS]).T, "w"))
     y = g.node("Gemm", terms, "w", g.constant(BIAS))
     g.cast(y, TensorProto.FLOAT, "y")
     g.cast(g.node("Sub", y, g.constant(1.0)), TensorProto.FLOAT, "y_lower")
     g.cast(g.node("Add", y, g.constant(1.0)), TensorProto.FLOAT, "y_upper")
-    low = g.node("GreaterOrEqual", p, g.constant(-10.0))
-    g.node("And", low, g.node("LessOrEqual", p, g.constant(10.0)), name="in_range")
+    # A root of a negative number is NaN, which nothing equals.
+    margins = [g.node("Sqrt", g.node("Sub", *ends)) for ends in ((p, g.constant(-10.0)), (g.constant(10.0), p))]
+    margin = g.node("Add", *margins)
+    g.node("Equal", margin, margin, name="in_range")
     g.cast(g.node("Mul", square, g.constant(0.125)), TensorProto.FLOAT, "leverage")
     kinds = {"in_range": TensorProto.BOOL}
     graph = helper.make_graph(

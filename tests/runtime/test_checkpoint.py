@@ -96,8 +96,6 @@ def test_the_leverage_comes_back_bit_for_bit() -> None:
     assert leverage.constant == 0.2
     assert leverage.mean.tolist() == [0.0, 1 / 3, 2 / 3]
     assert leverage.factor.tolist() == [[1 / 7, 1 / 7, 1 / 7], [0.0, 1 / 7, 1 / 7], [0.0, 0.0, 1 / 7]]
-    at = leverage.at(np.array([[0.0, 1 / 3, 2 / 3], [7.0, 1 / 3, 2 / 3]]))
-    np.testing.assert_allclose(at, [0.2, 0.2 + 3.0], rtol=1e-15)
 
 
 def test_the_numbers_do_not_hold_on_to_the_file() -> None:

@@ -353,7 +353,7 @@ def _renamed_output(graph: onnx.GraphProto) -> None:
 
 
 def _second_output(graph: onnx.GraphProto) -> None:
-    graph.node.append(helper.make_node("Identity", ["y"], ["z"]))
+    graph.node.append(helper.make_node("Add", ["y", "y"], ["z"]))
     graph.output.append(onnx.ValueInfoProto.FromString(graph.output[0].SerializeToString()))
     graph.output[1].name = "z"
 

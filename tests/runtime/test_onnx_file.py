@@ -63,10 +63,8 @@ def assert_equal(read: OnnxFile, parsed: onnx.ModelProto) -> None:
         (n.op_type, list(n.input), list(n.output)) for n in graph.node
     ]
     assert [n.attributes for n in read.nodes] == [
-        {a.name: tuple(value) if isinstance(value := onnx.helper.get_attribute_value(a), list) else value
-         for a in n.attribute}
-        for n in graph.node
-    ]  # fmt: skip
+        {a.name: onnx.helper.get_attribute_value(a) for a in n.attribute} for n in graph.node
+    ]
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     assert list(read.initializers) == list(stored)
     for name, constant in read.initializers.items():
