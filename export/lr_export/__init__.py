@@ -15,10 +15,11 @@
     blueprint.py     what an artefact is to be: program, contract, claims
     interval.py      the prediction interval of a checkpoint;  leverage.py, limits.py, uncertainty.py  what an artefact
                      gives of it beside y;  leverage_bound.py, uncertainty_bound.py  how far an engine may be off there
-    probes.py        the rows that a file is checked on;  measuring.py  engines held against the claims
+    claim.py         what is claimed of an artefact;  probes.py  the rows that it is checked on;  measuring.py  engines
+                     held against the claims
     golden.py        the rows that travel with the file
     certificate.py   the check of the bytes
-    exporting.py     the way through: nothing is written that did not pass
+    exporting.py     the way through: nothing is written that did not pass;  cli.py  lr-export;  errors.py
 
 >>> import lr_export
 >>> lr_export.export("model.safetensors", "model.onnx").sha256  # doctest: +SKIP

@@ -7,6 +7,19 @@ It needs numpy, onnxruntime and click, and imports neither torch nor onnx, at no
 layout, the reading of tables, the errors and the habits of the commands live here because all three packages share
 them.
 
+    contract.py         what a model takes and gives;  terms.py, equation.py  its terms, and it in words
+    checkpoint.py       the trainer's file;  embedded.py  the contract in source code;  artefact.py  any file of linedge
+    wire.py             an ONNX file, byte by byte;  operators.py, onnx_file.py  what it may hold;  kinds.py  what
+                        else it is;  model_file.py  checked, then given to session.py;  foreign.py  of another tool
+    predictor.py        rows to predictions: inputs.py, coercion.py  the forms they come in;  one_row.py  the short way;
+                        prediction.py, explanation.py, leverage.py  what comes of them
+    scoring.py          tables to predictions;  streaming.py  batch by batch;  ahead.py  in threads
+    tables/             every table's way in and out
+    cli.py              lr-infer;  words.py, answers.py  one row in words
+    inspect_cli.py      lr-inspect;  inspecting.py  what it says;  self_test.py  the golden rows here
+    console.py          the habits of all commands;  reading_options.py, choices.py  options they share
+    errors.py           every error;  files.py  whole or not at all;  importing.py  what waits until it is needed
+
 >>> from lr_runtime import Predictor
 >>> Predictor.load("model.onnx").predict([[4.0]]).values  # doctest: +SKIP
 array([[8.]], dtype=float32)

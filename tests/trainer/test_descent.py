@@ -15,7 +15,7 @@ from lr_runtime.errors import FitError, OptionError
 from lr_trainer import fit
 from lr_trainer.descents.descent import Descent, Epoch
 from lr_trainer.errors import CollinearError, DivergedError, TooFewHeldOutError
-from lr_trainer.memory import ArrayTable
+from lr_trainer.sources import ArrayTable
 from lr_trainer.splitting import Part
 
 if TYPE_CHECKING:

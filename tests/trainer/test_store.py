@@ -16,7 +16,7 @@ from lr_trainer import fit
 from lr_trainer.descents import store
 from lr_trainer.descents.descent import Descent
 from lr_trainer.descents.store import Store
-from lr_trainer.memory import ArrayTable
+from lr_trainer.sources import ArrayTable
 from lr_trainer.splitting import Part
 
 CPU = torch.device("cpu")

@@ -4,17 +4,19 @@
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
     fitting.py         the way through: table -> passes -> solution -> checkpoint;  joining.py  more rows, later
+    sources.py         files, or arrays in memory, as a table
     rows.py            which columns play which part, missing values;  survey.py, looking.py  a look at them
     design.py          the terms of the model, made of the columns
     passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
     moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
     least_squares.py   the solution from either;  penalised.py, conformal.py  ridge, lasso, elastic net
     solving.py         which of them a fit needs
-    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
+    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py);  cautions.py
     cycle.py           the PyTorch cycle on the lesson's data
     splitting.py       rows held out
     descents/          fits by descent: other losses, batches, early stopping
-    checkpoint.py      writing, summary, the eager model (the layout is lr_runtime.checkpoint's)
+    checkpoint.py      writing, summary (the layout is lr_runtime.checkpoint's);  model.py  the eager model
+    cli.py             lr-train;  choices.py  values of its options;  device.py  CPU or CUDA;  errors.py
 
 >>> import lr_trainer
 >>> checkpoint = lr_trainer.fit("calibration.csv", target="y")  # doctest: +SKIP

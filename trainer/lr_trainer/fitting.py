@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lr_runtime.errors import OptionError
-from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.notices import Notices
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
 from lr_trainer.conformal import conformal_quantile
@@ -21,20 +17,21 @@ from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
 from lr_trainer.describing import Source, columns_of_passes, describe, term_names
 from lr_trainer.device import device_named
-from lr_trainer.memory import ArrayTable
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.penalised import choose
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
+from lr_trainer.sources import opened
 from lr_trainer.splitting import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.tables import Table
+    from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device, MissingPolicy
     from lr_trainer.descents.descending import Memory
@@ -268,14 +265,3 @@ def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
 def _source(passes: Passes) -> Source:
     rows, roles = passes.rows, passes.roles
     return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
-
-
-def opened(
-    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
-    options: TableOptions | None,
-    warn: Callable[[str], None],
-) -> Table:
-    """Return an open table for whatever a caller names one by."""
-    if isinstance(source, Mapping):
-        return ArrayTable(source, options, Notices(warn))
-    return open_table(source, options, warn=warn) if isinstance(source, str | Path | Sequence) else source

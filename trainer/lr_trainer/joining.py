@@ -12,11 +12,11 @@ from lr_trainer.blocks import one_thread
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
-from lr_trainer.fitting import opened
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import digits_left, solve_from_moments, without_origins
+from lr_trainer.sources import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,10 +1,11 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
     options.py   how a cell is written, and what counts as missing
-    text.py      CSV and JSON lines with the standard library: the rule for what a table says
-    strict.py    records to a batch, cell by cell
-    arrow.py     the same through pyarrow, faster, and Parquet and Arrow files (extra "tables")
-    loadtxt.py   plain CSV through numpy, where there is no pyarrow
+    batch.py     what every reader gives: rows, and where they stand
+    text.py      text tables with the standard library: the rule for what a table says
+    csv_syntax.py, json_syntax.py  text to records;  strict.py  records to a batch, cell by cell
+    acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
+    arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
     streams.py   files, pipes and what is packed, from their start as often as needed
     several.py   files, folders and patterns as one table

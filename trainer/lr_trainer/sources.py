@@ -1,27 +1,42 @@
-"""Arrays in memory as a table, for fits from Python."""
+"""What a caller names a table by, made one: files, and arrays in memory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from numbers import Number
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables import TableOptions
+from lr_runtime.inputs import unmasked
+from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_infinite
 from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
     from lr_runtime.contract import Kind
+    from lr_runtime.tables import Table
 
 _BATCH_ROWS = 1 << 16
+
+
+def opened(
+    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    options: TableOptions | None,
+    warn: Callable[[str], None],
+) -> Table:
+    """Return an open table for whatever a caller names one by."""
+    if isinstance(source, Mapping):
+        return ArrayTable(source, options, Notices(warn))
+    return open_table(source, options, warn=warn) if isinstance(source, str | Path | Sequence) else source
 
 
 class ArrayTable:
@@ -123,10 +138,7 @@ class ArrayTable:
 
 def _typed(array: NDArray[Any], place: str) -> NDArray[Any]:
     """Return an array of objects whose first one is a number as float64, and masked values as missing ones."""
-    if isinstance(array, np.ma.MaskedArray):
-        masked = np.ma.getmaskarray(array)
-        array = np.ma.getdata(array).astype(object if array.dtype.kind in "UO" else np.float64)
-        array[masked] = np.nan
+    array = unmasked(array)
     if array.dtype.kind != "O":
         return array
     first = next((cell for cell in array.flat if not _is_missing(cell)), None)
