@@ -53,7 +53,7 @@ def _output(contract: Contract, equation: Equation, output: int) -> str:
     summands = []
     for term, stored in zip(equation.terms, equation.weight[output], strict=True):
         weight = Fraction(stored)
-        if _is_numeric(term) and term.column not in powered:
+        if term.is_power and term.column not in powered:
             weight /= Fraction(equation.scale[term.column])
             constant -= weight * Fraction(equation.origin[term.column])
         summands.append((weight, _term(contract, term, scaled=_is_scaled(equation, term.column, powered))))
@@ -63,12 +63,8 @@ def _output(contract: Contract, equation: Equation, output: int) -> str:
     return f"{plain_name(contract.outputs[output].name)} = {number(constant)}{words}"
 
 
-def _is_numeric(term: Term) -> bool:
-    return term.category is None and not term.missing
-
-
 def _powered(equation: Equation) -> set[int]:
-    return {term.column for term in equation.terms if _is_numeric(term) and term.power > 1}
+    return {term.column for term in equation.terms if term.is_power and term.power > 1}
 
 
 def _is_scaled(equation: Equation, column: int, powered: set[int]) -> bool:
@@ -87,7 +83,7 @@ def _term(contract: Contract, term: Term, *, scaled: bool) -> str:
 
 def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
     powered = _powered(equation)
-    if not all(map(_is_numeric, equation.terms)):
+    if not all(term.is_power for term in equation.terms):
         yield "[...] is 1 where that holds, and 0 elsewhere"
     for index, column in enumerate(contract.columns):
         name = plain_name(column.name)

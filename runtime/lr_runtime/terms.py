@@ -20,6 +20,11 @@ class Term(NamedTuple):
     category: int | None = None
     missing: bool = False
 
+    @property
+    def is_power(self) -> bool:
+        """Whether it is a power of its column, the first one mostly."""
+        return self.category is None and not self.missing
+
     def name(self, columns: tuple[Column, ...]) -> str:
         """Return how reports call it: `x`, `x^2`, `site=A`, `x missing`."""
         column = columns[self.column]

@@ -18,3 +18,8 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
+
+
+def dashed(name: str) -> str:
+    """Return an option as it is typed: --batch-size for batch_size."""
+    return "--" + name.replace("_", "-")

@@ -27,7 +27,7 @@ from lr_runtime.console import (
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.importing import needs_extra
 from lr_runtime.reading_options import table_options
-from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS
+from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS, dashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,10 +203,10 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
         if not (way == "fit" or (shared and way == "lesson")):
             where = "the lesson, or a table: lr-train TABLE" if shared else "fitting a table: lr-train TABLE"
             beside = "" if way == "lesson" else f", not to --{way}"
-            raise OptionError(f"{_dashed(name)} belongs to {where}{beside}. Leave it out")
+            raise OptionError(f"{dashed(name)} belongs to {where}{beside}. Leave it out")
         if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
             home = "a descent (the lesson, or a table with --solver descent)"
-            raise OptionError(f"{_dashed(name)} belongs to {home}. Add that, or leave it out")
+            raise OptionError(f"{dashed(name)} belongs to {home}. Add that, or leave it out")
     if way == "lesson":
         if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
             raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
@@ -214,10 +214,6 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     if way == "fit" and not _descends(chosen):
         chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
     return chosen
-
-
-def _dashed(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _descends(chosen: dict[str, Any]) -> bool:

@@ -112,12 +112,12 @@ def raw_parts(design: Design) -> list[dict[int | None, Fraction]]:
 
     ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k, where x^j is the term of power j of the same column.
     """
-    places = {(term.column, term.power): index for index, term in enumerate(design.terms) if _is_power(term)}
+    places = {(term.column, term.power): index for index, term in enumerate(design.terms) if term.is_power}
     return [_parts(design, index, term, places) for index, term in enumerate(design.terms)]
 
 
 def _parts(design: Design, index: int, term: Term, places: dict[tuple[int, int], int]) -> dict[int | None, Fraction]:
-    if not _is_power(term):
+    if not term.is_power:
         return {index: Fraction(1)}
     if term.power == 1 and design.origin[term.column] == 0 and design.scale[term.column] == 1:
         return {index: Fraction(1)}
@@ -128,7 +128,3 @@ def _parts(design: Design, index: int, term: Term, places: dict[tuple[int, int],
         if value:
             parts[places[term.column, power] if power else None] = value
     return parts
-
-
-def _is_power(term: Term) -> bool:
-    return term.category is None and not term.missing

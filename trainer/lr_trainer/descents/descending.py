@@ -12,8 +12,9 @@ import torch
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
 from lr_trainer.blocks import one_thread
+from lr_trainer.choices import dashed
 from lr_trainer.descents.coordinates import Coordinates
-from lr_trainer.descents.descent import Cycle, Descent
+from lr_trainer.descents.descent import Cycle, Descent, Keeper
 from lr_trainer.descents.first_order import Batches, Whole
 from lr_trainer.descents.losses import HUBER, MAD, Loss
 from lr_trainer.descents.objective import Objective, Penalties
@@ -37,19 +38,11 @@ _LARGE = 1 << 16
 """The numbers of a batch from which torch's threads gain more than they cost."""
 
 
-class Memory(Protocol):
+class Memory(Keeper, Protocol):
     """Where a descent's state is kept; see `lr_trainer.descents.resume`."""
 
     def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the state to go on from."""
-        ...
-
-    def due(self) -> bool:
-        """Whether it is time to keep the state."""
-        ...
-
-    def keep(self, state: dict[str, Any]) -> None:
-        """Keep it."""
         ...
 
 
@@ -168,7 +161,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
     """Return what a state belongs to."""
     roles, design = setting.passes.roles, setting.passes.design
-    options = {_option(name): value for name, value in descent.described().items()}
+    options = {dashed(name): value for name, value in descent.described().items()}
     return {
         **options,
         "--l1": setting.penalty.l1[0],
@@ -186,7 +179,3 @@ def _identity(setting: Setting, descent: Descent, store: Store, validation: Obje
         "linedge": __version__,
         "torch": torch.__version__,
     }
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

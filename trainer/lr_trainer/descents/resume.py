@@ -80,10 +80,6 @@ class Resume:
         if self._interruption.signal is not None:
             raise InterruptedFitError(self._interruption.signal, state["number"], self.path)
 
-    def done(self) -> None:
-        """Remove the file: the descent is over and its result written."""
-        self.path.unlink(missing_ok=True)
-
     def _read(self) -> dict[str, Any]:
         try:
             with safe_open(self.path, framework="pt") as file:
@@ -115,9 +111,6 @@ class Forgetful:
 
     def keep(self, state: dict[str, Any]) -> None:
         """Forget it."""
-
-    def done(self) -> None:
-        """There is nothing to remove."""
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
