@@ -23,7 +23,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "this Python has no venv module. Run: sudo apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --retries 0 --index-url "$(TORCH_INDEX)" -c constraints.txt torch || true
+	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --retries 0 --index-url "$(TORCH_INDEX)" -c constraints.txt torch || \
+		echo "$(TORCH_INDEX) has no such torch; asking the ordinary index" >&2
 	$(PIP) install --quiet -c constraints.txt torch
 	$(PIP) install --quiet -c constraints.txt --editable '.[test]'
 	@touch $@

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from lr_runtime.contract import METADATA_KEY, Contract
 from lr_runtime.embedded import from_comment
-from lr_runtime.errors import LinedgeError, ModelFileError
+from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
 from lr_runtime.files import read_bytes, sha256, what_it_is
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Artefact:
         try:
             return Artefact.of(content)
         except LinedgeError as error:
-            raise ModelFileError(f"{path}: {str(error).removesuffix('.')}. {_ANOTHER}") from error
+            what = error.what if isinstance(error, ForeignModelError) else str(error).removesuffix(".")
+            raise ModelFileError(f"{path}: {what}. {_ANOTHER}") from error
 
     @staticmethod
     def of(content: bytes) -> Artefact:

@@ -65,14 +65,16 @@ class ForeignModelError(ModelFileError):
     Args:
         producer: what wrote it, as the file says; empty where it does not.
         reason: what it has that linedge's files have not, or lacks.
+
+    Attributes:
+        what: the message without the way to run it.
     """
 
     def __init__(self, producer: str, reason: str) -> None:
         maker = f"made by {escaped(producer)}" if producer else "it does not say by what"
-        super().__init__(
-            f"an ONNX model that linedge did not write ({maker}): {reason}. "
-            "--allow-foreign runs it, without linedge's promise; use that where you trust its source"
-        )
+        self.what = f"an ONNX model that linedge did not write ({maker}): {reason}"
+        way = "--allow-foreign runs it, without linedge's promise; use that where you trust its source"
+        super().__init__(f"{self.what}. {way}")
 
 
 class DigestError(LinedgeError, ValueError):

@@ -307,7 +307,7 @@ def _value(declared: dict[str, Any]) -> tuple[str, Value]:
     width = columns.get("dim_value", 0)
     if set(rows) != {"dim_param"} or set(columns) != {"dim_value"} or not 0 < width <= MAX_WIDTH:
         raise ModelFileError(
-            f"{escaped(name)} is not any number of rows, which has a name, times 1 to {MAX_WIDTH} columns"
+            f"{escaped(name)} has not the shape (rows, columns) with a name for rows and 1 to {MAX_WIDTH} columns"
         )
     return rows["dim_param"], Value(name, dtype, width)
 

@@ -79,7 +79,7 @@ def read_as(
         header=not no_header,
         thousands=thousands,
         encoding=encoding,
-        renames=_pairs(renames),
+        renames=_renames(renames),
         missing=tuple(token.strip(" \t") for token in missing_tokens),
     )
 
@@ -108,10 +108,25 @@ def _check_encoding(name: str) -> None:
         ) from error
 
 
-def _pairs(renames: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    pairs = [(new.strip(), old.strip()) for new, _, old in (rename.partition("=") for rename in renames)]
-    if odd := [rename for rename, pair in zip(renames, pairs, strict=True) if not all(pair)]:
-        raise OptionError(f"--map takes NEW=OLD, such as temp=t, not {escaped(odd[0])}")
+def pairs_of(option: str, like: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of an option that takes A=B, and may be repeated.
+
+    Args:
+        option: its name.
+        like: what it takes, in words.
+        texts: what came.
+
+    Raises:
+        OptionError: one of them is no pair.
+    """
+    pairs = [(first.strip(), second.strip()) for first, _, second in (text.partition("=") for text in texts)]
+    if odd := [text for text, pair in zip(texts, pairs, strict=True) if not all(pair)]:
+        raise OptionError(f"{option} takes {like}, not {escaped(odd[0])}")
+    return pairs
+
+
+def _renames(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    pairs = pairs_of("--map", "NEW=OLD, such as temp=t", texts)
     for place, kind in enumerate(("NEW", "OLD")):
         names = [pair[place] for pair in pairs]
         if twice := [name for name in names if names.count(name) > 1]:

@@ -295,3 +295,13 @@ def test_only_onnx_tests_itself(kind: str, run: Runner, written: dict[str, Path]
 
 def test_the_golden_file_passes(run: Runner) -> None:
     assert "3 golden rows bit for bit" in run("lr-inspect", DATA / "golden.onnx", "--self-test").stdout
+
+
+def test_units_come_from_the_trainer(run: Runner, tmp_path: Path) -> None:
+    norris = DATA / "nist" / "norris.csv"
+    assert run("lr-train", norris, "--target", "y", "--unit", "x=ppb", "--unit", "y=ppb").returncode == 0
+    assert run("lr-export").returncode == 0
+    for name in ("model.safetensors", "model.onnx"):
+        assert "  x  number  0.2 to 999 ppb" in run("lr-inspect", name).stdout.splitlines()
+    wrong = run("lr-train", norris, "--target", "y", "--unit", "x")
+    assert "--unit takes NAME=UNIT" in one_line(wrong, 2)

@@ -420,7 +420,7 @@ def test_a_foreign_model_is_refused_with_what_made_it_and_what_to_do(
 ) -> None:
     line = one_line(run("lr-infer", foreign(linear()), "1", "3"), 1)
     assert 'an ONNX model that linedge did not write (made by "skl2onnx 1.20")' in line
-    assert '"float_input" is not any number of rows, which has a name' in line
+    assert '"float_input" has not the shape (rows, columns) with a name for rows' in line
     assert "--allow-foreign" in line
 
 

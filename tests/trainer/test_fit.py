@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from lr_runtime.errors import FitError, LinedgeError, MissingColumnError, OptionError, TableError
-from lr_trainer import Checkpoint, fit
+from lr_trainer import Checkpoint, fit, merge, update
 from tests.conftest import DATA
 
 if TYPE_CHECKING:
@@ -398,3 +398,14 @@ def test_the_ranges_take_in_the_rows_held_out_for_an_interval() -> None:
     x = np.arange(200.0)
     checkpoint = fit({"x": x, "y": 2 * x}, target="y", l2=0.1, interval=0.9)
     assert (checkpoint.contract.columns[0].minimum, checkpoint.contract.columns[0].maximum) == (0.0, 199.0)
+
+
+def test_units_go_into_the_contract_and_stay_there() -> None:
+    columns = {"x": np.arange(9.0), "y": np.arange(9.0) ** 2, "z": np.arange(9.0) ** 3}
+    found = fit(columns, target=["y", "z"], units={"x": "ppb", "z": "degC"})
+    more = update(found, {name: values + 9 for name, values in columns.items()})
+    for checkpoint in (found, more, merge(found, more), Checkpoint.from_bytes(more.to_bytes())):
+        assert [column.unit for column in checkpoint.contract.columns] == ["ppb"]
+        assert [output.unit for output in checkpoint.contract.outputs] == [None, "degC"]
+    with pytest.raises(OptionError, match='--unit "q" is none'):
+        fit(columns, target="y", units={"q": "m"})

@@ -12,6 +12,7 @@ from lr_runtime.files import write_bytes
 from lr_trainer.summary import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lr_trainer.model import LinearModel
@@ -36,6 +37,13 @@ class Checkpoint(lr_runtime.checkpoint.Checkpoint):
     def reported(self, **figures: Any) -> Checkpoint:
         """Return the checkpoint with these figures in its report."""
         return replace(self, fit={**self.fit, **figures})
+
+    def with_units(self, units: Mapping[str, str]) -> Checkpoint:
+        """Return the checkpoint with the units of some columns and outputs in its contract."""
+        contract = self.contract
+        columns = tuple(column._replace(unit=units.get(column.name, column.unit)) for column in contract.columns)
+        outputs = tuple(output._replace(unit=units.get(output.name, output.unit)) for output in contract.outputs)
+        return replace(self, contract=contract._replace(columns=columns, outputs=outputs))
 
     def summary(self) -> str:
         """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""

@@ -26,7 +26,7 @@ from lr_runtime.console import (
 )
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.importing import needs_extra
-from lr_runtime.reading_options import table_options
+from lr_runtime.reading_options import pairs_of, table_options
 from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS, dashed
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ _FIT_OPTIONS = (
     click.option("--ignore", callback=read_names, help="Columns to leave out."),
     click.option("--category", callback=read_names, help="Columns of numbers to take as categories."),
     click.option("--weight", help="A column of positive row weights."),
+    click.option("--unit", "units", multiple=True, metavar="NAME=UNIT", help="Of a column or target; may be repeated."),
     click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
     click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
     click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
@@ -194,7 +195,7 @@ def _check_ways(way: str, options: TableOptions, *, update: Path | None, dry_run
 
 def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, all of which must belong to what is done."""
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value is not None and value != ()}
     solver = chosen.get("solver")
     if way == "fit" and solver == "exact" and (chosen.get("loss", "squared") != "squared" or "optimizer" in chosen):
         raise OptionError("--solver exact is for the squared loss, without an optimizer. Leave it out for a descent")
@@ -211,6 +212,8 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
         if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
             raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
         chosen.pop("solver", None)
+    if "units" in chosen:
+        chosen["units"] = dict(pairs_of("--unit", "NAME=UNIT, such as temp=degC", chosen["units"]))
     if way == "fit" and not _descends(chosen):
         chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
     return chosen

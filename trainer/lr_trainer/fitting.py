@@ -6,10 +6,11 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Literal
+from unicodedata import normalize
 
 import numpy as np
 
-from lr_runtime.errors import OptionError
+from lr_runtime.errors import OptionError, escaped, listed
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
 from lr_trainer.conformal import conformal_quantile
@@ -60,6 +61,7 @@ def fit(
     penalty: Literal["auto"] | None = None,
     l1_ratio: float | None = None,
     interval: float | None = None,
+    units: Mapping[str, str] | None = None,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
@@ -93,6 +95,7 @@ def fit(
         l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.
         interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
             held out; a least-squares fit needs none, its interval comes from the moments.
+        units: of columns and targets, by name, for those who read the model.
         options: what columns are called, what a missing value is, whether bad rows are left out; of text tables, how
             their cells are written.
         device: where the blocks are computed.
@@ -116,14 +119,19 @@ def fit(
     table = opened(source, options, warn)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
+    units = {normalize("NFC", name): unit for name, unit in (units or {}).items()}
+    if strangers := [name for name in units if name not in (known := (*roles.features, *roles.targets))]:
+        raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     passes = Passes(
         Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
     )
     with one_thread():
         passes.look(degree, missing)
         if descent is None:
-            return _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
-    return _descended(passes, shape, descent, memory or Forgetful(), report)
+            checkpoint = _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+    if descent is not None:
+        checkpoint = _descended(passes, shape, descent, memory or Forgetful(), report)
+    return checkpoint.with_units(units)
 
 
 @dataclass(frozen=True)
@@ -238,7 +246,8 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
     check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
-    checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
+    # A weight that a penalty made 0 is no sign of a dependent column.
+    checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
     if shape.interval is None:
         return checkpoint
     return _conformal(checkpoint, shape.interval, passes.residuals(checkpoint, parts)).reported(passes=passes.count)

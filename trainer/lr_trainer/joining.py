@@ -111,7 +111,12 @@ def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...
     design = without_origins(Design.of(checkpoint))
     intercept = checkpoint.fit["intercept"]
     solved = solve_from_moments(moments, design, term_names(design, columns), intercept=intercept)
-    return describe(moments, solved, columns, source).reported(digits=digits_left(solved.solution.condition))
+    units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
+    return (
+        describe(moments, solved, columns, source)
+        .with_units(units)
+        .reported(digits=digits_left(solved.solution.condition))
+    )
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:
