@@ -49,7 +49,12 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     yield "columns"
     yield from _table([_column(column) for column in contract.columns])
     yield "outputs"
-    yield from _table([_output(output) for output in contract.outputs])
+    about = " about 0, there is no intercept" if artefact.fit.get("intercept") is False else ""
+    yield from _table([_output(output, about) for output in contract.outputs])
+    if conformal := artefact.fit.get("conformal"):
+        ends = zip(contract.outputs, conformal["half_width"], strict=True)
+        each = ", ".join(f"{plain_name(output.name)} +- {width:.6g}{_unit(output)}" for output, width in ends)
+        yield f"{conformal['level']:.6g} interval (conformal, {conformal['rows']} rows held out): {each}"
     yield "equation"
     for line in equation_lines(contract):
         yield from wrap(line, 112, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
@@ -70,8 +75,8 @@ def _column(column: Column) -> tuple[str, ...]:
     return name, "number", f"{number(column.minimum)} to {number(column.maximum)}{_unit(column)}", missing
 
 
-def _output(output: Output) -> tuple[str, ...]:
-    fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}"
+def _output(output: Output, about: str) -> tuple[str, ...]:
+    fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}{about}"
     spread = "not determined" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
     return plain_name(output.name), fit, f"residual standard deviation {spread}"
 

@@ -305,3 +305,14 @@ def test_units_come_from_the_trainer(run: Runner, tmp_path: Path) -> None:
         assert "  x  number  0.2 to 999 ppb" in run("lr-inspect", name).stdout.splitlines()
     wrong = run("lr-train", norris, "--target", "y", "--unit", "x")
     assert "--unit takes NAME=UNIT" in one_line(wrong, 2)
+
+
+def test_a_checkpoint_says_how_it_was_fitted(run: Runner, tmp_path: Path) -> None:
+    rows = "".join(f"{row},{3 * row + row * row % 7}\n" for row in range(300))
+    (tmp_path / "t.csv").write_text("x,y\n" + rows)
+    fitted = ("--target", "y", "--l2", "0.1", "--no-intercept", "--interval", "0.9", "--unit", "y=mm", "--json")
+    report = json.loads(run("lr-train", "t.csv", *fitted).stdout)
+    lines = run("lr-inspect", "model.safetensors").stdout.splitlines()
+    width = f"{report['conformal']['half_width'][0]:.6g}"
+    assert f"0.9 interval (conformal, 30 rows held out): y +- {width} mm" in lines
+    assert any("about 0, there is no intercept" in line for line in lines)
