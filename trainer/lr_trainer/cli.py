@@ -80,7 +80,7 @@ _FIT_OPTIONS = (
     click.option("--ignore", callback=read_names, help="Columns to leave out."),
     click.option("--category", callback=read_names, help="Columns of numbers to take as categories."),
     click.option("--weight", help="A column of positive row weights."),
-    click.option("--unit", "units", multiple=True, metavar="NAME=UNIT", help="Of a column or target; may be repeated."),
+    click.option("--unit", multiple=True, metavar="NAME=UNIT", help="Of a column or target; may be repeated."),
     click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
     click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
     click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
@@ -206,14 +206,16 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
             beside = "" if way == "lesson" else f", not to --{way}"
             raise OptionError(f"{dashed(name)} belongs to {where}{beside}. Leave it out")
         if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
-            home = "a descent (the lesson, or a table with --solver descent)"
-            raise OptionError(f"{dashed(name)} belongs to {home}. Add that, or leave it out")
+            home = (
+                "the lesson, or a table with --solver descent" if name in _LESSON else "a table with --solver descent"
+            )
+            raise OptionError(f"{dashed(name)} belongs to a descent ({home}). Add that, or leave it out")
     if way == "lesson":
         if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
             raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
         chosen.pop("solver", None)
-    if "units" in chosen:
-        chosen["units"] = dict(pairs_of("--unit", "NAME=UNIT, such as temp=degC", chosen["units"]))
+    if "unit" in chosen:
+        chosen["units"] = dict(pairs_of("--unit", "NAME=UNIT, such as temp=degC", chosen.pop("unit")))
     if way == "fit" and not _descends(chosen):
         chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
     return chosen
