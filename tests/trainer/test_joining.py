@@ -72,6 +72,29 @@ def test_powers_and_fills_of_the_checkpoint_hold_for_new_rows() -> None:
     np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("degree", [2, 3, 4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_raw_coefficients_of_powers_have_the_figures_of_one_fit(degree: int, intercept: bool) -> None:
+    random = np.random.default_rng(degree)
+    x = random.uniform(900, 1100, size=200)
+    columns = {"x": x, "z": random.normal(size=200), "y": 0.01 * (x - 1000) ** 2 + 40 * random.normal(size=200)}
+    options: dict[str, Any] = {"degree": degree if intercept else 2, "intercept": intercept}
+    first, rest = halves(columns)
+    start = fit(first, target="y", **options)
+    joined = update(start, rest)
+    assert joined.fit["arithmetic"] == "float64"
+    assert_same_figures(joined, fit(columns, target="y", **options))
+    # The origin of powers comes from the first rows, so checkpoints with one origin share some.
+    twice = {name: np.append(values, first[name]) for name, values in columns.items()}
+    assert_same_figures(merge(start, joined), fit(twice, target="y", **options))
+
+
+def assert_same_figures(joined: Checkpoint, whole: Checkpoint) -> None:
+    for found, expected in zip(joined.fit["coefficients"], whole.fit["coefficients"], strict=True):
+        for figure in ("estimate", "standard_error", "t", "p", "lower", "upper"):
+            assert found[figure] == pytest.approx(expected[figure], rel=1e-7), (found["term"], figure)
+
+
 def test_no_row_of_an_update_with_powers_lies_outside_the_ranges() -> None:
     random = np.random.default_rng(8)
     first, rest = ({"x": random.uniform(-1e-3, 1e3, size=60), "y": random.normal(size=60)} for _ in range(2))

@@ -12,11 +12,17 @@ from lr_trainer import student
 from lr_trainer.design import raw_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from lr_trainer.design import Design
+    from lr_trainer.extended import Extended
     from lr_trainer.least_squares import Normal, Solution
     from lr_trainer.moments import Moments
+    from lr_trainer.solving import Solved
+
+    Array = NDArray[np.float64]
 
 _LEVEL = 0.95
 
@@ -39,34 +45,58 @@ def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) ->
     return float(intercept), [float(value) for value in raw]
 
 
-def raw_variances(design: Design, normal: Normal, solution: Solution) -> tuple[float, list[float]]:
-    """Return the variances of the intercept and of the weights on the raw columns, per unit of residual variance.
+def raw_errors(solved: Solved) -> list[Fraction]:
+    """Return the standard errors of the intercept and of the weights on the raw columns, per unit of residual sd.
 
-    With C the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, m' C m; for the
-    intercept, 1 / sum of weights + v' C v with v = m - mean. In exact arithmetic: the terms of an intercept far from
-    the data cancel to a small share of their size.
+    With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, the root of
+    m' C m; for the intercept, of 1 / sum of weights + v' C v with v = m - mean.
     """
-    parts = raw_parts(design)
-    terms = range(len(parts))
-    inverse = solution.inverse
-
-    def variance(vector: dict[int, Fraction]) -> Fraction:
-        return sum((a * b * inverse.fraction(i, j) for i, a in vector.items() for j, b in vector.items()), Fraction(0))
-
-    by_place: dict[int | None, dict[int, Fraction]] = {place: {} for place in (None, *terms)}
+    parts = raw_parts(solved.basis)
+    by_place: dict[int | None, dict[int, Fraction]] = {place: {} for place in (None, *range(len(parts)))}
     for term, shares in enumerate(parts):
         for place, share in shares.items():
             by_place[place][term] = share
-    offset = {term: by_place[None].get(term, Fraction(0)) - normal.mean.fraction(term) for term in terms}
-    intercept = Fraction(1) / Fraction(normal.weight) + variance(offset)
-    return float(intercept), [float(variance(by_place[term])) for term in terms]
+    origin = by_place.pop(None)
+    offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
+    squared = _exactly(solved.solution.inverse) if solved.is_extended else _by_factor(solved.solution.factor)
+    constant = Fraction(1) / Fraction(solved.normal.weight)
+    return [root(constant + squared(offset)), *(root(squared(parts)) for parts in by_place.values())]
 
 
-def fast_variances(normal: Normal, solution: Solution) -> tuple[float, list[float]]:
-    """Return what `raw_variances` does, in float64, for normal equations of the raw columns themselves."""
-    inverse = solution.inverse.rounded()
-    mean = normal.mean.rounded()[: len(inverse)]
-    return float(1.0 / normal.weight + mean @ inverse @ mean), np.diag(inverse).tolist()
+def _exactly(inverse: Extended[Array]) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> m' C m in exact arithmetic: the parts of an intercept far from the data cancel to a small share."""
+
+    def squared(vector: Mapping[int, Fraction]) -> Fraction:
+        rows = (a * sum(b * inverse.fraction(i, j) for j, b in vector.items()) for i, a in vector.items())
+        return sum(rows, Fraction(0))
+
+    return squared
+
+
+def _by_factor(factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> |m' L|^2 in float64, for terms of any scale.
+
+    A sum of squares: where the parts of m' L cancel, it still loses no more than kappa^2 of the digits, as L is that of
+    a Gram matrix a rounding away (Higham 2002, Accuracy and Stability, 10.1). From C itself it would lose kappa^4.
+    """
+    exponents = np.frexp(np.abs(factor).max(axis=1, initial=0.0))[1].tolist()
+    rows = np.ldexp(factor, -np.array(exponents, dtype=np.int64)[:, None])
+
+    def squared(vector: Mapping[int, Fraction]) -> Fraction:
+        shares = [share * Fraction(2) ** exponents[term] for term, share in vector.items()]
+        largest = max(map(abs, shares), default=Fraction(0))
+        if not largest:
+            return Fraction(0)
+        combined = np.array([float(share / largest) for share in shares]) @ rows[list(vector)]
+        return Fraction(float(combined @ combined)) * largest**2
+
+    return squared
+
+
+def root(value: Fraction) -> Fraction:
+    """Return the square root of a number, 0 of one below 0, to 60 bits or more at any scale."""
+    shift = (128 - value.numerator.bit_length() + value.denominator.bit_length()) // 2 * 2
+    return Fraction(math.isqrt(max(math.floor(value * Fraction(2) ** shift), 0))) / Fraction(2) ** (shift // 2)
 
 
 def coefficient_rows(

@@ -71,6 +71,11 @@ class Solved:
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
+    @property
+    def basis(self) -> Design:
+        """The terms that the normal equations are of: in float64 those of the moments, `without_origins`."""
+        return self.design if self.is_extended else without_origins(self.design)
+
     @cached_property
     def means(self) -> list[Fraction]:
         """Return the means of the model's terms and of the targets; 0 without an intercept."""
