@@ -45,7 +45,7 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
     """Return the checkpoint of a solution."""
     weights = solved.weights()
     biases = solved.biases(weights)
-    figures = [quality(moments, solved.normal, solved.solution, output) for output in range(len(weights))]
+    figures = [quality(moments, solved, output) for output in range(len(weights))]
     outputs = zip(source.targets, figures, strict=True)
     estimates = [raw_estimates(solved.design, *output) for output in zip(weights, biases, strict=True)]
     return Checkpoint(

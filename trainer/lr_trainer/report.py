@@ -10,6 +10,7 @@ import numpy as np
 
 from lr_trainer import student
 from lr_trainer.design import raw_parts
+from lr_trainer.rounding import FEWEST_DIGITS, digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.design import Design
     from lr_trainer.extended import Extended
-    from lr_trainer.least_squares import Normal, Solution
     from lr_trainer.moments import Moments
     from lr_trainer.solving import Solved
 
@@ -126,29 +126,33 @@ def coefficient_rows(
     return rows
 
 
-def quality(moments: Moments, normal: Normal, solution: Solution, output: int) -> dict[str, float | None]:
+def quality(moments: Moments, solved: Solved, output: int) -> dict[str, float | None]:
     """Return the figures of one output: R2, residual standard deviation, F, log-likelihood, AIC, BIC and their kin.
 
     The log-likelihood of a weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood
-    estimate.
+    estimate. Figures of which rounding may have left fewer than 6 digits are None.
     """
+    solution, noise = solved.solution, solved.noise[output] if solved.noise else 0.0
     rows, degrees = moments.rows, solution.degrees
     residual, total = float(solution.residual_sum[output]), float(solution.total_sum[output])
     model = int(np.count_nonzero(solution.kept))
-    r2 = 1.0 - residual / total if total > 0 else None
-    f = ((total - residual) / model) / (residual / degrees) if degrees > 0 and model and residual > 0 else None
+    # The residuals' share of the total is taken from 1: it may be far below its noise, and R2 has all its digits.
+    r2 = 1.0 - residual / total if total > 0 and digits(noise, total) >= FEWEST_DIGITS else None
+    is_held = digits(noise, residual) >= FEWEST_DIGITS
+    is_spread = is_held and residual > 0
+    f = ((total - residual) / model) / (residual / degrees) if degrees > 0 and model and is_spread else None
     likelihood = None
-    if residual > 0:
+    if is_spread:
         likelihood = 0.5 * float(moments.log_weight) - rows / 2 * (math.log(2 * math.pi * residual / rows) + 1)
     if not solution.is_unbiased:
         f = likelihood = None
-    parameters = model + int(normal.intercept)
-    about = rows - int(normal.intercept)
+    parameters = model + int(solved.normal.intercept)
+    about = rows - int(solved.normal.intercept)
     return {
         "r2": r2,
-        "rmse": math.sqrt(residual / normal.weight),
+        "rmse": math.sqrt(residual / solved.normal.weight) if is_held else None,
         "adjusted_r2": None if r2 is None or degrees <= 0 else 1.0 - about / degrees * (1.0 - r2),
-        "residual_sd": math.sqrt(residual / degrees) if degrees > 0 else None,
+        "residual_sd": math.sqrt(residual / degrees) if is_held and degrees > 0 else None,
         "f": f,
         "f_p": None if f is None else student.f_tail(f, model, degrees),
         "log_likelihood": likelihood,

@@ -16,6 +16,7 @@ from lr_trainer import penalised
 from lr_trainer.errors import IllConditionedError
 from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
 from lr_trainer.passes import nearest_float32
+from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
-
-_FEWEST_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Solved:
         normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
         is_extended: which of the two.
         offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
+        noise: per output, how far rounding may have moved the residual sum of squares; none where there were rows for
+            another pass wherever that would count.
     """
 
     design: Design
@@ -65,6 +66,7 @@ class Solved:
     solution: Solution
     is_extended: bool
     offsets: tuple[float, ...] = ()
+    noise: tuple[float, ...] = ()
 
     def weights(self) -> list[list[Fraction]]:
         """Return the weights (outputs, terms) before rounding."""
@@ -139,19 +141,15 @@ def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *
     """Solve where there are no rows to take another pass over.
 
     Raises:
-        IllConditionedError: fewer than 6 digits would be left.
+        IllConditionedError: fewer than 6 digits of the weights would be left.
     """
     normal = Normal.of_moments(moments, intercept=intercept)
     solution = solve_fast(normal, names)
-    digits = digits_left(solution.condition) if solution is not None else 0.0
-    if solution is None or digits < _FEWEST_DIGITS:
-        raise IllConditionedError(digits)
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
-
-
-def digits_left(condition: float) -> float:
-    """Return how many digits of the weights float64 moments hold: -log10(64 kappa^2 2^-53), at most 12, at least 0."""
-    return min(12.0, max(0.0, -math.log10(64 * condition**2 * 2.0**-53))) if math.isfinite(condition) else 0.0
+    held = weight_digits(solution.condition) if solution is not None else 0.0
+    if solution is None or held < FEWEST_DIGITS:
+        raise IllConditionedError(held)
+    noise = tuple(residual_noise(normal, solution))
+    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False, noise=noise)
 
 
 def shifted(design: Design) -> list[int | None]:
