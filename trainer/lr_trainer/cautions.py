@@ -21,6 +21,32 @@ _TOO_GOOD = 0.9999999
 _FEW_DIGITS = 1e-9
 
 
+def check_squares(
+    moments: Moments, design: Design, columns: tuple[Column, ...], targets: Sequence[str], *, intercept: bool
+) -> None:
+    """Raise FitError where values are so large or so small that float64 does not hold their squares to all digits."""
+    names = [*(term.name(columns) for term in design.terms), *targets]
+    # Without an intercept the products are about 0, not about the mean.
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.diag(moments.comoment) + (0.0 if intercept else moments.weight * moments.mean**2)
+    varies = moments.maximum > moments.minimum if intercept else moments.largest > 0
+    sizes = list(zip(names, moments.largest.tolist(), ~varies | _is_held(squares), strict=True))
+    # Powers are of values divided by their scale, so their squares are near 1, but that division must be held, too.
+    reach = [max(abs(column.minimum), abs(column.maximum)) for column in columns]
+    sizes += list(zip((column.name for column in columns), reach, _is_held(design.scale), strict=True))
+    for name, largest, is_held in sizes:
+        if not is_held:
+            raise FitError(
+                f"the values of the column {escaped(name)} reach {largest:.3g}, and float64 does not hold their "
+                "squares. Choose a unit in which they lie between 1e-130 and 1e130"
+            )
+
+
+def _is_held(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # The low parts of double-double products lie 106 bits below.
+    return np.asarray((values >= 2.0**-900) & (values <= 2.0**900))
+
+
 def check_not_the_target(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> None:
     """Raise FitError where a term has the very moments of a target, which only the same values have."""
     terms = len(names)

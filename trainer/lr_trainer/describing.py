@@ -178,14 +178,14 @@ def _coefficients(
     columns: tuple[Column, ...],
     targets: Sequence[str],
     figures: Sequence[Mapping[str, float | None]],
-    estimates: Sequence[tuple[float, list[float]]],
+    estimates: Sequence[Sequence[Fraction]],
 ) -> list[dict[str, Any]]:
     units = raw_errors(solved) if any(figure["residual_sd"] is not None for figure in figures) else []
     names = ["intercept", *term_names(solved.design, columns)]
     rows = []
-    for target, figure, (intercept, weights) in zip(targets, figures, estimates, strict=True):
+    for target, figure, estimate in zip(targets, figures, estimates, strict=True):
         sd = figure["residual_sd"]
-        errors = [None] * len(names) if sd is None else [float(Fraction(sd) * unit) for unit in units]
-        described = coefficient_rows(target, names, [intercept, *weights], errors, solved.solution.degrees)
+        errors = [None] * len(names) if sd is None else [Fraction(sd) * unit for unit in units]
+        described = coefficient_rows(target, names, estimate, errors, solved.solution.degrees)
         rows += described if solved.normal.intercept else described[1:]
     return rows

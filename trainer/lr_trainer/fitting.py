@@ -15,7 +15,7 @@ from lr_runtime.errors import OptionError
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.notices import Notices
 from lr_trainer.blocks import one_thread
-from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
+from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
@@ -217,6 +217,7 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = passes.moments()
     columns = columns_of_passes(passes, moments)
     names = term_names(passes.design, columns)
+    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
     check_not_the_target(moments, names, passes.roles.targets)
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
@@ -235,10 +236,11 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = reduce(Moments.merge, trained)
     # The rows held out speak for the interval, so the model is not beyond its data there.
     columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
+    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
+    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
-    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
     if shape.interval is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
 from lr_trainer.blocks import one_thread
-from lr_trainer.cautions import cautions
+from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
@@ -52,7 +52,8 @@ def update(
     Raises:
         TableError: the table cannot be read.
         MissingColumnError: it lacks a column of the model.
-        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits of the weights would be left.
+        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits of the weights would be
+            left.
     """
     _check_plain(checkpoint)
     fit, columns = checkpoint.fit, checkpoint.contract.columns
@@ -114,6 +115,7 @@ def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...
     design = without_origins(Design.of(checkpoint))
     intercept = checkpoint.fit["intercept"]
     names = term_names(design, columns)
+    check_squares(moments, design, columns, source.targets, intercept=intercept)
     solved = solve_from_moments(moments, design, names, intercept=intercept)
     sums = list(zip(source.targets, map(digits, solved.noise, solved.solution.residual_sum.tolist()), strict=True))
     held = [each for _, each in sums if each >= FEWEST_DIGITS]

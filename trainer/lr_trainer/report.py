@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _LEVEL = 0.95
+_SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
 
 
-def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) -> tuple[float, list[float]]:
-    """Return the intercept and the weights on the raw columns, each exact and rounded once.
+def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) -> list[Fraction]:
+    """Return the intercept, then the weights on the raw columns.
 
     Args:
         design: the model's terms.
@@ -42,7 +44,7 @@ def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) ->
                 intercept += value * share
             else:
                 raw[place] += value * share
-    return float(intercept), [float(value) for value in raw]
+    return [intercept, *raw]
 
 
 def raw_errors(solved: Solved) -> list[Fraction]:
@@ -102,28 +104,38 @@ def root(value: Fraction) -> Fraction:
 def coefficient_rows(
     target: str,
     names: Sequence[str],
-    estimates: Sequence[float],
-    errors: Sequence[float | None],
+    estimates: Sequence[Fraction],
+    errors: Sequence[Fraction | None],
     degrees: int,
 ) -> list[dict[str, Any]]:
-    """Return a row a term: estimate, standard error, t, two-sided p, 95 % interval; null where not determined."""
-    half = student.quantile(0.5 + _LEVEL / 2, degrees) if degrees > 0 else math.nan
+    """Return a row a term: estimate, standard error, t, two-sided p, 95 % interval, each rounded once.
+
+    None where it is not determined, or float64 does not hold it.
+    """
+    half = Fraction(student.quantile(0.5 + _LEVEL / 2, degrees)) if degrees > 0 else Fraction(0)
     rows = []
     for name, estimate, error in zip(names, estimates, errors, strict=True):
-        ratio = estimate / error if error else None
+        ratio = held(estimate / error) if error else None
         rows.append(
             {
                 "target": target,
                 "term": name,
-                "estimate": estimate,
-                "standard_error": error,
+                "estimate": held(estimate),
+                "standard_error": None if error is None else held(error),
                 "t": ratio,
                 "p": None if ratio is None else student.two_sided(ratio, degrees),
-                "lower": None if error is None else estimate - half * error,
-                "upper": None if error is None else estimate + half * error,
+                "lower": None if error is None else held(estimate - half * error),
+                "upper": None if error is None else held(estimate + half * error),
             }
         )
     return rows
+
+
+def held(value: Fraction) -> float | None:
+    """Return the nearest float64; None of what is beyond its range, or so near 0 that it would lose digits."""
+    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+        return None
+    return float(value)
 
 
 def quality(moments: Moments, solved: Solved, output: int) -> dict[str, float | None]:
