@@ -13,7 +13,8 @@ import numpy as np
 
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
-from lr_trainer.errors import IllConditionedError
+from lr_trainer.design import raw_parts
+from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
 from lr_trainer.passes import nearest_float32
 from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
+
+_CANCELLED = 1e-9
+"""A sum below this part of its terms is their rounding."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,31 @@ def solve_with_passes(
     # A target far from 0 would cancel in its own products; a column that is, has an origin.
     shift = np.concatenate([np.zeros(len(names)), moments.mean[len(names) :] * intercept])
     normal = Normal.of_gram(products(final, shift[len(names) :]), moments, shift, intercept=intercept)
-    return Solved(final, normal, solve(normal, names, drop_collinear=drop_collinear), is_extended=True)
+    try:
+        solution = solve(normal, names, drop_collinear=drop_collinear)
+    except CollinearError as error:
+        raise CollinearError(error.name, _raw_shares(final, names, error)) from None
+    return Solved(final, normal, solution, is_extended=True)
+
+
+def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:
+    """Return what a dependent term is made of on the raw columns, from what it is made of in the model's terms.
+
+    Their difference, expanded in powers of the raw columns, holds the term's own power in the term alone.
+    """
+    parts, term = raw_parts(design), names.index(error.name)
+    total, size = [Fraction(0)] * len(names), [Fraction(0)] * len(names)
+    for index, value in [(term, -1.0), *((names.index(other), share) for other, share in error.shares.items())]:
+        for place, part in parts[index].items():
+            if place is not None:
+                total[place] += Fraction(value) * part
+                size[place] += abs(Fraction(value) * part)
+    own = -total[term]
+    return {
+        name: float(total[place] / own)
+        for place, name in enumerate(names)
+        if place != term and abs(total[place]) > _CANCELLED * size[place]
+    }
 
 
 def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
