@@ -134,3 +134,13 @@ def test_a_relation_between_columns_is_said_of_the_raw_ones(case: str) -> None:
     with pytest.raises(CollinearError) as caught:
         fit({**columns, "y": np.random.default_rng(1).normal(size=rows)}, target="y", degree=degree)
     assert relation in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_many_coefficients_as_rows_leave_no_figure_of_the_residuals(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, y = random.normal(size=(5, 4)), random.normal(size=5)
+    found = fit({"x": x, "y": y}, target="y").fit
+    for figure in ("adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic"):
+        assert found[figure] is None, figure
+    np.testing.assert_allclose(found["rmse"], 0, atol=1e-15)

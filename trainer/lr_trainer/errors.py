@@ -15,10 +15,11 @@ _MOST_PARTS = 6
 class TooFewRowsError(FitError):
     """Fewer rows than coefficients: the data leave some of them free."""
 
-    def __init__(self, rows: int, coefficients: int) -> None:
+    def __init__(self, rows: int, coefficients: int, *, intercept: bool) -> None:
         come = "1 row does" if rows == 1 else f"{rows} rows do"
+        each = "column, and the intercept" if intercept else "column"
         super().__init__(
-            f"{come} not determine {coefficients} coefficients (one a column, and the intercept). "
+            f"{come} not determine {coefficients} coefficients (one a {each}). "
             "Add rows, or name fewer columns with --features"
         )
 

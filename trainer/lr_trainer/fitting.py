@@ -218,7 +218,7 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     columns = columns_of_passes(passes, moments)
     names = term_names(passes.design, columns)
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
-    check_not_the_target(moments, names, passes.roles.targets)
+    check_not_the_target(passes, moments)
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
@@ -237,7 +237,7 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     # The rows held out speak for the interval, so the model is not beyond its data there.
     columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
-    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
+    check_not_the_target(passes, moments)
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
@@ -254,9 +254,9 @@ def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
-    columns, targets = checkpoint.contract.columns, checkpoint.contract.output_names
-    names = term_names(solved.design, columns)
-    return checkpoint.reported(cautions=cautions(moments, solved.design, columns, names, targets))
+    contract, intercept = checkpoint.contract, solved.normal.intercept
+    lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
+    return checkpoint.reported(cautions=lines)
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:

@@ -127,7 +127,7 @@ def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...
     ]
     return describe(moments, solved, columns, source).reported(
         digits=min([weight_digits(solved.solution.condition), *held]),
-        cautions=[*cautions(moments, solved.design, columns, names, source.targets), *lost],
+        cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
     )
 
 

@@ -360,7 +360,7 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
     constant = ~varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
     coefficients = int(normal.intercept) + int(np.count_nonzero(~constant))
     if normal.rows < coefficients and not drop_collinear:
-        raise TooFewRowsError(normal.rows, coefficients)
+        raise TooFewRowsError(normal.rows, coefficients, intercept=normal.intercept)
     return np.asarray(constant)
 
 

@@ -180,6 +180,16 @@ class Passes:
             raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
         return moments
 
+    def same(self, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+        """Take one pass to see of which (feature, target) pairs the values are equal in every row."""
+        same = [True] * len(pairs)
+        for block in self._blocks():
+            x, y, _ = self._split(block)
+            equal = [torch.equal(x[:, feature], y[:, target]) for feature, target in pairs]
+            same = [before and now for before, now in zip(same, equal, strict=True)]
+        self.count += 1
+        return same
+
     def expanded(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
         """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""
         for block in self._blocks():

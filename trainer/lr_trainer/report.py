@@ -151,8 +151,9 @@ def quality(moments: Moments, solved: Solved, output: int) -> dict[str, float | 
     # The residuals' share of the total is taken from 1: it may be far below its noise, and R2 has all its digits.
     r2 = 1.0 - residual / total if total > 0 and digits(noise, total) >= FEWEST_DIGITS else None
     is_held = digits(noise, residual) >= FEWEST_DIGITS
-    is_spread = is_held and residual > 0
-    f = ((total - residual) / model) / (residual / degrees) if degrees > 0 and model and is_spread else None
+    # With no degrees of freedom left the residuals are 0 but for rounding.
+    is_spread = is_held and residual > 0 and degrees > 0
+    f = ((total - residual) / model) / (residual / degrees) if model and is_spread else None
     likelihood = None
     if is_spread:
         likelihood = 0.5 * float(moments.log_weight) - rows / 2 * (math.log(2 * math.pi * residual / rows) + 1)

@@ -148,10 +148,17 @@ def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> 
                 size[place] += abs(Fraction(value) * part)
     own = -total[term]
     return {
-        name: float(total[place] / own)
+        name: _nearest(total[place] / own)
         for place, name in enumerate(names)
         if place != term and abs(total[place]) > _CANCELLED * size[place]
     }
+
+
+def _nearest(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
