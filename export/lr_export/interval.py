@@ -82,7 +82,12 @@ def why_no_leverage(checkpoint: Checkpoint) -> str:
 
 def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
     degrees, sds = checkpoint.fit.get("degrees_of_freedom"), [o.residual_sd for o in checkpoint.contract.outputs]
-    if not isinstance(degrees, int) or degrees < 1 or None in sds:
+    if isinstance(degrees, int) and degrees > 0 and None in sds:
+        raise UnsupportedModelError(
+            "the model is joined from moments, which hold too few digits of residuals as small as its own. "
+            "Train it on all rows at once"
+        )
+    if not isinstance(degrees, int) or degrees < 1:
         raise UnsupportedModelError(
             "the fit has as many coefficients as rows, so no residual says how large the errors are. "
             "Train it on more rows"

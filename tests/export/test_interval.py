@@ -259,6 +259,12 @@ REFUSED: dict[str, tuple[Callable[[], Checkpoint], float, type[Exception], str]]
         UnsupportedModelError,
         "as many coefficients as rows",
     ),
+    "joined, of residuals below the digits of moments": (
+        lambda: merge(*(fit({"a": [1.0, 2.0, k], "y": [3.0, 5.0, 2 * k + 1]}, target="y") for k in (7.0, 9.0))),
+        0.95,
+        UnsupportedModelError,
+        "Train it on all rows at once",
+    ),
     "a damaged report": (lambda: without_leverage(small(), conformal={"level": 0.9}), 0.9, CheckpointError, "damaged"),
     "half-widths of another model": (
         lambda: without_leverage(small(), conformal={"level": 0.9, "half_width": [1.0, 2.0]}),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lr_runtime.errors import FitError
-from lr_trainer import fit
+from lr_trainer import Descent, fit
 from tests.trainer.test_fit import sample
 
 
@@ -16,12 +16,44 @@ def numbers() -> dict[str, Any]:
     return {key: value for key, value in sample().items() if key in "aby"}
 
 
-def test_the_target_among_the_features_is_an_error() -> None:
+WAYS: dict[str, dict[str, Any]] = {
+    "exact": {},
+    "powers": {"degree": 2},
+    "a penalty": {"l2": 1.0},
+    "held out": {"l2": 1.0, "interval": 0.9},
+    "descent": {"descent": Descent()},
+    "no intercept": {"intercept": False},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_target_among_the_features_is_an_error(way: str) -> None:
     columns = numbers()
     with pytest.raises(FitError, match='"copy" holds the same values as the target "y"'):
-        fit({**columns, "copy": columns["y"]}, target="y")
-    with pytest.raises(FitError, match='"copy" holds the same values as the target "y"'):
-        fit({**columns, "copy": columns["y"]}, target="y", l2=1.0)
+        fit({**columns, "copy": columns["y"]}, target="y", **WAYS[way])
+
+
+def test_a_column_with_the_moments_of_the_target_is_a_warning_where_its_values_differ() -> None:
+    x = np.arange(9.0)
+    y = x + 1e-9 * np.array([0, 0, 1, -2, 1, 0, 0, 0, 0])
+    found = fit({"x": x, "y": y}, target="y").fit
+    assert ["leak?" in line for line in found["cautions"]] == [True]
+    assert found["passes"] == 3  # moments, the comparison, double-double products
+    assert found["residual_sd"] == pytest.approx(1e-9 * np.sqrt(6 / 7), rel=1e-2)
+
+
+def test_a_copy_that_only_the_last_row_tells_apart_is_none() -> None:
+    columns = numbers()
+    copy = columns["y"].copy()
+    copy[-1] = np.nextafter(copy[-1], np.inf)
+    assert any("leak?" in line for line in fit({**columns, "copy": copy}, target="y").fit["cautions"])
+
+
+def test_without_an_intercept_the_reference_level_is_a_warning() -> None:
+    columns = {"site": sample()["site"], "y": sample()["y"]}
+    (line,) = fit(columns, target="y", intercept=False).fit["cautions"]
+    assert 'the reference level "blue" of "site" has no weight of its own' in line
+    assert fit(columns, target="y").fit["cautions"] == []
 
 
 def test_a_column_nearly_proportional_to_the_target_is_a_warning() -> None:

@@ -228,7 +228,7 @@ def test_a_category_of_one_value_alone_predicts_nothing() -> None:
 def test_values_whose_squares_float64_cannot_hold_are_refused(column: str, size: float) -> None:
     columns = {"x": np.arange(9.0) + 1, "z": np.arange(9.0) ** 2, "y": np.sqrt(np.arange(9.0) + 1)}
     columns[column] = columns[column] * size
-    with pytest.raises(FitError, match=f'the column "{column}" has values of .* in another unit'):
+    with pytest.raises(FitError, match=f'values of the column "{column}" reach .* does not hold their squares'):
         fit(columns, target="y")
 
 

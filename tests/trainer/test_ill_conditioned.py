@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lr_trainer import fit
+from lr_trainer.errors import CollinearError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,3 +93,54 @@ def test_every_figure_has_nine_digits(case: str, noise: float) -> None:
         np.testing.assert_allclose([row[figure] for row in rows], [float(v) for v in expected[figure]], rtol=1e-9)
     for figure in ("r2", "adjusted_r2", "residual_sd", "f", "log_likelihood", "aic", "bic"):
         np.testing.assert_allclose(report[figure], float(expected[figure]), rtol=1e-9, err_msg=figure)
+
+
+def two_valued(low: float, high: float) -> dict[str, Any]:
+    return {"x": np.where(np.random.default_rng(0).random(40) < 0.4, low, high)}
+
+
+def beside(make: Callable[[Any, Any], Any], unit: float = 1.0) -> dict[str, Any]:
+    a, b = np.random.default_rng(0).uniform(900, 1100, size=(2, 40))
+    b = b * unit
+    return {"a": a, "b": b, "z": make(a, b)}
+
+
+DEPENDENT: dict[str, tuple[Callable[[], dict[str, Any]], int, str]] = {
+    "a multiple": (lambda: beside(lambda a, _: 3 * a), 1, '"z" = 3 * "a" (but'),
+    "a multiple beside powers": (lambda: beside(lambda a, _: 3 * a), 2, '"z" = 3 * "a" (but'),
+    "a sum beside powers": (lambda: beside(lambda a, b: 2 * a - b + 7), 3, '"z" = 2 * "a" + -1 * "b" (but'),
+    "a square": (lambda: beside(lambda a, _: a * a), 2, '"z" = 1 * "a^2" (but'),
+    "0 and 1": (lambda: two_valued(0, 1), 2, '"x^2" = 1 * "x" (but'),
+    "1000 and 1002": (lambda: two_valued(1000, 1002), 2, '"x^2" = 2002 * "x" (but'),
+    # On -1, 0 and 1, x^3 = x; moved by 100: (x - 100)^3 - (x - 100).
+    "three values": (
+        lambda: {"x": 100.0 + np.arange(30) % 3 - 1},
+        3,
+        '"x^3" = -29999 * "x" + 300 * "x^2" (but',
+    ),
+    "scales far apart": (
+        lambda: beside(lambda a, b: a + 1e-10 * b, unit=1e10),
+        1,
+        '"z" = 1 * "a" + 1e-10 * "b" (but',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEPENDENT)
+def test_a_relation_between_columns_is_said_of_the_raw_ones(case: str) -> None:
+    make, degree, relation = DEPENDENT[case]
+    columns = make()
+    rows = len(next(iter(columns.values())))
+    with pytest.raises(CollinearError) as caught:
+        fit({**columns, "y": np.random.default_rng(1).normal(size=rows)}, target="y", degree=degree)
+    assert relation in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_many_coefficients_as_rows_leave_no_figure_of_the_residuals(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, y = random.normal(size=(5, 4)), random.normal(size=5)
+    found = fit({"x": x, "y": y}, target="y").fit
+    for figure in ("adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic"):
+        assert found[figure] is None, figure
+    np.testing.assert_allclose(found["rmse"], 0, atol=1e-15)

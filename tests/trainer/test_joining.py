@@ -82,6 +82,73 @@ def test_powers_and_fills_of_the_checkpoint_hold_for_new_rows() -> None:
     np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("degree", [2, 3, 4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_raw_coefficients_of_powers_have_the_figures_of_one_fit(degree: int, intercept: bool) -> None:
+    random = np.random.default_rng(degree)
+    x = random.uniform(900, 1100, size=200)
+    columns = {"x": x, "z": random.normal(size=200), "y": 0.01 * (x - 1000) ** 2 + 40 * random.normal(size=200)}
+    options: dict[str, Any] = {"degree": degree if intercept else 2, "intercept": intercept}
+    first, rest = halves(columns)
+    start = fit(first, target="y", **options)
+    joined = update(start, rest)
+    assert joined.fit["arithmetic"] == "float64"
+    assert_same_figures(joined, fit(columns, target="y", **options))
+    # The origin of powers comes from the first rows, so checkpoints with one origin share some.
+    twice = {name: np.append(values, first[name]) for name, values in columns.items()}
+    assert_same_figures(merge(start, joined), fit(twice, target="y", **options))
+
+
+def assert_same_figures(joined: Checkpoint, whole: Checkpoint) -> None:
+    for found, expected in zip(joined.fit["coefficients"], whole.fit["coefficients"], strict=True):
+        for figure in ("estimate", "standard_error", "t", "p", "lower", "upper"):
+            assert found[figure] == pytest.approx(expected[figure], rel=1e-7), (found["term"], figure)
+
+
+FIGURES = ("r2", "rmse", "adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic")
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("noise", [1e3, 1.0, 3e-1, 1e-2, 1e-4, 1e-6, 1e-9, 0.0])
+def test_figures_of_the_residuals_hold_the_digits_that_are_stated_or_are_left_out(
+    noise: float, intercept: bool
+) -> None:
+    random = np.random.default_rng(4)
+    x = random.uniform(0, 1000, size=200)
+    y = 2 * x + (1 if intercept else 0) + noise * random.normal(size=200)
+    columns = {"x": x, "y": y, "z": x + random.normal(size=200)}
+    options: dict[str, Any] = {"features": ["x"], "intercept": intercept}
+    first, rest = halves(columns)
+    start, whole = fit(first, target=["y", "z"], **options), fit(columns, target=["y", "z"], **options).fit
+    for joined in (update(start, rest), merge(start, fit(rest, target=["y", "z"], **options))):
+        found = joined.fit
+        is_lost = any("digits of its residuals" in line for line in found["cautions"])
+        assert is_lost == (noise < 1e-1)
+        assert found["digits"] >= 6
+        for place in range(2):
+            for figure in FIGURES:
+                if is_lost and place == 0 and "r2" not in figure:
+                    assert found[figure][place] is None, figure
+                else:
+                    assert found[figure][place] == pytest.approx(whole[figure][place], rel=10 ** -found["digits"])
+        errors = [row["standard_error"] for row in found["coefficients"]]
+        assert [error is None for error in errors] == [is_lost] * (len(errors) // 2) + [False] * (len(errors) // 2)
+        assert (joined.contract.outputs[0].residual_sd is None) == is_lost
+        assert "none" not in joined.summary() or is_lost
+
+
+def test_joined_fits_carry_the_cautions_of_a_fit() -> None:
+    columns = {k: v for k, v in sample().items() if k in "aby"}
+    columns["t"] = 1.7e9 + 3600 * np.random.default_rng(9).normal(size=400)
+    columns["leak"] = columns["y"] * 2.54 + 1e-6 * columns["a"]
+    first, rest = halves({"leak": columns["leak"], "t": columns["t"], "y": columns["y"]})
+    start = fit(first, target="y")
+    expected = fit({k: columns[k] for k in first}, target="y").fit["cautions"]
+    assert len(expected) == 2
+    assert update(start, rest).fit["cautions"][:2] == expected
+    assert merge(start, fit(rest, target="y")).fit["cautions"][:2] == expected
+
+
 def test_no_row_of_an_update_with_powers_lies_outside_the_ranges() -> None:
     random = np.random.default_rng(8)
     first, rest = ({"x": random.uniform(-1e-3, 1e3, size=60), "y": random.normal(size=60)} for _ in range(2))

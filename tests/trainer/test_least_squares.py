@@ -186,8 +186,11 @@ def test_a_constant_column_has_weight_zero(value: float, noise: float, solver: C
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 2), (3, 5)])
 def test_fewer_rows_than_coefficients_are_refused(rows: int, columns: int, solver: Callable[..., Solution]) -> None:
     table = np.random.default_rng(0).normal(size=(rows, columns + 1))
-    with pytest.raises(TooFewRowsError, match=f"{rows} row.* not determine {columns + 1} coefficients"):
+    said = rf"{rows} row.* not determine {columns + 1} coefficients \(one a column, and the intercept\)"
+    with pytest.raises(TooFewRowsError, match=said):
         solver(table)
+    with pytest.raises(TooFewRowsError, match=rf"not determine {columns + 1} coefficients \(one a column\)"):
+        solver(np.column_stack([table, table[:, 0]]), intercept=False)
 
 
 def test_as_many_rows_as_coefficients_leave_no_degrees_of_freedom(solver: Callable[..., Solution]) -> None:

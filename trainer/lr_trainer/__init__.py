@@ -10,7 +10,7 @@
     passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
     moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
     least_squares.py   the solution from either;  penalised.py, conformal.py  ridge, lasso, elastic net
-    solving.py         which of them a fit needs
+    solving.py         which of them a fit needs;  rounding.py  how many digits moments alone leave
     describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py);  cautions.py
     cycle.py           the PyTorch cycle on the lesson's data
     splitting.py       rows held out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,28 +17,72 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Column
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
+    from lr_trainer.passes import Passes
 
 _TOO_GOOD = 0.9999999
 _FEW_DIGITS = 1e-9
+_ROUNDING = 1e-9
+"""Moments of equal columns differ by less, whatever their origin and scale."""
 
 
-def check_not_the_target(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> None:
-    """Raise FitError where a term has the very moments of a target, which only the same values have."""
-    terms = len(names)
-    for place, name in enumerate(names):
-        for output, target in enumerate(targets, terms):
-            if _alike(moments, place, output):
-                raise FitError(
-                    f"the column {escaped(name)} holds the same values as the target {escaped(target)}. "
-                    f"Leave it out: --ignore {name}"
-                )
+def check_squares(
+    moments: Moments, design: Design, columns: tuple[Column, ...], targets: Sequence[str], *, intercept: bool
+) -> None:
+    """Raise FitError where values are so large or so small that float64 does not hold their squares to all digits."""
+    names = [*(term.name(columns) for term in design.terms), *targets]
+    # Without an intercept the products are about 0, not about the mean.
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.diag(moments.comoment) + (0.0 if intercept else moments.weight * moments.mean**2)
+    varies = moments.maximum > moments.minimum if intercept else moments.largest > 0
+    sizes = list(zip(names, moments.largest.tolist(), ~varies | _is_held(squares), strict=True))
+    # Powers are of values divided by their scale, so their squares are near 1, but that division must be held, too.
+    reach = [max(abs(column.minimum), abs(column.maximum)) for column in columns]
+    sizes += list(zip((column.name for column in columns), reach, _is_held(design.scale), strict=True))
+    for name, largest, is_held in sizes:
+        if not is_held:
+            raise FitError(
+                f"the values of the column {escaped(name)} reach {largest:.3g}, and float64 does not hold their "
+                "squares. Choose a unit in which they lie between 1e-130 and 1e130"
+            )
+
+
+def _is_held(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # The low parts of double-double products lie 106 bits below.
+    return np.asarray((values >= 2.0**-900) & (values <= 2.0**900))
+
+
+def check_not_the_target(passes: Passes, moments: Moments) -> None:
+    """Raise FitError where a column holds the values of a target, bit for bit.
+
+    Their moments are alike then, but values that differ in their last digits have such moments, too: one more pass
+    compares the rows, where there is a column to be compared.
+    """
+    roles, terms = passes.roles, passes.design.terms
+    pairs = [
+        (term.column, output)
+        for place, term in enumerate(terms)
+        if term.category is None and not term.missing and term.power == 1
+        for output in range(len(roles.targets))
+        if _alike(moments, place, len(terms) + output, float(passes.design.scale[term.column]))
+    ]
+    if not pairs:
+        return
+    for (column, output), same in zip(pairs, passes.same(pairs), strict=True):
+        if same:
+            name, target = roles.features[column], roles.targets[output]
+            raise FitError(
+                f"the column {escaped(name)} holds the same values as the target {escaped(target)}. "
+                f"Leave it out: --ignore {name}"
+            )
 
 
 def cautions(
-    moments: Moments, design: Design, columns: Sequence[Column], names: Sequence[str], targets: Sequence[str]
+    moments: Moments, design: Design, columns: tuple[Column, ...], targets: Sequence[str], *, intercept: bool
 ) -> list[str]:
     """Return the lines."""
-    return [*_leaks(moments, names, targets), *_offsets(design, columns)]
+    names = [term.name(columns) for term in design.terms]
+    references = [] if intercept else _references(columns)
+    return [*_leaks(moments, names, targets), *_offsets(design, columns), *references]
 
 
 def shortfalls(fit: Mapping[str, Any]) -> Iterator[str]:
@@ -59,21 +104,25 @@ def shortfalls(fit: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _alike(moments: Moments, a: int, b: int) -> bool:
-    same = [each[a] == each[b] for each in (moments.mean, moments.mean_low, moments.minimum, moments.maximum)]
-    gram = moments.comoment
-    # A constant column is alike to nothing that could be predicted.
-    return all(same) and gram[a, a] == gram[b, b] == gram[a, b] and gram[a, a] > 0
+def _alike(moments: Moments, term: int, target: int, scale: float) -> bool:
+    if _r(moments, term, target) <= _TOO_GOOD:
+        return False
+    slope = math.sqrt(moments.comoment[target, target]) / math.sqrt(moments.comoment[term, term]) / scale
+    return abs(slope - 1) < _ROUNDING
+
+
+def _r(moments: Moments, a: int, b: int) -> float:
+    """Return the correlation of two columns; 0 where one does not vary."""
+    variances = max(moments.comoment[a, a], 0.0), max(moments.comoment[b, b], 0.0)
+    size = math.sqrt(variances[0]) * math.sqrt(variances[1])
+    return float(moments.comoment[a, b]) / size if size > 0 else 0.0
 
 
 def _leaks(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> Iterator[str]:
-    lengths: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(moments.comoment), 0.0))
     terms = len(names)
     for place, name in enumerate(names):
         for output, target in enumerate(targets, terms):
-            size = lengths[place] * lengths[output]
-            r = moments.comoment[place, output] / size if size > 0 else 0.0
-            if abs(r) > _TOO_GOOD:
+            if abs(r := _r(moments, place, output)) > _TOO_GOOD:
                 yield f"{escaped(name)} and the target {escaped(target)} are nearly proportional (r = {r:.9f}): a leak?"
 
 
@@ -93,4 +142,14 @@ def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
             yield (
                 f"{escaped(column.name)} lies far from 0: float32 inputs hold it in steps of {step:.6g}. "
                 "lr-export takes float64 inputs where that is too coarse"
+            )
+
+
+def _references(columns: Sequence[Column]) -> Iterator[str]:
+    for column in columns:
+        if column.categories:
+            yield (
+                f"there is no intercept, and the reference level {escaped(column.categories[0])} of "
+                f"{escaped(column.name)} has no weight of its own: rows of it are predicted from the other columns "
+                "alone, as 0 where there are none. With an intercept they have one"
             )

@@ -12,7 +12,7 @@ import numpy as np
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
 from lr_trainer.checkpoint import Checkpoint
-from lr_trainer.report import coefficient_rows, fast_variances, quality, raw_estimates, raw_variances
+from lr_trainer.report import coefficient_rows, quality, raw_errors, raw_estimates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
     """Return the checkpoint of a solution."""
     weights = solved.weights()
     biases = solved.biases(weights)
-    figures = [quality(moments, solved.normal, solved.solution, output) for output in range(len(weights))]
+    figures = [quality(moments, solved, output) for output in range(len(weights))]
     outputs = zip(source.targets, figures, strict=True)
     estimates = [raw_estimates(solved.design, *output) for output in zip(weights, biases, strict=True)]
     return Checkpoint(
@@ -180,17 +180,14 @@ def _coefficients(
     columns: tuple[Column, ...],
     targets: Sequence[str],
     figures: Sequence[Mapping[str, float | None]],
-    estimates: Sequence[tuple[float, list[float]]],
+    estimates: Sequence[Sequence[Fraction]],
 ) -> list[dict[str, Any]]:
-    if solved.is_extended:
-        at_zero, variances = raw_variances(solved.design, solved.normal, solved.solution)
-    else:
-        at_zero, variances = fast_variances(solved.normal, solved.solution)
+    units = raw_errors(solved) if any(figure["residual_sd"] is not None for figure in figures) else []
     names = ["intercept", *term_names(solved.design, columns)]
     rows = []
-    for target, figure, (intercept, weights) in zip(targets, figures, estimates, strict=True):
+    for target, figure, estimate in zip(targets, figures, estimates, strict=True):
         sd = figure["residual_sd"]
-        errors = [None if sd is None else sd * math.sqrt(max(v, 0.0)) for v in (at_zero, *variances)]
-        described = coefficient_rows(target, names, [intercept, *weights], errors, solved.solution.degrees)
+        errors = [None] * len(names) if sd is None else [Fraction(sd) * unit for unit in units]
+        described = coefficient_rows(target, names, estimate, errors, solved.solution.degrees)
         rows += described if solved.normal.intercept else described[1:]
     return rows

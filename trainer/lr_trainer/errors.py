@@ -9,17 +9,17 @@ from lr_runtime.errors import FitError, OptionError, escaped
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NEGLIGIBLE = 1e-9
 _MOST_PARTS = 6
 
 
 class TooFewRowsError(FitError):
     """Fewer rows than coefficients: the data leave some of them free."""
 
-    def __init__(self, rows: int, coefficients: int) -> None:
+    def __init__(self, rows: int, coefficients: int, *, intercept: bool) -> None:
         come = "1 row does" if rows == 1 else f"{rows} rows do"
+        each = "column, and the intercept" if intercept else "column"
         super().__init__(
-            f"{come} not determine {coefficients} coefficients (one a column, and the intercept). "
+            f"{come} not determine {coefficients} coefficients (one a {each}). "
             "Add rows, or name fewer columns with --features"
         )
 
@@ -29,12 +29,16 @@ class CollinearError(FitError):
 
     Args:
         name: the column.
-        shares: the columns before it, and how much of each it is made of.
+        shares: the columns before it, and how much of each it is made of; 0 of those it is not.
+
+    Attributes:
+        name: the column.
+        shares: likewise.
     """
 
     def __init__(self, name: str, shares: Mapping[str, float]) -> None:
-        largest = max(map(abs, shares.values()), default=0.0)
-        parts = [(share, other) for other, share in shares.items() if abs(share) > _NEGLIGIBLE * largest]
+        self.name, self.shares = name, shares
+        parts = [(share, other) for other, share in shares.items() if share]
         relation = " + ".join(f"{share:.6g} * {escaped(other)}" for share, other in parts[:_MOST_PARTS])
         more = " + ..." if len(parts) > _MOST_PARTS else ""
         super().__init__(

@@ -12,7 +12,7 @@ import numpy as np
 
 from lr_runtime.errors import OptionError, escaped, listed
 from lr_trainer.blocks import one_thread
-from lr_trainer.cautions import cautions, check_not_the_target, shortfalls
+from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
@@ -223,7 +223,8 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = passes.moments()
     columns = columns_of_passes(passes, moments)
     names = term_names(passes.design, columns)
-    check_not_the_target(moments, names, passes.roles.targets)
+    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
+    check_not_the_target(passes, moments)
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
@@ -241,10 +242,11 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     moments = reduce(Moments.merge, trained)
     # The rows held out speak for the interval, so the model is not beyond its data there.
     columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
+    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
+    check_not_the_target(passes, moments)
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
-    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
     # A weight that a penalty made 0 is no sign of a dependent column.
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
@@ -259,9 +261,9 @@ def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
-    columns, targets = checkpoint.contract.columns, checkpoint.contract.output_names
-    names = term_names(solved.design, columns)
-    return checkpoint.reported(cautions=cautions(moments, solved.design, columns, names, targets))
+    contract, intercept = checkpoint.contract, solved.normal.intercept
+    lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
+    return checkpoint.reported(cautions=lines)
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:

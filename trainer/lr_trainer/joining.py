@@ -9,13 +9,15 @@ import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
 from lr_trainer.blocks import one_thread
+from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
+from lr_trainer.rounding import FEWEST_DIGITS, digits, weight_digits
 from lr_trainer.rows import Missing, Rows, roles_of
-from lr_trainer.solving import digits_left, solve_from_moments, without_origins
+from lr_trainer.solving import solve_from_moments, without_origins
 from lr_trainer.sources import opened
 
 if TYPE_CHECKING:
@@ -41,14 +43,17 @@ def update(
 ) -> Checkpoint:
     """Return the fit of a checkpoint's rows and those of `source` together, from the moments of both.
 
-    Its columns, categories, powers, fills and policies are the checkpoint's. Equal to the fit of all rows at once
-    within the digits that the report states, `digits`. `options`, `device`, `advance` and `warn` are those of
+    Its columns, categories, powers, fills and policies are the checkpoint's. The weights, together, and the figures of
+    the residuals equal those of a fit of all rows at once within the digits that the report states, `digits`. Of
+    residuals so small beside the target that fewer than 6 would be left, it has none, nor standard errors, and a
+    caution says so. `options`, `device`, `advance` and `warn` are those of
     `lr_trainer.fit`.
 
     Raises:
         TableError: the table cannot be read.
         MissingColumnError: it lacks a column of the model.
-        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits would be left.
+        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits of the weights would be
+            left.
     """
     _check_plain(checkpoint)
     fit, columns = checkpoint.fit, checkpoint.contract.columns
@@ -75,11 +80,11 @@ def update(
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
-    """Return the fit of all the checkpoints' rows together, from their moments.
+    """Return the fit of all the checkpoints' rows together, from their moments; see `update` for its digits.
 
     Raises:
         FitError: they differ in columns, categories, powers, origins or policies (the difference is shown), one is
-            penalised, or fewer than 6 digits would be left.
+            penalised, or fewer than 6 digits of the weights would be left.
     """
     _check_plain(first)
     moments, columns = Moments.from_arrays(first.moments), first.contract.columns
@@ -110,12 +115,25 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...], source: Source) -> Checkpoint:
     design = without_origins(Design.of(checkpoint))
     intercept = checkpoint.fit["intercept"]
-    solved = solve_from_moments(moments, design, term_names(design, columns), intercept=intercept)
+    names = term_names(design, columns)
+    check_squares(moments, design, columns, source.targets, intercept=intercept)
+    solved = solve_from_moments(moments, design, names, intercept=intercept)
+    sums = list(zip(source.targets, map(digits, solved.noise, solved.solution.residual_sum.tolist()), strict=True))
+    held = [each for _, each in sums if each >= FEWEST_DIGITS]
+    lost = [
+        f"the target {escaped(target)} is fitted so well that moments alone leave {each:.1f} digits of its residuals, "
+        "fewer than 6: no figures, no interval. Fit all rows at once"
+        for target, each in sums
+        if each < FEWEST_DIGITS and solved.solution.degrees > 0
+    ]
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
     return (
         describe(moments, solved, columns, source)
         .with_units(units)
-        .reported(digits=digits_left(solved.solution.condition))
+        .reported(
+            digits=min([weight_digits(solved.solution.condition), *held]),
+            cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
+        )
     )
 
 

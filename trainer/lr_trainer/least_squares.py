@@ -38,6 +38,9 @@ _ROUNDING = 2.0**-96
 _LOST = 1e3
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
 
+_NEGLIGIBLE = 1e-9
+"""A column whose share in a combination is below this part of the largest is rounding."""
+
 _FEW_COLUMNS = 256
 """All eigenvalues of a matrix up to this size are found faster than the one that counts."""
 
@@ -159,7 +162,9 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
     for term in np.flatnonzero(kept).tolist():
         if swept.high[term, term] <= floor[term]:
             if not drop_collinear:
-                shares = swept.high[:term, term] * (scale[term] / scale[:term]) * kept[:term]
+                unit = swept.high[:term, term] * kept[:term]  # shares of columns near unit length: their sizes compare
+                unit[np.abs(unit) <= _NEGLIGIBLE * np.abs(unit).max(initial=0.0)] = 0.0
+                shares = unit * (scale[term] / scale[:term])
                 raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
             kept[term] = False
         else:
@@ -355,7 +360,7 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
     constant = ~varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
     coefficients = int(normal.intercept) + int(np.count_nonzero(~constant))
     if normal.rows < coefficients and not drop_collinear:
-        raise TooFewRowsError(normal.rows, coefficients)
+        raise TooFewRowsError(normal.rows, coefficients, intercept=normal.intercept)
     return np.asarray(constant)
 
 

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_LARGEST, _SMALLEST = 1e140, 1e-120
-"""Sizes of values whose squares, and those of residuals 1e-16 times as large, float64 holds with all their digits."""
-
 
 class Passes:
     """The passes of one fit over its rows, and what they found."""
@@ -154,19 +151,17 @@ class Passes:
             name = self.rows.table.name
             dropped = f" ({self.rows.dropped} rows were dropped)" if self.rows.dropped else ""
             raise TableError(f"{name} has no rows{dropped}. A table has a row of names and rows of numbers")
-        self._check_sizes(moments)
         return moments
 
-    def _check_sizes(self, moments: Moments) -> None:
-        """Raise FitError where float64 cannot hold the squares of a column."""
-        columns = [self.roles.features[term.column] for term in self.design.terms]
-        for name, size in zip([*columns, *self.roles.targets], moments.largest.tolist(), strict=True):
-            if size > _LARGEST or 0 < size < _SMALLEST:
-                raise FitError(
-                    f"the column {escaped(name)} has values of {size:.3g} at most, and the squares that a fit takes of "
-                    f"them are beyond float64. Give it in another unit, so that they are within {_SMALLEST:g} and "
-                    f"{_LARGEST:g}"
-                )
+    def same(self, pairs: Sequence[tuple[int, int]]) -> list[bool]:
+        """Take one pass to see of which (feature, target) pairs the values are equal in every row."""
+        same = [True] * len(pairs)
+        for block in self._blocks():
+            x, y, _ = self._split(block)
+            equal = [torch.equal(x[:, feature], y[:, target]) for feature, target in pairs]
+            same = [before and now for before, now in zip(same, equal, strict=True)]
+        self.count += 1
+        return same
 
     def expanded(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
         """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""

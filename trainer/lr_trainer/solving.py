@@ -13,9 +13,11 @@ import numpy as np
 
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
-from lr_trainer.errors import IllConditionedError
+from lr_trainer.design import raw_parts
+from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
 from lr_trainer.passes import nearest_float32
+from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
 
-_FEWEST_DIGITS = 6
+_CANCELLED = 1e-9
+"""A sum below this part of its terms is their rounding."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Solved:
         normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
         is_extended: which of the two.
         offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
+        noise: per output, how far rounding may have moved the residual sum of squares; none where there were rows for
+            another pass wherever that would count.
     """
 
     design: Design
@@ -65,11 +70,17 @@ class Solved:
     solution: Solution
     is_extended: bool
     offsets: tuple[float, ...] = ()
+    noise: tuple[float, ...] = ()
 
     def weights(self) -> list[list[Fraction]]:
         """Return the weights (outputs, terms) before rounding."""
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
+
+    @property
+    def basis(self) -> Design:
+        """The terms that the normal equations are of: in float64 those of the moments, `without_origins`."""
+        return self.design if self.is_extended else without_origins(self.design)
 
     @cached_property
     def means(self) -> list[Fraction]:
@@ -116,7 +127,38 @@ def solve_with_passes(
     # A target far from 0 would cancel in its own products; a column that is, has an origin.
     shift = np.concatenate([np.zeros(len(names)), moments.mean[len(names) :] * intercept])
     normal = Normal.of_gram(products(final, shift[len(names) :]), moments, shift, intercept=intercept)
-    return Solved(final, normal, solve(normal, names, drop_collinear=drop_collinear), is_extended=True)
+    try:
+        solution = solve(normal, names, drop_collinear=drop_collinear)
+    except CollinearError as error:
+        raise CollinearError(error.name, _raw_shares(final, names, error)) from None
+    return Solved(final, normal, solution, is_extended=True)
+
+
+def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:
+    """Return what a dependent term is made of on the raw columns, from what it is made of in the model's terms.
+
+    Their difference, expanded in powers of the raw columns, holds the term's own power in the term alone.
+    """
+    parts, term = raw_parts(design), names.index(error.name)
+    total, size = [Fraction(0)] * len(names), [Fraction(0)] * len(names)
+    for index, value in [(term, -1.0), *((names.index(other), share) for other, share in error.shares.items())]:
+        for place, part in parts[index].items():
+            if place is not None:
+                total[place] += Fraction(value) * part
+                size[place] += abs(Fraction(value) * part)
+    own = -total[term]
+    return {
+        name: _nearest(total[place] / own)
+        for place, name in enumerate(names)
+        if place != term and abs(total[place]) > _CANCELLED * size[place]
+    }
+
+
+def _nearest(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
@@ -134,19 +176,15 @@ def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *
     """Solve where there are no rows to take another pass over.
 
     Raises:
-        IllConditionedError: fewer than 6 digits would be left.
+        IllConditionedError: fewer than 6 digits of the weights would be left.
     """
     normal = Normal.of_moments(moments, intercept=intercept)
     solution = solve_fast(normal, names)
-    digits = digits_left(solution.condition) if solution is not None else 0.0
-    if solution is None or digits < _FEWEST_DIGITS:
-        raise IllConditionedError(digits)
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
-
-
-def digits_left(condition: float) -> float:
-    """Return how many digits of the weights float64 moments hold: -log10(64 kappa^2 2^-53), at most 12, at least 0."""
-    return min(12.0, max(0.0, -math.log10(64 * condition**2 * 2.0**-53))) if math.isfinite(condition) else 0.0
+    held = weight_digits(solution.condition) if solution is not None else 0.0
+    if solution is None or held < FEWEST_DIGITS:
+        raise IllConditionedError(held)
+    noise = tuple(residual_noise(normal, solution))
+    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False, noise=noise)
 
 
 def shifted(design: Design) -> list[int | None]:

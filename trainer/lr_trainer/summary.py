@@ -99,6 +99,8 @@ def _why_no_errors(fit: Mapping[str, Any]) -> str:
         return "a penalised fit is biased, so it has no standard errors"
     if fit["solver"] == "descent":
         return "a descent gives no standard errors"
+    if fit["degrees_of_freedom"] > 0:
+        return "moments alone hold too few digits of residuals this small for standard errors"
     return "no degrees of freedom are left for standard errors"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import OptionError
-from lr_trainer.cautions import check_not_the_target
+from lr_trainer.cautions import check_not_the_target, check_squares
 from lr_trainer.describing import columns_of_passes, term_names
 from lr_trainer.design import Design
 from lr_trainer.errors import TooFewRowsError
@@ -70,7 +70,8 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     moments = passes.moments()
     columns = columns_of_passes(passes, moments)
     names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
-    check_not_the_target(moments, names, passes.roles.targets)
+    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=passes.intercept)
+    check_not_the_target(passes, moments)
     penalty = Penalty((l1,) * outputs, (l2,) * outputs)
     constant = _constant(moments, len(names), intercept=passes.intercept)
     exact, kept = None, ~constant
@@ -81,7 +82,7 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
         kept = exact.solution.kept
     else:
         if moments.rows < 2:
-            raise TooFewRowsError(moments.rows, 2)
+            raise TooFewRowsError(moments.rows, 2, intercept=passes.intercept)
         if descent.loss == "squared":
             exact = solve_shrunk(moments, passes.design, outputs, penalty, intercept=passes.intercept)
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
