@@ -1,12 +1,13 @@
 """Least squares from the normal equations, in float64 where the data are well-conditioned, in double-double elsewhere.
 
-The columns are scaled by powers of two first, which rounds nothing. A column whose part that the columns before it do
-not explain is no larger than the rounding of its own values is a combination of them, in either precision.
+The columns are scaled by powers of two first, which rounds nothing. A column is a combination of those before it where
+what they leave of it is no larger than the rounding of its values and theirs would leave, in either precision.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ _NOISE = 2.0**-50
 """Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
 
 _ROUNDING = 2.0**-96
-"""Double-double arithmetic on a matrix at unit scale leaves this much, times its size."""
+"""Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
 
 _LOST = 1e3
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
@@ -53,6 +54,7 @@ class Normal:
         spread: float64 (terms + outputs,), maximum - minimum of each column.
         rows: the number of rows.
         weight: the sum of their weights.
+        loose_weight: what of it can lie off the mean, which a row that outweighs all others is on.
         intercept: whether one is fitted.
     """
 
@@ -62,6 +64,7 @@ class Normal:
     spread: Array
     rows: int
     weight: float
+    loose_weight: float
     intercept: bool
 
     @staticmethod
@@ -74,19 +77,25 @@ class Normal:
         return Normal._described(Extended.of(gram), mean if intercept else mean.scaled(0.0), moments, intercept)
 
     @staticmethod
-    def of_gram(gram: Extended[Array], moments: Moments, shift: Array, *, intercept: bool) -> Normal:
+    def of_gram(
+        gram: Extended[Array], moments: Moments, shift: Array, heaviest: float = 0.0, *, intercept: bool
+    ) -> Normal:
         """Return them in double-double, from the products of the columns, a column of ones first with an intercept.
 
         Args:
             gram: double-double, of the columns less `shift`.
             moments: of the columns.
             shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
+            heaviest: the largest weight of a row; 0 says nothing.
             intercept: whether one is fitted.
         """
         if not intercept:
             return Normal._described(gram, gram[0].scaled(0.0), moments, intercept)
         swept = sweep(gram, 0)
-        return Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
+        normal = Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
+        # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
+        others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
+        return replace(normal, loose_weight=min(normal.weight, 2 * others))
 
     @staticmethod
     def _described(gram: Extended[Array], mean: Extended[Array], moments: Moments, intercept: bool) -> Normal:
@@ -97,6 +106,7 @@ class Normal:
             spread=moments.maximum - moments.minimum,
             rows=moments.rows,
             weight=float(moments.weight),
+            loose_weight=float(moments.weight),
             intercept=intercept,
         )
 
@@ -143,8 +153,17 @@ class Solution:
         return not self.magnification <= _LOST
 
 
-def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False) -> Solution:
+def solve(
+    normal: Normal, names: Sequence[str], rounding: Array | None = None, *, drop_collinear: bool = False
+) -> Solution:
     """Fit the columns of `normal` that follow those called `names` to them, in double-double.
+
+    Args:
+        normal: the normal equations.
+        names: of the terms.
+        rounding: float64 (sources, terms), how far what the values of each source were rounded by moves each term; None
+            where the terms are columns of values themselves.
+        drop_collinear: leave out columns that are combinations of those before them.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.
@@ -154,12 +173,13 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
     constant = _checked(normal, terms, drop_collinear=drop_collinear)
     scale = _power_of_two(normal)
     swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
-    floor = np.maximum(normal.rows * (_NOISE * normal.largest / scale) ** 2, terms * _ROUNDING)
+    floor = _Floor.of(normal, scale[:terms], rounding)
     kept, factor = ~constant, np.zeros((terms, terms))
     for term in np.flatnonzero(kept).tolist():
-        if swept.high[term, term] <= floor[term]:
+        relation = np.where(kept[:term], swept.high[:term, term], 0.0)
+        if swept.high[term, term] <= floor.under(relation):
             if not drop_collinear:
-                shares = swept.high[:term, term] * (scale[term] / scale[:term]) * kept[:term]
+                shares = relation * (scale[term] / scale[:term])
                 raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
             kept[term] = False
         else:
@@ -181,6 +201,45 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
         kept=kept,
         constant=constant,
     )
+
+
+@dataclass(frozen=True)
+class _Floor:
+    """What rounding leaves of a column that is a combination of others.
+
+    Of the columns x, each at some scale, it is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares.
+
+    Attributes:
+        values: float64 (sources, terms), `rounding` of `solve` at that scale, over all rows.
+        lengths: float64 (terms,), the columns' lengths.
+    """
+
+    values: Array
+    lengths: Array
+
+    @staticmethod
+    def of(normal: Normal, scale: Array, rounding: Array | None) -> _Floor:
+        terms = len(scale)
+        values = np.diag(rounding_of(normal.largest[:terms])) if rounding is None else rounding
+        lengths = np.sqrt(np.maximum(np.diag(normal.gram.high)[:terms], 0.0))
+        return _Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
+
+    def under(self, relation: Array) -> float:
+        """Return it for the column that `relation`, float64 (k,), makes of the k columns before it.
+
+        Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
+        "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.
+        """
+        combined = np.append(-relation, 1.0)
+        count = len(combined)
+        values = float(np.square(self.values[:, :count] @ combined).sum())
+        arithmetic = float(np.abs(combined) @ self.lengths[:count])
+        return max(values, len(self.lengths) * _ROUNDING * arithmetic**2)
+
+
+def rounding_of(largest: Array) -> Array:
+    """Return how far values of that size at most may have been rounded, to float64."""
+    return _NOISE * largest
 
 
 def _factor_column(swept: Extended[Array], term: int, kept: NDArray[np.bool_]) -> Array:

@@ -187,19 +187,21 @@ class Passes:
             yield self.design.expand(x), y, weights
         self.count += 1
 
-    def gram(self, design: Design, shift: Array) -> Extended[Array]:
+    def gram(self, design: Design, shift: Array) -> tuple[Extended[Array], float]:
         """Take the pass for the double-double products of the terms and targets, a column of ones first.
+
+        Beside them it returns the largest weight of a row.
 
         Args:
             design: of the terms.
-            shift: float64 (targets,), taken from every row of the targets.
+            shift: float64 (terms + targets,), taken from every row.
         """
-        total = None
-        for part in over_blocks(lambda block: self._gram_of(block, design, shift), self._blocks()):
-            total = part if total is None else total + part
+        total, heaviest = None, 0.0
+        for part, heavy in over_blocks(lambda block: self._gram_of(block, design, shift), self._blocks()):
+            total, heaviest = part if total is None else total + part, max(heaviest, heavy)
         self.count += 1
         assert total is not None
-        return total
+        return total, heaviest
 
     def _blocks(self) -> Iterator[Block]:
         return in_blocks(self.rows.arrays(self.levels), self.roles.width)
@@ -220,14 +222,15 @@ class Passes:
         x, y, weights = self._split(block)
         return block_moments(self.design.expand(x), y, weights=weights)
 
-    def _gram_of(self, block: Block, design: Design, shift: Array) -> Extended[Array]:
+    def _gram_of(self, block: Block, design: Design, shift: Array) -> tuple[Extended[Array], float]:
         x, y, weights = self._split(block)
-        targets = Extended(*two_sum(y, -torch.from_numpy(shift).to(y.device)))
-        terms = design.expand_extended(x)
+        terms, away = design.expand_extended(x), torch.from_numpy(-shift).to(y.device)
+        terms = terms + Extended.of(away[: terms.high.shape[1]])
+        targets = Extended(*two_sum(y, away[terms.high.shape[1] :]))
         ones = [torch.ones_like(y[:, :1])] if self.intercept else []
         high = torch.cat([*ones, terms.high, targets.high], dim=1)
         low = torch.cat([*(part * 0 for part in ones), terms.low, targets.low], dim=1)
-        return block_gram(Extended(high, low), weights)
+        return block_gram(Extended(high, low), weights), 1.0 if weights is None else float(weights.max())
 
     def _check_present(self, seen: Survey) -> None:
         for name, count in zip(self.roles.features, seen.count, strict=False):

@@ -14,7 +14,7 @@ import numpy as np
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
 from lr_trainer.errors import IllConditionedError
-from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
+from lr_trainer.least_squares import Normal, Solution, minimum_norm, rounding_of, shrunk, solve, solve_fast
 from lr_trainer.passes import nearest_float32
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lr_trainer.extended import Extended
     from lr_trainer.moments import Moments
 
-    Products = Callable[[Design, NDArray[np.float64]], Extended[NDArray[np.float64]]]
+    Array = NDArray[np.float64]
+    Products = Callable[[Design, Array], tuple[Extended[Array], float]]
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
@@ -113,10 +114,44 @@ def solve_with_passes(
         fast = solve_fast(normal, names)
         if fast is not None and not fast.lost_digits:
             return Solved(final, normal, fast, is_extended=False)
-    # A target far from 0 would cancel in its own products; a column that is, has an origin.
-    shift = np.concatenate([np.zeros(len(names)), moments.mean[len(names) :] * intercept])
-    normal = Normal.of_gram(products(final, shift[len(names) :]), moments, shift, intercept=intercept)
-    return Solved(final, normal, solve(normal, names, drop_collinear=drop_collinear), is_extended=True)
+    normal = _extended(moments, final, products, intercept=intercept)
+    solution = solve(normal, names, _rounding(moments, design), drop_collinear=drop_collinear)
+    return Solved(final, normal, solution, is_extended=True)
+
+
+def _extended(moments: Moments, design: Design, products: Products, *, intercept: bool) -> Normal:
+    """Return the normal equations in double-double, from one more pass.
+
+    About the means that the moments give, near the own ones: what lies far from 0, or from all rows but a heavy one,
+    would cancel in its products.
+    """
+    shift = np.zeros_like(moments.mean)
+    if intercept:
+        shift += moments.mean
+        for index, column in enumerate(shifted(design)):
+            if column is not None:
+                shift[index] -= design.origin[column]
+    gram, heaviest = products(design, shift)
+    return Normal.of_gram(gram, moments, shift, heaviest, intercept=intercept)
+
+
+def _rounding(moments: Moments, design: Design) -> Array:
+    """Return float64 (sources, terms), how far the rounding of each input column's values moves each of its terms.
+
+    A power is computed from the value in double-double, so the powers of a column move together, each by its
+    derivative. That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
+    """
+    reach, powers = np.zeros(len(design.origin)), _powered(design)
+    moved = np.zeros((2, len(reach), len(design.terms)))
+    for index, (term, largest) in enumerate(zip(design.terms, moments.largest, strict=False)):
+        if term.category is not None or term.missing:
+            continue
+        if term.power == 1:
+            reach[term.column] = largest
+        ends = reach[term.column] * np.array([1.0, -1.0 if term.column in powers else 0.0])
+        moved[:, term.column, index] = term.power * ends ** (term.power - 1) * (ends != 0)
+    size = reach + np.abs(design.origin) / design.scale
+    return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
 
 
 def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
@@ -151,11 +186,16 @@ def digits_left(condition: float) -> float:
 
 def shifted(design: Design) -> list[int | None]:
     """Return, for each term, its column where the moments are those of the raw column and the model has an origin."""
-    powers = {term.column for term in design.terms if term.power > 1}
+    powers = _powered(design)
     return [
         None if term.category is not None or term.missing or term.column in powers else term.column
         for term in design.terms
     ]
+
+
+def _powered(design: Design) -> set[int]:
+    """Return the columns that have powers beyond the first."""
+    return {term.column for term in design.terms if term.power > 1}
 
 
 def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design:
