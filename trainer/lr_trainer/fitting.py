@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -237,8 +237,11 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
-    solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
-    check_not_the_target(moments, term_names(passes.design, columns), passes.roles.targets)
+    names = term_names(passes.design, columns)
+    check_not_the_target(moments, names, passes.roles.targets)
+    solved = solve_shrunk(
+        moments, passes.design, names, penalty, partial(passes.gram, parts=parts), intercept=shape.intercept
+    )
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty))
     if shape.interval is None:

@@ -143,9 +143,14 @@ class Solution:
     @property
     def magnification(self) -> float:
         """How many times float64 normal equations magnify rounding, in the weights or the residual sum."""
+        return max(self.condition**2, self.residual_magnification)
+
+    @property
+    def residual_magnification(self) -> float:
+        """How many times they magnify it in the residual sum alone."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(self.total_sum > 0, self.total_sum / self.residual_sum, 1.0)
-        return float(max(self.condition**2, np.nanmax(ratio)))
+        return float(np.nanmax(ratio))
 
     @property
     def lost_digits(self) -> bool:
@@ -171,13 +176,13 @@ def solve(
     """
     terms = len(names)
     constant = _checked(normal, terms, drop_collinear=drop_collinear)
-    scale = _power_of_two(normal)
+    scale = power_of_two(normal)
     swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
-    floor = _Floor.of(normal, scale[:terms], rounding)
+    floor = Floor.of(normal, scale[:terms], rounding)
     kept, factor = ~constant, np.zeros((terms, terms))
     for term in np.flatnonzero(kept).tolist():
         relation = np.where(kept[:term], swept.high[:term, term], 0.0)
-        if swept.high[term, term] <= floor.under(relation):
+        if swept.high[term, term] <= floor.under(relation, slice(term), term):
             if not drop_collinear:
                 shares = relation * (scale[term] / scale[:term])
                 raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
@@ -204,7 +209,7 @@ def solve(
 
 
 @dataclass(frozen=True)
-class _Floor:
+class Floor:
     """What rounding leaves of a column that is a combination of others.
 
     Of the columns x, each at some scale, it is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares.
@@ -218,23 +223,28 @@ class _Floor:
     lengths: Array
 
     @staticmethod
-    def of(normal: Normal, scale: Array, rounding: Array | None) -> _Floor:
+    def of(normal: Normal, scale: Array, rounding: Array | None) -> Floor:
+        """Return it for terms over `scale`, float64 (terms,), powers of two."""
         terms = len(scale)
         values = np.diag(rounding_of(normal.largest[:terms])) if rounding is None else rounding
         lengths = np.sqrt(np.maximum(np.diag(normal.gram.high)[:terms], 0.0))
-        return _Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
+        return Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
 
-    def under(self, relation: Array) -> float:
-        """Return it for the column that `relation`, float64 (k,), makes of the k columns before it.
+    def under(self, relation: Array, others: slice | Sequence[int], column: int) -> float:
+        """Return it for the column that `relation`, float64 (others,), makes of others.
 
         Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
         "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.
         """
-        combined = np.append(-relation, 1.0)
-        count = len(combined)
-        values = float(np.square(self.values[:, :count] @ combined).sum())
-        arithmetic = float(np.abs(combined) @ self.lengths[:count])
-        return max(values, len(self.lengths) * _ROUNDING * arithmetic**2)
+        values = self.values[:, column] - self.values[:, others] @ relation
+        arithmetic = float(self.lengths[column] + np.abs(relation) @ self.lengths[others])
+        return max(float(values @ values), len(self.lengths) * _ROUNDING * arithmetic**2)
+
+    @property
+    def least_penalty(self) -> float:
+        """A ridge penalty that is above this for certain, where no column is more than the sum of all others."""
+        count = len(self.lengths)
+        return 10.0 ** math.ceil(math.log10(10 * count * (1 + count) ** 2 * _ROUNDING))
 
 
 def rounding_of(largest: Array) -> Array:
@@ -263,7 +273,7 @@ def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
     terms = len(names)
     outputs = len(normal.largest) - terms
     constant = _checked(normal, terms, drop_collinear=False)
-    scale = _power_of_two(normal)
+    scale = power_of_two(normal)
     scaled = normal.gram.high / np.outer(scale, scale)
     kept = ~constant
     gram, cross = scaled[:terms, :terms][np.ix_(kept, kept)], scaled[:terms, terms:][kept]
@@ -298,43 +308,6 @@ def _times_its_transpose(upper: Array) -> Array:
     """Return U @ U.T of an upper triangular matrix, in a third of the work of the product."""
     half, _ = lapack.dlauum(upper)
     return np.asarray(np.triu(half) + np.triu(half, 1).T)
-
-
-def shrunk(normal: Normal, weight: Array) -> Solution:
-    """Return the solution with given weights (outputs, terms) that are not the least-squares ones."""
-    terms = weight.shape[1]
-    about, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
-    total = np.diag(normal.gram.high)[terms:]
-    residual = total - np.einsum("ot,to->o", weight, 2 * cross - about @ weight.T)
-    constant = ~(normal.spread[:terms] > CONSTANT * normal.largest[:terms]) & normal.intercept
-    return Solution(
-        weight=Extended.of(weight),
-        inverse=Extended.of(np.zeros_like(about)),
-        factor=np.zeros_like(about),
-        kept=(weight != 0).any(axis=0),
-        constant=np.asarray(constant),
-        residual_sum=np.maximum(residual, 0.0),
-        total_sum=total.copy(),
-        degrees=0,
-        condition=condition_number(about[np.ix_(~constant, ~constant)]),
-        is_unbiased=False,
-    )
-
-
-def minimum_norm(normal: Normal, terms: int) -> Solution:
-    """Fit with the smallest sum of squared weights on the columns at unit standard deviation, of all the best fits.
-
-    From the eigenvectors of the correlation matrix; those whose eigenvalue is below the rounding of float64 moments
-    carry no information.
-    """
-    gram, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
-    lengths = np.sqrt(np.diag(gram))
-    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else lengths > 0
-    unit = np.where(varies & (lengths > 0), 1.0 / np.where(lengths > 0, lengths, 1.0), 0.0)
-    values, vectors = np.linalg.eigh(gram * unit[:, None] * unit[None, :])
-    kept = values > 64 * terms * 2.0**-53 * values[-1]
-    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    return shrunk(normal, ((inverse @ (cross * unit[:, None])) * unit[:, None]).T)
 
 
 def _solution(
@@ -418,6 +391,7 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
     return np.asarray(constant)
 
 
-def _power_of_two(normal: Normal) -> Array:
+def power_of_two(normal: Normal) -> Array:
+    """Return float64 (terms + outputs,), powers of two near the columns' lengths."""
     lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))  # rounding may leave a constant column below 0
     return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

@@ -147,7 +147,7 @@ class Passes:
         """
         weight, bias = torch.from_numpy(checkpoint.weight), torch.from_numpy(checkpoint.bias)
         design, found = Design.of(checkpoint), []
-        blocks = self._blocks() if parts is None else self._held_out(parts)
+        blocks = self._blocks() if parts is None else self._of_parts(parts, held_out=True)
         for block in blocks:
             x, y, _ = self._split(block)
             predicted = design.expand(x) @ weight.to(x.device).T + bias.to(x.device)
@@ -155,9 +155,11 @@ class Passes:
         self.count += 1
         return np.concatenate(found) if found else np.empty((0, len(self.roles.targets)))
 
-    def _held_out(self, parts: Parts) -> Iterator[Block]:
+    def _of_parts(self, parts: Parts, *, held_out: bool) -> Iterator[Block]:
         for block, labels in self._labelled(parts):
-            yield (joined(block)[torch.from_numpy(labels == parts.held_out)],)
+            rows = joined(block)[torch.from_numpy((labels == parts.held_out) == held_out)]
+            if len(rows):
+                yield (rows,)
 
     def _labelled(self, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
         start, few = 0, False
@@ -187,7 +189,7 @@ class Passes:
             yield self.design.expand(x), y, weights
         self.count += 1
 
-    def gram(self, design: Design, shift: Array) -> tuple[Extended[Array], float]:
+    def gram(self, design: Design, shift: Array, parts: Parts | None = None) -> tuple[Extended[Array], float]:
         """Take the pass for the double-double products of the terms and targets, a column of ones first.
 
         Beside them it returns the largest weight of a row.
@@ -195,9 +197,11 @@ class Passes:
         Args:
             design: of the terms.
             shift: float64 (terms + targets,), taken from every row.
+            parts: leaves out the rows that they hold out; None for all rows.
         """
         total, heaviest = None, 0.0
-        for part, heavy in over_blocks(lambda block: self._gram_of(block, design, shift), self._blocks()):
+        blocks = self._blocks() if parts is None else self._of_parts(parts, held_out=False)
+        for part, heavy in over_blocks(lambda block: self._gram_of(block, design, shift), blocks):
             total, heaviest = part if total is None else total + part, max(heaviest, heavy)
         self.count += 1
         assert total is not None

@@ -13,9 +13,11 @@ import numpy as np
 
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
-from lr_trainer.errors import IllConditionedError
-from lr_trainer.least_squares import Normal, Solution, minimum_norm, rounding_of, shrunk, solve, solve_fast
+from lr_trainer.errors import IllConditionedError, WeakPenaltyError
+from lr_trainer.extended import Extended
+from lr_trainer.least_squares import Normal, Solution, rounding_of, solve, solve_fast
 from lr_trainer.passes import nearest_float32
+from lr_trainer.shrunk import LOST, minimum_norm, ridge, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.design import Design
-    from lr_trainer.extended import Extended
     from lr_trainer.moments import Moments
 
     Array = NDArray[np.float64]
@@ -154,15 +155,60 @@ def _rounding(moments: Moments, design: Design) -> Array:
     return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
 
 
-def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
-    """Solve with a penalty, or for the minimum norm: from the moments, as neither magnifies rounding."""
+def solve_shrunk(
+    moments: Moments,
+    design: Design,
+    names: Sequence[str],
+    penalty: Penalty | None,
+    products: Products,
+    *,
+    intercept: bool,
+) -> Solved:
+    """Solve with a penalty, or for the minimum norm, as `solve_with_passes` does.
+
+    Raises:
+        WeakPenaltyError: a ridge penalty is too small to tell dependent columns apart.
+        NotConvergedError: a lasso's descent did not reach its optimum.
+    """
+    final = with_origins(design, moments, intercept=intercept)
     normal = Normal.of_moments(moments, intercept=intercept)
+    fast = _shrunk_fast(moments, normal, names, penalty)
+    if fast is not None and _keeps_digits(fast, penalty):
+        return Solved(final, normal, fast, is_extended=False)
+    extended = _extended(moments, final, products, intercept=intercept)
     if penalty is None:
-        solution = minimum_norm(normal, len(design.terms))
+        solution = minimum_norm(extended, len(names), _rounding(moments, design))
+    elif not any(penalty.l1):
+        solution = ridge(extended, penalty.l2)
     else:
-        equations = penalised.normal(moments, outputs, intercept=intercept)
-        solution = shrunk(normal, penalised.solve(equations, penalty.l1, penalty.l2).weight)
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
+        assert fast is not None
+        solution = shrunk(extended, fast.weight)
+    return Solved(final, extended, solution, is_extended=True)
+
+
+def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty: Penalty | None) -> Solution | None:
+    """Solve from float64 moments; None where they do not tell dependent columns apart."""
+    if penalty is not None:
+        equations = penalised.normal(moments, len(penalty.l1), intercept=normal.intercept)
+        try:
+            return shrunk(normal, Extended.of(penalised.solve(equations, penalty.l1, penalty.l2).weight))
+        except WeakPenaltyError:
+            return None
+    best = solve_fast(normal, names) if moments.rows > len(names) + int(normal.intercept) else None
+    return None if best is None else shrunk(normal, best.weight)
+
+
+def _keeps_digits(solution: Solution, penalty: Penalty | None) -> bool:
+    """Return whether float64 moments leave nine digits of the weights, and of the residual sum.
+
+    A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns; a lasso's
+    weights stand where its optimality conditions hold, to rounding.
+    """
+    lost = solution.condition**2
+    if penalty is not None:
+        columns = np.count_nonzero(~solution.constant)
+        lost = 0.0 if any(penalty.l1) else min(lost, 1 + columns / max(min(penalty.l2), 2.0**-53))
+    return lost <= LOST and solution.residual_magnification <= LOST
 
 
 def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *, intercept: bool) -> Solved:
