@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import Lasso, Ridge
 
 from lr_runtime.errors import FitError
 from lr_trainer import fit
 from lr_trainer.errors import WeakPenaltyError
+from lr_trainer.moments import block_moments
 from lr_trainer.passes import Parts
+from lr_trainer.penalised import normal, solve
+from lr_trainer.shrunk import penalised
 from tests.trainer.test_fit import sample
+from tests.trainer.test_least_squares import extended
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:
@@ -107,19 +113,68 @@ def near_copies(distance: float, noise: float, rows: int = 60) -> dict[str, Any]
     return {"x": x, "z": z, "t": x + z + distance * away, "y": y}
 
 
-def exact(columns: dict[str, Any], l2: float) -> tuple[list[float], float]:
-    """Return the ridge weights and the root of the mean squared residual, from the normal equations in fractions."""
+def products(columns: dict[str, Any]) -> list[list[Fraction]]:
+    """Return the centred Gram matrix, in fractions."""
     rows = [[Fraction(value) for value in columns[name].tolist()] for name in columns]
     centred = [[value - sum(row, Fraction(0)) / len(row) for value in row] for row in rows]
-    gram = [[sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0)) for v in centred] for u in centred]
-    system = [[value * (1 + Fraction(l2) * (i == j)) for j, value in enumerate(row)] for i, row in enumerate(gram[:-1])]
+    return [[sum((a * b for a, b in zip(u, v, strict=True)), Fraction(0)) for v in centred] for u in centred]
+
+
+def solved(system: list[list[Fraction]]) -> list[Fraction]:
+    """Return the solution of equations whose last column is the right-hand side."""
     for k in range(len(system)):
         system[k] = [value / system[k][k] for value in system[k]]
         for i in range(len(system)):
             if i != k:
                 system[i] = [a - system[i][k] * b for a, b in zip(system[i], system[k], strict=True)]
-    weight = [row[-1] for row in system]
+    return [row[-1] for row in system]
+
+
+def exact(columns: dict[str, Any], l2: float) -> tuple[list[float], float]:
+    """Return the ridge weights and the root of the mean squared residual, from the normal equations in fractions."""
+    gram = products(columns)
+    system = [[value * (1 + Fraction(l2) * (i == j)) for j, value in enumerate(row)] for i, row in enumerate(gram[:-1])]
+    weight = solved(system)
     return [float(value) for value in weight], rmse_of(columns, weight)
+
+
+@pytest.mark.parametrize("distance", [0.1, 1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("l1", [1e-3, 1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("l2", [0.0, 1e-12])
+def test_a_lasso_on_nearly_dependent_columns_is_the_exact_one(distance: float, l1: float, l2: float) -> None:
+    columns = near_copies(distance, 1e-3)
+    columns = {"x": columns["x"], "constant": np.full(60, 0.1), "w": columns["z"] ** 2, **columns}
+    weight = fit(columns, target="y", l1=l1, l2=l2).weight[0]
+    gram, support = products(columns), np.flatnonzero(weight).tolist()
+    with localcontext(prec=60):
+        roots = [Decimal(60 * row[i].numerator) / Decimal(row[i].denominator) for i, row in enumerate(gram)]
+        bounds = [Fraction(l1) * Fraction(root.sqrt()) for root in roots]
+    signs = np.sign(weight).astype(int).tolist()
+    inside = [[gram[i][j] * (1 + Fraction(l2) * (i == j)) for j in support] for i in support]
+    system = [[*row, gram[i][-1] - bounds[i] * signs[i]] for i, row in zip(support, inside, strict=True)]
+    exactly = solved(system)
+    np.testing.assert_allclose(weight[support], [float(value) for value in exactly], rtol=1e-8)
+    for i in set(range(len(weight))) - set(support) - {1}:
+        fitted = sum((gram[i][j] * own for j, own in zip(support, exactly, strict=True)), Fraction(0))
+        assert abs(gram[i][-1] - fitted) <= bounds[i] * Fraction(1 + 1e-7)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_lasso_in_double_double_gets_there_from_anywhere(seed: int, copied: bool) -> None:
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(40, 6)) + random.normal(size=(40, 1))
+    table = np.column_stack([x, x @ random.normal(size=(6, 2)) + random.normal(size=(40, 2))])
+    penalties = {"l1": (0.2, 0.05), "l2": (0.0, 0.1)}
+    float64 = normal(block_moments(torch.from_numpy(table)), 2)
+    expected = solve(float64, *penalties.values()).weight
+    if copied:
+        table = np.column_stack([x[:, 0], table])
+    begin = random.normal(size=(2, x.shape[1] + copied)) * random.integers(0, 2, size=x.shape[1] + copied)
+    found = penalised(extended(table), **penalties, start=begin).weight.rounded()
+    if copied:
+        found = np.column_stack([found[:, 0] + found[:, 1], found[:, 2:]])[:1]  # the second's l2 shares among copies
+    np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)
 
 
 def rmse_of(columns: dict[str, Any], weight: list[Fraction]) -> float:

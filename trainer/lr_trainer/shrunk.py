@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 LOST = 1e6
 """Where float64 moments magnify rounding more than this, double-double products take over: nine digits are left."""
 
+_MISSED = 1e-12
+"""By this share of its bound the optimality condition of a weight of 0 may be missed."""
+
+_STEPS = 20
+"""The most steps of an active-set method, beside two a column."""
+
 
 def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
     """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
@@ -43,12 +49,12 @@ def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
         own = terms + output, terms + output
         slope = cross[output].scaled(2.0) - sum_of(about * at[output][None, :])
         residual[output] = (gram[own] - sum_of(at[output] * slope)).rounded()
-    plain, varies = normal.gram.high[:terms, :terms], _varies(normal, terms)
+    plain, varies, kept = normal.gram.high[:terms, :terms], _varies(normal, terms), (weight.high != 0).any(axis=0)
     return Solution(
         weight=weight,
         inverse=Extended.of(np.zeros_like(plain)),
         factor=np.zeros_like(plain),
-        kept=(weight.high != 0).any(axis=0),
+        kept=kept,
         constant=np.asarray(~varies & normal.intercept),
         residual_sum=np.maximum(residual * scale[terms:] ** 2, 0.0),
         total_sum=np.diag(normal.gram.high)[terms:].copy(),
@@ -61,6 +67,10 @@ def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
 def _varies(normal: Normal, terms: int) -> NDArray[np.bool_]:
     spread, largest = normal.spread[:terms], normal.largest[:terms]
     return np.asarray(spread > CONSTANT * largest if normal.intercept else largest > 0)
+
+
+def _candidates(normal: Normal, gram: Extended[Array], terms: int) -> list[int]:
+    return np.flatnonzero(_varies(normal, terms) & (np.diag(gram.high)[:terms] > 0)).tolist()
 
 
 def _scaled(normal: Normal, scale: Array) -> Extended[Array]:
@@ -137,7 +147,7 @@ def minimum_norm(normal: Normal, terms: int, rounding: Array | None = None) -> S
     """
     scale = power_of_two(normal)
     gram = _scaled(normal, scale)
-    candidates = np.flatnonzero(_varies(normal, terms) & (np.diag(gram.high)[:terms] > 0)).tolist()
+    candidates = _candidates(normal, gram, terms)
     factor = _Factor.of(gram, candidates, Floor.of(normal, scale[:terms], rounding))
     inside, outside = factor.pivots, sorted(set(candidates) - set(factor.pivots))
     targets = list(range(terms, len(scale)))
@@ -174,29 +184,102 @@ def _smallest(
     return solved * weighted[0], mixed * weighted[1]
 
 
-def ridge(normal: Normal, l2: Sequence[float]) -> Solution:
-    """Fit with l2 / 2 on the squared weights of the columns at unit standard deviation; see `lr_trainer.penalised`.
+def penalised(normal: Normal, l1: Sequence[float], l2: Sequence[float], start: Array) -> Solution:
+    """Fit under the penalties of `lr_trainer.penalised`, in double-double.
 
     Args:
         normal: the normal equations, in double-double.
+        l1: per target, in the target's unit.
         l2: per target.
+        start: float64 (outputs, terms), weights near the optimum, from which a lasso starts.
 
     Raises:
-        WeakPenaltyError: a penalty is lost in the rounding of double-double products too.
+        WeakPenaltyError: a ridge penalty is lost in the rounding of double-double products too.
     """
     terms, scale = len(normal.largest) - len(l2), power_of_two(normal)
-    weight: Extended[Array] = Extended.of(np.zeros((len(l2), terms)))
-    candidates = np.flatnonzero(_varies(normal, terms) & (np.diag(normal.gram.high)[:terms] > 0)).tolist()
-    diagonal = np.arange(terms), np.arange(terms)
-    # The penalty stands on no rounded values: they may be dependent.
-    floor = Floor.of(normal, scale[:terms], np.zeros((1, terms)))
-    for output, penalty in enumerate(l2):
-        gram = _scaled(normal, scale)
-        more = gram[diagonal] + gram[diagonal] * Extended.of(np.full(terms, penalty))
-        gram.high[diagonal], gram.low[diagonal] = more.high, more.low
-        factor = _Factor.of(gram, candidates, floor)
-        if len(factor.pivots) < len(candidates):
-            raise WeakPenaltyError(penalty, floor.least_penalty)
-        found = factor.explained([terms + output])
-        weight.high[output, factor.pivots], weight.low[output, factor.pivots] = found.high[:, 0], found.low[:, 0]
+    gram = _scaled(normal, scale)
+    inside = _candidates(normal, gram, terms)
+    count = len(inside)
+    begin = start * scale[:terms] / scale[terms:, None]
+    weight: Extended[Array] = Extended.of(begin)
+    diagonal = gram[inside, inside]
+    size = (diagonal * Extended.of(np.full(count, normal.weight))).sqrt()
+    # A penalty stands on no rounded values: under it columns may be dependent.
+    floor = Floor(np.zeros((1, count)), np.sqrt(diagonal.high))
+    for output, (lasso, ridge) in enumerate(zip(l1, l2, strict=True)):
+        matrix, more = gram[np.ix_(inside, inside)], diagonal + diagonal * Extended.of(np.full(count, ridge))
+        np.fill_diagonal(matrix.high, more.high)
+        np.fill_diagonal(matrix.low, more.low)
+        bound = size * Extended.of(np.full(count, lasso / scale[terms + output]))
+        equations = _Equations(matrix, gram[inside, terms + output], bound, floor)
+        if lasso:
+            found = equations.lasso(begin[output, inside])
+        else:
+            found, independent = equations.solved(range(count), equations.cross)
+            if len(independent) < count:
+                raise WeakPenaltyError(ridge, floor.least_penalty)
+        weight.high[output, inside], weight.low[output, inside] = found.high, found.low
     return shrunk(normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]))
+
+
+@dataclass(frozen=True)
+class _Equations:
+    """What holds at the optimum for one target: matrix b = cross - bound sign(b), less than bound away where b is 0.
+
+    Attributes:
+        matrix: double-double (terms, terms), of the columns over powers of two, with the ridge penalty.
+        cross: double-double (terms,).
+        bound: double-double (terms,), what the lasso penalty allows.
+        floor: of its pivots.
+    """
+
+    matrix: Extended[Array]
+    cross: Extended[Array]
+    bound: Extended[Array]
+    floor: Floor
+
+    def solved(self, support: Sequence[int], right: Extended[Array]) -> tuple[Extended[Array], list[int]]:
+        """Return b (terms,), 0 outside the support, with matrix b = right inside, and what of that is independent."""
+        terms = len(right.high)
+        system: Extended[Array] = Extended.of(np.zeros((terms + 1, terms + 1)))
+        b: Extended[Array] = Extended.of(np.zeros(terms))
+        for whole, inner, beside in (
+            (system.high, self.matrix.high, right.high),
+            (system.low, self.matrix.low, right.low),
+        ):
+            whole[:terms, :terms], whole[:terms, terms], whole[terms, :terms] = inner, beside, beside
+        factor = _Factor.of(system, support, self.floor)
+        found = factor.explained([terms])[:, 0]
+        b.high[factor.pivots], b.low[factor.pivots] = found.high, found.low
+        return b, factor.pivots
+
+    def lasso(self, start: Array) -> Extended[Array]:
+        """Return the optimum (terms,) by an active-set method from weights near it; those if it does not get there.
+
+        With the signs fixed the objective is quadratic: towards its minimum until a weight reaches 0, which leaves the
+        support; at the minimum, the column whose condition is missed most enters it. A column that others in the
+        support make up leaves it, too.
+        """
+        b, signs = Extended.of(start.copy()), np.sign(start)
+        for _ in range(_STEPS + 2 * len(start)):
+            support = np.flatnonzero(signs)
+            end, independent = self.solved(support.tolist(), self.cross - self.bound.scaled(signs))
+            if len(independent) < len(support):
+                gone = np.setdiff1d(support, independent)
+                b.high[gone] = b.low[gone] = signs[gone] = 0.0
+                continue
+            turned = support[np.sign(end.high[support]) != signs[support]]
+            if len(turned):
+                shares = b.high[turned] / (b.high[turned] - end.high[turned])
+                first = int(np.argmin(shares))
+                b = b + (end - b) * Extended.of(np.full(len(start), shares[first]))
+                b.high[turned[first]] = b.low[turned[first]] = signs[turned[first]] = 0.0
+                continue
+            b = end
+            slope = self.cross - sum_of(self.matrix * b[None, :])
+            missed = np.where(signs == 0, np.abs(slope.high) - self.bound.high * (1 + _MISSED), -np.inf)
+            worst = int(np.argmax(missed))
+            if missed[worst] <= 0:
+                return b
+            signs[worst] = np.sign(slope.high[worst])
+        return Extended.of(start)

@@ -15,9 +15,10 @@ from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
 from lr_trainer.errors import IllConditionedError, WeakPenaltyError
 from lr_trainer.extended import Extended
-from lr_trainer.least_squares import Normal, Solution, rounding_of, solve, solve_fast
+from lr_trainer.least_squares import Normal, Solution, condition_number, rounding_of, solve, solve_fast
 from lr_trainer.passes import nearest_float32
-from lr_trainer.shrunk import LOST, minimum_norm, ridge, shrunk
+from lr_trainer.shrunk import LOST, minimum_norm, shrunk
+from lr_trainer.shrunk import penalised as penalised_extended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -173,16 +174,14 @@ def solve_shrunk(
     final = with_origins(design, moments, intercept=intercept)
     normal = Normal.of_moments(moments, intercept=intercept)
     fast = _shrunk_fast(moments, normal, names, penalty)
-    if fast is not None and _keeps_digits(fast, penalty):
+    if fast is not None and _keeps_digits(normal, fast, penalty):
         return Solved(final, normal, fast, is_extended=False)
     extended = _extended(moments, final, products, intercept=intercept)
     if penalty is None:
         solution = minimum_norm(extended, len(names), _rounding(moments, design))
-    elif not any(penalty.l1):
-        solution = ridge(extended, penalty.l2)
     else:
-        assert fast is not None
-        solution = shrunk(extended, fast.weight)
+        start = np.zeros((len(penalty.l2), len(names))) if fast is None else fast.weight.rounded()
+        solution = penalised_extended(extended, penalty.l1, penalty.l2, start)
     return Solved(final, extended, solution, is_extended=True)
 
 
@@ -198,16 +197,18 @@ def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty
     return None if best is None else shrunk(normal, best.weight)
 
 
-def _keeps_digits(solution: Solution, penalty: Penalty | None) -> bool:
+def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -> bool:
     """Return whether float64 moments leave nine digits of the weights, and of the residual sum.
 
-    A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns; a lasso's
-    weights stand where its optimality conditions hold, to rounding.
+    Those of the columns outside a lasso's support are 0. A ridge penalty adds to all eigenvalues of the correlation
+    matrix, whose sum is the number of columns.
     """
-    lost = solution.condition**2
+    kept, condition = solution.kept, solution.condition
+    if penalty is not None and any(penalty.l1):
+        condition = condition_number(normal.gram.high[: len(kept), : len(kept)][np.ix_(kept, kept)])
+    lost = condition**2
     if penalty is not None:
-        columns = np.count_nonzero(~solution.constant)
-        lost = 0.0 if any(penalty.l1) else min(lost, 1 + columns / max(min(penalty.l2), 2.0**-53))
+        lost = min(lost, 1 + np.count_nonzero(kept) / max(min(penalty.l2), 2.0**-53))
     return lost <= LOST and solution.residual_magnification <= LOST
 
 
