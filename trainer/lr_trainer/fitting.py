@@ -73,7 +73,8 @@ def fit(
     """Fit a linear model by least squares, or by the descent that is asked for, in bounded memory.
 
     An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two more before it;
-    data that would cost float64 normal equations over three digits one more behind it, in double-double.
+    data that would cost float64 normal equations over three digits, or leave a penalised or minimum-norm fit fewer than
+    nine, one more behind it, in double-double.
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, "-" for standard input, an open table, or arrays by

@@ -257,20 +257,17 @@ class _Equations:
         """Return the optimum (terms,) by an active-set method from weights near it; those if it does not get there.
 
         With the signs fixed the objective is quadratic: towards its minimum until a weight reaches 0, which leaves the
-        support; at the minimum, the column whose condition is missed most enters it. A column that others in the
-        support make up leaves it, too.
+        support; at the minimum, the column whose condition is missed most enters it. Of dependent columns in the support
+        the minimum has some at 0, so that they leave it.
         """
         b, signs = Extended.of(start.copy()), np.sign(start)
         for _ in range(_STEPS + 2 * len(start)):
             support = np.flatnonzero(signs)
-            end, independent = self.solved(support.tolist(), self.cross - self.bound.scaled(signs))
-            if len(independent) < len(support):
-                gone = np.setdiff1d(support, independent)
-                b.high[gone] = b.low[gone] = signs[gone] = 0.0
-                continue
+            end, _ = self.solved(support.tolist(), self.cross - self.bound.scaled(signs))
             turned = support[np.sign(end.high[support]) != signs[support]]
             if len(turned):
-                shares = b.high[turned] / (b.high[turned] - end.high[turned])
+                left, way = b.high[turned], (b - end).high[turned]
+                shares = np.divide(left, way, out=np.zeros_like(left), where=way != 0)
                 first = int(np.argmin(shares))
                 b = b + (end - b) * Extended.of(np.full(len(start), shares[first]))
                 b.high[turned[first]] = b.low[turned[first]] = signs[turned[first]] = 0.0
