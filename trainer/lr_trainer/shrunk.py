@@ -257,8 +257,8 @@ class _Equations:
         """Return the optimum (terms,) by an active-set method from weights near it; those if it does not get there.
 
         With the signs fixed the objective is quadratic: towards its minimum until a weight reaches 0, which leaves the
-        support; at the minimum, the column whose condition is missed most enters it. Of dependent columns in the support
-        the minimum has some at 0, so that they leave it.
+        support; at the minimum, the column whose condition is missed most enters it. Of dependent columns in the
+        support the minimum has some at 0, so that they leave it.
         """
         b, signs = Extended.of(start.copy()), np.sign(start)
         for _ in range(_STEPS + 2 * len(start)):
