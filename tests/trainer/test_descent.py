@@ -253,6 +253,17 @@ def test_collinear_columns_are_an_error_that_names_them_or_dropped() -> None:
     assert ridge.fit["converged"]
 
 
+@pytest.mark.parametrize(("seed", "index"), [(1, 1), (15, 0), (22, 1), (26, 0)])
+def test_newton_s_steps_finish_what_nearly_collinear_columns_hold_up(seed: int, index: int) -> None:
+    random = np.random.default_rng(seed)
+    x, noise, *away = random.normal(size=(5, 60))
+    columns = {"x": x, "z": x + away[index] / 10.0 ** (9 + index), "y": x + noise}
+    report = fit(columns, target="y", descent=Descent()).fit
+    assert report["epochs"] > 100  # those of LBFGS alone
+    assert report["converged"]
+    np.testing.assert_allclose(report["rmse"], fit(columns, target="y").fit["rmse"], rtol=1e-8)
+
+
 def test_a_constant_target_is_fitted_by_itself() -> None:
     x, _ = sample("ordinary")
     found = fit(table(x, np.full(300, 7.0)), target="y", descent=Descent(loss="huber"))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.extended import Extended
 from lr_trainer.gram import block_gram
-from lr_trainer.least_squares import Normal, Solution, minimum_norm, solve, solve_fast
+from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
 from lr_trainer.moments import block_moments
+from lr_trainer.shrunk import minimum_norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +38,15 @@ def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
     return solution
 
 
-def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
+def extended(table: Array, *, intercept: bool = True) -> Normal:
     ones = np.ones((len(table), int(intercept)))
     gram = block_gram(Extended.of(torch.from_numpy(np.hstack([ones, table]))))
     moments, shift = block_moments(torch.from_numpy(table)), np.zeros(table.shape[1])
-    normal = Normal.of_gram(gram, moments, shift, intercept=intercept)
+    return Normal.of_gram(gram, moments, shift, intercept=intercept)
+
+
+def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
+    normal = extended(table, intercept=intercept)
     return solve(normal, names(table.shape[1] - outputs), drop_collinear=drop_collinear)
 
 
@@ -205,10 +210,9 @@ def test_minimum_norm_is_the_pseudo_inverse_on_unit_columns(columns: int) -> Non
     x = random.normal(size=(12, columns)) * 10.0 ** random.integers(-3, 3, size=columns)
     x[:, 2] = x[:, 0] * 2
     y = random.normal(size=12)
-    moments = block_moments(torch.from_numpy(np.column_stack([x, y])))
-    found = minimum_norm(Normal.of_moments(moments, intercept=True), columns)
+    found = minimum_norm(extended(np.column_stack([x, y])), columns)
     centred = x - x.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     expected = np.linalg.pinv(centred / lengths, rcond=1e-8) @ (y - y.mean()) / lengths
-    np.testing.assert_allclose(found.weight.rounded()[0], expected, rtol=1e-7)
+    np.testing.assert_allclose(found.weight.rounded()[0], expected, rtol=1e-9)
     assert not found.is_unbiased

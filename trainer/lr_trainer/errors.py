@@ -111,10 +111,10 @@ class TooFewHeldOutError(FitError):
 
 
 class WeakPenaltyError(FitError):
-    """A ridge penalty that is lost in the rounding of the moments, on columns that need it."""
+    """A ridge penalty that is lost in rounding, on columns that need it."""
 
     def __init__(self, l2: float, enough: float) -> None:
         super().__init__(
-            f"some columns are combinations of others, and a ridge penalty of {l2:g} is too small for float64 to tell "
-            f"their weights apart. Try --l2 {enough:.0e}"
+            f"some columns are combinations of others, and a ridge penalty of {l2:g} is too small to tell their "
+            f"weights apart. Try --l2 {enough:.0e}"
         )

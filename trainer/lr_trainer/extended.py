@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 A = TypeVar("A", "NDArray[np.float64]", torch.Tensor)
@@ -34,6 +34,16 @@ def two_product(a: A, b: A) -> tuple[A, A]:
     a_high, a_low = _split(a)
     b_high, b_low = _split(b)
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def sum_of(values: Extended[NDArray[np.float64]]) -> Extended[NDArray[np.float64]]:
+    """Return the sums along the last axis, added in pairs."""
+    while (count := values.high.shape[-1]) > 1:
+        half, odd = count // 2, values[..., 2 * (count // 2) :]
+        pairs = values[..., :half] + values[..., half : 2 * half]
+        parts = [(pairs.high, odd.high), (pairs.low, odd.low)]
+        values = Extended(*(np.concatenate(part, axis=-1) for part in parts))
+    return Extended(values.high.sum(axis=-1), values.low.sum(axis=-1))
 
 
 def _split(a: A) -> tuple[A, A]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
@@ -73,7 +73,8 @@ def fit(
     """Fit a linear model by least squares, or by the descent that is asked for, in bounded memory.
 
     An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two more before it;
-    data that would cost float64 normal equations over three digits one more behind it, in double-double.
+    data that would cost float64 normal equations over three digits, or leave a penalised or minimum-norm fit fewer than
+    nine, one more behind it, in double-double.
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
@@ -246,7 +247,10 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     check_not_the_target(passes, moments)
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
-    solved = solve_shrunk(moments, passes.design, outputs, penalty, intercept=shape.intercept)
+    names = term_names(passes.design, columns)
+    solved = solve_shrunk(
+        moments, passes.design, names, penalty, partial(passes.gram, parts=parts), intercept=shape.intercept
+    )
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
     # A weight that a penalty made 0 is no sign of a dependent column.
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])

@@ -1,12 +1,13 @@
 """Least squares from the normal equations, in float64 where the data are well-conditioned, in double-double elsewhere.
 
-The columns are scaled by powers of two first, which rounds nothing. A column whose part that the columns before it do
-not explain is no larger than the rounding of its own values is a combination of them, in either precision.
+The columns are scaled by powers of two first, which rounds nothing. A column is a combination of those before it where
+what they leave of it is no larger than the rounding of its values and theirs would leave, in either precision.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ _NOISE = 2.0**-50
 """Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
 
 _ROUNDING = 2.0**-96
-"""Double-double arithmetic on a matrix at unit scale leaves this much, times its size."""
+"""Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
 
 _LOST = 1e3
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
@@ -56,6 +57,7 @@ class Normal:
         spread: float64 (terms + outputs,), maximum - minimum of each column.
         rows: the number of rows.
         weight: the sum of their weights.
+        loose_weight: what of it can lie off the mean, which a row that outweighs all others is on.
         intercept: whether one is fitted.
     """
 
@@ -65,6 +67,7 @@ class Normal:
     spread: Array
     rows: int
     weight: float
+    loose_weight: float
     intercept: bool
 
     @staticmethod
@@ -77,19 +80,25 @@ class Normal:
         return Normal._described(Extended.of(gram), mean if intercept else mean.scaled(0.0), moments, intercept)
 
     @staticmethod
-    def of_gram(gram: Extended[Array], moments: Moments, shift: Array, *, intercept: bool) -> Normal:
+    def of_gram(
+        gram: Extended[Array], moments: Moments, shift: Array, heaviest: float = 0.0, *, intercept: bool
+    ) -> Normal:
         """Return them in double-double, from the products of the columns, a column of ones first with an intercept.
 
         Args:
             gram: double-double, of the columns less `shift`.
             moments: of the columns.
             shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
+            heaviest: the largest weight of a row; 0 says nothing.
             intercept: whether one is fitted.
         """
         if not intercept:
             return Normal._described(gram, gram[0].scaled(0.0), moments, intercept)
         swept = sweep(gram, 0)
-        return Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
+        normal = Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
+        # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
+        others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
+        return replace(normal, loose_weight=min(normal.weight, 2 * others))
 
     @staticmethod
     def _described(gram: Extended[Array], mean: Extended[Array], moments: Moments, intercept: bool) -> Normal:
@@ -100,6 +109,7 @@ class Normal:
             spread=moments.maximum - moments.minimum,
             rows=moments.rows,
             weight=float(moments.weight),
+            loose_weight=float(moments.weight),
             intercept=intercept,
         )
 
@@ -136,9 +146,14 @@ class Solution:
     @property
     def magnification(self) -> float:
         """How many times float64 normal equations magnify rounding, in the weights or the residual sum."""
+        return max(self.condition**2, self.residual_magnification)
+
+    @property
+    def residual_magnification(self) -> float:
+        """How many times they magnify it in the residual sum alone."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(self.total_sum > 0, self.total_sum / self.residual_sum, 1.0)
-        return float(max(self.condition**2, np.nanmax(ratio)))
+        return float(np.nanmax(ratio))
 
     @property
     def lost_digits(self) -> bool:
@@ -146,8 +161,17 @@ class Solution:
         return not self.magnification <= _LOST
 
 
-def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False) -> Solution:
+def solve(
+    normal: Normal, names: Sequence[str], rounding: Array | None = None, *, drop_collinear: bool = False
+) -> Solution:
     """Fit the columns of `normal` that follow those called `names` to them, in double-double.
+
+    Args:
+        normal: the normal equations.
+        names: of the terms.
+        rounding: float64 (sources, terms), how far what the values of each source were rounded by moves each term; None
+            where the terms are columns of values themselves.
+        drop_collinear: leave out columns that are combinations of those before them.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.
@@ -155,16 +179,16 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
     """
     terms = len(names)
     constant = _checked(normal, terms, drop_collinear=drop_collinear)
-    scale = _power_of_two(normal)
+    scale = power_of_two(normal)
     swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
-    floor = np.maximum(normal.rows * (_NOISE * normal.largest / scale) ** 2, terms * _ROUNDING)
+    floor = Floor.of(normal, scale[:terms], rounding)
     kept, factor = ~constant, np.zeros((terms, terms))
     for term in np.flatnonzero(kept).tolist():
-        if swept.high[term, term] <= floor[term]:
+        relation = np.where(kept[:term], swept.high[:term, term], 0.0)
+        if swept.high[term, term] <= floor.under(relation, slice(term), term):
             if not drop_collinear:
-                unit = swept.high[:term, term] * kept[:term]  # shares of columns near unit length: their sizes compare
-                unit[np.abs(unit) <= _NEGLIGIBLE * np.abs(unit).max(initial=0.0)] = 0.0
-                shares = unit * (scale[term] / scale[:term])
+                relation[np.abs(relation) <= _NEGLIGIBLE * np.abs(relation).max(initial=0.0)] = 0.0
+                shares = relation * (scale[term] / scale[:term])
                 raise CollinearError(names[term], dict(zip(names[:term], shares.tolist(), strict=True)))
             kept[term] = False
         else:
@@ -188,6 +212,50 @@ def solve(normal: Normal, names: Sequence[str], *, drop_collinear: bool = False)
     )
 
 
+@dataclass(frozen=True)
+class Floor:
+    """What rounding leaves of a column that is a combination of others.
+
+    Of the columns x, each at some scale, it is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares.
+
+    Attributes:
+        values: float64 (sources, terms), `rounding` of `solve` at that scale, over all rows.
+        lengths: float64 (terms,), the columns' lengths.
+    """
+
+    values: Array
+    lengths: Array
+
+    @staticmethod
+    def of(normal: Normal, scale: Array, rounding: Array | None) -> Floor:
+        """Return it for terms over `scale`, float64 (terms,), powers of two."""
+        terms = len(scale)
+        values = np.diag(rounding_of(normal.largest[:terms])) if rounding is None else rounding
+        lengths = np.sqrt(np.maximum(np.diag(normal.gram.high)[:terms], 0.0))
+        return Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
+
+    def under(self, relation: Array, others: slice | Sequence[int], column: int) -> float:
+        """Return it for the column that `relation`, float64 (others,), makes of others.
+
+        Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
+        "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.
+        """
+        values = self.values[:, column] - self.values[:, others] @ relation
+        arithmetic = float(self.lengths[column] + np.abs(relation) @ self.lengths[others])
+        return max(float(values @ values), len(self.lengths) * _ROUNDING * arithmetic**2)
+
+    @property
+    def least_penalty(self) -> float:
+        """A ridge penalty that is above this for certain, where no column is more than the sum of all others."""
+        count = len(self.lengths)
+        return 10.0 ** math.ceil(math.log10(10 * count * (1 + count) ** 2 * _ROUNDING))
+
+
+def rounding_of(largest: Array) -> Array:
+    """Return how far values of that size at most may have been rounded, to float64."""
+    return _NOISE * largest
+
+
 def _factor_column(swept: Extended[Array], term: int, kept: NDArray[np.bool_]) -> Array:
     """Return a column of the factor of the inverse, from the matrix swept on the kept columns before `term`.
 
@@ -209,7 +277,7 @@ def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
     terms = len(names)
     outputs = len(normal.largest) - terms
     constant = _checked(normal, terms, drop_collinear=False)
-    scale = _power_of_two(normal)
+    scale = power_of_two(normal)
     scaled = normal.gram.high / np.outer(scale, scale)
     kept = ~constant
     gram, cross = scaled[:terms, :terms][np.ix_(kept, kept)], scaled[:terms, terms:][kept]
@@ -244,43 +312,6 @@ def _times_its_transpose(upper: Array) -> Array:
     """Return U @ U.T of an upper triangular matrix, in a third of the work of the product."""
     half, _ = lapack.dlauum(upper)
     return np.asarray(np.triu(half) + np.triu(half, 1).T)
-
-
-def shrunk(normal: Normal, weight: Array) -> Solution:
-    """Return the solution with given weights (outputs, terms) that are not the least-squares ones."""
-    terms = weight.shape[1]
-    about, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
-    total = np.diag(normal.gram.high)[terms:]
-    residual = total - np.einsum("ot,to->o", weight, 2 * cross - about @ weight.T)
-    constant = ~(normal.spread[:terms] > CONSTANT * normal.largest[:terms]) & normal.intercept
-    return Solution(
-        weight=Extended.of(weight),
-        inverse=Extended.of(np.zeros_like(about)),
-        factor=np.zeros_like(about),
-        kept=(weight != 0).any(axis=0),
-        constant=np.asarray(constant),
-        residual_sum=np.maximum(residual, 0.0),
-        total_sum=total.copy(),
-        degrees=0,
-        condition=condition_number(about[np.ix_(~constant, ~constant)]),
-        is_unbiased=False,
-    )
-
-
-def minimum_norm(normal: Normal, terms: int) -> Solution:
-    """Fit with the smallest sum of squared weights on the columns at unit standard deviation, of all the best fits.
-
-    From the eigenvectors of the correlation matrix; those whose eigenvalue is below the rounding of float64 moments
-    carry no information.
-    """
-    gram, cross = normal.gram.high[:terms, :terms], normal.gram.high[:terms, terms:]
-    lengths = np.sqrt(np.diag(gram))
-    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else lengths > 0
-    unit = np.where(varies & (lengths > 0), 1.0 / np.where(lengths > 0, lengths, 1.0), 0.0)
-    values, vectors = np.linalg.eigh(gram * unit[:, None] * unit[None, :])
-    kept = values > 64 * terms * 2.0**-53 * values[-1]
-    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    return shrunk(normal, ((inverse @ (cross * unit[:, None])) * unit[:, None]).T)
 
 
 def _solution(
@@ -364,6 +395,7 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
     return np.asarray(constant)
 
 
-def _power_of_two(normal: Normal) -> Array:
+def power_of_two(normal: Normal) -> Array:
+    """Return float64 (terms + outputs,), powers of two near the columns' lengths."""
     lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))  # rounding may leave a constant column below 0
     return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

@@ -121,7 +121,7 @@ class Passes:
         """
         weight, bias = torch.from_numpy(checkpoint.weight), torch.from_numpy(checkpoint.bias)
         design, found = Design.of(checkpoint), []
-        blocks = self._blocks() if parts is None else self._held_out(parts)
+        blocks = self._blocks() if parts is None else self._of_parts(parts, held_out=True)
         for block in blocks:
             x, y, _ = self._split(block)
             predicted = design.expand(x) @ weight.to(x.device).T + bias.to(x.device)
@@ -129,9 +129,11 @@ class Passes:
         self.count += 1
         return np.concatenate(found) if found else np.empty((0, len(self.roles.targets)))
 
-    def _held_out(self, parts: Parts) -> Iterator[Block]:
+    def _of_parts(self, parts: Parts, *, held_out: bool) -> Iterator[Block]:
         for block, labels in self._labelled(parts):
-            yield (joined(block)[torch.from_numpy(labels == parts.held_out)],)
+            rows = joined(block)[torch.from_numpy((labels == parts.held_out) == held_out)]
+            if len(rows):
+                yield (rows,)
 
     def _labelled(self, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
         start = 0
@@ -170,19 +172,23 @@ class Passes:
             yield self.design.expand(x), y, weights
         self.count += 1
 
-    def gram(self, design: Design, shift: Array) -> Extended[Array]:
+    def gram(self, design: Design, shift: Array, parts: Parts | None = None) -> tuple[Extended[Array], float]:
         """Take the pass for the double-double products of the terms and targets, a column of ones first.
+
+        Beside them it returns the largest weight of a row.
 
         Args:
             design: of the terms.
-            shift: float64 (targets,), taken from every row of the targets.
+            shift: float64 (terms + targets,), taken from every row.
+            parts: leaves out the rows that they hold out; None for all rows.
         """
-        total = None
-        for part in over_blocks(lambda block: self._gram_of(block, design, shift), self._blocks()):
-            total = part if total is None else total + part
+        total, heaviest = None, 0.0
+        blocks = self._blocks() if parts is None else self._of_parts(parts, held_out=False)
+        for part, heavy in over_blocks(lambda block: self._gram_of(block, design, shift), blocks):
+            total, heaviest = part if total is None else total + part, max(heaviest, heavy)
         self.count += 1
         assert total is not None
-        return total
+        return total, heaviest
 
     def _blocks(self) -> Iterator[Block]:
         return in_blocks(self.rows.arrays(self.levels), self.roles.width)
@@ -203,14 +209,15 @@ class Passes:
         x, y, weights = self._split(block)
         return block_moments(self.design.expand(x), y, weights=weights)
 
-    def _gram_of(self, block: Block, design: Design, shift: Array) -> Extended[Array]:
+    def _gram_of(self, block: Block, design: Design, shift: Array) -> tuple[Extended[Array], float]:
         x, y, weights = self._split(block)
-        targets = Extended(*two_sum(y, -torch.from_numpy(shift).to(y.device)))
-        terms = design.expand_extended(x)
+        terms, away = design.expand_extended(x), torch.from_numpy(-shift).to(y.device)
+        terms = terms + Extended.of(away[: terms.high.shape[1]])
+        targets = Extended(*two_sum(y, away[terms.high.shape[1] :]))
         ones = [torch.ones_like(y[:, :1])] if self.intercept else []
         high = torch.cat([*ones, terms.high, targets.high], dim=1)
         low = torch.cat([*(part * 0 for part in ones), terms.low, targets.low], dim=1)
-        return block_gram(Extended(high, low), weights)
+        return block_gram(Extended(high, low), weights), 1.0 if weights is None else float(weights.max())
 
     def _check_present(self, seen: Survey) -> None:
         for name, count in zip(self.roles.features, seen.count, strict=False):

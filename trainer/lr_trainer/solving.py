@@ -14,10 +14,13 @@ import numpy as np
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
 from lr_trainer.design import raw_parts
-from lr_trainer.errors import CollinearError, IllConditionedError
-from lr_trainer.least_squares import Normal, Solution, minimum_norm, shrunk, solve, solve_fast
+from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
+from lr_trainer.extended import Extended
+from lr_trainer.least_squares import Normal, Solution, condition_number, rounding_of, solve, solve_fast
 from lr_trainer.passes import nearest_float32
 from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
+from lr_trainer.shrunk import LOST, minimum_norm, shrunk
+from lr_trainer.shrunk import penalised as penalised_extended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,10 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.design import Design
-    from lr_trainer.extended import Extended
     from lr_trainer.moments import Moments
 
-    Products = Callable[[Design, NDArray[np.float64]], Extended[NDArray[np.float64]]]
+    Array = NDArray[np.float64]
+    Products = Callable[[Design, Array], tuple[Extended[Array], float]]
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
@@ -124,11 +127,9 @@ def solve_with_passes(
         fast = solve_fast(normal, names)
         if fast is not None and not fast.lost_digits:
             return Solved(final, normal, fast, is_extended=False)
-    # A target far from 0 would cancel in its own products; a column that is, has an origin.
-    shift = np.concatenate([np.zeros(len(names)), moments.mean[len(names) :] * intercept])
-    normal = Normal.of_gram(products(final, shift[len(names) :]), moments, shift, intercept=intercept)
+    normal = _extended(moments, final, products, intercept=intercept)
     try:
-        solution = solve(normal, names, drop_collinear=drop_collinear)
+        solution = solve(normal, names, _rounding(moments, design), drop_collinear=drop_collinear)
     except CollinearError as error:
         raise CollinearError(error.name, _raw_shares(final, names, error)) from None
     return Solved(final, normal, solution, is_extended=True)
@@ -161,15 +162,95 @@ def _nearest(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def solve_shrunk(moments: Moments, design: Design, outputs: int, penalty: Penalty | None, *, intercept: bool) -> Solved:
-    """Solve with a penalty, or for the minimum norm: from the moments, as neither magnifies rounding."""
+def _extended(moments: Moments, design: Design, products: Products, *, intercept: bool) -> Normal:
+    """Return the normal equations in double-double, from one more pass.
+
+    About the means that the moments give, near the own ones: what lies far from 0, or from all rows but a heavy one,
+    would cancel in its products.
+    """
+    shift = np.zeros_like(moments.mean)
+    if intercept:
+        shift += moments.mean
+        for index, column in enumerate(shifted(design)):
+            if column is not None:
+                shift[index] -= design.origin[column]
+    gram, heaviest = products(design, shift)
+    return Normal.of_gram(gram, moments, shift, heaviest, intercept=intercept)
+
+
+def _rounding(moments: Moments, design: Design) -> Array:
+    """Return float64 (sources, terms), how far the rounding of each input column's values moves each of its terms.
+
+    A power is computed from the value in double-double, so the powers of a column move together, each by its
+    derivative. That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
+    """
+    reach, powers = np.zeros(len(design.origin)), _powered(design)
+    moved = np.zeros((2, len(reach), len(design.terms)))
+    for index, (term, largest) in enumerate(zip(design.terms, moments.largest, strict=False)):
+        if term.category is not None or term.missing:
+            continue
+        if term.power == 1:
+            reach[term.column] = largest
+        ends = reach[term.column] * np.array([1.0, -1.0 if term.column in powers else 0.0])
+        moved[:, term.column, index] = term.power * ends ** (term.power - 1) * (ends != 0)
+    size = reach + np.abs(design.origin) / design.scale
+    return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
+
+
+def solve_shrunk(
+    moments: Moments,
+    design: Design,
+    names: Sequence[str],
+    penalty: Penalty | None,
+    products: Products,
+    *,
+    intercept: bool,
+) -> Solved:
+    """Solve with a penalty, or for the minimum norm, as `solve_with_passes` does.
+
+    Raises:
+        WeakPenaltyError: a ridge penalty is too small to tell dependent columns apart.
+        NotConvergedError: a lasso's descent did not reach its optimum.
+    """
+    final = with_origins(design, moments, intercept=intercept)
     normal = Normal.of_moments(moments, intercept=intercept)
+    fast = _shrunk_fast(moments, normal, names, penalty)
+    if fast is not None and _keeps_digits(normal, fast, penalty):
+        return Solved(final, normal, fast, is_extended=False)
+    extended = _extended(moments, final, products, intercept=intercept)
     if penalty is None:
-        solution = minimum_norm(normal, len(design.terms))
+        solution = minimum_norm(extended, len(names), _rounding(moments, design))
     else:
-        equations = penalised.normal(moments, outputs, intercept=intercept)
-        solution = shrunk(normal, penalised.solve(equations, penalty.l1, penalty.l2).weight)
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
+        start = np.zeros((len(penalty.l2), len(names))) if fast is None else fast.weight.rounded()
+        solution = penalised_extended(extended, penalty.l1, penalty.l2, start)
+    return Solved(final, extended, solution, is_extended=True)
+
+
+def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty: Penalty | None) -> Solution | None:
+    """Solve from float64 moments; None where they do not tell dependent columns apart."""
+    if penalty is not None:
+        equations = penalised.normal(moments, len(penalty.l1), intercept=normal.intercept)
+        try:
+            return shrunk(normal, Extended.of(penalised.solve(equations, penalty.l1, penalty.l2).weight))
+        except WeakPenaltyError:
+            return None
+    best = solve_fast(normal, names) if moments.rows > len(names) + int(normal.intercept) else None
+    return None if best is None else shrunk(normal, best.weight)
+
+
+def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -> bool:
+    """Return whether float64 moments leave nine digits of the weights, and of the residual sum.
+
+    Those of the columns outside a lasso's support are 0. A ridge penalty adds to all eigenvalues of the correlation
+    matrix, whose sum is the number of columns.
+    """
+    kept, condition = solution.kept, solution.condition
+    if penalty is not None and any(penalty.l1):
+        condition = condition_number(normal.gram.high[: len(kept), : len(kept)][np.ix_(kept, kept)])
+    lost = condition**2
+    if penalty is not None:
+        lost = min(lost, 1 + np.count_nonzero(kept) / max(min(penalty.l2), 2.0**-53))
+    return lost <= LOST and solution.residual_magnification <= LOST
 
 
 def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *, intercept: bool) -> Solved:
@@ -189,11 +270,16 @@ def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *
 
 def shifted(design: Design) -> list[int | None]:
     """Return, for each term, its column where the moments are those of the raw column and the model has an origin."""
-    powers = {term.column for term in design.terms if term.power > 1}
+    powers = _powered(design)
     return [
         None if term.category is not None or term.missing or term.column in powers else term.column
         for term in design.terms
     ]
+
+
+def _powered(design: Design) -> set[int]:
+    """Return the columns that have powers beyond the first."""
+    return {term.column for term in design.terms if term.power > 1}
 
 
 def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design:

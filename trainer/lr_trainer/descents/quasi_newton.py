@@ -156,7 +156,8 @@ class QuasiNewton:
         at = self.at
         gradient, hessian, _ = self.objective.curvature(at, self.softness)
         norm = float(np.linalg.norm(gradient))
-        rounding = 2.0**-52 / min(1.0, self.softness) * 10
+        # A softened corner is as steep as 1 / softness, and magnifies rounding by that; a smooth loss has none.
+        rounding = 2.0**-52 / (min(1.0, self.softness) or 1.0) * 10
         if norm <= rounding:
             self._next_stage()
             return norm

@@ -84,7 +84,7 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
         if moments.rows < 2:
             raise TooFewRowsError(moments.rows, 2, intercept=passes.intercept)
         if descent.loss == "squared":
-            exact = solve_shrunk(moments, passes.design, outputs, penalty, intercept=passes.intercept)
+            exact = solve_shrunk(moments, passes.design, names, penalty, passes.gram, intercept=passes.intercept)
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
 
 
