@@ -122,7 +122,7 @@ def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...
     held = [each for _, each in sums if each >= FEWEST_DIGITS]
     lost = [
         f"the target {escaped(target)} is fitted so well that moments alone leave {each:.1f} digits of its residuals, "
-        "fewer than 6: no figures, no interval. Fit all rows at once"
+        "fewer than 6: no figures, no interval, and a coefficient near 0 may be rounding. Fit all rows at once"
         for target, each in sums
         if each < FEWEST_DIGITS and solved.solution.degrees > 0
     ]
