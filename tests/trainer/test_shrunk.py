@@ -208,6 +208,15 @@ def test_a_copy_takes_half_and_what_is_nearly_dependent_stays_as_it_is() -> None
     np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 60])
+@pytest.mark.parametrize("options", [{"minimum_norm": True}, {"l1": 1e-9}, {"l2": 1e-14}])
+def test_constant_columns_and_few_rows_have_weight_zero(options: dict[str, Any], rows: int) -> None:
+    columns = {name: column[:rows] for name, column in near_copies(1e-7, 1e-3).items()}
+    weight = fit({"one": np.full(rows, 0.0), **columns}, target="y", **options).weight[0]
+    assert weight[0] == 0
+    assert weight.any() == (rows > 1)
+
+
 def test_what_only_rounding_tells_apart_is_shared() -> None:
     elapsed = np.arange(50.0) / 8
     columns = {"time": 1.7e9 + 0.1 + elapsed, "elapsed": elapsed, "y": 3 * elapsed}

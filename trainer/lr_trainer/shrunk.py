@@ -153,9 +153,9 @@ def minimum_norm(normal: Normal, terms: int, rounding: Array | None = None) -> S
     targets = list(range(terms, len(scale)))
     best = factor.explained(targets)
     weight: Extended[Array] = Extended.of(np.zeros((len(targets), terms)))
-    sizes, parts = 1 / np.diag(gram.high), [(inside, best)]
+    squares, parts = np.diag(gram.high), [(inside, best)]
     if inside and outside:
-        values = _smallest(best, factor.explained(outside), sizes[inside], sizes[outside])
+        values = _smallest(best, factor.explained(outside), 1 / squares[inside], 1 / squares[outside])
         parts = list(zip((inside, outside), values, strict=True))
     for places, part in parts:
         weight.high[:, places], weight.low[:, places] = part.high.T, part.low.T
