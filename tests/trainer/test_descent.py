@@ -459,3 +459,16 @@ def test_cuda_runs_the_same_cycle(options: dict[str, Any]) -> None:
     found = fit(table(x, y), target="y", device="cuda", descent=Descent(**options))
     expected = fit(table(x, y), target="y", descent=Descent(**options))
     np.testing.assert_allclose(found.fit["objective"], expected.fit["objective"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("delta", [1e-4, 1e-7, 1e-10])
+def test_a_huber_loss_with_a_small_delta_comes_as_near_to_absolute_errors(delta: float) -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(200, 2))
+    columns = {"x": x, "y": x @ [2.0, -1.5] + random.normal(size=200)}
+    found = fit(columns, target="y", descent=Descent(loss="huber", delta=delta))
+    least = fit(columns, target="y", descent=Descent(loss="absolute"))
+    assert found.fit["converged"]
+    # delta |e| - delta^2 / 2 lies within delta^2 / 2 of Huber's loss.
+    errors = [np.abs(columns["y"] - x @ each.weight[0] - each.bias[0]).mean() for each in (found, least)]
+    assert errors[0] <= errors[1] + delta / 2 + 1e-6 * errors[1]

@@ -153,7 +153,7 @@ class Whole(FirstOrder):
         value = self.objective.value(at)
         norm = float(np.linalg.norm(self.objective.optimality(at, gradient)))
         loss = float((value * self.objective.unit).sum())
-        if not self.objective.loss.has_corner and norm <= TOLERANCE:
+        if not self.objective.loss.has_corner and norm <= TOLERANCE * self.objective.loss.steepest:
             self.is_done = True
             return Epoch(number, loss, gradient=norm, lr=rate)
         self._gradient.copy_(torch.from_numpy(gradient))

@@ -65,6 +65,11 @@ class Loss:
         """Whether it has no derivative at 0."""
         return self.softness == 0
 
+    @property
+    def steepest(self) -> float:
+        """The largest slope that every output has, 1 at most: gradients are as small as a Huber loss's delta."""
+        return float(np.minimum(1.0, np.maximum(-self.low, self.high)).min(initial=1.0))
+
     def softened(self, softness: float) -> Loss:
         """Return it made smooth by that much, if it has a corner."""
         return replace(self, softness=softness) if self.has_corner else self

@@ -91,7 +91,7 @@ def _report(
         "objective": _each(objective.value(at) * objective.unit),
         "gradient_norm": gradient,
         "gap": gap if np.isfinite(gap) else None,
-        "converged": bool(gap <= _CONVERGED_GAP or (smooth and gradient <= _CONVERGED)),
+        "converged": bool(gap <= _CONVERGED_GAP or (smooth and gradient <= _CONVERGED * objective.loss.steepest)),
     }
     if setting.exact is not None and descent.loss == "squared":
         figures["distance"] = _distance(objective, at, setting.exact)

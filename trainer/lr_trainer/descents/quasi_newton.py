@@ -148,7 +148,8 @@ class QuasiNewton:
         _, gradient = found.get(self._weights.numpy().tobytes()) or self.objective.change(self.at, start, self.softness)
         norm = float(np.linalg.norm(gradient))
         stands = bool((self.at == start).all())
-        if norm <= (_STAGE_TOLERANCE if self.objective.has_corners else TOLERANCE) or stands:
+        tolerance = _STAGE_TOLERANCE if self.objective.has_corners else TOLERANCE
+        if norm <= tolerance * self.objective.loss.steepest or stands:
             self._next_stage()
         return norm
 
@@ -157,7 +158,7 @@ class QuasiNewton:
         gradient, hessian, _ = self.objective.curvature(at, self.softness)
         norm = float(np.linalg.norm(gradient))
         # A softened corner is as steep as 1 / softness, and magnifies rounding by that; a smooth loss has none.
-        rounding = 2.0**-52 / (min(1.0, self.softness) or 1.0) * 10
+        rounding = 2.0**-52 / (min(1.0, self.softness) or 1.0) * 10 * self.objective.loss.steepest
         if norm <= rounding:
             self._next_stage()
             return norm
@@ -167,7 +168,7 @@ class QuasiNewton:
         length, after = self._search(at, direction, gradient)
         taken = float(np.linalg.norm(length * direction))
         self.radius = max(2 * taken, self.radius / 4) if length < 1 else max(self.radius, 2 * taken)
-        if length == 0 or (after >= norm and norm <= _ROUNDING):
+        if length == 0 or (after >= norm and norm <= _ROUNDING * self.objective.loss.steepest):
             self._next_stage()
             return norm
         self._weights.copy_(torch.from_numpy(at + length * direction))
