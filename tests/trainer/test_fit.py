@@ -409,3 +409,19 @@ def test_units_go_into_the_contract_and_stay_there() -> None:
         assert [output.unit for output in checkpoint.contract.outputs] == [None, "degC"]
     with pytest.raises(OptionError, match='--unit "q" is none'):
         fit(columns, target="y", units={"q": "m"})
+
+
+def test_many_columns_keep_eight_digits_in_float64() -> None:
+    random = np.random.default_rng(2)
+    x = random.normal(size=(900, 300))
+    y = x @ random.normal(size=300) + 0.05 * random.normal(size=900)
+    found = fit({"x": x, "y": y}, target="y")
+    assert found.fit["arithmetic"] == "float64"
+    design = np.column_stack([np.ones(900), x])
+    weight, squares, *_ = np.linalg.lstsq(design, y)
+    np.testing.assert_allclose(found.weight[0], weight[1:], rtol=1e-9)
+    sd = np.sqrt(squares[0] / (900 - 301))
+    np.testing.assert_allclose(found.fit["residual_sd"], sd, rtol=1e-8)
+    errors = sd * np.linalg.norm(np.linalg.pinv(design), axis=1)[1:]
+    reported = [row["standard_error"] for row in found.fit["coefficients"][1:]]
+    np.testing.assert_allclose(reported, errors, rtol=1e-8)

@@ -36,8 +36,9 @@ _NOISE = 2.0**-50
 _ROUNDING = 2.0**-96
 """Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
 
-_LOST = 1e3
-"""Where float64 normal equations magnify rounding more than this, the double-double ones take over."""
+_LOST, _LOST_OF_MANY, _MANY = 1e3, 1e6, 256
+"""Where float64 normal equations magnify rounding more than this, the double-double ones take over; where there are
+many columns they take a second at 256 and a minute at 1,000, and float64 is left its last eight digits."""
 
 _NEGLIGIBLE = 1e-9
 """A column whose share in a combination is below this part of the largest is rounding."""
@@ -158,7 +159,7 @@ class Solution:
     @property
     def lost_digits(self) -> bool:
         """Whether double-double normal equations are worth another pass."""
-        return not self.magnification <= _LOST
+        return not self.magnification <= (_LOST if len(self.kept) <= _MANY else _LOST_OF_MANY)
 
 
 def solve(
