@@ -34,14 +34,13 @@ _SUFFIXES: dict[str, Format] = {
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+# What only few cells are held against is compiled by the first of them: a millisecond of every start otherwise.
+_INFINITY = r"(?i:[+-]?inf(?:inity)?)"
 _GROUPS = r"[0-9]{1,3}(?P<mark>[,.'_ \u2019\xa0])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?:[.,][0-9]+)?"
-_OTHER_NUMBER = re.compile(
-    rf"[+-]?(?:(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}){_EXPONENT}|inf(?:inity)?|0x[0-9a-f]+)", re.IGNORECASE
-)
+_OTHER_NUMBER = rf"(?i:[+-]?(?:(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}){_EXPONENT}|inf(?:inity)?|0x[0-9a-f]+))"
 """With a decimal mark or separators that the options do not name, beyond float64, or in hexadecimal digits."""
-_COMMA_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+")
-_DATE = re.compile(
+_COMMA_DECIMAL = r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+"
+_DATE = (
     r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
     r"|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4})"
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}.*)?"
@@ -138,13 +137,13 @@ class TableOptions:
         return int(plain) if len(plain) <= _LONGEST_INTEGER and _INTEGER.fullmatch(plain) else None
 
     def _why_not(self, text: str) -> str:
-        if _INFINITY.fullmatch(text):
+        if re.fullmatch(_INFINITY, text):
             return "is not a finite number"
         if is_date(text):
             return DATE_HINT
         if self.decimal == "," and _NUMBER.fullmatch(text):
             return "is not a number (decimal point?). Try it without --decimal ,"
-        comma = self.decimal == "." and bool(_COMMA_DECIMAL.fullmatch(text))
+        comma = self.decimal == "." and bool(re.fullmatch(_COMMA_DECIMAL, text))
         separators = (mark for mark in _TYPED_THOUSANDS if mark not in {self.decimal, self.thousands})
         mark = next((mark for mark in separators if _grouped_by(mark, self.decimal).fullmatch(text)), None)
         if mark is None:
@@ -158,7 +157,7 @@ class TableOptions:
     def looks_like_number(self, cell: str) -> bool:
         """Whether a cell that is no number is one that is written otherwise, and not a name."""
         text = cell.strip(" \t")
-        return text.isdecimal() or bool(_OTHER_NUMBER.fullmatch(text))
+        return text.isdecimal() or bool(re.fullmatch(_OTHER_NUMBER, text))
 
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
@@ -170,7 +169,7 @@ class TableOptions:
 
 def is_date(text: str) -> bool:
     """Whether a cell looks like a day, or a moment of one."""
-    return bool(_DATE.fullmatch(text.strip(" \t")))
+    return bool(re.fullmatch(_DATE, text.strip(" \t")))
 
 
 def _grouped_by(mark: str, decimal: str) -> re.Pattern[str]:
