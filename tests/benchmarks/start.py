@@ -42,7 +42,8 @@ def report() -> Iterator[str]:
     theirs, mine = median(times["bare"]), median(times["ours"])
     # Of neighbours: a machine that slows down for a while slows both.
     ratio = median(one / other for one, other in zip(times["ours"], times["bare"], strict=True))
-    yield f"lr-infer model.onnx 4.0: {mine:.3f} s, a bare onnxruntime script: {theirs:.3f} s, ratio in pairs {ratio:.2f}"
+    yield f"lr-infer model.onnx 4.0: {mine:.3f} s, a bare onnxruntime script: {theirs:.3f} s"
+    yield f"  ratio, in pairs: {ratio:.2f}"
     for command in ("lr-train", "lr-export", "lr-infer"):
         yield f"{command} --help: {median(_cpu_seconds(command) for _ in range(5)):.3f} s of CPU"
 
