@@ -85,7 +85,7 @@ def main(
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
     if certificate in targets.values():
         raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
-    check_output(certificate, checkpoint)
+    check_output(certificate, checkpoint, option="--certificate")
     with needs_extra("export"):
         from lr_export.exporting import export
 

@@ -173,13 +173,14 @@ def is_stdout(output: Path) -> bool:
     return str(output) == "-"
 
 
-def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str] = ()) -> None:
-    """Refuse, before any work is done, a file for -o that cannot be written, or that is one of the files to be read.
+def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str] = (), option: str = "-o") -> None:
+    """Refuse, before any work is done, a file to write that cannot be written, or that is one of the files to be read.
 
     Args:
-        output: what -o names.
+        output: what the option names.
         inputs: files.
         tables: files, folders and patterns.
+        option: its name.
 
     Raises:
         UnusableFileError: its folder cannot be written, or it is a directory.
@@ -196,7 +197,7 @@ def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str]
 
     for path in (*inputs, *files_of(tables)):
         if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - text or a path
-            raise OptionError(f"-o {output} is {path}, which is read. Name another file")
+            raise OptionError(f"{option} {output} is {path}, which is read. Name another file")
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def _value(term: Term, equation: Equation, x: float) -> float:
 def _name(term: Term, contract: Contract, equation: Equation) -> str:
     """Return the term's name; where it is taken from an origin, or on a scale, with these."""
     origin, scale = equation.origin[term.column], equation.scale[term.column]
-    if term.category is not None or term.missing or (origin, scale) == (0, 1):
+    if not term.is_power or (origin, scale) == (0, 1):
         return term.name(contract.columns)
     name = contract.columns[term.column].name
     scaled = scaled_name(name, origin, scale)

@@ -102,7 +102,7 @@ def test_numbers_are_numbers_in_whatever_array_they_come() -> None:
 
 BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "a target of text": ({"x": [1.0, 2.0], "y": ["p", "q"]}, 'row 1, column "y": "p" is not a number'),
-    "text among numbers": ({"x": [1.0, "p"], "y": [1.0, 2.0]}, '"x": "p" is not a number'),
+    "text among numbers": ({"x": [1.0, "p"], "y": [1.0, 2.0]}, 'row 2, column "x": "p" is not a number'),
     "no columns": ({"x": np.empty((2, 0)), "y": [1.0, 2.0]}, "not columns of numbers"),
 }
 

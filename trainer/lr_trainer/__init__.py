@@ -9,7 +9,8 @@
     design.py          the terms of the model, made of the columns
     passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
     moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
-    least_squares.py   the solution from either;  penalised.py, shrunk.py, conformal.py  ridge, lasso, minimum norm
+    least_squares.py   the solution from either;  floor.py  which columns are combinations of others
+    penalised.py, shrunk.py, conformal.py  ridge, lasso, minimum norm
     solving.py         which of them a fit needs;  rounding.py  how many digits moments alone leave
     describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py);  cautions.py
     cycle.py           the PyTorch cycle on the lesson's data

@@ -61,7 +61,7 @@ def check_not_the_target(passes: Passes, moments: Moments) -> None:
     pairs = [
         (term.column, output)
         for place, term in enumerate(terms)
-        if term.category is None and not term.missing and term.power == 1
+        if term.is_power and term.power == 1
         for output in range(len(roles.targets))
         if _alike(moments, place, len(terms) + output, float(passes.design.scale[term.column]))
     ]

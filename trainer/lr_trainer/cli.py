@@ -160,7 +160,7 @@ def main(
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
     chosen = _belonging(way, given)
-    check_output(chosen.get("log"), tables=tables)
+    check_output(chosen.get("log"), tables=tables, option="--log")
     check_output(output, tables=tables if way in {"fit", "update"} else ())
     if way == "merge":
         checkpoint = _merge(tables)

@@ -107,7 +107,7 @@ def ranges_of(design: Design, moments: Moments, seen: Survey | None = None) -> d
     """
     ranges = {}
     for place, term in enumerate(design.terms):
-        if not (term.power == 1 and term.category is None and not term.missing):
+        if not (term.is_power and term.power == 1):
             continue
         column = term.column
         if seen is not None:

@@ -83,7 +83,7 @@ class Design:
         return torch.where(torch.isnan(x), self._on(x, self.fill), x)
 
     def _extended(self, term: Term, x: torch.Tensor, centred: Extended[torch.Tensor]) -> Extended[torch.Tensor]:
-        if term.category is not None or term.missing:
+        if not term.is_power:
             return Extended.of(self._value(term, x, centred.high))
         value = centred
         for _ in range(term.power - 1):

@@ -6,7 +6,6 @@ what they leave of it is no larger than the rounding of its values and theirs wo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from scipy.sparse.linalg import eigsh
 
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.extended import Extended
+from lr_trainer.floor import Floor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 CONSTANT = 1e-12
 """A column whose range is below this share of its size carries rounding, not information."""
-
-_NOISE = 2.0**-50
-"""Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
-
-_ROUNDING = 2.0**-96
-"""Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
 
 _LOST, _LOST_OF_MANY, _MANY = 1e3, 1e6, 256
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over; where there are
@@ -211,50 +205,6 @@ def solve(
         kept=kept,
         constant=constant,
     )
-
-
-@dataclass(frozen=True)
-class Floor:
-    """What rounding leaves of a column that is a combination of others.
-
-    Of the columns x, each at some scale, it is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares.
-
-    Attributes:
-        values: float64 (sources, terms), `rounding` of `solve` at that scale, over all rows.
-        lengths: float64 (terms,), the columns' lengths.
-    """
-
-    values: Array
-    lengths: Array
-
-    @staticmethod
-    def of(normal: Normal, scale: Array, rounding: Array | None) -> Floor:
-        """Return it for terms over `scale`, float64 (terms,), powers of two."""
-        terms = len(scale)
-        values = np.diag(rounding_of(normal.largest[:terms])) if rounding is None else rounding
-        lengths = np.sqrt(np.maximum(np.diag(normal.gram.high)[:terms], 0.0))
-        return Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
-
-    def under(self, relation: Array, others: slice | Sequence[int], column: int) -> float:
-        """Return it for the column that `relation`, float64 (others,), makes of others.
-
-        Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
-        "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.
-        """
-        values = self.values[:, column] - self.values[:, others] @ relation
-        arithmetic = float(self.lengths[column] + np.abs(relation) @ self.lengths[others])
-        return max(float(values @ values), len(self.lengths) * _ROUNDING * arithmetic**2)
-
-    @property
-    def least_penalty(self) -> float:
-        """A ridge penalty that is above this for certain, where no column is more than the sum of all others."""
-        count = len(self.lengths)
-        return 10.0 ** math.ceil(math.log10(10 * count * (1 + count) ** 2 * _ROUNDING))
-
-
-def rounding_of(largest: Array) -> Array:
-    """Return how far values of that size at most may have been rounded, to float64."""
-    return _NOISE * largest
 
 
 def _factor_column(swept: Extended[Array], term: int, kept: NDArray[np.bool_]) -> Array:

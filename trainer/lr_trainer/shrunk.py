@@ -14,7 +14,8 @@ from scipy import linalg
 
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.extended import Extended, sum_of
-from lr_trainer.least_squares import CONSTANT, Floor, Solution, condition_number, power_of_two
+from lr_trainer.floor import Floor
+from lr_trainer.least_squares import CONSTANT, Solution, condition_number, power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,8 @@ from lr_trainer import penalised
 from lr_trainer.design import raw_parts
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
 from lr_trainer.extended import Extended
-from lr_trainer.least_squares import Normal, Solution, condition_number, rounding_of, solve, solve_fast
+from lr_trainer.floor import rounding_of
+from lr_trainer.least_squares import Normal, Solution, condition_number, solve, solve_fast
 from lr_trainer.passes import nearest_float32
 from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
 from lr_trainer.shrunk import LOST, minimum_norm, shrunk
@@ -187,7 +188,7 @@ def _rounding(moments: Moments, design: Design) -> Array:
     reach, powers = np.zeros(len(design.origin)), _powered(design)
     moved = np.zeros((2, len(reach), len(design.terms)))
     for index, (term, largest) in enumerate(zip(design.terms, moments.largest, strict=False)):
-        if term.category is not None or term.missing:
+        if not term.is_power:
             continue
         if term.power == 1:
             reach[term.column] = largest
@@ -271,10 +272,7 @@ def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *
 def shifted(design: Design) -> list[int | None]:
     """Return, for each term, its column where the moments are those of the raw column and the model has an origin."""
     powers = _powered(design)
-    return [
-        None if term.category is not None or term.missing or term.column in powers else term.column
-        for term in design.terms
-    ]
+    return [term.column if term.is_power and term.column not in powers else None for term in design.terms]
 
 
 def _powered(design: Design) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.inputs import unmasked
+from lr_runtime.inputs import as_numbers, is_missing, unmasked
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_infinite
 from lr_runtime.tables.notices import Notices
@@ -64,7 +64,7 @@ class ArrayTable:
         given_names: list[str] = []
         tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
-            array = _typed(np.asanyarray(given), f"{name}, {escaped(key)}")
+            array = self._typed(unmasked(np.asanyarray(given)), key)
             if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUO":
                 raise TableError(
                     f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
@@ -122,9 +122,20 @@ class ArrayTable:
     def _check_numbers(self, name: str) -> None:
         column = self._columns[name]
         if column.dtype.kind in "UO" and len(column):
-            place = next((at for at, cell in enumerate(column.tolist()) if not _is_missing(cell)), 0)
+            place = next((at for at, cell in enumerate(column.tolist()) if not is_missing(cell)), 0)
             said = f"{escaped(str(column[place]))} is not a number"
             raise TableError(f"{self.name} {_row(0, place)}, column {escaped(name)}: {said}")
+
+    def _typed(self, array: NDArray[Any], name: str) -> NDArray[Any]:
+        """Return an array of objects whose first one is a number as float64, another as it is."""
+        first = next((cell for cell in array.flat if not is_missing(cell)), None) if array.dtype.kind == "O" else None
+        if not isinstance(first, Number):
+            return array
+        faults: dict[int, str] = {}
+        values = as_numbers(array.ravel(), name, faults)
+        for cell, fault in faults.items():
+            raise TableError(f"{self.name} {_row(0, cell * len(array) // array.size)}, {fault}")
+        return values.reshape(array.shape)
 
     def _integer(self, columns: Sequence[str], start: int, row: int, column: int) -> int | None:
         value = self._columns[columns[column]][start + row]
@@ -132,29 +143,8 @@ class ArrayTable:
 
     def _coded(self, values: NDArray[Any]) -> Coded:
         absent = {"", *self._options.missing}
-        texts = (None if _is_missing(value) else str(value) for value in values.tolist())
+        texts = (None if is_missing(value) else str(value) for value in values.tolist())
         return coded(None if text in absent else text for text in texts)
-
-
-def _typed(array: NDArray[Any], place: str) -> NDArray[Any]:
-    """Return an array of objects whose first one is a number as float64, and masked values as missing ones."""
-    array = unmasked(array)
-    if array.dtype.kind != "O":
-        return array
-    first = next((cell for cell in array.flat if not _is_missing(cell)), None)
-    if not isinstance(first, Number):
-        return array
-    values = np.empty(array.shape)
-    for row, cell in enumerate(array.flat):
-        try:
-            values.flat[row] = np.nan if _is_missing(cell) else cell
-        except (TypeError, ValueError) as error:
-            raise TableError(f"{place}: {escaped(str(cell))} is not a number") from error
-    return values
-
-
-def _is_missing(cell: object) -> bool:
-    return cell is None or cell != cell  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _row(start: int, row: int) -> str:

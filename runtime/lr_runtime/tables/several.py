@@ -59,7 +59,7 @@ def _expanded(source: str) -> list[str]:
         return _tables_in(path)
     if not glob.has_magic(source) or path.exists():
         return [source]
-    found = sorted(file for file in glob.glob(source, recursive=True) if Path(file).is_file())  # noqa: PTH207
+    found = sorted(file for file in glob.glob(source, recursive=True) if Path(file).is_file())  # noqa: PTH207 - a pattern may be absolute
     if not found:
         raise MissingFileError(source, "The pattern fits no file")
     return found

@@ -101,7 +101,7 @@ class Resume:
 class Forgetful:
     """Keeps nothing: a descent that nobody can resume."""
 
-    def begin(self, identity: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def begin(self, identity: Mapping[str, Any]) -> None:  # noqa: ARG002 - whichever it is, nothing was kept
         """Start at the start."""
         return
 
