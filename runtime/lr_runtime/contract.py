@@ -176,7 +176,7 @@ class Contract(NamedTuple):
         if version != CONTRACT_VERSION:
             raise ModelFileError(
                 f"its contract has version {version!r:.40}, this linedge reads {CONTRACT_VERSION}. "
-                "Run: pip install -U linedge"
+                "Upgrade linedge: pip install -U linedge"
             )
         try:
             return _contract(fields)

@@ -277,7 +277,7 @@ def _opset(model: dict[str, Any]) -> int:
 
 
 def _not_in(known: range) -> str:
-    return f"this linedge reads {known[0]} to {known[-1]}. Run: pip install -U linedge"
+    return f"this linedge reads {known[0]} to {known[-1]}. Upgrade linedge: pip install -U linedge"
 
 
 def _metadata(properties: list[dict[str, str]]) -> Mapping[str, str]:
