@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Coded
+    from lr_runtime.tables.options import TableOptions
 
 Cells: TypeAlias = "NDArray[Any] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
@@ -116,7 +117,7 @@ def _column(cells: Any, name: str) -> NDArray[Any]:
     if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
         cells = cells.combine_chunks()
     try:
-        return np.atleast_1d(unmasked(np.asanyarray(cells)))
+        return np.atleast_1d(unmasked(as_cells(cells)))
     except ValueError as error:
         raise InputError(f"column {escaped(name)}: its cells have different lengths") from error
 
@@ -155,52 +156,79 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
         is_array = isinstance(x, np.ndarray) and array.dtype.kind == "f"
         return Given(matrix=array, integer=None if is_array else lambda row, column: _integer(x, row, column))
     rows = x if isinstance(x, Sequence) else array  # an array of text has the numbers of a mixed row as text, too
-    columns = tuple(_cells([row[index] for row in rows]) for index in range(len(names)))
+    columns = tuple(as_cells([row[index] for row in rows]) for index in range(len(names)))
     return Given(columns=columns, integer=lambda row, column: _integer(x, row, column), by_position=True)
 
 
-def _cells(values: list[Any]) -> NDArray[Any]:
-    """Return a column as it came: numpy would make text of numbers beside text."""
-    array = np.asarray(values)
-    is_mixed = array.dtype.kind == "U" and not all(isinstance(value, str) for value in values)
+def as_cells(values: Any) -> NDArray[Any]:
+    """Return cells as an array of what they are: numpy would make text of the numbers, None and NaN beside text."""
+    array = np.asanyarray(values)
+    is_mixed = array.dtype.kind == "U" and isinstance(values, Sequence) and not isinstance(values, str)
     return np.array(values, dtype=object) if is_mixed else array
 
 
-def as_numbers(cells: NDArray[Any], name: str, faults: dict[int, str]) -> NDArray[np.float64]:
+def as_numbers(
+    cells: NDArray[Any], name: str, faults: dict[int, str], read: Callable[[Any], float] | None = None
+) -> NDArray[np.float64]:
     """Return a column as float64 (rows,), NaN where a value is missing or, in `faults` then, no number.
 
+    Args:
+        cells: numbers, text or objects.
+        name: the column's.
+        faults: takes what is wrong with a row.
+        read: returns an object as a number, `number_in` by default.
+
     Raises:
-        InputError: the whole column is text, dates or the like.
+        InputError: the whole column is dates or the like.
     """
     if cells.dtype.kind in "biuf":
         return cells.astype(np.float64)
-    if cells.dtype.kind != "O":
+    if cells.dtype.kind not in "OU":
         raise InputError(f"column {escaped(name)} holds {_KINDS.get(cells.dtype.kind, 'objects')}, not numbers")
     values = np.empty(len(cells))
-    for row, cell in enumerate(cells):
+    for row, cell in enumerate(cells.tolist()):
         try:
-            values[row] = np.nan if is_missing(cell) else _number(cell)
-        except (TypeError, ValueError):
+            values[row] = (read or number_in)(cell)
+        except ValueError as error:
             values[row] = np.nan
-            faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} is not a number")
+            faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} {error}")
     return values
 
 
-_KINDS = {"U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
+_KINDS = {"S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 
 
-def _number(cell: Any) -> float:
-    if isinstance(cell, str | bytes):
-        raise TypeError("text")
+def number_in(cell: Any, options: TableOptions | None = None) -> float:
+    """Return an object as float64, NaN where it stands for no value; text is read as in a table.
+
+    Raises:
+        NotANumberError: it is no number; infinite ones are.
+    """
+    from lr_runtime.tables.options import DATE, NotANumberError, TableOptions
+
+    if is_missing(cell):
+        return np.nan
+    if isinstance(cell, str):
+        return (options or TableOptions()).number(cell)
     try:
+        if isinstance(cell, bytes):
+            raise TypeError("float would take its text")
         return float(cell)
     except OverflowError:  # an integer of over 308 digits
         return np.inf if cell > 0 else -np.inf
+    except (TypeError, ValueError) as error:
+        is_date = hasattr(cell, "isoformat")
+        raise NotANumberError(*(DATE if is_date else ("is not a number",))) from error
 
 
 def as_text(cells: NDArray[Any]) -> list[str | None]:
     """Return a column of categories by their values, None where one is missing."""
-    return [None if is_missing(cell) else str(cell) for cell in cells.tolist()]
+    absent = _MISSING_IN_TEXT if cells.dtype.kind == "U" else ()
+    return [None if is_missing(cell) or cell in absent else str(cell) for cell in cells.tolist()]
+
+
+_MISSING_IN_TEXT = frozenset({"nan", "None", "NaT", "<NA>"})
+"""What numpy makes of values that stand for none, in an array of text."""
 
 
 def as_text_or_index(cells: NDArray[Any], categories: Sequence[str]) -> list[str | None]:

@@ -140,7 +140,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "gzip cut off": (gzip.compress(b"x\n1\n2.5\n" * 9)[:-9], ["t.csv: cannot be read"]),
     "a git-LFS pointer in gzip": (gzip.compress(LFS), ["git-LFS"]),
     "Parquet cut off": (parquet(x=[1.0])[:-20], ["t.csv: not a Parquet or Arrow file"]),
-    "text in Parquet": (parquet(x=["1"]), ["t.csv", 'column "x"', "string", "not numbers"]),
+    "text in Parquet": (parquet(x=["one"]), ["t.csv row 1", 'column "x"', '"one" is not a number']),
     "a date": ("x\n2026-11-23\n", ["t.csv line 2", 'column "x"', '"2026-11-23" is a date', "seconds or days"]),
     "a moment": ("x\n2026-11-23T10:00\n", ["t.csv line 2", "is a date, not a number"]),
     "an American date": ("x\n11/23/2026\n", ["t.csv line 2", "is a date, not a number"]),
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "a name of 10,001 characters": ("n" * 10_001 + ",x\n1,1\n", ["line 1", "column 1", "10,001 characters"]),
     "names equal but for their accents' form": ("x,\u00e9,e\u0301\n1,2,3\n", ["stands twice", "columns 2 and 3"]),
     "a JSON array": ('[{"x": 1}, {"x": 2.5}]\n', ["t.csv line 1", "JSON array", "JSON lines", "jq"]),
-    "a JSON number in quotes": ('{"x": "1"}\n', ["t.csv line 1", '"1" is not a number', "without quotes"]),
+    "text in JSON": ('{"x": "one"}\n', ["t.csv line 1", '"one" is not a number']),
     "another key": ('{"x": 1}\n{"x": 2, "n": 1}\n', ["t.csv line 2", '"n" is not in the first object']),
     "a missing column": ("n,temp\n1,2\n", ['t.csv has no column "x"', '"n", "temp"']),
 }

@@ -155,7 +155,7 @@ FAULTS: dict[str, tuple[Any, list[str]]] = {
     "an integer that float32 rounds": ({"p": 2**24 + 1}, ["16777217 is an integer", "holds 16777216"]),
     "an integer beyond float64": ({"p": 2**70 + 1}, [f"{2**70 + 1} is an integer"]),
     "an integer without end": ({"p": 10**400}, ['column "p": inf is not a finite number']),
-    "text for a number": ({"t": "warm"}, ['column "t"', "not numbers"]),
+    "text for a number": ({"t": "warm"}, ['column "t"', '"warm" is not a number']),
     "a prediction beyond float32": ({"p": 3e38, "t": 3e38}, ["is beyond the range of float32 there"]),
 }
 

@@ -33,6 +33,7 @@ from lr_runtime.tables import TableOptions, loadtxt, open_table, reading, text
 from lr_runtime.tables.acceleration import csv_block, csv_cells
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
+from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
 from lr_runtime.tables.text import LineError
 from tests.optional import needs, optional
@@ -592,7 +593,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "no keys": ("{}\n", ["line 1", "no keys"]),
     "an unknown key": ('{"b": 1}\n{"b": 1, "c": 2}\n', ["line 2", '"c" is not in the first object']),
     "a key twice": ('{"b": 1}\n{"b": 1, "b": 2}\n', ["line 2", "a key stands twice"]),
-    "text in JSON": ('{"b": 1}\n{"b": "2"}\n', ["line 2", 'column "b"', '"2" is not a number']),
+    "text in JSON": ('{"b": 1}\n{"b": "two"}\n', ["line 2", 'column "b"', '"two" is not a number']),
     "a date in JSON": ('{"b": 1}\n{"b": "2026-11-23"}\n', ["line 2", 'column "b"', "is a date"]),
     "a list in JSON": ('{"b": 1}\n{"b": [2]}\n', ["line 2", 'column "b"', '"[2]" is not a number']),
     "infinity in JSON": ('{"b": 1}\n{"b": -Infinity}\n', ["line 2", "is not a finite number"]),
@@ -773,7 +774,7 @@ def test_standard_input_is_kept_for_another_pass(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(100))))
     table = open_table("-")
-    assert table.kinds(["a", "b"]) == {"a": "number", "b": "category"}
+    assert kinds_of(table, ["a", "b"]).of == {"a": "number", "b": "category"}
     for _ in range(2):
         assert [value for batch in table.batches(["a"]) for value in batch.values[:, 0]] == list(range(100))
 
@@ -812,50 +813,6 @@ def test_a_pipe_with_a_path_loses_nothing(tmp_path: Path) -> None:
 
 # --- kinds and categories ---
 
-KINDS = {
-    "numbers": (["1", "2.5"], "number"),
-    "booleans": (["true", "FALSE"], "number"),
-    "a number behind missing values": (["", "NA", "3"], "number"),
-    "text": (["x", "1"], "category"),
-    "text behind missing values": (["NA", "x"], "category"),
-    "text behind a number": (["1", "x"], "number"),
-    "a date": (["2026-11-23"], "date"),
-    "a time": (["2026-11-23T10:00"], "date"),
-    "an American date": (["11/23/2026"], "date"),
-    "nothing": (["", "NA"], None),
-}
-
-
-@pytest.mark.parametrize("case", KINDS)
-def test_the_first_value_tells_the_kind(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, kind = KINDS[case]
-    as_json = [json.dumps({"n": 0, "c": json_cell(cell)}) for cell in cells]
-    for content in ("\n".join(["n,c", *(f"0,{cell}" for cell in cells)]), "\n".join(as_json)):
-        for block in (48, 1 << 20):
-            monkeypatch.setattr(text, "BLOCK_BYTES", block)
-            table = open_table(table_file(tmp_path, content))
-            assert table.kinds(["c", "n"]).get("c") == kind
-
-
-def json_cell(cell: str) -> object:
-    try:
-        return json.loads(cell.lower())
-    except ValueError:
-        return None if cell in MISSING_TOKENS else cell
-
-
-def test_a_bad_row_far_down_is_named_while_kinds_are_sought(tmp_path: Path) -> None:
-    rows = 20_000
-    table = open_table(table_file(tmp_path, "a,b\n" + "1,\n" * rows + "1\n"))
-    with pytest.raises(TableError, match=rf"line {rows + 2}: 1 cell "):
-        table.kinds(["a", "b"])
-
-
-def test_kinds_of_columns_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(MissingColumnError):
-        open_table(table_file(tmp_path, "a\n1\n")).kinds(["b"])
-
-
 MIXED = 'site,a,code\nnorth,1,007\n" south ",2,7\nNA,3,\nnorth,4,7.0\n'
 
 
@@ -882,27 +839,6 @@ def test_categories_by_codes_of_any_type(kind: Any, tmp_path: Path) -> None:
     table = pa.table({"c": pa.DictionaryArray.from_arrays(codes, ["x", "y"])})
     (batch,) = open_table(table_file(tmp_path, arrow(table), "t.arrow")).batches([], ["c"])
     assert written_out(batch.categories[0]) == ["y", None, "x"]
-
-
-ARROW_KINDS: dict[str, tuple[Any, str]] = {
-    "text": (pa.array(["1"]), "category"),
-    "large text": (pa.array(["1"], pa.large_string()), "category"),
-    "a dictionary": (pa.array(["1"]).dictionary_encode(), "category"),
-    "integers": (pa.array([1]), "number"),
-    "booleans": (pa.array([True]), "number"),
-    "days": (pa.array([datetime.date(2026, 11, 23)]), "date"),
-    "moments": (pa.array([datetime.datetime(2026, 11, 23)]), "date"),
-}
-
-
-@pytest.mark.parametrize("case", ARROW_KINDS)
-def test_kinds_of_arrow_types(case: str, tmp_path: Path) -> None:
-    column, kind = ARROW_KINDS[case]
-    table = open_table(table_file(tmp_path, arrow(pa.table({"a": column})), "t.arrow"))
-    assert table.kinds(["a"]) == {"a": kind}
-    if kind == "date":
-        with pytest.raises(TableError, match=r't\.arrow, column "a": holds .* is a date, not a number\. Write it'):
-            list(table.batches(["a"]))
 
 
 def test_given_missing_tokens_in_every_format(reader: str, tmp_path: Path) -> None:
@@ -1027,11 +963,6 @@ def test_a_column_is_renamed_where_it_has_the_other_name(tmp_path: Path) -> None
     folder = folder_of(tmp_path / "d", a="x,y\n1,2\n", b="z,x\n3,4\n")
     table = open_table(folder, TableOptions(renames=(("y", "z"),)))
     assert [batch.values.tolist() for batch in table.batches(["x", "y"])] == [[[1, 2]], [[4, 3]]]
-
-
-def test_the_first_file_with_a_value_tells_the_kind(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "d", a="x,y\n,1\n", b="x,y\nnorth,z\n")
-    assert open_table(folder).kinds(["x", "y"]) == {"x": "category", "y": "number"}
 
 
 def test_a_file_named_twice_would_count_twice(tmp_path: Path) -> None:
@@ -1180,7 +1111,6 @@ def test_number_types_become_float64(case: str, tmp_path: Path) -> None:
 
 
 OTHER_TYPES: dict[str, Any] = {
-    "text": pa.array(["1"]),
     "a date": pa.array([datetime.date(2020, 1, 1)]),
     "a list": pa.array([[1.0]]),
     "a category": pa.array(["a"]).dictionary_encode(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import shown
+from lr_runtime.tables.kinds import first_kinds
 from lr_trainer.blocks import in_blocks
 from lr_trainer.survey import survey
 
@@ -79,7 +80,7 @@ def look(table: Table, category: Sequence[str] = ()) -> Look:
         TableError: a cell of a numeric column is no number, or a row is ragged.
         MissingColumnError: a column of `category` is not there.
     """
-    kinds: dict[str, ColumnKind] = {**table.kinds(table.names), **dict.fromkeys(category, "category")}
+    kinds: dict[str, ColumnKind] = {**first_kinds(table, table.names), **dict.fromkeys(category, "category")}
     numbers = [name for name in table.names if kinds.get(name, "number") == "number"]
     texts = [name for name in table.names if name not in numbers]
     found: dict[str, set[str]] = {name: set() for name in texts}

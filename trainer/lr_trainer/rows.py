@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
 from lr_runtime.tables import place_of
+from lr_runtime.tables.batch import without_faults
+from lr_runtime.tables.kinds import kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,12 +29,16 @@ MOST_LEVELS = 4096
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of a table by their part in the fit, and the categories among the features."""
+    """The columns of a table by their part in the fit, and the categories among the features.
+
+    A number is a bad cell of those of the categories that are called `words`.
+    """
 
     features: tuple[str, ...]
     targets: tuple[str, ...]
     weight: str | None
     categories: frozenset[str]
+    words: frozenset[str] = frozenset()
 
     @property
     def numbers(self) -> list[str]:
@@ -99,9 +105,10 @@ def roles_of(
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
     if strangers := [name for name in category if name not in names]:
         raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
-    kinds = table.kinds([*names, *targets])
-    texts = [name for name in names if kinds.get(name) == "category"]
-    return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]))
+    numeric = [*targets, *([] if weight is None else [weight])]
+    kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in category], numeric)
+    texts = [name for name in names if kinds.of.get(name) == "category"]
+    return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]), kinds.words)
 
 
 def _composed(names: Sequence[str]) -> list[str]:
@@ -149,7 +156,7 @@ class Rows:
         """
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
         # With the numbers, so that a row left out for one of them gives no level either.
-        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
+        for batch in self._batches():
             for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
                 found[name].update(coded.values)
                 if len(found[name]) > MOST_LEVELS:
@@ -158,6 +165,19 @@ class Rows:
                         "categories. If these are identifiers, leave them out: --ignore"
                     )
         return {name: tuple(sorted(values)) for name, values in found.items()}
+
+    def _batches(self) -> Iterator[Batch]:
+        """Read the table, the rows left out in which a number stands among a category's words."""
+        words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
+        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
+            faults = {}
+            for index, name in words:
+                coded = batch.categories[index]
+                numbers = [code for code, value in enumerate(coded.values) if self.table.options.is_number(value)]
+                for row in np.flatnonzero(np.isin(coded.codes, numbers)).tolist():
+                    value = escaped(coded.values[coded.codes[row]])
+                    faults[row] = f"column {escaped(name)}: {value} is a number among text"
+            yield without_faults(self.table, replace(batch, faults=faults), self.roles.numbers) if faults else batch
 
     def _kept(self, batch: Batch) -> Batch:
         """Return the rows of a batch that are not dropped for a missing value."""
@@ -175,7 +195,7 @@ class Rows:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
         self.read = self.dropped = self.skipped = 0
-        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
+        for batch in self._batches():
             kept = self._kept(batch)
             values = self._placed(kept, levels)
             self.read += len(batch.values)

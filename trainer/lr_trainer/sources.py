@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
-from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.inputs import as_numbers, is_missing, unmasked
+from lr_runtime.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_infinite
+from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_faults
 from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.contract import Kind
     from lr_runtime.tables import Table
+    from lr_runtime.tables.kinds import Sample
 
 _BATCH_ROWS = 1 << 16
 
@@ -59,21 +58,25 @@ class ArrayTable:
         self, arrays: Mapping[str, ArrayLike], options: TableOptions | None = None, notices: Notices | None = None
     ) -> None:
         self.name = name = "the table"
-        self._options = options or TableOptions()
-        self._notices = notices or Notices(None)
+        self.options = options or TableOptions()
+        self.notices = notices or Notices(None)
         given_names: list[str] = []
+        enumerated: list[str] = []
         tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
-            array = self._typed(unmasked(np.asanyarray(given)), key)
+            array = unmasked(as_cells(given))
             if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUO":
                 raise TableError(
                     f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
                 )
             tables.append(array[:, None] if array.ndim == 1 else array)
-            given_names += [key] if array.ndim == 1 else [f"{key}{index + 1}" for index in range(array.shape[1])]
-        self.names = renamed(name, given_names, self._options.renames)
-        names = iter(self.names)
-        self._groups = {tuple(islice(names, table.shape[1])): table for table in tables}
+            names = [key] if array.ndim == 1 else [f"{key}{index + 1}" for index in range(array.shape[1])]
+            enumerated += names if _is_enumerated(given) else []
+            given_names += names
+        self.names = renamed(name, given_names, self.options.renames)
+        self._enumerated = {new for new, old in zip(self.names, given_names, strict=True) if old in enumerated}
+        left = iter(self.names)
+        self._groups = {tuple(islice(left, table.shape[1])): table for table in tables}
         self._columns = {
             name: column for group, table in self._groups.items() for name, column in zip(group, table.T, strict=True)
         }
@@ -90,61 +93,64 @@ class ArrayTable:
             names = next((n for n in self._groups if tuple(columns[start : start + len(n)]) == n), (columns[start],))
             parts.append(self._groups[names] if names in self._groups else self._columns[columns[start]][:, None])
             start += len(names)
-        if any(part.dtype != np.float64 for part in parts) or self._options.missing_numbers:
+        if any(part.dtype != np.float64 for part in parts) or self.options.missing_numbers:
             return None
         size = self.size or 0
         return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
 
-    def kinds(self, columns: Sequence[str]) -> dict[str, Kind]:
-        """See `lr_runtime.tables.Table.kinds`."""
-        positions(self, columns)
-        return {name: "category" if self._columns[name].dtype.kind in "UO" else "number" for name in columns}
+    def fill(self, sample: Sample) -> None:
+        """See `lr_runtime.tables.Table.fill`; an array of numbers, or one whose type lists its values, tells itself."""
+        positions(self, list(sample.cells))
+        taken = min(sample.left, self.size or 0)
+        for name, cells in sample.cells.items():
+            column = self._columns[name]
+            if name in self._enumerated:
+                cells.typed.add("category")
+            elif column.dtype.kind not in "UO":
+                cells.typed.add("number")
+            else:
+                cells.is_typed_text = column.dtype.kind == "U" or any(isinstance(cell, str) for cell in column[:taken])
+                sample.add_cells(name, column[:taken].tolist(), self._read, self._place)
+        sample.rows += taken
+
+    def _read(self, cell: Any) -> float:
+        return number_in(cell, self.options)
+
+    def _place(self, row: int) -> str:
+        return f"{self.name} {_row(0, row)}"
 
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         positions(self, [*columns, *categories])
-        for name in columns:
-            self._check_numbers(name)
         for start in range(0, self.size or 0, _BATCH_ROWS):
             stop = min(start + _BATCH_ROWS, self.size or 0)
-            values = np.empty((stop - start, len(columns)))
+            values, faults = np.empty((stop - start, len(columns))), dict[int, str]()
             for index, name in enumerate(columns):
-                values[:, index] = self._columns[name][start:stop]
-            for number in self._options.missing_numbers:
+                cells = self._columns[name][start:stop]
+                is_read = cells.dtype.kind not in "UO"
+                values[:, index] = cells if is_read else as_numbers(cells, name, faults, self._read)
+            for number in self.options.missing_numbers:
                 values[values == number] = np.nan
             texts = tuple(self._coded(self._columns[name][start:stop]) for name in categories)
             integer = partial(self._integer, columns, start)
-            batch = Batch(values, partial(_row, start), stop - start, texts, integer=integer)
+            batch = Batch(values, partial(_row, start), stop - start, texts, faults=faults, integer=integer)
             among = [index for index, name in enumerate(columns) if self._columns[name].dtype.kind in "iu"]
-            self._notices.large_integers(self, batch, columns, among)
-            yield without_infinite(self, batch, columns, skipped=self._notices.skipped if self._options.skips else None)
-
-    def _check_numbers(self, name: str) -> None:
-        column = self._columns[name]
-        if column.dtype.kind in "UO" and len(column):
-            place = next((at for at, cell in enumerate(column.tolist()) if not is_missing(cell)), 0)
-            said = f"{escaped(str(column[place]))} is not a number"
-            raise TableError(f"{self.name} {_row(0, place)}, column {escaped(name)}: {said}")
-
-    def _typed(self, array: NDArray[Any], name: str) -> NDArray[Any]:
-        """Return an array of objects whose first one is a number as float64, another as it is."""
-        first = next((cell for cell in array.flat if not is_missing(cell)), None) if array.dtype.kind == "O" else None
-        if not isinstance(first, Number):
-            return array
-        faults: dict[int, str] = {}
-        values = as_numbers(array.ravel(), name, faults)
-        for cell, fault in faults.items():
-            raise TableError(f"{self.name} {_row(0, cell * len(array) // array.size)}, {fault}")
-        return values.reshape(array.shape)
+            self.notices.large_integers(self, batch, columns, among)
+            yield without_faults(self, batch, columns)
 
     def _integer(self, columns: Sequence[str], start: int, row: int, column: int) -> int | None:
         value = self._columns[columns[column]][start + row]
         return int(value) if isinstance(value, np.integer) else None
 
     def _coded(self, values: NDArray[Any]) -> Coded:
-        absent = {"", *self._options.missing}
-        texts = (None if is_missing(value) else str(value) for value in values.tolist())
-        return coded(None if text in absent else text for text in texts)
+        absent = {"", *self.options.missing}
+        return coded(None if text in absent else text for text in as_text(values))
+
+
+def _is_enumerated(array: Any) -> bool:
+    """Whether a column's type lists its values: categories of pandas, polars and pyarrow."""
+    kind = str(getattr(array, "dtype", None) or getattr(array, "type", ""))
+    return kind.lower().startswith(("category", "categorical", "enum", "dictionary"))
 
 
 def _row(start: int, row: int) -> str:

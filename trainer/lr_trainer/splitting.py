@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables import Batch, ColumnKind, Table
+    from lr_runtime.tables import Batch, Table
+    from lr_runtime.tables.kinds import Sample
 
 _RUN = 1 << 12
 _EVERY = 10
@@ -70,14 +71,16 @@ class Part:
         self.name = table.name
         self.names = table.names
         self.size = table.size
+        self.options = table.options
+        self.notices = table.notices
         self._table = table
         self._share = share
         self._seed = seed
         self._held_out = held_out
 
-    def kinds(self, columns: Sequence[str]) -> Mapping[str, ColumnKind]:
-        """See `lr_runtime.tables.Table.kinds`."""
-        return self._table.kinds(columns)
+    def fill(self, sample: Sample) -> None:
+        """See `lr_runtime.tables.Table.fill`."""
+        self._table.fill(sample)
 
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""

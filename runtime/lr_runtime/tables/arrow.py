@@ -18,9 +18,9 @@ import pyarrow.parquet
 from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed, without_infinite
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, numbers_in, positions, renamed, without_faults
 from lr_runtime.tables.encoding import BOM
-from lr_runtime.tables.options import BOOLEANS, DATE_HINT
+from lr_runtime.tables.options import BOOLEANS, DATE
 from lr_runtime.tables.text import Parsed
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import ColumnKind, Kept
+    from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.text import Text
@@ -151,9 +152,11 @@ def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Itera
 
 
 def _stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
+    """Return columns side by side; what is None stays empty."""
     values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
     for index, column in enumerate(columns):
-        values[:, index] = as_numbers(column)
+        if column is not None:
+            values[:, index] = as_numbers(column)
     return values
 
 
@@ -172,18 +175,38 @@ class ArrowTable:
     ) -> None:
         self.name = name
         self._open_stream = open_stream
-        self._options = options
-        self._notices = notices
+        self.options = options
+        self.notices = notices
         with open_stream() as stream:
             schema, self.size, _ = self._opened(stream, None)
         self.names = renamed(name, schema.names, options.renames)
         self._keys = dict(zip(self.names, schema.names, strict=True))
         self._types = dict(zip(self.names, schema.types, strict=True))
 
-    def kinds(self, columns: Sequence[str]) -> dict[str, ColumnKind]:
-        """See `Table.kinds`; the file's own types tell."""
-        positions(self, columns)
-        return {name: _kind(self._types[name]) for name in columns}
+    def fill(self, sample: Sample) -> None:
+        """See `Table.fill`; the file's own types tell, but for columns of plain text."""
+        positions(self, names := list(sample.cells))
+        texts = [name for name in names if _is_plain_text(self._types[name])]
+        for name in names:
+            if name not in texts and not pa.types.is_null(self._types[name]):
+                sample.cells[name].typed.add(_kind(self._types[name]))
+        if not texts:
+            sample.rows += min(self.size or 0, sample.left)
+            return
+        with self._open_stream() as stream:
+            _, _, batches = self._opened(stream, [self._keys[name] for name in texts])
+            first = 0
+            for name in texts:
+                sample.cells[name].is_typed_text = True
+            for batch in self._unless_damaged(batches):
+                coded = {name: self._coded(batch.column(self._keys[name])) for name in texts}
+                sample.add_rows(batch.num_rows, {}, coded, self.options.number, partial(self._place, first))
+                first += batch.num_rows
+                if not sample.left:
+                    return
+
+    def _place(self, first: int, row: int) -> str:
+        return f"{self.name} {_row(first, row)}"
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
@@ -208,16 +231,21 @@ class ArrowTable:
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
-        values = _stacked([batch.column(self._keys[name]) for name in columns], batch.num_rows)
-        for number in self._options.missing_numbers:
+        cells, faults = [batch.column(self._keys[name]) for name in columns], dict[int, str]()
+        values = _stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
+        for number in self.options.missing_numbers:
             values[values == number] = np.nan
+        for index, column in enumerate(cells):
+            if _is_plain_text(column.type):
+                values[:, index] = numbers_in(_coded(column), columns[index], self.options, faults)
         texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
-        read = Batch(values, partial(_row, first), batch.num_rows, texts, integer=self._integers(batch, columns))
+        integers = self._integers(batch, columns)
+        read = Batch(values, partial(_row, first), batch.num_rows, texts, faults=faults, integer=integers)
         among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
-        self._notices.large_integers(self, read, columns, among)
-        if self._options.marks:
+        self.notices.large_integers(self, read, columns, among)
+        if self.options.marks:
             return read
-        return without_infinite(self, read, columns, skipped=self._notices.skipped if self._options.skips else None)
+        return without_faults(self, read, columns)
 
     def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
@@ -230,7 +258,7 @@ class ArrowTable:
     def _coded(self, column: Any) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""
         coded = _coded(column)
-        return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self._options.missing}})
+        return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
 
     def _opened(self, stream: IO[bytes], columns: list[str] | None) -> tuple[Any, int | None, Iterator[Any]]:
         """Return the schema, the number of rows where the file states it, and the batches."""
@@ -261,8 +289,8 @@ class ArrowTable:
         kind = self._types[column]
         types = pa.types
         if types.is_temporal(kind):
-            raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE_HINT}")
-        if not (_is_number(kind) or types.is_null(kind)):
+            raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE[0]}. {DATE[1]}")
+        if not (_is_number(kind) or types.is_null(kind) or _is_plain_text(kind)):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
 
     def _check_category(self, column: str) -> None:
@@ -298,9 +326,12 @@ def _kept(column: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
+    return _is_plain_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
+
+
+def _is_plain_text(kind: Any) -> bool:
+    """Whether a type is text without a list of its values."""
     types = pa.types
-    if types.is_dictionary(kind):
-        return _is_text(kind.value_type)
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.notices import Notices
+    from lr_runtime.tables.options import TableOptions
+
 ColumnKind = Literal["number", "category", "date"]
-"""What a column's first value says; a date is no number, and a category only where one is asked for."""
+"""What a column is (see `kinds.py`); a date is no number, and a category only where one is asked for."""
 
 Kept: TypeAlias = "list[Any] | Any"
 """A column as it stands in the file: a list of text or of JSON values, or an array of pyarrow."""
@@ -101,9 +105,15 @@ class Table(Protocol):
     name: str
     names: tuple[str, ...]
     size: int | None
+    options: TableOptions
+    notices: Notices
 
-    def kinds(self, columns: Sequence[str]) -> Mapping[str, ColumnKind]:
-        """Tell each column by its first value that is not missing; a column without any is left out."""
+    def fill(self, sample: Sample) -> None:
+        """Add the first rows to a sample, as many as it has room for.
+
+        Raises:
+            MissingColumnError: a column of the sample is not there.
+        """
         ...
 
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
@@ -187,30 +197,38 @@ def place_of(table: Table, batch: Batch, row: int) -> str:
     return f"{batch.file or table.name} {batch.where(row)}"
 
 
-def without_infinite(
-    table: Table, batch: Batch, columns: Sequence[str], *, skipped: Callable[[str], None] | None
-) -> Batch:
-    """Return the rows whose numbers are finite or missing.
+def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
+    """Return the rows that have no fault and whose numbers are finite or missing.
 
-    Args:
-        table: where the rows come from.
-        batch: the rows, whose size is their number.
-        columns: of its numbers.
-        skipped: takes what is wrong with each row that is left out; None where that is an error.
+    Where the table skips bad rows, what is wrong with each is said.
 
     Raises:
-        TableError: a number is not finite.
+        TableError: there are others, and they are not to be skipped.
     """
-    bad = np.isinf(batch.values)
-    if not bad.any():
+    faults = dict(batch.faults)
+    for row, index in np.argwhere(np.isinf(batch.values)).tolist():
+        faults.setdefault(row, f"column {escaped(columns[index])}: the value is not finite")
+    if not faults:
         return batch
-    for row, index in np.argwhere(bad).tolist():
-        fault = f"{place_of(table, batch, row)}, column {escaped(columns[index])}: the value is not finite"
-        if skipped is None:
-            raise TableError(fault)
-        skipped(fault)
-    finite = np.flatnonzero(~bad.any(axis=1))
-    return replace(batch.rows(finite), skipped=batch.size - len(finite))
+    for row, fault in sorted(faults.items()):
+        said = f"{place_of(table, batch, row)}, {fault}"
+        if not table.options.skips:
+            raise TableError(said)
+        table.notices.skipped(said)
+    good = np.setdiff1d(np.arange(len(batch.values)), list(faults))
+    return replace(batch.rows(good), skipped=batch.skipped + len(faults))
+
+
+def numbers_in(column: Coded, name: str, options: TableOptions, faults: dict[int, str]) -> NDArray[np.float64]:
+    """Return a column of text as numbers (rows,), NaN where one is missing or, in `faults` then, no number."""
+    read = np.full(len(column.values) + 1, np.nan)  # the code -1, missing, takes the last of them
+    for code, cell in enumerate(column.values):
+        try:
+            read[code] = options.number(cell)
+        except ValueError as error:
+            for row in np.flatnonzero(column.codes == code).tolist():
+                faults.setdefault(row, f"column {escaped(name)}: {escaped(cell)} {error}")
+    return read[column.codes]
 
 
 def coded(cells: Iterable[str | None]) -> Coded:

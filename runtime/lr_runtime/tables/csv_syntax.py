@@ -11,7 +11,6 @@ import numpy as np
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables import acceleration
-from lr_runtime.tables.options import is_date
 from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
@@ -93,14 +92,6 @@ class CsvSyntax:
     def text(self, cell: str) -> str | None:
         """See `Syntax.text`."""
         return self._options.text(cell)
-
-    def is_date(self, cell: str) -> bool:
-        """See `Syntax.is_date`."""
-        return is_date(cell)
-
-    def looks_like_number(self, cell: str) -> bool:
-        """See `Syntax.looks_like_number`."""
-        return self._options.looks_like_number(cell)
 
     def integer(self, cell: str) -> int | None:
         """See `Syntax.integer`."""

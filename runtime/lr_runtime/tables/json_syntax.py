@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.options import DATE_HINT, NotANumberError, is_date
+from lr_runtime.tables.options import NotANumberError
 from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
@@ -62,19 +62,21 @@ class JsonLinesSyntax:
                 yield line, LineError(line, said)
 
     def number(self, cell: Any) -> float:
-        """See `Syntax.number`: numbers, booleans and null; NaN, which Python writes for a missing value, is one too."""
-        if cell is None or (isinstance(cell, str) and cell in self._options.missing):
+        """See `Syntax.number`: numbers, also in quotes, booleans and null; NaN, as Python writes it, is missing."""
+        if isinstance(cell, str):
+            return self._options.number(cell)
+        if cell is None:
             return math.nan
         if isinstance(cell, bool):
             return float(cell)
         if not isinstance(cell, int | float):
-            raise NotANumberError(DATE_HINT if self.is_date(cell) else "is not a number. Write it without quotes")
+            raise NotANumberError("is not a number")
         try:
             value = float(cell)
         except OverflowError:
             value = math.inf
         if math.isinf(value):
-            raise NotANumberError("is not a finite number, or beyond the range of float64")
+            raise NotANumberError("is not a finite number, or beyond the range of float64", sort="dressed")
         return math.nan if value in self._options.missing_numbers else value
 
     def text(self, cell: Any) -> str | None:
@@ -86,16 +88,10 @@ class JsonLinesSyntax:
         text = cell if isinstance(cell, str) else json.dumps(cell)
         return None if not text or text in self._options.missing else text
 
-    def is_date(self, cell: Any) -> bool:
-        """See `Syntax.is_date`."""
-        return isinstance(cell, str) and is_date(cell)
-
-    def looks_like_number(self, cell: Any) -> bool:
-        """See `Syntax.looks_like_number`: text in quotes is text."""
-        return not isinstance(cell, str)
-
     def integer(self, cell: Any) -> int | None:
         """See `Syntax.integer`."""
+        if isinstance(cell, str):
+            return self._options.integer(cell)
         return cell if isinstance(cell, int) and not isinstance(cell, bool) else None
 
     def last_record_end(self, block: Text) -> int:

@@ -29,12 +29,22 @@ class Notices:
         self._say = say
         self._faults: set[str] = set()
         self._looked_at: set[str] = set()
+        self._as_numbers: set[str] = set()
 
     def skipped(self, fault: str) -> None:
         """Say what is wrong with a row that is left out, for the first few of them."""
         if self._say is not None and len(self._faults) < _MOST_FAULTS and fault not in self._faults:
             self._faults.add(fault)
             self._say(f"skipped: {fault}")
+
+    def numbers_in_text(self, column: str) -> None:
+        """Say that a column of text holds numbers, which may be names to those who wrote it."""
+        if self._say is not None and column not in self._as_numbers:
+            self._as_numbers.add(column)
+            self._say(
+                f"warning: the column {escaped(column)} is text and holds numbers; it is taken as a number. "
+                f"If they are names: --category {column}"
+            )
 
     def large_integers(self, table: Table, batch: Batch, columns: Sequence[str], among: Sequence[int]) -> None:
         """Say where a column first has an integer that float64 rounds.

@@ -7,7 +7,9 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from lr_runtime.tables.dress import EXPONENT, dress_of
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
@@ -18,7 +20,8 @@ MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN",
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
 
-DATE_HINT = "is a date, not a number. Write it as a number, of seconds or days"
+DATE: tuple[str, str, Literal["date"]] = ("is a date, not a number", "Write it as a number, of seconds or days", "date")
+"""What a `NotANumberError` says of a date."""
 
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
@@ -31,14 +34,10 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
-_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + _EXPONENT)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # What only few cells are held against is compiled by the first of them: a millisecond of every start otherwise.
 _INFINITY = r"(?i:[+-]?inf(?:inity)?)"
-_GROUPS = r"[0-9]{1,3}(?P<mark>[,.'_ \u2019\xa0])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?:[.,][0-9]+)?"
-_OTHER_NUMBER = rf"(?i:[+-]?(?:(?:[0-9]+(?:[.,][0-9]+)?|{_GROUPS}){_EXPONENT}|inf(?:inity)?|0x[0-9a-f]+))"
-"""With a decimal mark or separators that the options do not name, beyond float64, or in hexadecimal digits."""
 _COMMA_DECIMAL = r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),[0-9]+"
 _DATE = (
     r"(?:[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
@@ -51,7 +50,20 @@ _LONGEST_INTEGER = 400  # no float64 is longer
 
 
 class NotANumberError(ValueError):
-    """A cell is not a finite number; the message says why, for a sentence that begins with the cell."""
+    """A cell is not a finite number; the message says why, for a sentence that begins with the cell.
+
+    Attributes:
+        what: why not.
+        way: what to do about it.
+        sort: what the cell is.
+        unit: what stands behind a number.
+    """
+
+    def __init__(
+        self, what: str, way: str = "", sort: Literal["text", "date", "dressed"] = "text", unit: str = ""
+    ) -> None:
+        super().__init__(f"{what}. {way}" if way else what)
+        self.what, self.way, self.sort, self.unit = what, way, sort, unit
 
 
 @dataclass(frozen=True)
@@ -114,10 +126,10 @@ class TableOptions:
         if not _NUMBER.fullmatch(plain):
             if text in BOOLEANS:
                 return BOOLEANS[text]
-            raise NotANumberError(self._why_not(text))
+            raise self._why_not(text)
         value = float(plain)
         if math.isinf(value):
-            raise NotANumberError("is beyond the range of float64")
+            raise NotANumberError("is beyond the range of float64", sort="dressed")
         return value
 
     def _plain(self, text: str) -> str:
@@ -136,28 +148,32 @@ class TableOptions:
         plain = self._plain(cell.strip(" \t"))
         return int(plain) if len(plain) <= _LONGEST_INTEGER and _INTEGER.fullmatch(plain) else None
 
-    def _why_not(self, text: str) -> str:
+    def _why_not(self, text: str) -> NotANumberError:
         if re.fullmatch(_INFINITY, text):
-            return "is not a finite number"
+            return NotANumberError("is not a finite number", "Correct it, or leave the row out", "dressed")
         if is_date(text):
-            return DATE_HINT
+            return NotANumberError(*DATE)
+        if option := self._other_option(text):
+            return NotANumberError(*option, sort="dressed")
+        if found := dress_of(text):
+            dress, unit = found
+            return NotANumberError(f"is not a number ({dress.what})", dress.plain, "dressed", unit)
+        return NotANumberError("is not a number", _way(text))
+
+    def _other_option(self, text: str) -> tuple[str, str] | None:
+        """Return what is wrong with a number that other options read, and these; None for other text."""
         if self.decimal == "," and _NUMBER.fullmatch(text):
-            return "is not a number (decimal point?). Try it without --decimal ,"
+            return "is not a number (decimal point?)", "Try it without --decimal ,"
         comma = self.decimal == "." and bool(re.fullmatch(_COMMA_DECIMAL, text))
         separators = (mark for mark in _TYPED_THOUSANDS if mark not in {self.decimal, self.thousands})
         mark = next((mark for mark in separators if _grouped_by(mark, self.decimal).fullmatch(text)), None)
         if mark is None:
-            return "is not a number (decimal comma?). Try: --decimal ," if comma else f"is not a number{_ways(text)}"
+            return ("is not a number (decimal comma?)", "Try: --decimal ,") if comma else None
         or_comma = (", or a decimal comma", " or --decimal ,") if comma else ("", "")
         return (
-            f"is not a number (thousands separators{or_comma[0]}?). "
-            f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}"
+            f"is not a number (thousands separators{or_comma[0]}?)",
+            f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}",
         )
-
-    def looks_like_number(self, cell: str) -> bool:
-        """Whether a cell that is no number is one that is written otherwise, and not a name."""
-        text = cell.strip(" \t")
-        return text.isdecimal() or bool(re.fullmatch(_OTHER_NUMBER, text))
 
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
@@ -173,16 +189,16 @@ def is_date(text: str) -> bool:
 
 
 def _grouped_by(mark: str, decimal: str) -> re.Pattern[str]:
-    return re.compile(rf"[+-]?[0-9]{{1,3}}(?:{re.escape(mark)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]*)?{_EXPONENT}")
+    return re.compile(rf"[+-]?[0-9]{{1,3}}(?:{re.escape(mark)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]*)?{EXPONENT}")
 
 
-def _ways(text: str) -> str:
-    """Say what to type where the text may stand for a missing value; nothing where it must be a mistake."""
+def _way(text: str) -> str:
+    """Say what to type where the text may stand for a missing value; else that it must be a mistake."""
     if len(text) > _LONGEST_SUGGESTED_TOKEN or not text.isprintable():
-        return ". Correct it"
+        return "Correct it"
     import shlex
 
-    return f". Correct it, or if it means a missing value: --missing-token {shlex.quote(text)}"
+    return f"Correct it, or if it means a missing value: --missing-token {shlex.quote(text)}"
 
 
 def has_table_suffix(name: str) -> bool:

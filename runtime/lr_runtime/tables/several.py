@@ -18,13 +18,13 @@ from lr_runtime.errors import (
     quoted,
     shown,
 )
-from lr_runtime.tables.batch import positions
 from lr_runtime.tables.options import has_table_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.tables.batch import Batch, ColumnKind, FileTable, Table
+    from lr_runtime.tables.batch import Batch, FileTable, Table
+    from lr_runtime.tables.kinds import Sample
 
 _MOST_NAMED = 3
 
@@ -87,6 +87,8 @@ class SeveralTables:
     def __init__(self, tables: Sequence[FileTable]) -> None:
         self._tables = tables
         self.names = tables[0].names
+        self.options = tables[0].options
+        self.notices = tables[0].notices
         for table in tables[1:]:
             _check_same_columns(table, tables[0])
         named = [table.name for table in tables[:_MOST_NAMED]]
@@ -96,14 +98,11 @@ class SeveralTables:
         is_one_unit = len({type(table) for table in tables}) == 1
         self.size = sum(size or 0 for size in sizes) if is_one_unit and None not in sizes else None
 
-    def kinds(self, columns: Sequence[str]) -> dict[str, ColumnKind]:
-        """See `Table.kinds`; the first file with a value tells."""
-        positions(self, columns)
-        kinds: dict[str, ColumnKind] = {}
+    def fill(self, sample: Sample) -> None:
+        """See `Table.fill`; the rows of the files are counted through."""
         for table in self._tables:
-            if waiting := [name for name in columns if name not in kinds]:
-                kinds |= table.kinds(waiting)
-        return kinds
+            if sample.left:
+                table.fill(sample)
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()

@@ -6,10 +6,10 @@ read here, record by record, and either yields the same numbers or an error with
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -19,22 +19,24 @@ from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.files import what_it_is
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed
 from lr_runtime.tables.encoding import BOM, likely_encoding
-from lr_runtime.tables.options import NotANumberError
+from lr_runtime.tables.kinds import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables.batch import ColumnKind, Kept
+    from lr_runtime.tables.batch import Kept
+    from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
 
 BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
 _LONGEST_RECORD = 64 << 20
+_FEW_RECORDS = 32
 
 
 Text = bytes | bytearray
@@ -112,14 +114,6 @@ class Syntax(Protocol):
         """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
         ...
 
-    def is_date(self, cell: Any) -> bool:
-        """Whether a cell that is no number is a day, or a moment of one."""
-        ...
-
-    def looks_like_number(self, cell: Any) -> bool:
-        """Whether a cell that is no number is one that is written otherwise, and not a name."""
-        ...
-
     def integer(self, cell: Any) -> int | None:
         """Return the integer that a cell is written as, None where it is another value."""
         ...
@@ -167,47 +161,60 @@ class TextTable:
         self.size = size
         self._syntax = syntax
         self._open_stream = open_stream
-        self._skips = options.skips
-        self._marks = options.marks
-        self._notices = notices
+        self.options = options
+        self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self.names = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
 
-    def kinds(self, columns: Sequence[str]) -> dict[str, ColumnKind]:
-        """See `Table.kinds`; reads no further than it must."""
-        waiting = dict(zip(columns, positions(self, columns), strict=True))
-        kinds: dict[str, ColumnKind] = {}
+    def fill(self, sample: Sample) -> None:
+        """See `Table.fill`; what a fast parser declines is read record by record."""
+        places = dict(zip(sample.cells, positions(self, list(sample.cells)), strict=True))
         with self._open_stream() as stream:
-            for block in self._from_start(stream):
-                for _, cells in self._records(block):
-                    if isinstance(cells, LineError):
-                        continue
-                    for name, index in list(waiting.items()):
-                        if (kind := self._kind(cells[index])) is not None:
-                            kinds[name] = kind
-                            del waiting[name]
-                    if not waiting:
-                        return kinds
-        return kinds
+            _, start = self._start(stream)
+            line = start.line
+            for content, offset in self._pieces(stream, start):
+                at = 0
+                while at < len(content) and sample.left:
+                    # Where no record has more than one line, no more than are asked for are parsed.
+                    end = len(content) if b'"' in content else _end_of_line(content, sample.left, at)
+                    self._sample(Block(content[at:end], line, offset + at), sample, places)
+                    line, at = line + _newlines(content[at:end]), end
+                if not sample.left:
+                    return
 
-    def _from_start(self, stream: IO[bytes]) -> Iterator[Block]:
-        """Yield the first few records, which mostly tell enough, then all."""
-        _, start = self._start(stream)
-        yield replace(start, content=start.content[: self._syntax.last_record_end(start.content)])
-        line = start.line
-        for content, offset in self._pieces(stream, start):
-            yield Block(content, line, offset)
-            line += _newlines(content)
+    def _sample(self, block: Block, sample: Sample, places: Mapping[str, int]) -> None:
+        numbers, texts = self._by_first_records(block, places)
+        parsed = self._syntax.fast(block.content, self.names, numbers, texts)
+        if parsed is not None:
+            of_numbers, of_texts = (
+                dict(zip(numbers, parsed.values.T, strict=True)),
+                dict(zip(texts, parsed.texts, strict=True)),
+            )
+            where = partial(self._place_in, block)
+            sample.add_rows(len(parsed.values), of_numbers, of_texts, self._syntax.number, where)
+            return
+        for line, cells in self._records(block):
+            if not sample.left:
+                return
+            if not isinstance(cells, LineError):
+                place = partial("{} line {}".format, self.name, line)
+                sample.add_row({name: cells[index] for name, index in places.items()}, self._syntax.number, place)
 
-    def _kind(self, cell: Any) -> ColumnKind | None:
-        try:
-            return None if math.isnan(self._syntax.number(cell)) else "number"
-        except NotANumberError:
-            if self._syntax.is_date(cell):
-                return "date"
-            # A number that is written otherwise is to be said, not taken for a name.
-            return "number" if self._syntax.looks_like_number(cell) else "category"
+    def _by_first_records(self, block: Block, places: Mapping[str, int]) -> tuple[list[str], list[str]]:
+        """Return what are probably the columns of numbers and of text, by a few records, for a fast parser."""
+        texts: dict[str, bool] = {}
+        for _, cells in islice(self._records(block), _FEW_RECORDS):
+            if isinstance(cells, LineError):
+                continue
+            for name, index in places.items():
+                sort, _ = sort_of(cells[index], self._syntax.number)
+                if sort != "missing":
+                    texts.setdefault(name, sort != "number")
+        return [name for name in places if not texts.get(name)], [name for name in places if texts.get(name)]
+
+    def _place_in(self, block: Block, row: int) -> str:
+        return f"{self.name} {self._line_of(block, row)}"
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
@@ -220,7 +227,7 @@ class TextTable:
             for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
                 block = Block(looked.content, line, looked.offset)
                 batch = self._batch(block, looked, places)
-                self._notices.large_integers(self, batch, columns, range(len(columns)))
+                self.notices.large_integers(self, batch, columns, range(len(columns)))
                 yield batch
                 line += looked.newlines
 
@@ -318,7 +325,7 @@ class TextTable:
     def _records(self, block: Block) -> Iterator[Record]:
         """Yield the records; a malformed one is an error, or stands for itself where rows may be skipped."""
         for line, cells in self._syntax.records(self._decoded(block), self._keys, block.line):
-            may_stay = self._skips or self._marks
+            may_stay = self.options.skips or self.options.marks
             if isinstance(cells, LineError) and ((cells.hides_rows and self._may_hide_rows) or not may_stay):
                 raise TableError(f"{self.name} line {line}: {cells}") from cells
             yield line, cells
@@ -336,10 +343,10 @@ class TextTable:
             except CellError as error:
                 fault, between = error, ", "
             place = f"{self.name} line {line}{between}{fault}"
-            if self._marks:
+            if self.options.marks:
                 rows.mark(line, cells, str(fault))
-            elif self._skips:
-                self._notices.skipped(place)
+            elif self.options.skips:
+                self.notices.skipped(place)
                 skipped.add(line)
             else:
                 raise TableError(place) from fault
@@ -380,9 +387,9 @@ def _newlines(content: Text) -> int:
     return int(np.count_nonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n")))
 
 
-def _end_of_line(block: Text, lines: int) -> int:
-    """Return the offset behind the first `lines` lines of `block`."""
-    end = 0
+def _end_of_line(block: Text, lines: int, start: int = 0) -> int:
+    """Return the offset behind the first `lines` lines of `block` from `start` on."""
+    end = start
     for _ in range(lines):
         end = block.find(b"\n", end) + 1 or len(block)
     return end

@@ -1,0 +1,321 @@
+"""What kind each column is of: a number or a category, told from the first rows of the table, not from its first cell.
+
+A typed source says the kind itself. In text, a column whose cells are all numbers is a number, and one without numbers
+is a category, unless its cells are numbers in another dress (`dress.py`); both together are an error, for one bad cell
+must not make a category of a measured quantity. The rows are the first ones of the table, counted across its files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from math import isnan
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from lr_runtime.errors import TableError, escaped, listed
+from lr_runtime.tables.dress import are_codes
+from lr_runtime.tables.options import NotANumberError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import Coded, ColumnKind, Table
+
+FIRST_ROWS = 10_000
+"""So many tell the kinds: enough that a rare fault among them is seen, few enough to be read in milliseconds."""
+
+MOST_ROWS_OF_UNITS = 3
+"""Under the header: data loggers write units, and some the kind of the measurement, in rows of their own."""
+
+_FEWEST_WITH_UNITS = 2
+"""Columns of numbers: under one alone, a text in the first row may as well be a bad cell."""
+
+Read = Callable[[Any], float]
+"""Returns a cell as a number, NaN where it is missing, or raises NotANumberError."""
+
+Sort = Literal["number", "dressed", "date", "text", "missing"]
+"""What a cell is; `dressed` is a number in another dress."""
+
+
+class Example(NamedTuple):
+    """A cell, the place of its row in the file, its row counted from 0 in the table, and why it is no number."""
+
+    cell: str
+    place: Callable[[], str]
+    row: int
+    why: NotANumberError | None = None
+
+
+@dataclass
+class Cells:
+    """The cells of a column in the first rows of a table.
+
+    Attributes:
+        counts: how many there are of each sort.
+        first: of each sort.
+        last_text: the row of the last cell that is text, -1 where there is none.
+        units: what stands behind the numbers that have a unit.
+        typed: what typed sources say that the column is.
+        is_typed_text: whether the source has other ways to write numbers than as text.
+    """
+
+    counts: Counter[Sort] = field(default_factory=Counter)
+    first: dict[Sort, Example] = field(default_factory=dict)
+    last_text: int = -1
+    units: set[str] = field(default_factory=set)
+    typed: set[ColumnKind] = field(default_factory=set)
+    is_typed_text: bool = False
+
+    def add(self, sort: Sort, example: Example, count: int = 1, last: int | None = None) -> None:
+        """Count cells of a sort; `example` is the first of them, `last` the row of the last."""
+        self.counts[sort] += count
+        self.first.setdefault(sort, example)
+        if sort == "text":
+            self.last_text = max(self.last_text, example.row if last is None else last)
+        if sort == "dressed" and example.why is not None:
+            self.units.add(example.why.unit)
+
+    def add_coded(self, column: Coded, read: Read, first: int, where: Callable[[int], str]) -> None:
+        """Count the cells of a column of text, each distinct value read once.
+
+        Args:
+            column: its rows.
+            read: returns a cell as a number, or raises NotANumberError.
+            first: the row that they begin with, in the table.
+            where: the place of one of them, counted from 0.
+        """
+        counts = np.bincount(column.codes + 1, minlength=len(column.values) + 1)
+        self.counts["missing"] += int(counts[0])
+        rows = np.arange(len(column.codes))
+        firsts, lasts = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
+        firsts[column.codes[::-1] + 1], lasts[column.codes + 1] = rows[::-1], rows
+        for code in (np.argsort(firsts[1:], kind="stable") + 1).tolist():
+            cell, row = column.values[code - 1], int(firsts[code])
+            sort, why = sort_of(cell, read)
+            example = Example(cell, partial(where, row), first + row, why)
+            self.add(sort, example, int(counts[code]), first + int(lasts[code]))
+
+    @property
+    def numbers(self) -> int:
+        """How many are numbers."""
+        return self.counts["number"]
+
+    @property
+    def others(self) -> int:
+        """How many are neither numbers nor missing."""
+        return self.counts.total() - self.numbers - self.counts["missing"]
+
+    @property
+    def is_disguised(self) -> bool:
+        """Whether most are numbers in another dress, or dates; codes such as 1A and 2B are none."""
+        disguised = self.counts["dressed"] + self.counts["date"]
+        return not self.typed and not are_codes(self.units) and disguised > self.numbers + self.counts["text"]
+
+
+def sort_of(cell: Any, read: Read) -> tuple[Sort, NotANumberError | None]:
+    """Return what a cell is, and why it is no number."""
+    try:
+        value = read(cell)
+    except NotANumberError as error:
+        return error.sort, error
+    return "missing" if isnan(value) else "number", None
+
+
+class Sample:
+    """The first rows of a table, by column.
+
+    Args:
+        columns: that are looked at.
+
+    Attributes:
+        rows: how many there are yet.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.cells = {name: Cells() for name in columns}
+        self.rows = 0
+
+    @property
+    def left(self) -> int:
+        """How many rows there is room for."""
+        return FIRST_ROWS - self.rows
+
+    def add_row(self, cells: Mapping[str, Any], read: Read, place: Callable[[], str]) -> None:
+        """Add a row, its cells by column."""
+        for name, cell in cells.items():
+            sort, why = sort_of(cell, read)
+            self.cells[name].add(sort, Example(str(cell), place, self.rows, why))
+        self.rows += 1
+
+    def add_rows(
+        self,
+        rows: int,
+        numbers: Mapping[str, NDArray[np.float64]],
+        texts: Mapping[str, Coded],
+        read: Read,
+        where: Callable[[int], str],
+    ) -> None:
+        """Add the first of some rows, as many as there is room for.
+
+        Args:
+            rows: how many there are.
+            numbers: the columns that hold numbers alone, NaN where one is missing.
+            texts: the columns of text.
+            read: returns the text of a cell as a number, or raises NotANumberError.
+            where: the place of one of the rows, counted from 0.
+        """
+        taken = min(rows, self.left)
+        for name, values in numbers.items():
+            self._add_numbers(self.cells[name], np.isnan(values[:taken]), where)
+        for name, column in texts.items():
+            self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
+        self.rows += taken
+
+    def add_cells(self, name: str, cells: Sequence[Any], read: Read, where: Callable[[int], str]) -> None:
+        """Add cells to a column; the caller counts their rows."""
+        for row, cell in enumerate(cells):
+            sort, why = sort_of(cell, read)
+            self.cells[name].add(sort, Example(str(cell), partial(where, row), self.rows + row, why))
+
+    def _add_numbers(self, cells: Cells, missing: NDArray[np.bool_], where: Callable[[int], str]) -> None:
+        absent = int(np.count_nonzero(missing))
+        cells.counts["missing"] += absent
+        if absent < len(missing):
+            row = int(np.argmin(missing))
+            cells.add("number", Example("", partial(where, row), self.rows + row), len(missing) - absent)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of columns.
+
+    Attributes:
+        of: each column's; one without any value has none.
+        words: the categories that hold numbers among their text, which are bad cells of them.
+    """
+
+    of: Mapping[str, ColumnKind]
+    words: frozenset[str] = frozenset()
+
+
+def kinds_of(table: Table, columns: Sequence[str], numeric: Collection[str] = ()) -> Kinds:
+    """Return the kinds of columns by the first rows of a table.
+
+    Where bad rows are skipped, what most cells of a column are is its kind.
+
+    Args:
+        table: an open one.
+        columns: of it.
+        numeric: those that can be nothing but numbers.
+
+    Raises:
+        TableError: a column holds both numbers and text, or numbers in another dress; the message says how many of
+            each, where the first of the rarer sort is, and the ways out.
+        MissingColumnError: a column is not there.
+    """
+    sample = Sample(columns)
+    table.fill(sample)
+    skips = table.options.skips
+    if not skips and (units := rows_of_units(sample)):
+        raise TableError(_units_said(sample, units))
+    found: dict[str, ColumnKind] = {}
+    for name, cells in sample.cells.items():
+        if fault := fault_of(cells, skips=skips):
+            way = "" if name in numeric else f". To take all as names: --category {name}"
+            place = table.name if fault.place is None else fault.place()
+            raise TableError(f"{place}, column {escaped(name)}: {fault.what}{way}")
+        if (kind := kind_of(cells)) is not None:
+            found[name] = kind
+        if kind == "number" and cells.is_typed_text:
+            table.notices.numbers_in_text(name)
+    words = [name for name, kind in found.items() if kind == "category" and sample.cells[name].numbers]
+    return Kinds(found, frozenset(words))
+
+
+def first_kinds(table: Table, columns: Sequence[str]) -> dict[str, ColumnKind]:
+    """Return what most cells of each column are; nothing is refused."""
+    sample = Sample(columns)
+    table.fill(sample)
+    kinds = ((name, kind_of(cells)) for name, cells in sample.cells.items())
+    return {name: kind for name, kind in kinds if kind is not None}
+
+
+def kind_of(cells: Cells) -> ColumnKind | None:
+    """Return what a typed source says, or what most of the cells are; None where all are missing."""
+    if cells.typed:
+        return min(cells.typed)
+    if cells.is_disguised:
+        return "date" if cells.counts["date"] > cells.counts["dressed"] else "number"
+    if not (cells.numbers or cells.others):
+        return None
+    return "number" if cells.numbers >= cells.others else "category"
+
+
+class Fault(NamedTuple):
+    """What is wrong with a column: the place of a cell, None for all of it, and what to say of it."""
+
+    place: Callable[[], str] | None
+    what: str
+
+
+def fault_of(cells: Cells, *, skips: bool) -> Fault | None:
+    """Return what is wrong with a column; None where its kind is plain, or is that of most of its cells."""
+    if cells.is_disguised:
+        return _disguised(cells)
+    kinds = {*cells.typed, *(["number"] if cells.numbers else []), *(["category"] if cells.others else [])}
+    if cells.typed and len(kinds) > 1:
+        return Fault(None, f"it is a {' in one file and a '.join(sorted(kinds))} in another. Convert one of them")
+    if skips or not (cells.numbers and cells.others):
+        return None
+    return _both(cells)
+
+
+def rows_of_units(sample: Sample) -> int:
+    """Return how many rows under the header hold units or the like in place of numbers; 0 where none do."""
+    numeric = [cells for cells in sample.cells.values() if cells.numbers > cells.others]
+    if len(numeric) < _FEWEST_WITH_UNITS:
+        return 0
+    rows = 1 + max(cells.last_text for cells in numeric)
+    first_number = min(cells.first["number"].row for cells in numeric)
+    return rows if 0 < rows <= min(MOST_ROWS_OF_UNITS, first_number) else 0
+
+
+def _units_said(sample: Sample, rows: int) -> str:
+    texts = [cells.first["text"] for cells in sample.cells.values() if "text" in cells.first]
+    examples = [example for example in texts if example.row < rows]
+    place = min(examples, key=lambda example: example.row).place()
+    which = "holds" if rows == 1 else f"and the {rows - 1} behind it hold"
+    cells = listed([example.cell for example in examples], 5)
+    return f"{place} {which} {cells} above numbers: is it a row of units? To leave it out: --on-error skip"
+
+
+def _disguised(cells: Cells) -> Fault:
+    sort: Sort = "dressed" if cells.counts["dressed"] >= cells.counts["date"] else "date"
+    first, total = cells.first[sort], cells.numbers + cells.others
+    assert first.why is not None, "a number is not disguised"
+    return Fault(
+        first.place,
+        f"{escaped(first.cell)} {first.why.what}; {cells.counts[sort]:,} of the first {total:,} cells are like it. "
+        f"{first.why.way or 'Correct them'}",
+    )
+
+
+def _both(cells: Cells) -> Fault:
+    is_other_rarer = cells.numbers >= cells.others
+    sorts: Sequence[Sort] = ("text", "dressed", "date") if is_other_rarer else ("number",)
+    first = min((cells.first[sort] for sort in sorts if sort in cells.first), key=lambda example: example.row)
+    rarer, total = min(cells.numbers, cells.others), cells.numbers + cells.others
+    what = "is a number" if first.why is None else first.why.what
+    way = "" if first.why is None or not first.why.way else f". {first.why.way}"
+    most = "numbers" if is_other_rarer else "text"
+    return Fault(
+        first.place,
+        f"{escaped(first.cell)} {what}; of the first {total:,} cells {total - rarer:,} are {most} and {rarer:,} "
+        f"{'is' if rarer == 1 else 'are'} not. To leave such rows out: --on-error skip{way}",
+    )
