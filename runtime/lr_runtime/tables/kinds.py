@@ -7,6 +7,7 @@ must not make a category of a measured quantity. The rows are the first ones of 
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -299,10 +300,13 @@ def _disguised(cells: Cells) -> Fault:
     sort: Sort = "dressed" if cells.counts["dressed"] >= cells.counts["date"] else "date"
     first, total = cells.first[sort], cells.numbers + cells.others
     assert first.why is not None, "a number is not disguised"
+    edit = (
+        f", for example with: sed {shlex.quote(first.why.edit)}" if first.why.edit and not cells.is_typed_text else ""
+    )
     return Fault(
         first.place,
         f"{escaped(first.cell)} {first.why.what}; {cells.counts[sort]:,} of the first {total:,} cells are like it. "
-        f"{first.why.way or 'Correct them'}",
+        f"{first.why.way or 'Correct them'}{edit}",
     )
 
 

@@ -57,13 +57,19 @@ class NotANumberError(ValueError):
         way: what to do about it.
         sort: what the cell is.
         unit: what stands behind a number.
+        edit: what sed makes plain numbers of such cells with, where it can.
     """
 
     def __init__(
-        self, what: str, way: str = "", sort: Literal["text", "date", "dressed"] = "text", unit: str = ""
+        self,
+        what: str,
+        way: str = "",
+        sort: Literal["text", "date", "dressed"] = "text",
+        unit: str = "",
+        edit: str = "",
     ) -> None:
         super().__init__(f"{what}. {way}" if way else what)
-        self.what, self.way, self.sort, self.unit = what, way, sort, unit
+        self.what, self.way, self.sort, self.unit, self.edit = what, way, sort, unit, edit
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,9 @@ class TableOptions:
             return NotANumberError(*option, sort="dressed")
         if found := dress_of(text):
             dress, unit = found
-            return NotANumberError(f"is not a number ({dress.what})", dress.plain, "dressed", unit)
+            return NotANumberError(
+                f"is not a number ({dress.what})", dress.plain, "dressed", unit, dress.edit.replace("UNIT", unit)
+            )
         return NotANumberError("is not a number", _way(text))
 
     def _other_option(self, text: str) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -24,7 +24,7 @@ from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,7 @@ BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
 _LONGEST_RECORD = 64 << 20
 _FEW_RECORDS = 32
+_LARGEST_BEGUN = 32 << 20
 
 
 Text = bytes | bytearray
@@ -75,6 +76,21 @@ class _Looked:
     is_ascii: bool
     parsed: Parsed | None
     kept: tuple[Kept, ...]
+
+
+class _Part(NamedTuple):
+    """Whole records, and what was found out of them."""
+
+    block: Block
+    looked: _Looked
+
+
+class _Begun(NamedTuple):
+    """A pass that was begun: the columns that are parsed, what was read of it, and the rest."""
+
+    places: Places
+    parts: list[_Part]
+    rest: Generator[_Part]
 
 
 class LineError(ValueError):
@@ -162,56 +178,57 @@ class TextTable:
         self._syntax = syntax
         self._open_stream = open_stream
         self.options = options
+        self._begun: _Begun | None = None
         self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self.names = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
 
     def fill(self, sample: Sample) -> None:
-        """See `Table.fill`; what a fast parser declines is read record by record."""
-        places = dict(zip(sample.cells, positions(self, list(sample.cells)), strict=True))
-        with self._open_stream() as stream:
-            _, start = self._start(stream)
-            line = start.line
-            for content, offset in self._pieces(stream, start):
-                at = 0
-                while at < len(content) and sample.left:
-                    # Where no record has more than one line, no more than are asked for are parsed.
-                    end = len(content) if b'"' in content else _end_of_line(content, sample.left, at)
-                    self._sample(Block(content[at:end], line, offset + at), sample, places)
-                    line, at = line + _newlines(content[at:end]), end
-                if not sample.left:
-                    return
+        """See `Table.fill`; the rows are parsed as a pass over them would, which then goes on where this ends."""
+        places = self._probable_places(sample)
+        parts: list[_Part] = []
+        rest = self._parts(places)
+        for part in rest:
+            parts.append(part)
+            self._sample(part, places, sample)
+            if not sample.left:
+                break
+        if sum(len(part.block.content) for part in parts) <= _LARGEST_BEGUN:
+            self._begun = _Begun(places, parts, rest)
+        else:
+            rest.close()
 
-    def _sample(self, block: Block, sample: Sample, places: Mapping[str, int]) -> None:
-        numbers, texts = self._by_first_records(block, places)
-        parsed = self._syntax.fast(block.content, self.names, numbers, texts)
+    def _sample(self, part: _Part, places: Places, sample: Sample) -> None:
+        block, parsed, read = part.block, part.looked.parsed, self._syntax.number
         if parsed is not None:
-            of_numbers, of_texts = (
-                dict(zip(numbers, parsed.values.T, strict=True)),
-                dict(zip(texts, parsed.texts, strict=True)),
-            )
-            where = partial(self._place_in, block)
-            sample.add_rows(len(parsed.values), of_numbers, of_texts, self._syntax.number, where)
+            numbers = {self.names[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
+            texts = {self.names[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
+            sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
             return
+        columns = [(self.names[index], index) for index in (*places.numbers, *places.texts)]
         for line, cells in self._records(block):
             if not sample.left:
                 return
             if not isinstance(cells, LineError):
                 place = partial("{} line {}".format, self.name, line)
-                sample.add_row({name: cells[index] for name, index in places.items()}, self._syntax.number, place)
+                sample.add_row({name: cells[index] for name, index in columns}, read, place)
 
-    def _by_first_records(self, block: Block, places: Mapping[str, int]) -> tuple[list[str], list[str]]:
-        """Return what are probably the columns of numbers and of text, by a few records, for a fast parser."""
-        texts: dict[str, bool] = {}
-        for _, cells in islice(self._records(block), _FEW_RECORDS):
-            if isinstance(cells, LineError):
-                continue
-            for name, index in places.items():
-                sort, _ = sort_of(cells[index], self._syntax.number)
-                if sort != "missing":
-                    texts.setdefault(name, sort != "number")
-        return [name for name in places if not texts.get(name)], [name for name in places if texts.get(name)]
+    def _probable_places(self, sample: Sample) -> Places:
+        """Return where the columns stand, those of text apart by a few records: a fast parser has to be told."""
+        places = self._places(list(sample.cells))
+        is_text: dict[int, bool] = {}
+        with self._open_stream() as stream:
+            _, start = self._start(stream)
+            content, offset = next(self._pieces(stream, start), (start.content, start.offset))
+            for _, cells in islice(self._records(Block(content, start.line, offset)), _FEW_RECORDS):
+                if isinstance(cells, LineError):
+                    continue
+                for index in places.numbers:
+                    if (sort := sort_of(cells[index], self._syntax.number)[0]) != "missing":
+                        is_text.setdefault(index, sort != "number")
+        texts = [index for index in places.numbers if is_text.get(index)]
+        return Places([index for index in places.numbers if index not in texts], texts, [])
 
     def _place_in(self, block: Block, row: int) -> str:
         return f"{self.name} {self._line_of(block, row)}"
@@ -221,17 +238,29 @@ class TextTable:
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
         places = self._places(columns, categories, kept)
+        for block, looked in self._pass(places):
+            batch = self._batch(block, looked, places)
+            self.notices.large_integers(self, batch, columns, range(len(columns)))
+            yield batch
+
+    def _pass(self, places: Places) -> Iterable[_Part]:
+        """Return a pass over all records: the one that was begun for a sample, where it parses the same columns."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.places == places:
+            return chain(begun.parts, begun.rest)
+        if begun is not None:
+            begun.rest.close()  # what can be read once is read by one pass at a time
+        return self._parts(places)
+
+    def _parts(self, places: Places) -> Generator[_Part]:
         with self._open_stream() as stream:
             _, start = self._start(stream)
             line = start.line
             for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
-                block = Block(looked.content, line, looked.offset)
-                batch = self._batch(block, looked, places)
-                self.notices.large_integers(self, batch, columns, range(len(columns)))
-                yield batch
+                yield _Part(Block(looked.content, line, looked.offset), looked)
                 line += looked.newlines
 
-    def _places(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Places:
+    def _places(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Places:
         return Places(positions(self, columns), positions(self, categories), positions(self, kept))
 
     def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
@@ -387,9 +416,9 @@ def _newlines(content: Text) -> int:
     return int(np.count_nonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n")))
 
 
-def _end_of_line(block: Text, lines: int, start: int = 0) -> int:
-    """Return the offset behind the first `lines` lines of `block` from `start` on."""
-    end = start
+def _end_of_line(block: Text, lines: int) -> int:
+    """Return the offset behind the first `lines` lines of `block`."""
+    end = 0
     for _ in range(lines):
         end = block.find(b"\n", end) + 1 or len(block)
     return end
