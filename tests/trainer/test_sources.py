@@ -116,6 +116,45 @@ def test_arrays_that_are_no_table(case: str) -> None:
         fit(named, target="y")
 
 
+HOLED: dict[str, Any] = {
+    "a list with NaN": ["a", "b", float("nan")] * 20,
+    "a list with None": ["a", "b", None] * 20,
+    "an array of objects": np.array(["a", "b", float("nan")] * 20, dtype=object),
+    "an array that numpy made text of": np.array(["a", "b", float("nan")] * 20),
+    "None that numpy made text of": np.array(["a", "b", None] * 20).astype(str),
+    "a masked array": np.ma.array(["a", "b", "c"] * 20, mask=[False, False, True] * 20),
+    "pyarrow's": pa.array(["a", "b", None] * 20),
+}
+
+
+@pytest.mark.parametrize("case", HOLED)
+def test_what_stands_for_no_value_among_text_is_a_missing_value(case: str) -> None:
+    columns = {"q": HOLED[case], "y": np.arange(60.0) % 7}
+    with pytest.raises(TableError, match='row 3, column "q": the value is missing'):
+        fit(columns, target="y")
+    assert fit(columns, target="y", missing="indicator").contract.columns[0].categories == ("a", "b")
+
+
+def test_a_list_of_numbers_and_text_is_no_category() -> None:
+    with pytest.raises(TableError, match=r'row 1, column "q": "x" is not a number; of the first 60 cells 59 are num'):
+        fit({"q": ["x", *map(float, range(59))], "y": np.arange(60.0) % 7}, target="y")
+
+
+def test_numbers_as_text_are_numbers_and_said_to_be(tmp_path: Path) -> None:
+    columns = {"q": [str(row / 4) for row in range(60)], "y": np.arange(60.0) % 7}
+    with pytest.warns(UserWarning, match='the column "q" is text and holds numbers'):
+        found = fit(columns, target="y")
+    as_numbers = fit({**columns, "q": np.arange(60) / 4}, target="y")
+    assert found.to_bytes() == as_numbers.to_bytes()
+
+
+@pytest.mark.parametrize("values", [["1", "2"], [1, 2]])
+def test_a_type_that_lists_its_values_is_a_category(values: list[Any]) -> None:
+    column = pa.array(values * 30).dictionary_encode()
+    found = fit({"q": column, "y": np.arange(60.0) % 7}, target="y")
+    assert found.contract.columns[0].categories == ("1", "2")
+
+
 def test_several_files_are_one_table(tmp_path: Path) -> None:
     for name, rows in {"a": "x,y\n1,2\n2,3\n", "b": "x,y\n3,5\n4,6\n"}.items():
         (tmp_path / f"{name}.csv").write_text(rows)

@@ -6,10 +6,11 @@ read here, record by record, and either yields the same numbers or an error with
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -24,7 +25,7 @@ from lr_runtime.tables.strict import CellError, Places, StrictRows
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,7 +38,8 @@ BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
 _LONGEST_RECORD = 64 << 20
 _FEW_RECORDS = 32
-_LARGEST_BEGUN = 32 << 20
+_LARGEST_KEPT = 32 << 20
+"""Bytes of text, of what was parsed before the kinds of the columns were known."""
 
 
 Text = bytes | bytearray
@@ -76,21 +78,6 @@ class _Looked:
     is_ascii: bool
     parsed: Parsed | None
     kept: tuple[Kept, ...]
-
-
-class _Part(NamedTuple):
-    """Whole records, and what was found out of them."""
-
-    block: Block
-    looked: _Looked
-
-
-class _Begun(NamedTuple):
-    """A pass that was begun: the columns that are parsed, what was read of it, and the rest."""
-
-    places: Places
-    parts: list[_Part]
-    rest: Generator[_Part]
 
 
 class LineError(ValueError):
@@ -178,29 +165,31 @@ class TextTable:
         self._syntax = syntax
         self._open_stream = open_stream
         self.options = options
-        self._begun: _Begun | None = None
+        self._parsed_before: tuple[Places, dict[int, _Looked]] | None = None
         self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self.names = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
 
     def fill(self, sample: Sample) -> None:
-        """See `Table.fill`; the rows are parsed as a pass over them would, which then goes on where this ends."""
+        """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
         places = self._probable_places(sample)
-        parts: list[_Part] = []
-        rest = self._parts(places)
-        for part in rest:
-            parts.append(part)
-            self._sample(part, places, sample)
-            if not sample.left:
-                break
-        if sum(len(part.block.content) for part in parts) <= _LARGEST_BEGUN:
-            self._begun = _Begun(places, parts, rest)
-        else:
-            rest.close()
+        self._parsed_before, size = (places, {}), 0
+        with self._open_stream() as stream:
+            _, start = self._start(stream)
+            pieces, line, count = self._pieces(stream, start), start.line, 1
+            # The first piece mostly has rows enough; it tells how many more to parse side by side.
+            while sample.left and (looked_at := list(in_order(partial(self._look, places), islice(pieces, count)))):
+                before = sample.rows
+                for looked in looked_at:
+                    self._sample(Block(looked.content, line, looked.offset), looked.parsed, places, sample)
+                    line += looked.newlines
+                    if (size := size + len(looked.content)) <= _LARGEST_KEPT:
+                        self._parsed_before[1][looked.offset] = looked
+                count = min(os.cpu_count() or 1, -(-sample.left // max(sample.rows - before, 1)))
 
-    def _sample(self, part: _Part, places: Places, sample: Sample) -> None:
-        block, parsed, read = part.block, part.looked.parsed, self._syntax.number
+    def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
+        read = self._syntax.number
         if parsed is not None:
             numbers = {self.names[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
             texts = {self.names[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
@@ -238,26 +227,14 @@ class TextTable:
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
         places = self._places(columns, categories, kept)
-        for block, looked in self._pass(places):
-            batch = self._batch(block, looked, places)
-            self.notices.large_integers(self, batch, columns, range(len(columns)))
-            yield batch
-
-    def _pass(self, places: Places) -> Iterable[_Part]:
-        """Return a pass over all records: the one that was begun for a sample, where it parses the same columns."""
-        begun, self._begun = self._begun, None
-        if begun is not None and begun.places == places:
-            return chain(begun.parts, begun.rest)
-        if begun is not None:
-            begun.rest.close()  # what can be read once is read by one pass at a time
-        return self._parts(places)
-
-    def _parts(self, places: Places) -> Generator[_Part]:
         with self._open_stream() as stream:
             _, start = self._start(stream)
             line = start.line
             for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
-                yield _Part(Block(looked.content, line, looked.offset), looked)
+                block = Block(looked.content, line, looked.offset)
+                batch = self._batch(block, looked, places)
+                self.notices.large_integers(self, batch, columns, range(len(columns)))
+                yield batch
                 line += looked.newlines
 
     def _places(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Places:
@@ -265,6 +242,9 @@ class TextTable:
 
     def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
         content, offset = piece
+        before = self._parsed_before
+        if before is not None and before[0] == places and (looked := before[1].pop(offset, None)) is not None:
+            return looked
         columns, categories, kept = ([self.names[index] for index in group] for group in places)
         parsed = self._syntax.fast(content, self.names, columns, categories)
         cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
