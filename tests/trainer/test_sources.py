@@ -129,19 +129,20 @@ HOLED: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", HOLED)
 def test_what_stands_for_no_value_among_text_is_a_missing_value(case: str) -> None:
-    columns = {"q": HOLED[case], "y": np.arange(60.0) % 7}
+    columns: dict[str, Any] = {"q": HOLED[case], "y": np.arange(60.0) % 7}
     with pytest.raises(TableError, match='row 3, column "q": the value is missing'):
         fit(columns, target="y")
     assert fit(columns, target="y", missing="indicator").contract.columns[0].categories == ("a", "b")
 
 
 def test_a_list_of_numbers_and_text_is_no_category() -> None:
+    columns: dict[str, Any] = {"q": ["x", *map(float, range(59))], "y": np.arange(60.0) % 7}
     with pytest.raises(TableError, match=r'row 1, column "q": "x" is not a number; of the first 60 cells 59 are num'):
-        fit({"q": ["x", *map(float, range(59))], "y": np.arange(60.0) % 7}, target="y")
+        fit(columns, target="y")
 
 
 def test_numbers_as_text_are_numbers_and_said_to_be(tmp_path: Path) -> None:
-    columns = {"q": [str(row / 4) for row in range(60)], "y": np.arange(60.0) % 7}
+    columns: dict[str, Any] = {"q": [str(row / 4) for row in range(60)], "y": np.arange(60.0) % 7}
     with pytest.warns(UserWarning, match='the column "q" is text and holds numbers'):
         found = fit(columns, target="y")
     as_numbers = fit({**columns, "q": np.arange(60) / 4}, target="y")
