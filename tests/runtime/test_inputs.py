@@ -278,6 +278,26 @@ MASKED: dict[str, Any] = {
 }
 
 
+AS_TEXT: dict[str, Any] = {
+    "a list with NaN": {"t": [18.0, None], "site": ["south", "north"], "p": ["3.0", " -1"]},
+    "numbers and text in one list": {"t": ["18", float("nan")], "site": ["south", "north"], "p": [3, "-1.0"]},
+    "a token for a missing number": {"t": ["18.0", "NA"], "site": ["south", "north"], "p": [3.0, -1.0]},
+    "rows": [{"t": "18", "site": "south", "p": "3"}, {"t": None, "site": "north", "p": "-1"}],
+    "by position": [["18", "south", 3], [None, "north", "-1"]],
+}
+
+
+@pytest.mark.parametrize("case", AS_TEXT)
+def test_text_that_is_a_number_is_read_as_in_a_table(case: str, predictor: Predictor) -> None:
+    assert predictor.predict(AS_TEXT[case]).rows() == EXPECTED[:2]
+
+
+def test_nan_beside_categories_is_missing(predictor: Predictor) -> None:
+    for sites in (["south", float("nan")], np.array(["south", float("nan")]), np.array(["south", None], dtype=object)):
+        found = predictor.predict({"t": [18.0, 20.0], "site": sites, "p": [3.0, 1.0]}).rows()
+        assert found == [sensor.expected(18.0, "south", 3.0), sensor.expected(20.0, None, 1.0)]
+
+
 @pytest.mark.parametrize("case", MASKED)
 def test_a_masked_value_is_missing(case: str, predictor: Predictor) -> None:
     assert predictor.predict(MASKED[case]).rows() == EXPECTED[:2]
