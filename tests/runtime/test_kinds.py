@@ -273,7 +273,10 @@ def test_text_of_arrow_is_read_as_numbers_cell_by_cell(tmp_path: Path) -> None:
 def test_the_first_of_equal_cells_is_named(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "BLOCK_BYTES", block)
     cells = [*"pqrpqr", "5", *"pq", "5", "p"]
-    files = {"t.csv": ("line 8", as_csv(cells)), "t.arrow": ("row 7", arrow(pa.table({"c": cells})))}
+    files: dict[str, tuple[str, str | bytes]] = {
+        "t.csv": ("line 8", as_csv(cells)),
+        "t.arrow": ("row 7", arrow(pa.table({"c": cells}))),
+    }
     for name, (place, content) in files.items():
         with pytest.raises(TableError, match=rf'{place}, column "c": "5" is a number; .* 9 are text and 2 are not'):
             kinds_of(open_table(table_file(tmp_path, content, name)), ["c"])
