@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
-    from lr_trainer.choices import Device, MissingPolicy
+    from lr_trainer.choices import Device, MissingPolicy, MissingTarget
     from lr_trainer.descents.descending import Memory
     from lr_trainer.descents.descent import Descent, Epoch
 
@@ -52,6 +52,7 @@ def fit(
     category: Sequence[str] = (),
     weight: str | None = None,
     missing: MissingPolicy = "error",
+    missing_target: MissingTarget = "error",
     degree: int = 1,
     intercept: bool = True,
     drop_collinear: bool = False,
@@ -86,6 +87,8 @@ def fit(
         weight: a column of positive weights, the inverse variances of the rows up to a factor.
         missing: what a missing feature does: an error; `drop` its row; the column's `mean` in its place; or that and
             an `indicator` term.
+        missing_target: what a row without a target does: an error, or `drop` it, counted in the report's
+            `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
         intercept: whether to fit one.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
@@ -124,7 +127,9 @@ def fit(
     if strangers := [name for name in units if name not in (known := (*roles.features, *roles.targets))]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     passes = Passes(
-        Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
+        Rows(table, roles, Missing.under(missing, roles, missing_target), advance),
+        device_named(device),
+        intercept=intercept,
     )
     with one_thread():
         passes.look(degree, missing)
@@ -279,4 +284,4 @@ def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
 
 def _source(passes: Passes) -> Source:
     rows, roles = passes.rows, passes.roles
-    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
+    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)

@@ -73,7 +73,7 @@ def update(
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
-    rows = Rows(table, roles, Missing(filled, drops=fit.get("drops_missing", False)), advance)
+    rows = Rows(table, roles, replace(_missing_of(checkpoint), filled=filled), advance)
     passes = Passes(rows, device_named(device), intercept=fit["intercept"])
     part = _Part.of(checkpoint)
     if roles.coded:
@@ -82,7 +82,7 @@ def update(
     passes.adopt(part.design, levels_of(part.columns))
     new = passes.moments()
     part = replace(part, moments=part.moments.merge(new), columns=_widened(part.columns, ranges_of(part.design, new)))
-    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
+    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)
     return _joined(checkpoint, part, seen)
 
 
@@ -100,10 +100,9 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
             raise FitError(
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
-    drops = first.fit.get("drops_missing", False)
     levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
     part = reduce(_Part.with_rows_of, (_Part.of(each).on(levels) for each in (first, *others)))
-    source = Source(first.contract.output_names, first.fit["weight"], 0, part.moments.rows, 0, 0, drops)
+    source = Source(first.contract.output_names, first.fit["weight"], 0, part.moments.rows, 0, 0, _missing_of(first))
     return _joined(first, part, source)
 
 
@@ -178,6 +177,12 @@ def _joined(checkpoint: Checkpoint, part: _Part, source: Source) -> Checkpoint:
             cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
         )
     )
+
+
+def _missing_of(checkpoint: Checkpoint) -> Missing:
+    """Return which rows of its tables were dropped, as those of further tables are."""
+    fit = checkpoint.fit
+    return Missing(drops=fit.get("drops_missing", False), drops_targets=fit.get("drops_missing_targets", False))
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:

@@ -1,8 +1,8 @@
 """Categories whose levels differ from part to part: moments on the union of the levels, without the rows.
 
 The indicators of a column's levels, the reference level among them, and of its missing values add up to 1 in every row.
-So all but one of them tell the last: an absent level's moments are 0, and a reference level that another takes the place
-of has the indicator 1 less all others.
+So all but one of them tell the last: an absent level's moments are 0, and a reference level that another takes the
+place of has the indicator 1 less all others.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ class Passes:
                 if seen is not None and missing in {"mean", "indicator"}:
                     fill[index] = seen.mean[index]
                 terms += [Term(index, power=power) for power in range(1, powers + 1)]
-            if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read:
+            if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read - self.rows.dropped:
                 terms.append(Term(index, missing=True))
         levels = np.array([len(self.levels.get(name, ())) for name in features])
         return Design(tuple(terms), origin, scale, fill, levels)

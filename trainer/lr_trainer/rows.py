@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables import Batch, Table
-    from lr_trainer.choices import MissingPolicy
+    from lr_trainer.choices import MissingPolicy, MissingTarget
 
 
 MOST_LEVELS = 4096
@@ -59,17 +59,21 @@ class Roles:
 
 @dataclass(frozen=True)
 class Missing:
-    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped."""
+    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped.
+
+    Or only those without a target: no value stands in for that.
+    """
 
     filled: frozenset[str] = frozenset()
     drops: bool = False
+    drops_targets: bool = False
 
     @staticmethod
-    def under(policy: MissingPolicy, roles: Roles) -> Missing:
-        """Return what a policy means for these columns; a category has no mean."""
+    def under(policy: MissingPolicy, roles: Roles, target: MissingTarget = "error") -> Missing:
+        """Return what the policies mean for these columns; a category has no mean."""
         numeric = frozenset(roles.features) - roles.categories
         filled = {"mean": numeric, "indicator": frozenset(roles.features)}.get(policy, frozenset())
-        return Missing(filled, drops=policy == "drop")
+        return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
 def roles_of(
@@ -136,17 +140,12 @@ class Rows:
         self.read = 0
         self.dropped = 0
         self.skipped = 0
-        self._missing = missing
+        self.missing = missing
         self._advance = advance
-
-    @property
-    def drops(self) -> bool:
-        """Whether rows with a missing value are left out."""
-        return self._missing.drops
 
     def of(self, table: Table) -> Rows:
         """Return the same passes over another table with these columns."""
-        return Rows(table, self.roles, self._missing, self._advance)
+        return Rows(table, self.roles, self.missing, self._advance)
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level.
@@ -181,10 +180,12 @@ class Rows:
 
     def _kept(self, batch: Batch) -> Batch:
         """Return the rows of a batch that are not dropped for a missing value."""
-        if not self._missing.drops:
+        if not (self.missing.drops or self.missing.drops_targets):
             return batch
-        missing = np.isnan(batch.values).any(axis=1)
-        for coded in batch.categories:
+        first = 0 if self.missing.drops else self.roles.numbers.index(self.roles.targets[0])
+        stop = None if self.missing.drops else first + len(self.roles.targets)
+        missing = np.isnan(batch.values[:, first:stop]).any(axis=1)
+        for coded in batch.categories if self.missing.drops else ():
             missing |= coded.codes < 0
         return batch.rows(np.flatnonzero(~missing)) if missing.any() else batch
 
@@ -234,7 +235,7 @@ class Rows:
     def _check_missing(self, batch: Batch, missing: NDArray[np.bool_]) -> None:
         """Raise TableError for the first missing value that is not filled in."""
         names = [*self.roles.features, *self.roles.targets, *([self.roles.weight] if self.roles.weight else [])]
-        filled = [name in self._missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
+        filled = [name in self.missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
         left = missing & ~np.array(filled)
         if not left.any():
             return
@@ -242,10 +243,12 @@ class Rows:
         count = int(np.count_nonzero(left[:, column]))
         more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
         is_category = names[column] in self.roles.categories
-        ways = " or indicator" if is_category else ", mean or indicator" if column < len(self.roles.features) else ""
+        ways = "--missing drop" + (" or indicator" if is_category else ", mean or indicator")
+        if column >= len(self.roles.features):
+            ways = "--missing-target drop" if names[column] in self.roles.targets else "--missing drop"
         raise TableError(
             f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
-            f"Fill it in, or use --missing drop{ways}"
+            f"Fill it in, or use {ways}"
         )
 
 
