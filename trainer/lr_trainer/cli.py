@@ -24,7 +24,7 @@ from lr_runtime.console import (
     progress,
     read_names,
 )
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.errors import OptionError, TableError, escaped
 from lr_runtime.importing import needs_extra
 from lr_runtime.reading_options import pairs_of, table_options
 from lr_trainer.choices import (
@@ -343,11 +343,13 @@ def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
 def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], say: Say, *, as_json: bool) -> None:
     if not tables:
         raise OptionError("--dry-run shows a table: lr-train TABLE --dry-run")
-    table = _opened(tables, options)
+    table = _opened(tables, replace(options, marks=True))
     with needs_extra("train"):
         from lr_trainer.looking import look
     seen = look(table, category)
     say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
+    if seen.stopped is not None:
+        raise TableError(seen.stopped)
 
 
 def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -> Checkpoint:

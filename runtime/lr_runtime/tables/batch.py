@@ -71,7 +71,8 @@ class Batch:
         skipped: how many bad rows were left out among these.
         file: the file that the rows come from, where the table has several.
         kept: the columns asked for as they stand in the file, in that order.
-        faults: what is wrong with bad rows that stand among these, all their values missing.
+        faults: what is wrong with bad rows that stand among these, their bad values missing.
+        bad: what is wrong with each bad cell of those rows, by row and column; none of a row that is malformed.
         integer: the integer that the value at (row, column) is written as; None where it is another number.
     """
 
@@ -83,6 +84,7 @@ class Batch:
     file: str | None = None
     kept: tuple[Kept, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)
+    bad: Mapping[tuple[int, str], str] = field(default_factory=dict)
     integer: Callable[[int, int], int | None] | None = None
 
     def rows(self, chosen: NDArray[np.intp]) -> Batch:
