@@ -72,7 +72,7 @@ def test_what_a_look_counts_is_what_the_table_was_made_of(seed: int, tmp_path: P
     assert found.malformed == len(made.malformed)
     assert (found.first_malformed or "").startswith(f"{path} line {made.malformed[0]}, " if made.malformed else "")
     for column in found.columns:
-        good, missing, bad = (each[column.name] for each in (made.good, made.missing, made.bad))
+        good, missing, bad = made.good[column.name], made.missing[column.name], made.bad[column.name]
         assert (column.kind, column.missing, column.bad) == ("number", missing, len(bad))
         assert (column.minimum, column.maximum) == (min(good), max(good))
         assert column.mean == pytest.approx(np.mean(good), abs=1e-12)
