@@ -11,6 +11,7 @@ from unicodedata import normalize
 import numpy as np
 
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.conformal import conformal_quantile
@@ -221,7 +222,7 @@ def _descent_on(
         source = replace(source, passes=source.passes + setting.validation.count)
     columns = setting.columns if beside is None else columns_of_passes(passes, setting.moments.merge(beside))
     described = describe(setting.moments, found.solved, columns, source)
-    checkpoint = _cautioned(described, setting.moments, found.solved).reported(**found.report)
+    checkpoint = _cautioned(described, setting.moments, found.solved, setting.passes).reported(**found.report)
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
 
 
@@ -234,7 +235,7 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     if shape.interval is None:
         return checkpoint
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
@@ -256,7 +257,7 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     solved = solve_shrunk(
         moments, passes.design, names, penalty, partial(passes.gram, parts=parts), intercept=shape.intercept
     )
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     # A weight that a penalty made 0 is no sign of a dependent column.
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
     if shape.interval is None:
@@ -269,10 +270,10 @@ def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float
     return checkpoint.reported(conformal={"level": level, "half_width": half_width, "rows": len(residuals)})
 
 
-def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
+def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved, passes: Passes) -> Checkpoint:
     contract, intercept = checkpoint.contract, solved.normal.intercept
     lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
-    return checkpoint.reported(cautions=lines)
+    return checkpoint.reported(cautions=[*lines, *outliers.caution(passes.outliers())])
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
@@ -83,7 +84,8 @@ def update(
     new = passes.moments()
     part = replace(part, moments=part.moments.merge(new), columns=_widened(part.columns, ranges_of(part.design, new)))
     seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)
-    return _joined(checkpoint, part, seen)
+    joined = _joined(checkpoint, part, seen)
+    return joined.reported(cautions=[*joined.fit["cautions"], *outliers.caution(passes.outliers())])
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:

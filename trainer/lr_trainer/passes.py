@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lr_trainer.blocks import Block
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import MissingPolicy
+    from lr_trainer.outliers import Found
 
     Array = NDArray[np.float64]
 
@@ -94,13 +95,25 @@ class Passes:
         blocks = (tuple(self._tensor(part) for part in block) for block in views)
         moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
         self.rows.read = moments.rows if moments is not None else 0
-        return moments if moments is not None and np.isfinite(moments.comoment).all() else None
+        if moments is None or not np.isfinite(moments.comoment).all():
+            return None
+        if self.rows.outliers is None:
+            first = self.rows.first_rows()
+            block = next(table.views(self.roles.numbers, first.left) or iter(()))
+            first.take(block, np.arange(len(block[0])))
+            self.rows.outliers = first.outliers()
+        return moments
 
     def _tensor(self, array: Array) -> torch.Tensor:
         # torch takes no steps backwards or between elements, and warns of memory that it may not write to. Nothing here
         # writes, and the copy of a block is small.
         steps = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
         return torch.from_numpy(array if steps and array.flags.writeable else array.copy()).to(self.device)
+
+    def outliers(self) -> list[Found]:
+        """Return the gross outliers among the first rows, by their rows in the whole table."""
+        table, found = self.rows.table, self.rows.outliers or ()
+        return [each._replace(row=table.row_of(each.row)) if isinstance(table, Part) else each for each in found]
 
     def moments_by_part(self, parts: Parts) -> list[Moments | None]:
         """Take that pass for each part of the rows apart."""

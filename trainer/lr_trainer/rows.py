@@ -13,6 +13,7 @@ from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableEr
 from lr_runtime.tables import place_of
 from lr_runtime.tables.batch import without_faults
 from lr_runtime.tables.kinds import kinds_of
+from lr_trainer.outliers import FirstRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Batch, Table
     from lr_trainer.choices import MissingPolicy, MissingTarget
+    from lr_trainer.outliers import Found
 
 
 MOST_LEVELS = 4096
@@ -130,6 +132,7 @@ class Rows:
         read: the number of rows of the last pass.
         dropped: how many of them were left out for a missing value.
         skipped: how many rows beside them were bad, and left out because `TableOptions.skips` says so.
+        outliers: the gross outliers among the first rows; None before a pass.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class Rows:
         self.read = 0
         self.dropped = 0
         self.skipped = 0
+        self.outliers: tuple[Found, ...] | None = None
         self.missing = missing
         self._advance = advance
 
@@ -180,14 +184,24 @@ class Rows:
 
     def _kept(self, batch: Batch) -> Batch:
         """Return the rows of a batch that are not dropped for a missing value."""
+        chosen = self._chosen(batch)
+        return batch if chosen is None else batch.rows(chosen)
+
+    def _chosen(self, batch: Batch) -> NDArray[np.intp] | None:
+        """Return the places of those rows; None where they are all."""
         if not (self.missing.drops or self.missing.drops_targets):
-            return batch
+            return None
         first = 0 if self.missing.drops else self.roles.numbers.index(self.roles.targets[0])
         stop = None if self.missing.drops else first + len(self.roles.targets)
         missing = np.isnan(batch.values[:, first:stop]).any(axis=1)
         for coded in batch.categories if self.missing.drops else ():
             missing |= coded.codes < 0
-        return batch.rows(np.flatnonzero(~missing)) if missing.any() else batch
+        return np.flatnonzero(~missing) if missing.any() else None
+
+    def first_rows(self) -> FirstRows:
+        """Return what takes the first rows of a pass, to look for outliers among the numeric features and targets."""
+        columns = enumerate((*self.roles.features, *self.roles.targets))
+        return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
 
     def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
         """Take one pass.
@@ -196,17 +210,25 @@ class Rows:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
         self.read = self.dropped = self.skipped = 0
+        first = self.first_rows() if self.outliers is None else None
         for batch in self._batches():
-            kept = self._kept(batch)
+            chosen = self._chosen(batch)
+            kept = batch if chosen is None else batch.rows(chosen)
             values = self._placed(kept, levels)
+            if first is not None and first.left > 0:
+                first.take([values], self.read + (np.arange(len(values)) if chosen is None else chosen))
             self.read += len(batch.values)
             self.dropped += len(batch.values) - len(values)
             self.skipped += batch.skipped
             missing = np.isnan(values)
             if missing.any():
                 self._check_missing(kept, missing)
+            if first is not None and first.left <= 0:
+                self.outliers, first = first.outliers(), None
             yield values
             self._advance(batch.size)
+        if first is not None:
+            self.outliers = first.outliers()
 
     def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
         roles = self.roles
