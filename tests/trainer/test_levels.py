@@ -47,6 +47,8 @@ def in_parts(columns: Columns) -> list[Columns]:
 def assert_same(joined: Checkpoint, whole: Checkpoint) -> None:
     assert joined.contract.columns == whole.contract.columns
     assert joined.terms == whole.terms
+    for end in ("minimum", "maximum", "count"):
+        assert joined.moments[end].tolist() == whole.moments[end].tolist()
     share = 10.0 ** -joined.fit["digits"]
     assert joined.fit["digits"] > 8
     for found, expected in zip(joined.fit["coefficients"], whole.fit["coefficients"], strict=True):

@@ -60,6 +60,11 @@ def test_no_wolf_in_small_tables(name: str) -> None:
             assert not are_outliers(QUIET[name](np.random.default_rng(seed), rows)).any()
 
 
+def test_a_wide_log_normal_column_seldom_has_any_even_in_a_small_table() -> None:
+    draws = [QUIET["log-normal, 3"](np.random.default_rng(seed), 60) for seed in range(200)]
+    assert sum(are_outliers(values).any() for values in draws) <= 4  # forty without a look at the logarithms
+
+
 SEEN: dict[str, Draw] = {
     "normal": lambda r, n: r.normal(size=n),
     "far from 0": lambda r, n: r.normal(20, 3, n),

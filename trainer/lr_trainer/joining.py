@@ -116,7 +116,7 @@ class _Part:
         moments: of the terms of `design`, and the targets.
         columns: with the levels and ranges of its rows.
         design: of the moments.
-        lengths: float64 (terms,), see `lr_trainer.levels.Relevelled`.
+        lengths: float64 (terms,), see `lr_trainer.levels.relevelled`.
     """
 
     moments: Moments
@@ -135,8 +135,8 @@ class _Part:
         if levels == levels_of(self.columns):
             return self
         columns = with_levels(self.columns, levels)
-        found = relevelled(self.moments, self.columns, self.design, columns)
-        return _Part(found.moments, columns, design_with(self.design, columns), found.lengths)
+        moments, lengths = relevelled(self.moments, self.columns, self.design, columns)
+        return _Part(moments, columns, design_with(self.design, columns), lengths)
 
     def with_rows_of(self, other: _Part) -> _Part:
         """Return the part with another one's rows, on the same levels."""

@@ -7,7 +7,7 @@ place of has the indicator 1 less all others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -67,22 +67,13 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
 
 
-@dataclass(frozen=True)
-class Relevelled:
-    """Moments on other levels.
-
-    Attributes:
-        moments: of the terms of the new design, and the targets.
-        lengths: float64 (terms,), for each that was told from others their length about their means together, whose
-            rounding its products have; 0 of the rest.
-    """
-
-    moments: Moments
-    lengths: NDArray[np.float64]
-
-
-def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]) -> Relevelled:
+def relevelled(
+    moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]
+) -> tuple[Moments, NDArray[np.float64]]:
     """Return the moments of rows whose levels are those of `old` on the levels of `new`, which are more.
+
+    Beside them float64 (terms,), for each term that was told from others their length about their means together, whose
+    rounding its products have; 0 of the rest.
 
     Args:
         moments: of the terms of `before`, and the targets.
@@ -106,7 +97,7 @@ def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: t
             ]
             lengths[place] = np.sqrt(np.maximum(np.diag(found.comoment)[beside], 0.0).sum())
             found = _told(found, place, beside)
-    return Relevelled(found, lengths)
+    return found, lengths
 
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -117,6 +118,7 @@ def look(
         MissingColumnError: a column of `category` is not there.
     """
     table = opened(source, replace(options or TableOptions(), marks=True), warn)
+    category = [normalize("NFC", name) for name in category]
     positions(table, category)
     kinds = _kinds_of(table, category)
     seen = _Seen(table, kinds)
