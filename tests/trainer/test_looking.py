@@ -83,13 +83,13 @@ def test_what_a_look_counts_is_what_the_table_was_made_of(seed: int, tmp_path: P
 
 def test_a_cell_that_is_bad_in_one_file_is_named_with_it(tmp_path: Path) -> None:
     (tmp_path / "1.csv").write_text("s,x\nn,1\ns,2\n")
-    (tmp_path / "2.csv").write_text("s,x\nn,3\ne,4?\n,5\n")
+    (tmp_path / "2.csv").write_text("s,x\nn,3\ne,off\n,5\n")
     found = look([tmp_path / "1.csv", tmp_path / "2.csv"])
     assert list(found.lines()) == [
         "5 rows",
         "s: category of 3, 1 missing: e, n, s",
-        f'x: number from 1.0 to 5.0; 1 bad cell, the first: {tmp_path / "2.csv"} line 3, "4?" is not a number. '
-        "Correct it, or if it means a missing value: --missing-token '4?'",
+        f'x: number from 1.0 to 5.0; 1 bad cell, the first: {tmp_path / "2.csv"} line 3, "off" is not a number. '
+        "Correct it, or if it means a missing value: --missing-token off",
     ]
 
 
@@ -115,6 +115,20 @@ def test_objects_and_broken_lines_of_json_are_counted(tmp_path: Path) -> None:
     found = look(tmp_path / "t.jsonl")
     assert (found.rows, found.malformed) == (5, 2)
     assert [(c.bad, c.missing, c.maximum) for c in found.columns] == [(1, 0, 5.0), (1, 1, 2.0)]
+
+
+def test_columns_of_mixed_cells_are_what_most_cells_are(tmp_path: Path) -> None:
+    rows = {"first": ["x", "1", "2", "3", "12 kg"], "word": ["7", "n", "s", "", "n"], "id": ["a", "1", "b", "2", "c"]}
+    (tmp_path / "t.csv").write_text("\n".join(map(",".join, [list(rows), *zip(*rows.values(), strict=True)])) + "\n")
+    typed = pa.table({name: [cell or None for cell in cells] for name, cells in rows.items()})
+    pyarrow.parquet.write_table(typed, tmp_path / "t.parquet")
+    for source in (tmp_path / "t.csv", tmp_path / "t.parquet", {name: np.array(cells) for name, cells in rows.items()}):
+        first, word, name = look(source, category=["id"]).columns
+        assert (first.kind, first.bad, first.missing, first.minimum, first.maximum) == ("number", 2, 0, 1.0, 3.0)
+        assert '"x" is not a number' in (first.first_bad or "")
+        assert (word.kind, word.bad, word.missing, word.categories) == ("category", 1, 1, ("n", "s"))
+        assert '"7" is a number among text' in (word.first_bad or "")
+        assert (name.bad, name.distinct) == (0, 5)
 
 
 def test_what_no_reader_gets_past_is_said_behind_what_came_before(tmp_path: Path) -> None:

@@ -136,6 +136,6 @@ def _told(moments: Moments, place: int, beside: list[int]) -> Moments:
         comoment[place, other] = float(-weight * share * means[other])
     comoment[place, place] = float(weight * share * (1 - share))
     comoment[:, place] = comoment[place]
-    minimum, maximum = moments.minimum.copy(), moments.maximum.copy()
-    minimum[place], maximum[place] = float(not moments.maximum[beside].any()), 1.0
-    return replace(moments, mean=mean, mean_low=low, comoment=comoment, minimum=minimum, maximum=maximum)
+    maximum = moments.maximum.copy()
+    maximum[place] = 1.0  # in other parts it is 0, or the column has no second level
+    return replace(moments, mean=mean, mean_low=low, comoment=comoment, maximum=maximum)

@@ -11,11 +11,12 @@ from unicodedata import normalize
 
 import numpy as np
 
-from lr_runtime.errors import TableError, shown
+from lr_runtime.errors import TableError, escaped, shown
 from lr_runtime.tables import TableOptions, place_of
 from lr_runtime.tables.batch import positions
-from lr_runtime.tables.kinds import first_kinds
+from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_trainer.blocks import in_blocks
+from lr_trainer.rows import numbers_among
 from lr_trainer.sources import opened
 from lr_trainer.survey import survey
 
@@ -122,18 +123,19 @@ def look(
     positions(table, category)
     kinds = _kinds_of(table, category)
     seen = _Seen(table, kinds)
-    if seen.stopped is not None and not seen.rows and (unusable := _unusable(table, kinds)):
+    if seen.stopped is not None and not seen.rows and (unusable := _unusable(table, kinds.of)):
         seen = _Seen(table, kinds, unusable)
     return seen.look()
 
 
-def _kinds_of(table: Table, category: Sequence[str]) -> dict[str, ColumnKind]:
-    """Return the kind of every column, a number where nothing tells."""
+def _kinds_of(table: Table, category: Sequence[str]) -> Kinds:
+    """Return what most cells of every column are, a number where nothing tells."""
     try:
-        kinds = first_kinds(table, table.names)
+        found = first_kinds(table, table.names)
     except TableError:  # the pass behind this one comes to the same place, and says so
-        kinds = {}
-    return {name: "category" if name in category else kinds.get(name, "number") for name in table.names}
+        found = Kinds({})
+    kinds = {name: found.of.get(name, "number") for name in table.names}
+    return Kinds({**kinds, **dict.fromkeys(category, "category")}, found.words - set(category))
 
 
 def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
@@ -150,16 +152,14 @@ def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
 class _Seen:
     """What a pass over the columns that can be read finds."""
 
-    def __init__(
-        self, table: Table, kinds: Mapping[str, ColumnKind], unusable: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, table: Table, kinds: Kinds, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
         self.rows = 0
         self.stopped: str | None = None
         self._table = table
         self._kinds = kinds
         self._unusable = unusable
-        self._numbers = [name for name, kind in kinds.items() if kind == "number" and name not in unusable]
-        self._texts = {name: set[str]() for name, kind in kinds.items() if kind != "number" and name not in unusable}
+        self._numbers = [name for name, kind in kinds.of.items() if kind == "number" and name not in unusable]
+        self._texts = {name: set[str]() for name, kind in kinds.of.items() if kind != "number" and name not in unusable}
         self._missing = dict.fromkeys(self._texts, 0)
         self._bad = Counter[str]()
         self._first: dict[str, str] = {}
@@ -172,21 +172,25 @@ class _Seen:
             for batch in self._table.batches(self._numbers, list(self._texts)):
                 self.rows += len(batch.values)
                 infinite = np.isinf(batch.values)
-                self._take_bad(batch, infinite)
+                cells = dict(batch.bad)
+                cells |= {(row, self._numbers[at]): "is not finite" for row, at in np.argwhere(infinite).tolist()}
                 for name, column in zip(self._texts, batch.categories, strict=True):
+                    numbers = numbers_among(column, name, self._table.options) if name in self._kinds.words else {}
+                    cells |= {(row, name): fault for row, fault in numbers.items()}
                     if len(self._texts[name]) <= _MOST_DISTINCT:
-                        self._texts[name].update(column.values)
-                    self._missing[name] += int(np.count_nonzero(column.codes < 0))
+                        self._texts[name].update(column.without(set(column.codes[list(numbers)].tolist())).values)
+                    self._missing[name] += int(np.count_nonzero(column.codes < 0)) + len(numbers)
+                self._take_bad(batch, cells)
                 yield np.where(infinite, np.nan, batch.values) if infinite.any() else batch.values
         except TableError as error:
             self.stopped = str(error)
 
-    def _take_bad(self, batch: Batch, infinite: NDArray[np.bool_]) -> None:
-        cells = dict(batch.bad)  # of text; typed files hold numbers that are not finite
-        cells |= {(row, self._numbers[place]): "is not finite" for row, place in np.argwhere(infinite).tolist()}
+    def _take_bad(self, batch: Batch, cells: Mapping[tuple[int, str], str]) -> None:
         for (row, name), fault in cells.items():
             self._bad[name] += 1
-            self._first.setdefault(name, f"{place_of(self._table, batch, row)}, {fault}")
+            if name not in self._first:
+                what = fault.removeprefix(f"column {escaped(name)}: ")
+                self._first[name] = f"{place_of(self._table, batch, row)}, {what}"
         for row in sorted(batch.faults.keys() - {row for row, _ in batch.bad}):
             self._malformed += 1
             self._first_malformed = self._first_malformed or f"{place_of(self._table, batch, row)}, {batch.faults[row]}"
@@ -197,7 +201,7 @@ class _Seen:
         return Look(self.rows, tuple(columns), self._malformed, self._first_malformed, self.stopped)
 
     def _column(self, name: str) -> ColumnLook:
-        look = ColumnLook(name, self._kinds[name], bad=self._bad[name], first_bad=self._first.get(name))
+        look = ColumnLook(name, self._kinds.of[name], bad=self._bad[name], first_bad=self._first.get(name))
         beside = self._malformed + look.bad
         if name in self._unusable:
             return replace(look, unusable=self._unusable[name])

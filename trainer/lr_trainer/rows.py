@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables import Batch, Table
+    from lr_runtime.tables import Batch, Table, TableOptions
+    from lr_runtime.tables.batch import Coded
     from lr_trainer.choices import MissingPolicy, MissingTarget
     from lr_trainer.outliers import Found
 
@@ -173,13 +174,10 @@ class Rows:
         """Read the table, the rows left out in which a number stands among a category's words."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
-            faults = {}
+            faults: dict[int, str] = {}
             for index, name in words:
                 coded = batch.categories[index]
-                numbers = [code for code, value in enumerate(coded.values) if self.table.options.is_number(value)]
-                for row in np.flatnonzero(np.isin(coded.codes, numbers)).tolist():
-                    value = escaped(coded.values[coded.codes[row]])
-                    faults[row] = f"column {escaped(name)}: {value} is a number among text"
+                faults |= numbers_among(coded, name, self.table.options)
             yield without_faults(self.table, replace(batch, faults=faults), self.roles.numbers) if faults else batch
 
     def _kept(self, batch: Batch) -> Batch:
@@ -272,6 +270,13 @@ class Rows:
             f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
             f"Fill it in, or use {ways}"
         )
+
+
+def numbers_among(words: Coded, name: str, options: TableOptions) -> dict[int, str]:
+    """Return the rows in which a number stands in a column of words, and what is wrong with them."""
+    numbers = {code: escaped(value) for code, value in enumerate(words.values) if options.is_number(value)}
+    rows = np.flatnonzero(np.isin(words.codes, list(numbers))).tolist()
+    return {row: f"column {escaped(name)}: {numbers[words.codes[row]]} is a number among text" for row in rows}
 
 
 def check_weights(weights: NDArray[np.float64]) -> None:

@@ -72,9 +72,9 @@ class StrictRows:
 
     def _or_bad(self, cells: Sequence[Any], index: int, read: Callable[[Any], Any], otherwise: Any) -> Any:
         try:
-            return read(cells[index])
-        except NotANumberError as error:
-            self._bad[len(self._lines), self._names[index]] = f"{escaped(str(cells[index]))} {error}"
+            return self._cell(cells, index, read)
+        except CellError as error:
+            self._bad[len(self._lines), self._names[index]] = str(error)
             return otherwise
 
     def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[Any]) -> None:
