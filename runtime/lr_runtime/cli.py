@@ -104,6 +104,10 @@ def main(
     with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
         rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)
         _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
+    for name, called in scoring.called.items():
+        note(
+            f"lr-infer: {escaped(name)} is kept as the table has it; its predictions are {escaped(called)}", quiet=quiet
+        )
     _note_ignored(table.name, scoring.ignored, quiet=quiet)
     _note_bad(scoring, on_error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import OnError
+    from lr_runtime.prediction import Prediction
     from lr_runtime.predictor import Predictor
     from lr_runtime.streaming import Predicted
     from lr_runtime.tables.batch import Batch, FileTable, Kept
@@ -44,6 +45,7 @@ class Scoring:
 
     Attributes:
         ignored: the table's columns that are neither the model's nor kept.
+        called: what the predictions are called of an output whose own name a kept column has, such as the target's.
         tally: of the rows that `rows` gave.
 
     Raises:
@@ -66,7 +68,8 @@ class Scoring:
         wanted = (*predictor.contract.column_names, *self._keep)
         if missing := [name for name in dict.fromkeys(wanted) if name not in table.names]:
             raise MissingColumnError(table.name, missing, table.names)
-        self._results = predictor.predict([]).columns()
+        self.called = {name: f"{name}_predicted" for name in predictor.contract.output_names if name in self._keep}
+        self._results = self._named(predictor.predict([]))
         if twice := [name for name in self._keep if name in self._results]:
             raise OptionError(
                 f"the column {escaped(twice[0])} to be kept is called as a prediction is. "
@@ -97,10 +100,13 @@ class Scoring:
             self.tally.bad += len(done.faults)
             for fault in done.faults:
                 report(str(fault))
-            yield Rows(dict(zip(self._keep, _kept(done), strict=True)), done.prediction.columns(), done.empty)
+            yield Rows(dict(zip(self._keep, _kept(done), strict=True)), self._named(done.prediction), done.empty)
             advance(done.batch.size)
         if done is None:
             yield Rows({name: [] for name in self._keep}, self._results)
+
+    def _named(self, prediction: Prediction) -> dict[str, NDArray[Any]]:
+        return {self.called.get(name, name): values for name, values in prediction.columns().items()}
 
     def _given(self, batch: Batch) -> Given:
         if not self._categories:

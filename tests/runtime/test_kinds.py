@@ -114,7 +114,7 @@ def test_numbers_in_another_dress_are_named(case: str, tmp_path: Path) -> None:
         place = f"{path} line {2 if name == 'c' else 1}"
         for words in (place, 'column "c"', f"of the first {len(cells)} cells are like it", "--category c"):
             assert words in said
-        assert first_kinds(open_table(path), ["c"])["c"] in {"number", "date"}
+        assert first_kinds(open_table(path), ["c"]).of["c"] in {"number", "date"}
         with pytest.raises(TableError, match="are like it"):  # no row would be left
             kinds_of(open_table(path, SKIPS), ["c"])
 

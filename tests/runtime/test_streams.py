@@ -181,12 +181,28 @@ def test_types_are_kept_from_parquet_to_parquet(run: Runner, model: Path, tmp_pa
     assert "Try: --to parquet" in one_line(run("lr-infer", model, "t.parquet", "--keep", "tags"), 1)
 
 
-def test_a_kept_column_may_not_be_taken_for_a_prediction(run: Runner, model: Path) -> None:
+@pytest.mark.parametrize("kept", ["all", "ozone"])
+def test_predictions_beside_the_target_are_called_predicted(run: Runner, model: Path, kept: str) -> None:
     table = "ozone,t,site,p\n1,18,south,3\n"
-    line = one_line(run("lr-infer", model, "-", "--keep", "all", stdin=table), 2)
-    assert "--map 'given ozone=ozone'" in line
-    done = run("lr-infer", model, "-", "--keep", "all", "--only-y", "--map", "given ozone=ozone", stdin=table)
-    assert done.stdout == "given ozone,t,site,p,ozone\n1,18,south,3,14.0625\n"
+    done = run("lr-infer", model, "-", "--keep", kept, "--on-error", "null", stdin=table + "x,y,south,3\n")
+    names = table.splitlines()[0].split(",") if kept == "all" else [kept]
+    header, row, bad = done.stdout.splitlines()
+    assert header.split(",") == [*names, "ozone_predicted", *RESULTS[1:]]
+    values = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (values["ozone"], values["ozone_predicted"]) == ("1", "14.0625")
+    assert bad.startswith("x,")
+    assert '"ozone" is kept as the table has it; its predictions are "ozone_predicted"' in done.stderr
+    assert "ozone,ozone_lower" in run("lr-infer", model, "-", "--keep", "t", stdin=table).stdout
+
+
+@pytest.mark.parametrize("name", ["ozone_lower", "in_range"])
+def test_a_kept_column_may_not_be_taken_for_another_result(run: Runner, model: Path, name: str) -> None:
+    table = f"{name},t,site,p\n1,18,south,3\n"
+    assert f"--map 'given {name}={name}'" in one_line(run("lr-infer", model, "-", "--keep", "all", stdin=table), 2)
+    done = run("lr-infer", model, "-", "--keep", "all", "--only-y", "--map", f"given {name}={name}", stdin=table)
+    assert done.stdout.startswith(f"given {name},t,site,p,ozone\n1,18,south,3,14.0625")
+    twice = "ozone_predicted,ozone,t,site,p\n1,1,18,south,3\n"
+    assert "given ozone_predicted" in one_line(run("lr-infer", model, "-", "--keep", "all", stdin=twice), 2)
 
 
 def test_a_long_table_reads_back_bit_by_bit(run: Runner, model: Path, tmp_path: Path) -> None:

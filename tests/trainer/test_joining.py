@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_runtime.errors import FitError, LinedgeError
+from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, fit, lesson, merge, update
 from tests.trainer.test_fit import sample, with_gaps
 
@@ -192,14 +192,6 @@ def test_what_does_not_match_is_shown(case: str) -> None:
     make, message = MISMATCHED[case]
     with pytest.raises(FitError, match=message):
         merge(plain(), make())
-
-
-def test_a_new_category_is_refused_by_name() -> None:
-    first = fit(sample(), target="y", ignore=["w"])
-    rest = sample(20, seed=1)
-    rest["site"] = np.array(["gren"] * 20)
-    with pytest.raises(LinedgeError, match='"gren" is new; the fit knows "blue", "green", "red"'):
-        update(first, rest)
 
 
 def test_too_few_digits_are_refused() -> None:

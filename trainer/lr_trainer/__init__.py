@@ -3,7 +3,8 @@
     table -> moments -> checkpoint -> graph -> certificate -> prediction
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    fitting.py         the way through: table -> passes -> solution -> checkpoint;  joining.py  more rows, later
+    fitting.py         the way through: table -> passes -> solution -> checkpoint;  joining.py  more rows, later,
+                       levels.py  on other levels
     sources.py         files, or arrays in memory, as a table
     rows.py            which columns play which part, missing values;  survey.py, looking.py  a look at them
     design.py          the terms of the model, made of the columns
@@ -12,7 +13,8 @@
     least_squares.py   the solution from either;  floor.py  which columns are combinations of others
     penalised.py, shrunk.py, conformal.py  ridge, lasso, minimum norm
     solving.py         which of them a fit needs;  rounding.py  how many digits moments alone leave
-    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py);  cautions.py
+    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
+    cautions.py, outliers.py  what a user should look at
     cycle.py           the PyTorch cycle on the lesson's data
     splitting.py       rows held out
     descents/          fits by descent: other losses, batches, early stopping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped
+from lr_trainer.moments import varies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +34,8 @@ def check_squares(
     # Without an intercept the products are about 0, not about the mean.
     with np.errstate(over="ignore", under="ignore"):
         squares = np.diag(moments.comoment) + (0.0 if intercept else moments.weight * moments.mean**2)
-    varies = moments.maximum > moments.minimum if intercept else moments.largest > 0
-    sizes = list(zip(names, moments.largest.tolist(), ~varies | _is_held(squares), strict=True))
+    held = ~moments.varies(intercept=intercept) | _is_held(squares)
+    sizes = list(zip(names, moments.largest.tolist(), held, strict=True))
     # Powers are of values divided by their scale, so their squares are near 1, but that division must be held, too.
     reach = [max(abs(column.minimum), abs(column.maximum)) for column in columns]
     sizes += list(zip((column.name for column in columns), reach, _is_held(design.scale), strict=True))
@@ -129,7 +130,7 @@ def _leaks(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> It
 def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
     for place, column in enumerate(columns):
         spread, largest = column.maximum - column.minimum, max(abs(column.minimum), abs(column.maximum))
-        if column.kind == "category" or not spread:
+        if column.kind == "category" or not varies(column.minimum, column.maximum):
             continue
         if spread < _FEW_DIGITS * largest:
             digits = max(0.0, np.log10(spread / largest) + 15.95)

@@ -18,6 +18,8 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
+MissingTarget = Literal["error", "drop"]
+MISSING_TARGETS: tuple[MissingTarget, ...] = get_args(MissingTarget)
 
 
 def dashed(name: str) -> str:

@@ -24,10 +24,19 @@ from lr_runtime.console import (
     progress,
     read_names,
 )
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.errors import OptionError, TableError, escaped
 from lr_runtime.importing import needs_extra
 from lr_runtime.reading_options import pairs_of, table_options
-from lr_trainer.choices import DEVICES, LOSSES, MISSING_POLICIES, OPTIMIZERS, SCHEDULES, SOLVERS, dashed
+from lr_trainer.choices import (
+    DEVICES,
+    LOSSES,
+    MISSING_POLICIES,
+    MISSING_TARGETS,
+    OPTIMIZERS,
+    SCHEDULES,
+    SOLVERS,
+    dashed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +91,7 @@ _FIT_OPTIONS = (
     click.option("--weight", help="A column of positive row weights."),
     click.option("--unit", multiple=True, metavar="NAME=UNIT", help="Of a column or target; may be repeated."),
     click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
+    click.option("--missing-target", type=click.Choice(MISSING_TARGETS), help="What a row without one does (error)."),
     click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
     click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
     click.option("--drop-collinear", is_flag=True, default=None, help="Leave out dependent columns."),
@@ -333,11 +343,13 @@ def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
 def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], say: Say, *, as_json: bool) -> None:
     if not tables:
         raise OptionError("--dry-run shows a table: lr-train TABLE --dry-run")
-    table = _opened(tables, options)
+    table = _opened(tables, replace(options, marks=True))
     with needs_extra("train"):
         from lr_trainer.looking import look
     seen = look(table, category)
     say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
+    if seen.stopped is not None:
+        raise TableError(seen.stopped)
 
 
 def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -> Checkpoint:

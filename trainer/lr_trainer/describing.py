@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Kind, Missing
+    from lr_runtime.contract import Kind
+    from lr_runtime.contract import Missing as MissingPolicy
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
+    from lr_trainer.rows import Missing
     from lr_trainer.solving import Solved
     from lr_trainer.survey import Survey
 
@@ -39,7 +41,7 @@ class Source:
     rows_read: int
     rows_dropped: int
     rows_skipped: int
-    drops_missing: bool
+    missing: Missing
 
 
 def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], source: Source) -> Checkpoint:
@@ -83,7 +85,7 @@ def columns_of(
     indicated = {term.column for term in design.terms if term.missing}
     columns = []
     for index, name in enumerate(names):
-        policy: Missing = "indicator" if index in indicated else "mean"
+        policy: MissingPolicy = "indicator" if index in indicated else "mean"
         if np.isnan(design.fill[index]):
             policy = "error"
         found = levels.get(name)
@@ -145,7 +147,8 @@ def _rows_report(moments: Moments, columns: tuple[Column, ...], source: Source) 
         "rows_read": source.rows_read,
         "rows_dropped": source.rows_dropped,
         "rows_skipped": source.rows_skipped,
-        "drops_missing": source.drops_missing,
+        "drops_missing": source.missing.drops,
+        **({"drops_missing_targets": True} if source.missing.drops_targets else {}),
         "passes": source.passes,
         "columns": [column.name for column in columns],
         "ranges": {column.name: [column.minimum, column.maximum] for column in columns if column.kind == "number"},

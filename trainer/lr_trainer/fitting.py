@@ -11,6 +11,7 @@ from unicodedata import normalize
 import numpy as np
 
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.conformal import conformal_quantile
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
-    from lr_trainer.choices import Device, MissingPolicy
+    from lr_trainer.choices import Device, MissingPolicy, MissingTarget
     from lr_trainer.descents.descending import Memory
     from lr_trainer.descents.descent import Descent, Epoch
 
@@ -52,6 +53,7 @@ def fit(
     category: Sequence[str] = (),
     weight: str | None = None,
     missing: MissingPolicy = "error",
+    missing_target: MissingTarget = "error",
     degree: int = 1,
     intercept: bool = True,
     drop_collinear: bool = False,
@@ -86,6 +88,8 @@ def fit(
         weight: a column of positive weights, the inverse variances of the rows up to a factor.
         missing: what a missing feature does: an error; `drop` its row; the column's `mean` in its place; or that and
             an `indicator` term.
+        missing_target: what a row without a target does: an error, or `drop` it, counted in the report's
+            `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
         intercept: whether to fit one.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
@@ -124,7 +128,9 @@ def fit(
     if strangers := [name for name in units if name not in (known := (*roles.features, *roles.targets))]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     passes = Passes(
-        Rows(table, roles, Missing.under(missing, roles), advance), device_named(device), intercept=intercept
+        Rows(table, roles, Missing.under(missing, roles, missing_target), advance),
+        device_named(device),
+        intercept=intercept,
     )
     with one_thread():
         passes.look(degree, missing)
@@ -216,7 +222,7 @@ def _descent_on(
         source = replace(source, passes=source.passes + setting.validation.count)
     columns = setting.columns if beside is None else columns_of_passes(passes, setting.moments.merge(beside))
     described = describe(setting.moments, found.solved, columns, source)
-    checkpoint = _cautioned(described, setting.moments, found.solved).reported(**found.report)
+    checkpoint = _cautioned(described, setting.moments, found.solved, setting.passes).reported(**found.report)
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
 
 
@@ -229,7 +235,7 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     solved = solve_with_passes(
         moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
     )
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     if shape.interval is None:
         return checkpoint
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
@@ -251,7 +257,7 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     solved = solve_shrunk(
         moments, passes.design, names, penalty, partial(passes.gram, parts=parts), intercept=shape.intercept
     )
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved)
+    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     # A weight that a penalty made 0 is no sign of a dependent column.
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
     if shape.interval is None:
@@ -264,10 +270,10 @@ def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float
     return checkpoint.reported(conformal={"level": level, "half_width": half_width, "rows": len(residuals)})
 
 
-def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved) -> Checkpoint:
+def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved, passes: Passes) -> Checkpoint:
     contract, intercept = checkpoint.contract, solved.normal.intercept
     lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
-    return checkpoint.reported(cautions=lines)
+    return checkpoint.reported(cautions=[*lines, *outliers.caution(passes.outliers())])
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
@@ -279,4 +285,4 @@ def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
 
 def _source(passes: Passes) -> Source:
     rows, roles = passes.rows, passes.roles
-    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
+    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _NOISE = 2.0**-50
 """Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
 
+_LEAST_SHARE = 0.25
+"""A column is no combination of others where they leave more than this share of its sum of squares: one that varies in
+its last digits only is not told from rounding otherwise. What rounding leaves of a true combination of such columns
+is a unit in the last place where the column itself varies by more than four (`Moments.varies`): a twelfth at most."""
+
 _ROUNDING = 2.0**-96
 """Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
 
@@ -54,7 +59,8 @@ class Floor:
         """
         values = self.values[:, column] - self.values[:, others] @ relation
         arithmetic = float(self.lengths[column] + np.abs(relation) @ self.lengths[others])
-        return max(float(values @ values), len(self.lengths) * _ROUNDING * arithmetic**2)
+        noise = min(float(values @ values), _LEAST_SHARE * float(self.lengths[column]) ** 2)
+        return max(noise, len(self.lengths) * _ROUNDING * arithmetic**2)
 
     @property
     def least_penalty(self) -> float:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PRECISION_BITS = 106
+_LEAST_EXPONENT = -1022
 _CHUNK_ROWS = 1 << 11
 """Slices of a chunk fit the cache; a whole block's do not."""
 
@@ -59,7 +60,8 @@ def product(left: Extended[torch.Tensor], right: Extended[torch.Tensor]) -> Exte
 def _slices(block: Extended[torch.Tensor], bits: int, count: int) -> tuple[list[torch.Tensor], NDArray[np.int64]]:
     """Return integers t_1, t_2, ... of `bits` bits, and e, with block = 2^e sum_k t_k 2^(-k bits) per column."""
     largest = block.high.abs().amax(dim=0).cpu().numpy()
-    exponents = np.frexp(largest)[1].astype(np.int64)
+    # Of what is smaller 2^-e would overflow; only a constant column's rounding is.
+    exponents = np.maximum(np.frexp(largest)[1].astype(np.int64), _LEAST_EXPONENT)
     scale = torch.from_numpy(np.ldexp(1.0, -exponents)).to(block.high.device)
     high, low = block.high * scale, block.low * scale
     slices = []

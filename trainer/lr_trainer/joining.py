@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.design import Design
 from lr_trainer.device import device_named
+from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
-from lr_trainer.rounding import FEWEST_DIGITS, digits, weight_digits
+from lr_trainer.rounding import FEWEST_DIGITS, digits, magnified, weight_digits
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import solve_from_moments, without_origins
 from lr_trainer.sources import opened
@@ -24,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.contract import Column
+    from lr_runtime.contract import Column, Kind
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
+
+_KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
 
 
 def update(
@@ -43,17 +49,16 @@ def update(
 ) -> Checkpoint:
     """Return the fit of a checkpoint's rows and those of `source` together, from the moments of both.
 
-    Its columns, categories, powers, fills and policies are the checkpoint's. The weights, together, and the figures of
-    the residuals equal those of a fit of all rows at once within the digits that the report states, `digits`. Of
-    residuals so small beside the target that fewer than 6 would be left, it has none, nor standard errors, and a
-    caution says so. `options`, `device`, `advance` and `warn` are those of
-    `lr_trainer.fit`.
+    Its columns, powers, fills and policies are the checkpoint's, its categories those of both. The weights, together,
+    and the figures of the residuals equal those of a fit of all rows at once within the digits that the report states,
+    `digits`. Of residuals so small beside the target that fewer than 6 would be left, it has none, nor standard errors,
+    and a caution says so. A category takes one pass more over the rows. `options`, `device`, `advance` and `warn` are
+    those of `lr_trainer.fit`.
 
     Raises:
         TableError: the table cannot be read.
         MissingColumnError: it lacks a column of the model.
-        FitError: the checkpoint cannot be updated, a category is new, or fewer than 6 digits of the weights would be
-            left.
+        FitError: the checkpoint cannot be updated, or fewer than 6 digits of the weights would be left.
     """
     _check_plain(checkpoint)
     fit, columns = checkpoint.fit, checkpoint.contract.columns
@@ -69,36 +74,75 @@ def update(
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
-    rows = Rows(table, roles, Missing(filled, drops=fit.get("drops_missing", False)), advance)
+    rows = Rows(table, roles, replace(_missing_of(checkpoint), filled=filled), advance)
     passes = Passes(rows, device_named(device), intercept=fit["intercept"])
-    passes.adopt(without_origins(Design.of(checkpoint)), {c.name: c.categories for c in columns if c.categories})
+    part = _Part.of(checkpoint)
+    if roles.coded:
+        part = part.on(union(levels_of(columns), rows.levels()))
+        passes.count += 1
+    passes.adopt(part.design, levels_of(part.columns))
     new = passes.moments()
-    moments = Moments.from_arrays(checkpoint.moments).merge(new)
-    joined = _widened(columns, ranges_of(passes.design, new))
-    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.drops)
-    return _joined(checkpoint, moments, joined, seen)
+    part = replace(part, moments=part.moments.merge(new), columns=_widened(part.columns, ranges_of(part.design, new)))
+    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)
+    joined = _joined(checkpoint, part, seen)
+    return joined.reported(cautions=[*joined.fit["cautions"], *outliers.caution(passes.outliers())])
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
     """Return the fit of all the checkpoints' rows together, from their moments; see `update` for its digits.
 
     Raises:
-        FitError: they differ in columns, categories, powers, origins or policies (the difference is shown), one is
+        FitError: they differ in columns, powers, origins or policies (the difference is shown), one is
             penalised, or fewer than 6 digits of the weights would be left.
     """
     _check_plain(first)
-    moments, columns = Moments.from_arrays(first.moments), first.contract.columns
     for number, other in enumerate(others, 2):
         _check_plain(other)
         if difference := _difference(first, other):
             raise FitError(
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
-        moments = moments.merge(Moments.from_arrays(other.moments))
-        columns = _widened(columns, {i: (c.minimum, c.maximum) for i, c in enumerate(other.contract.columns)})
-    drops = first.fit.get("drops_missing", False)
-    source = Source(first.contract.output_names, first.fit["weight"], 0, moments.rows, 0, 0, drops)
-    return _joined(first, moments, columns, source)
+    levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
+    part = reduce(_Part.with_rows_of, (_Part.of(each).on(levels) for each in (first, *others)))
+    source = Source(first.contract.output_names, first.fit["weight"], 0, part.moments.rows, 0, 0, _missing_of(first))
+    return _joined(first, part, source)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is joined of a checkpoint.
+
+    Attributes:
+        moments: of the terms of `design`, and the targets.
+        columns: with the levels and ranges of its rows.
+        design: of the moments.
+        lengths: float64 (terms,), see `lr_trainer.levels.relevelled`.
+    """
+
+    moments: Moments
+    columns: tuple[Column, ...]
+    design: Design
+    lengths: NDArray[np.float64]
+
+    @staticmethod
+    def of(checkpoint: Checkpoint) -> _Part:
+        design = without_origins(Design.of(checkpoint))
+        moments = Moments.from_arrays(checkpoint.moments)
+        return _Part(moments, checkpoint.contract.columns, design, np.zeros(len(design.terms)))
+
+    def on(self, levels: Levels) -> _Part:
+        """Return the part on these levels, its own among them."""
+        if levels == levels_of(self.columns):
+            return self
+        columns = with_levels(self.columns, levels)
+        moments, lengths = relevelled(self.moments, self.columns, self.design, columns)
+        return _Part(moments, columns, design_with(self.design, columns), lengths)
+
+    def with_rows_of(self, other: _Part) -> _Part:
+        """Return the part with another one's rows, on the same levels."""
+        ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(other.columns)}
+        moments, lengths = self.moments.merge(other.moments), np.hypot(self.lengths, other.lengths)
+        return _Part(moments, _widened(self.columns, ranges), self.design, lengths)
 
 
 def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
@@ -112,12 +156,12 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 
 
 @one_thread()
-def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...], source: Source) -> Checkpoint:
-    design = without_origins(Design.of(checkpoint))
+def _joined(checkpoint: Checkpoint, part: _Part, source: Source) -> Checkpoint:
+    moments, columns, design = part.moments, part.columns, part.design
     intercept = checkpoint.fit["intercept"]
     names = term_names(design, columns)
     check_squares(moments, design, columns, source.targets, intercept=intercept)
-    solved = solve_from_moments(moments, design, names, intercept=intercept)
+    solved = solve_from_moments(moments, design, names, part.lengths, intercept=intercept)
     sums = list(zip(source.targets, map(digits, solved.noise, solved.solution.residual_sum.tolist()), strict=True))
     held = [each for _, each in sums if each >= FEWEST_DIGITS]
     lost = [
@@ -131,10 +175,16 @@ def _joined(checkpoint: Checkpoint, moments: Moments, columns: tuple[Column, ...
         describe(moments, solved, columns, source)
         .with_units(units)
         .reported(
-            digits=min([weight_digits(solved.solution.condition), *held]),
+            digits=min([weight_digits(solved.solution.condition, magnified(solved.normal, part.lengths)), *held]),
             cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
         )
     )
+
+
+def _missing_of(checkpoint: Checkpoint) -> Missing:
+    """Return which rows of its tables were dropped, as those of further tables are."""
+    fit = checkpoint.fit
+    return Missing(drops=fit.get("drops_missing", False), drops_targets=fit.get("drops_missing_targets", False))
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:
@@ -157,11 +207,12 @@ def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
     ]
     for a, b in zip(first.contract.columns, other.contract.columns, strict=False):
         pairs += [
-            (f"the categories of {escaped(a.name)}", list(a.categories), list(b.categories)),
+            (f"the values of {escaped(a.name)}", _KINDS[a.kind], _KINDS[b.kind]),
             (f"the missing-value policy of {escaped(a.name)}", a.missing, b.missing),
         ]
     designs = [without_origins(Design.of(checkpoint)) for checkpoint in (first, other)]
-    names = [term_names(design, c.contract.columns) for design, c in zip(designs, (first, other), strict=True)]
+    plain = [replace(design, terms=tuple(t for t in design.terms if t.category is None)) for design in designs]
+    names = [term_names(design, c.contract.columns) for design, c in zip(plain, (first, other), strict=True)]
     pairs.append(("the terms", names[0], names[1]))
     for label in ("origin", "scale", "fill"):
         values = [np.nan_to_num(getattr(design, label)).tolist() for design in designs]

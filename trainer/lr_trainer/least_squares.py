@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-CONSTANT = 1e-12
-"""A column whose range is below this share of its size carries rounding, not information."""
-
 _LOST, _LOST_OF_MANY, _MANY = 1e3, 1e6, 256
 """Where float64 normal equations magnify rounding more than this, the double-double ones take over; where there are
 many columns they take a second at 256 and a minute at 1,000, and float64 is left its last eight digits."""
@@ -49,7 +46,7 @@ class Normal:
         gram: double-double (terms + outputs, terms + outputs), sums of products of the columns, targets last.
         mean: double-double (terms + outputs,), 0 without an intercept.
         largest: float64 (terms + outputs,), the largest absolute value of each column.
-        spread: float64 (terms + outputs,), maximum - minimum of each column.
+        varies: bool (terms + outputs,), `Moments.varies`.
         rows: the number of rows.
         weight: the sum of their weights.
         loose_weight: what of it can lie off the mean, which a row that outweighs all others is on.
@@ -59,7 +56,7 @@ class Normal:
     gram: Extended[Array]
     mean: Extended[Array]
     largest: Array
-    spread: Array
+    varies: NDArray[np.bool_]
     rows: int
     weight: float
     loose_weight: float
@@ -101,7 +98,7 @@ class Normal:
             gram=gram,
             mean=mean,
             largest=moments.largest,
-            spread=moments.maximum - moments.minimum,
+            varies=moments.varies(intercept=intercept),
             rows=moments.rows,
             weight=float(moments.weight),
             loose_weight=float(moments.weight),
@@ -338,8 +335,7 @@ def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
 def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.bool_]:
     """Return which columns are constant beside an intercept (or 0 without), once there are rows enough."""
     # One row makes every column look constant, so it is refused before those are left out.
-    varies = normal.spread[:terms] > CONSTANT * normal.largest[:terms] if normal.intercept else normal.largest > 0
-    constant = ~varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
+    constant = ~normal.varies[:terms] if normal.rows > 1 else np.zeros(terms, dtype=np.bool_)
     coefficients = int(normal.intercept) + int(np.count_nonzero(~constant))
     if normal.rows < coefficients and not drop_collinear:
         raise TooFewRowsError(normal.rows, coefficients, intercept=normal.intercept)

@@ -1,23 +1,32 @@
-"""A look at a table without fitting it: columns, kinds, missing values, ranges."""
+"""A look at a table without fitting it: columns, kinds, missing values, ranges, bad cells."""
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 
-from lr_runtime.errors import shown
-from lr_runtime.tables.kinds import first_kinds
+from lr_runtime.errors import TableError, escaped, shown
+from lr_runtime.tables import TableOptions, place_of
+from lr_runtime.tables.batch import positions
+from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_trainer.blocks import in_blocks
+from lr_trainer.rows import numbers_among
+from lr_trainer.sources import opened
 from lr_trainer.survey import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.tables import ColumnKind, Table
+    from lr_runtime.tables import Batch, ColumnKind, Table
 
 _MOST_CATEGORIES = 20
 _MOST_DISTINCT = 100_000
@@ -29,25 +38,58 @@ class ColumnLook:
 
     `minimum`, `maximum` and `mean` are those of a numeric column's values, None where there are none; `categories` the
     first of a category's or date's values in sorted order, and `distinct` how many there are; None where they are over
-    100,000, of which that many are looked at.
+    100,000, of which that many are looked at. `bad` cells are none of these; `first_bad` is the place of the first and
+    what is wrong with it. `unusable` says why a column has no values that can be read, None where it has.
     """
 
     name: str
     kind: ColumnKind
-    missing: int
+    missing: int = 0
     minimum: float | None = None
     maximum: float | None = None
     mean: float | None = None
     distinct: int | None = None
     categories: tuple[str, ...] = ()
+    bad: int = 0
+    first_bad: str | None = None
+    unusable: str | None = None
+
+    def line(self) -> str:
+        """Return the column's line of a table for people."""
+        said = f"{shown(self.name)}: {self._held()}"
+        return f"{said}; {_counted(self.bad, 'bad cell')}, the first: {self.first_bad}" if self.bad else said
+
+    def _held(self) -> str:
+        missing = f", {self.missing} missing" if self.missing else ""
+        if self.unusable is not None:
+            return f"cannot be used ({self.unusable})"
+        if self.kind == "category":
+            is_many = self.distinct is None
+            more = ", ..." if is_many or (self.distinct or 0) > len(self.categories) else ""
+            count = f"over {_MOST_DISTINCT:,}" if is_many else self.distinct
+            return f"category of {count}{missing}: {', '.join(map(shown, self.categories))}{more}"
+        if self.kind == "date":
+            first = f": {shown(self.categories[0])}, ..." if self.categories else ""
+            return f"dates{missing}{first} (write them as numbers to use them)"
+        if self.minimum is None:
+            return f"no values{missing}"
+        return f"number from {self.minimum!r} to {self.maximum!r}{missing}"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a table holds."""
+    """What a table holds.
+
+    Of its rows `malformed` have other cells than the header has names, or none; `first_malformed` is the place of the
+    first and what is wrong with it. `stopped` says what no reader gets past, None where there is no such thing; the
+    rows are those before it.
+    """
 
     rows: int
     columns: tuple[ColumnLook, ...]
+    malformed: int = 0
+    first_malformed: str | None = None
+    stopped: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -55,65 +97,132 @@ class Look:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of a table for people."""
-        yield f"{self.rows} rows"
-        for column in self.columns:
-            name, categories = shown(column.name), ", ".join(map(shown, column.categories))
-            missing = f", {column.missing} missing" if column.missing else ""
-            is_many = column.distinct is None
-            more = ", ..." if is_many or (column.distinct or 0) > len(column.categories) else ""
-            count = f"over {_MOST_DISTINCT:,}" if is_many else column.distinct
-            if column.kind == "category":
-                yield f"{name}: category of {count}{missing}: {categories}{more}"
-            elif column.kind == "date":
-                first = f": {shown(column.categories[0])}, ..." if column.categories else ""
-                yield f"{name}: dates{missing}{first} (write them as numbers to use them)"
-            elif column.minimum is None:
-                yield f"{name}: no values{missing}"
-            else:
-                yield f"{name}: number from {column.minimum!r} to {column.maximum!r}{missing}"
+        malformed = f"; {self.malformed} malformed, the first: {self.first_malformed}" if self.malformed else ""
+        yield f"{_counted(self.rows, 'row')}{malformed}"
+        yield from (column.line() for column in self.columns)
 
 
-def look(table: Table, category: Sequence[str] = ()) -> Look:
-    """Take one pass over all columns.
+def look(
+    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    category: Sequence[str] = (),
+    *,
+    options: TableOptions | None = None,
+    warn: Callable[[str], None] = warnings.warn,
+) -> Look:
+    """Take one pass over all columns, past every bad cell and malformed row.
+
+    `source`, `options` and `warn` are those of `lr_trainer.fit`. A table that is open already goes past what is bad
+    where it was opened with `TableOptions.marks`.
 
     Raises:
-        TableError: a cell of a numeric column is no number, or a row is ragged.
+        TableError: the table cannot be opened.
         MissingColumnError: a column of `category` is not there.
     """
-    kinds: dict[str, ColumnKind] = {**first_kinds(table, table.names), **dict.fromkeys(category, "category")}
-    numbers = [name for name in table.names if kinds.get(name, "number") == "number"]
-    texts = [name for name in table.names if name not in numbers]
-    found: dict[str, set[str]] = {name: set() for name in texts}
-    missing = dict.fromkeys(texts, 0)
-    rows = 0
+    table = opened(source, replace(options or TableOptions(), marks=True), warn)
+    category = [normalize("NFC", name) for name in category]
+    positions(table, category)
+    kinds = _kinds_of(table, category)
+    seen = _Seen(table, kinds)
+    if seen.stopped is not None and not seen.rows and (unusable := _unusable(table, kinds.of)):
+        seen = _Seen(table, kinds, unusable)
+    return seen.look()
 
-    def values() -> Iterator[NDArray[np.float64]]:
-        nonlocal rows
-        for batch in table.batches(numbers, texts):
-            rows += len(batch.values)
-            for name, column in zip(texts, batch.categories, strict=True):
-                if len(found[name]) <= _MOST_DISTINCT:
-                    found[name].update(column.values)
-                missing[name] += int(np.count_nonzero(column.codes < 0))
-            yield batch.values
 
-    seen = survey(in_blocks(values(), len(numbers)), len(numbers))
-    looks = {
-        name: ColumnLook(name, kinds[name], missing[name], distinct=_count(values), categories=_first(values))
-        for name, values in found.items()
-    }
-    for place, name in enumerate(numbers):
-        count = int(seen.count[place])
-        looks[name] = ColumnLook(name, "number", rows - count)
-        if count:
-            low, high, mean = (float(each[place]) for each in (seen.minimum, seen.maximum, seen.mean))
-            looks[name] = replace(looks[name], minimum=low, maximum=high, mean=mean)
-    return Look(rows, tuple(looks[name] for name in table.names))
+def _kinds_of(table: Table, category: Sequence[str]) -> Kinds:
+    """Return what most cells of every column are, a number where nothing tells."""
+    try:
+        found = first_kinds(table, table.names)
+    except TableError:  # the pass behind this one comes to the same place, and says so
+        found = Kinds({})
+    kinds = {name: found.of.get(name, "number") for name in table.names}
+    return Kinds({**kinds, **dict.fromkeys(category, "category")}, found.words - set(category))
+
+
+def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
+    """Return the columns whose type, a list say, no value can be read of, and why; none where that goes for all."""
+    found = {}
+    for name, kind in kinds.items():
+        try:
+            next(iter(table.batches(*([[name], []] if kind == "number" else [[], [name]]))), None)
+        except TableError as error:
+            found[name] = str(error)
+    return found if len(found) < len(kinds) else {}
+
+
+class _Seen:
+    """What a pass over the columns that can be read finds."""
+
+    def __init__(self, table: Table, kinds: Kinds, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.rows = 0
+        self.stopped: str | None = None
+        self._table = table
+        self._kinds = kinds
+        self._unusable = unusable
+        self._numbers = [name for name, kind in kinds.of.items() if kind == "number" and name not in unusable]
+        self._texts = {name: set[str]() for name, kind in kinds.of.items() if kind != "number" and name not in unusable}
+        self._missing = dict.fromkeys(self._texts, 0)
+        self._bad = Counter[str]()
+        self._first: dict[str, str] = {}
+        self._malformed = 0
+        self._first_malformed: str | None = None
+        self._survey = survey(in_blocks(self._values(), len(self._numbers)), len(self._numbers))
+
+    def _values(self) -> Iterator[NDArray[np.float64]]:
+        try:
+            for batch in self._table.batches(self._numbers, list(self._texts)):
+                self.rows += len(batch.values)
+                infinite = np.isinf(batch.values)
+                cells = dict(batch.bad)
+                cells |= {(row, self._numbers[at]): "is not finite" for row, at in np.argwhere(infinite).tolist()}
+                for name, column in zip(self._texts, batch.categories, strict=True):
+                    numbers = numbers_among(column, name, self._table.options) if name in self._kinds.words else {}
+                    cells |= {(row, name): fault for row, fault in numbers.items()}
+                    if len(self._texts[name]) <= _MOST_DISTINCT:
+                        self._texts[name].update(column.without(set(column.codes[list(numbers)].tolist())).values)
+                    self._missing[name] += int(np.count_nonzero(column.codes < 0)) + len(numbers)
+                self._take_bad(batch, cells)
+                yield np.where(infinite, np.nan, batch.values) if infinite.any() else batch.values
+        except TableError as error:
+            self.stopped = str(error)
+
+    def _take_bad(self, batch: Batch, cells: Mapping[tuple[int, str], str]) -> None:
+        for (row, name), fault in cells.items():
+            self._bad[name] += 1
+            if name not in self._first:
+                what = fault.removeprefix(f"column {escaped(name)}: ")
+                self._first[name] = f"{place_of(self._table, batch, row)}, {what}"
+        for row in sorted(batch.faults.keys() - {row for row, _ in batch.bad}):
+            self._malformed += 1
+            self._first_malformed = self._first_malformed or f"{place_of(self._table, batch, row)}, {batch.faults[row]}"
+
+    def look(self) -> Look:
+        """Return it."""
+        columns = [self._column(name) for name in self._table.names]
+        return Look(self.rows, tuple(columns), self._malformed, self._first_malformed, self.stopped)
+
+    def _column(self, name: str) -> ColumnLook:
+        look = ColumnLook(name, self._kinds.of[name], bad=self._bad[name], first_bad=self._first.get(name))
+        beside = self._malformed + look.bad
+        if name in self._unusable:
+            return replace(look, unusable=self._unusable[name])
+        if name in self._texts:
+            values = self._texts[name]
+            first = tuple(sorted(values)[:_MOST_CATEGORIES])
+            return replace(look, missing=self._missing[name] - beside, distinct=_count(values), categories=first)
+        place = self._numbers.index(name)
+        count = int(self._survey.count[place])
+        look = replace(look, missing=self.rows - count - beside)
+        if not count:
+            return look
+        low, high, mean = (
+            float(each[place]) for each in (self._survey.minimum, self._survey.maximum, self._survey.mean)
+        )
+        return replace(look, minimum=low, maximum=high, mean=mean)
 
 
 def _count(values: set[str]) -> int | None:
     return len(values) if len(values) <= _MOST_DISTINCT else None
 
 
-def _first(values: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(values)[:_MOST_CATEGORIES])
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -18,7 +18,7 @@ from lr_trainer.extended import two_sum
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lr_trainer.blocks import Block
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _NEAR = 64.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
+_CONSTANT = 4.0
+"""Units in the last place of the largest value: a sum or a product of a few numbers that should be one and the same is
+off by half a unit a step. It is also what `lr_trainer.floor` takes for the rounding of values. Microseconds of today,
+near 1.8e15, have a quarter of one for their unit, so whole ones differ by more."""
+
 _WIDTH = 1024
 _TILE_NUMBERS = 1 << 19
 _FEWEST_ROWS = 1 << 10
@@ -67,6 +72,10 @@ class Moments:
         """float64 (columns,), the largest absolute values."""
         return np.maximum(np.abs(self.minimum), np.abs(self.maximum))
 
+    def varies(self, *, intercept: bool) -> NDArray[np.bool_]:
+        """Return bool (columns,): which columns are not constant, or without an intercept not 0 throughout."""
+        return varies(self.minimum, self.maximum) if intercept else np.asarray(self.largest > 0)
+
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -96,6 +105,13 @@ class Moments:
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
         )
+
+
+def varies(minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
+    """Return which ranges are wider than rounding makes a constant's: more than 4 units in the last place."""
+    low, high = np.asarray(minimum, dtype=np.float64), np.asarray(maximum, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(high - low > _CONSTANT * np.spacing(np.maximum(np.abs(low), np.abs(high))))
 
 
 def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = None) -> Moments:

@@ -14,7 +14,7 @@ from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended, two_sum
 from lr_trainer.gram import block_gram
-from lr_trainer.moments import Moments, block_moments, merged
+from lr_trainer.moments import Moments, block_moments, merged, varies
 from lr_trainer.rows import Rows, check_weights
 from lr_trainer.sources import ArrayTable
 from lr_trainer.splitting import Part, Parts
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lr_trainer.blocks import Block
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import MissingPolicy
+    from lr_trainer.outliers import Found
 
     Array = NDArray[np.float64]
 
@@ -94,13 +95,25 @@ class Passes:
         blocks = (tuple(self._tensor(part) for part in block) for block in views)
         moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
         self.rows.read = moments.rows if moments is not None else 0
-        return moments if moments is not None and np.isfinite(moments.comoment).all() else None
+        if moments is None or not np.isfinite(moments.comoment).all():
+            return None
+        if self.rows.outliers is None:
+            first = self.rows.first_rows()
+            block = next(table.views(self.roles.numbers, first.left) or iter(()))
+            first.take(block, np.arange(len(block[0])))
+            self.rows.outliers = first.outliers()
+        return moments
 
     def _tensor(self, array: Array) -> torch.Tensor:
         # torch takes no steps backwards or between elements, and warns of memory that it may not write to. Nothing here
         # writes, and the copy of a block is small.
         steps = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
         return torch.from_numpy(array if steps and array.flags.writeable else array.copy()).to(self.device)
+
+    def outliers(self) -> list[Found]:
+        """Return the gross outliers among the first rows, by their rows in the whole table."""
+        table, found = self.rows.table, self.rows.outliers or ()
+        return [each._replace(row=table.row_of(each.row)) if isinstance(table, Part) else each for each in found]
 
     def moments_by_part(self, parts: Parts) -> list[Moments | None]:
         """Take that pass for each part of the rows apart."""
@@ -234,15 +247,25 @@ class Passes:
                 if missing == "indicator":
                     fill[index] = 0.0
             else:
+                powers = degree
                 if seen is not None and degree > 1:
-                    origin[index], scale[index] = basis_of(seen, index, intercept=self.intercept)
+                    if _is_rounded_constant(seen, index):
+                        powers = 1
+                    else:
+                        origin[index], scale[index] = basis_of(seen, index, intercept=self.intercept)
                 if seen is not None and missing in {"mean", "indicator"}:
                     fill[index] = seen.mean[index]
-                terms += [Term(index, power=power) for power in range(1, degree + 1)]
-            if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read:
+                terms += [Term(index, power=power) for power in range(1, powers + 1)]
+            if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read - self.rows.dropped:
                 terms.append(Term(index, missing=True))
         levels = np.array([len(self.levels.get(name, ())) for name in features])
         return Design(tuple(terms), origin, scale, fill, levels)
+
+
+def _is_rounded_constant(seen: Survey, column: int) -> bool:
+    """Whether a column's values are one number but for rounding, all that its powers about their mean would hold."""
+    low, high = seen.minimum[column], seen.maximum[column]
+    return bool(low < high and not varies(low, high))
 
 
 def basis_of(seen: Survey, column: int, *, intercept: bool) -> tuple[float, float]:
@@ -250,7 +273,10 @@ def basis_of(seen: Survey, column: int, *, intercept: bool) -> tuple[float, floa
 
     Without an intercept the origin is 0: powers about another point are no combination of those about 0.
     """
-    origin = nearest_float32(seen.mean[column]) if intercept else 0.0
+    mean, spread = float(seen.mean[column]), seen.maximum[column] - seen.minimum[column]
+    origin = nearest_float32(mean) if intercept else 0.0
+    if intercept and abs(origin - mean) > spread:  # float32 is too coarse there, as for microseconds of one second
+        origin = mean
     reach = max(seen.maximum[column] - origin, origin - seen.minimum[column])
     return origin, math.ldexp(1.0, math.frexp(reach)[1] - 1) if reach > 0 else 1.0
 

@@ -31,7 +31,6 @@ from lr_trainer.errors import (
     TooFewFoldsError,
     WeakPenaltyError,
 )
-from lr_trainer.least_squares import CONSTANT
 from lr_trainer.moments import Moments
 
 if TYPE_CHECKING:
@@ -167,8 +166,7 @@ def normal(moments: Moments, outputs: int, *, intercept: bool = True) -> Normal:
     """
     if not intercept:
         return _about(moments, outputs, None)
-    size = np.maximum(np.abs(moments.minimum), np.abs(moments.maximum))
-    varies = moments.maximum - moments.minimum > CONSTANT * size
+    varies = moments.varies(intercept=True)
     return _parts(np.where(np.outer(varies, varies), moments.comoment, 0.0), float(moments.weight), outputs)
 
 

@@ -13,14 +13,17 @@ from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableEr
 from lr_runtime.tables import place_of
 from lr_runtime.tables.batch import without_faults
 from lr_runtime.tables.kinds import kinds_of
+from lr_trainer.outliers import FirstRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables import Batch, Table
-    from lr_trainer.choices import MissingPolicy
+    from lr_runtime.tables import Batch, Table, TableOptions
+    from lr_runtime.tables.batch import Coded
+    from lr_trainer.choices import MissingPolicy, MissingTarget
+    from lr_trainer.outliers import Found
 
 
 MOST_LEVELS = 4096
@@ -59,17 +62,21 @@ class Roles:
 
 @dataclass(frozen=True)
 class Missing:
-    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped."""
+    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped.
+
+    Or only those without a target: no value stands in for that.
+    """
 
     filled: frozenset[str] = frozenset()
     drops: bool = False
+    drops_targets: bool = False
 
     @staticmethod
-    def under(policy: MissingPolicy, roles: Roles) -> Missing:
-        """Return what a policy means for these columns; a category has no mean."""
+    def under(policy: MissingPolicy, roles: Roles, target: MissingTarget = "error") -> Missing:
+        """Return what the policies mean for these columns; a category has no mean."""
         numeric = frozenset(roles.features) - roles.categories
         filled = {"mean": numeric, "indicator": frozenset(roles.features)}.get(policy, frozenset())
-        return Missing(filled, drops=policy == "drop")
+        return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
 def roles_of(
@@ -126,6 +133,7 @@ class Rows:
         read: the number of rows of the last pass.
         dropped: how many of them were left out for a missing value.
         skipped: how many rows beside them were bad, and left out because `TableOptions.skips` says so.
+        outliers: the gross outliers among the first rows; None before a pass.
     """
 
     def __init__(
@@ -136,17 +144,13 @@ class Rows:
         self.read = 0
         self.dropped = 0
         self.skipped = 0
-        self._missing = missing
+        self.outliers: tuple[Found, ...] | None = None
+        self.missing = missing
         self._advance = advance
-
-    @property
-    def drops(self) -> bool:
-        """Whether rows with a missing value are left out."""
-        return self._missing.drops
 
     def of(self, table: Table) -> Rows:
         """Return the same passes over another table with these columns."""
-        return Rows(table, self.roles, self._missing, self._advance)
+        return Rows(table, self.roles, self.missing, self._advance)
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level.
@@ -170,23 +174,32 @@ class Rows:
         """Read the table, the rows left out in which a number stands among a category's words."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
-            faults = {}
+            faults: dict[int, str] = {}
             for index, name in words:
                 coded = batch.categories[index]
-                numbers = [code for code, value in enumerate(coded.values) if self.table.options.is_number(value)]
-                for row in np.flatnonzero(np.isin(coded.codes, numbers)).tolist():
-                    value = escaped(coded.values[coded.codes[row]])
-                    faults[row] = f"column {escaped(name)}: {value} is a number among text"
+                faults |= numbers_among(coded, name, self.table.options)
             yield without_faults(self.table, replace(batch, faults=faults), self.roles.numbers) if faults else batch
 
     def _kept(self, batch: Batch) -> Batch:
         """Return the rows of a batch that are not dropped for a missing value."""
-        if not self._missing.drops:
-            return batch
-        missing = np.isnan(batch.values).any(axis=1)
-        for coded in batch.categories:
+        chosen = self._chosen(batch)
+        return batch if chosen is None else batch.rows(chosen)
+
+    def _chosen(self, batch: Batch) -> NDArray[np.intp] | None:
+        """Return the places of those rows; None where they are all."""
+        if not (self.missing.drops or self.missing.drops_targets):
+            return None
+        first = 0 if self.missing.drops else self.roles.numbers.index(self.roles.targets[0])
+        stop = None if self.missing.drops else first + len(self.roles.targets)
+        missing = np.isnan(batch.values[:, first:stop]).any(axis=1)
+        for coded in batch.categories if self.missing.drops else ():
             missing |= coded.codes < 0
-        return batch.rows(np.flatnonzero(~missing)) if missing.any() else batch
+        return np.flatnonzero(~missing) if missing.any() else None
+
+    def first_rows(self) -> FirstRows:
+        """Return what takes the first rows of a pass, to look for outliers among the numeric features and targets."""
+        columns = enumerate((*self.roles.features, *self.roles.targets))
+        return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
 
     def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
         """Take one pass.
@@ -195,17 +208,25 @@ class Rows:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
         self.read = self.dropped = self.skipped = 0
+        first = self.first_rows() if self.outliers is None else None
         for batch in self._batches():
-            kept = self._kept(batch)
+            chosen = self._chosen(batch)
+            kept = batch if chosen is None else batch.rows(chosen)
             values = self._placed(kept, levels)
+            if first is not None and first.left > 0:
+                first.take([values], self.read + (np.arange(len(values)) if chosen is None else chosen))
             self.read += len(batch.values)
             self.dropped += len(batch.values) - len(values)
             self.skipped += batch.skipped
             missing = np.isnan(values)
             if missing.any():
                 self._check_missing(kept, missing)
+            if first is not None and first.left <= 0:
+                self.outliers, first = first.outliers(), None
             yield values
             self._advance(batch.size)
+        if first is not None:
+            self.outliers = first.outliers()
 
     def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
         roles = self.roles
@@ -234,7 +255,7 @@ class Rows:
     def _check_missing(self, batch: Batch, missing: NDArray[np.bool_]) -> None:
         """Raise TableError for the first missing value that is not filled in."""
         names = [*self.roles.features, *self.roles.targets, *([self.roles.weight] if self.roles.weight else [])]
-        filled = [name in self._missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
+        filled = [name in self.missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
         left = missing & ~np.array(filled)
         if not left.any():
             return
@@ -242,11 +263,20 @@ class Rows:
         count = int(np.count_nonzero(left[:, column]))
         more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
         is_category = names[column] in self.roles.categories
-        ways = " or indicator" if is_category else ", mean or indicator" if column < len(self.roles.features) else ""
+        ways = "--missing drop" + (" or indicator" if is_category else ", mean or indicator")
+        if column >= len(self.roles.features):
+            ways = "--missing-target drop" if names[column] in self.roles.targets else "--missing drop"
         raise TableError(
             f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "
-            f"Fill it in, or use --missing drop{ways}"
+            f"Fill it in, or use {ways}"
         )
+
+
+def numbers_among(words: Coded, name: str, options: TableOptions) -> dict[int, str]:
+    """Return the rows in which a number stands in a column of words, and what is wrong with them."""
+    numbers = {code: escaped(value) for code, value in enumerate(words.values) if options.is_number(value)}
+    rows = np.flatnonzero(np.isin(words.codes, list(numbers))).tolist()
+    return {row: f"column {escaped(name)}: {numbers[words.codes[row]]} is a number among text" for row in rows}
 
 
 def check_weights(weights: NDArray[np.float64]) -> None:

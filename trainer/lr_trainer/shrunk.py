@@ -15,7 +15,7 @@ from scipy import linalg
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.extended import Extended, sum_of
 from lr_trainer.floor import Floor
-from lr_trainer.least_squares import CONSTANT, Solution, condition_number, power_of_two
+from lr_trainer.least_squares import Solution, condition_number, power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
         own = terms + output, terms + output
         slope = cross[output].scaled(2.0) - sum_of(about * at[output][None, :])
         residual[output] = (gram[own] - sum_of(at[output] * slope)).rounded()
-    plain, varies, kept = normal.gram.high[:terms, :terms], _varies(normal, terms), (weight.high != 0).any(axis=0)
+    plain, varies, kept = normal.gram.high[:terms, :terms], normal.varies[:terms], (weight.high != 0).any(axis=0)
     return Solution(
         weight=weight,
         inverse=Extended.of(np.zeros_like(plain)),
@@ -65,13 +65,8 @@ def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
     )
 
 
-def _varies(normal: Normal, terms: int) -> NDArray[np.bool_]:
-    spread, largest = normal.spread[:terms], normal.largest[:terms]
-    return np.asarray(spread > CONSTANT * largest if normal.intercept else largest > 0)
-
-
 def _candidates(normal: Normal, gram: Extended[Array], terms: int) -> list[int]:
-    return np.flatnonzero(_varies(normal, terms) & (np.diag(gram.high)[:terms] > 0)).tolist()
+    return np.flatnonzero(normal.varies[:terms] & (np.diag(gram.high)[:terms] > 0)).tolist()
 
 
 def _scaled(normal: Normal, scale: Array) -> Extended[Array]:

@@ -19,7 +19,7 @@ from lr_trainer.extended import Extended
 from lr_trainer.floor import rounding_of
 from lr_trainer.least_squares import Normal, Solution, condition_number, solve, solve_fast
 from lr_trainer.passes import nearest_float32
-from lr_trainer.rounding import FEWEST_DIGITS, residual_noise, weight_digits
+from lr_trainer.rounding import FEWEST_DIGITS, magnified, residual_noise, weight_digits
 from lr_trainer.shrunk import LOST, minimum_norm, shrunk
 from lr_trainer.shrunk import penalised as penalised_extended
 
@@ -254,18 +254,20 @@ def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -
     return lost <= LOST and solution.residual_magnification <= LOST
 
 
-def solve_from_moments(moments: Moments, design: Design, names: Sequence[str], *, intercept: bool) -> Solved:
-    """Solve where there are no rows to take another pass over.
+def solve_from_moments(
+    moments: Moments, design: Design, names: Sequence[str], lengths: Array, *, intercept: bool
+) -> Solved:
+    """Solve where there are no rows to take another pass over; `lengths` are those of `lr_trainer.rounding.magnified`.
 
     Raises:
         IllConditionedError: fewer than 6 digits of the weights would be left.
     """
     normal = Normal.of_moments(moments, intercept=intercept)
     solution = solve_fast(normal, names)
-    held = weight_digits(solution.condition) if solution is not None else 0.0
+    held = weight_digits(solution.condition, magnified(normal, lengths)) if solution is not None else 0.0
     if solution is None or held < FEWEST_DIGITS:
         raise IllConditionedError(held)
-    noise = tuple(residual_noise(normal, solution))
+    noise = tuple(residual_noise(normal, solution, lengths))
     return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False, noise=noise)
 
 
@@ -288,12 +290,12 @@ def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design
     A float32 origin is exact in every precision of export, and x - origin rounds nothing for x within a factor of 2 of
     it (Sterbenz 1974). The moments stay those of the raw columns: a shift changes no deviation.
     """
-    origin = design.origin.copy()
+    origin, varies = design.origin.copy(), moments.varies(intercept=intercept)
     for index, column in enumerate(shifted(design) if intercept else ()):
         if column is None:
             continue
         sd = math.sqrt(moments.comoment[index, index] / float(moments.weight))
-        far = sd > 0 and abs(moments.mean[index]) > _FAR * sd
+        far = varies[index] and sd > 0 and abs(moments.mean[index]) > _FAR * sd
         origin[column] = nearest_float32(float(moments.mean[index])) if far else 0.0
     return replace(design, origin=origin)
 

@@ -13,7 +13,7 @@ import numpy as np
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, without_faults
+from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, rows_of, without_faults
 from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
@@ -124,19 +124,23 @@ class ArrayTable:
         positions(self, [*columns, *categories])
         for start in range(0, self.size or 0, _BATCH_ROWS):
             stop = min(start + _BATCH_ROWS, self.size or 0)
-            values, faults = np.empty((stop - start, len(columns))), dict[int, str]()
+            values, bad = np.empty((stop - start, len(columns))), dict[tuple[int, str], str]()
             for index, name in enumerate(columns):
                 cells = self._columns[name][start:stop]
+                faults: dict[int, str] = {}
                 is_read = cells.dtype.kind not in "UO"
                 values[:, index] = cells if is_read else as_numbers(cells, name, faults, self._read)
+                bad |= {(row, name): fault for row, fault in faults.items()}
             for number in self.options.missing_numbers:
                 values[values == number] = np.nan
             texts = tuple(self._coded(self._columns[name][start:stop]) for name in categories)
             integer = partial(self._integer, columns, start)
-            batch = Batch(values, partial(_row, start), stop - start, texts, faults=faults, integer=integer)
+            batch = Batch(
+                values, partial(_row, start), stop - start, texts, faults=rows_of(bad), bad=bad, integer=integer
+            )
             among = [index for index, name in enumerate(columns) if self._columns[name].dtype.kind in "iu"]
             self.notices.large_integers(self, batch, columns, among)
-            yield without_faults(self, batch, columns)
+            yield batch if self.options.marks else without_faults(self, batch, columns)
 
     def _integer(self, columns: Sequence[str], start: int, row: int, column: int) -> int | None:
         value = self._columns[columns[column]][start + row]

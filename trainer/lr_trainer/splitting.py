@@ -82,6 +82,15 @@ class Part:
         """See `lr_runtime.tables.Table.fill`."""
         self._table.fill(sample)
 
+    def row_of(self, row: int) -> int:
+        """Return where a row of this part stands in the whole table, both counted from 0."""
+        places, drawn = np.empty(0, dtype=np.intp), _RUN
+        while len(places) <= row:
+            places = np.flatnonzero((_drawn(self._seed, 0, drawn) < self._share) == self._held_out)
+            drawn *= 2
+        place = int(places[row])
+        return self._table.row_of(place) if isinstance(self._table, Part) else place
+
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         start = 0

@@ -18,7 +18,7 @@ import pyarrow.parquet
 from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, numbers_in, positions, renamed, without_faults
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, numbers_in, positions, renamed, rows_of, without_faults
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE
 from lr_runtime.tables.text import Parsed
@@ -231,16 +231,18 @@ class ArrowTable:
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
-        cells, faults = [batch.column(self._keys[name]) for name in columns], dict[int, str]()
+        cells, bad = [batch.column(self._keys[name]) for name in columns], dict[tuple[int, str], str]()
         values = _stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
         for number in self.options.missing_numbers:
             values[values == number] = np.nan
         for index, column in enumerate(cells):
             if _is_plain_text(column.type):
-                values[:, index] = numbers_in(_coded(column), columns[index], self.options, faults)
+                values[:, index] = numbers_in(_coded(column), columns[index], self.options, bad)
         texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
         integers = self._integers(batch, columns)
-        read = Batch(values, partial(_row, first), batch.num_rows, texts, faults=faults, integer=integers)
+        read = Batch(
+            values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
+        )
         among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
         self.notices.large_integers(self, read, columns, among)
         if self.options.marks:

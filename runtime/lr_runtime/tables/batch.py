@@ -71,7 +71,8 @@ class Batch:
         skipped: how many bad rows were left out among these.
         file: the file that the rows come from, where the table has several.
         kept: the columns asked for as they stand in the file, in that order.
-        faults: what is wrong with bad rows that stand among these, all their values missing.
+        faults: what is wrong with bad rows that stand among these, their bad values missing.
+        bad: what is wrong with each bad cell of those rows, by row and column; none of a row that is malformed.
         integer: the integer that the value at (row, column) is written as; None where it is another number.
     """
 
@@ -83,6 +84,7 @@ class Batch:
     file: str | None = None
     kept: tuple[Kept, ...] = ()
     faults: Mapping[int, str] = field(default_factory=dict)
+    bad: Mapping[tuple[int, str], str] = field(default_factory=dict)
     integer: Callable[[int, int], int | None] | None = None
 
     def rows(self, chosen: NDArray[np.intp]) -> Batch:
@@ -219,15 +221,23 @@ def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
     return replace(batch.rows(good), skipped=batch.skipped + len(faults))
 
 
-def numbers_in(column: Coded, name: str, options: TableOptions, faults: dict[int, str]) -> NDArray[np.float64]:
-    """Return a column of text as numbers (rows,), NaN where one is missing or, in `faults` then, no number."""
+def rows_of(bad: Mapping[tuple[int, str], str]) -> dict[int, str]:
+    """Return what is wrong with each row of some bad cells: with the first of them."""
+    faults: dict[int, str] = {}
+    for (row, _), fault in bad.items():
+        faults.setdefault(row, fault)
+    return faults
+
+
+def numbers_in(column: Coded, name: str, options: TableOptions, bad: dict[tuple[int, str], str]) -> NDArray[np.float64]:
+    """Return a column of text as numbers (rows,), NaN where one is missing or, in `bad` then, no number."""
     read = np.full(len(column.values) + 1, np.nan)  # the code -1, missing, takes the last of them
     for code, cell in enumerate(column.values):
         try:
             read[code] = options.number(cell)
         except ValueError as error:
             for row in np.flatnonzero(column.codes == code).tolist():
-                faults.setdefault(row, f"column {escaped(name)}: {escaped(cell)} {error}")
+                bad[row, name] = f"column {escaped(name)}: {escaped(cell)} {error}"
     return read[column.codes]
 
 

@@ -235,16 +235,20 @@ def kinds_of(table: Table, columns: Sequence[str], numeric: Collection[str] = ()
             found[name] = kind
         if kind == "number" and cells.is_typed_text:
             table.notices.numbers_in_text(name)
-    words = [name for name, kind in found.items() if kind == "category" and sample.cells[name].numbers]
-    return Kinds(found, frozenset(words))
+    return _with_words(found, sample)
 
 
-def first_kinds(table: Table, columns: Sequence[str]) -> dict[str, ColumnKind]:
+def first_kinds(table: Table, columns: Sequence[str]) -> Kinds:
     """Return what most cells of each column are; nothing is refused."""
     sample = Sample(columns)
     table.fill(sample)
     kinds = ((name, kind_of(cells)) for name, cells in sample.cells.items())
-    return {name: kind for name, kind in kinds if kind is not None}
+    return _with_words({name: kind for name, kind in kinds if kind is not None}, sample)
+
+
+def _with_words(kinds: Mapping[str, ColumnKind], sample: Sample) -> Kinds:
+    words = [name for name, kind in kinds.items() if kind == "category" and sample.cells[name].numbers]
+    return Kinds(kinds, frozenset(words))
 
 
 def kind_of(cells: Cells) -> ColumnKind | None:

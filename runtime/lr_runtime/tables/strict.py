@@ -47,6 +47,7 @@ class StrictRows:
         self._texts: list[list[str | None]] = []
         self._kept: list[list[Any]] = []
         self._faults: dict[int, str] = {}
+        self._bad: dict[tuple[int, str], str] = {}
 
     def add(self, line: int, cells: Sequence[Any]) -> None:
         """Add a record.
@@ -59,10 +60,22 @@ class StrictRows:
         self._append(line, numbers, texts, [cells[index] for index in self._places.kept])
 
     def mark(self, line: int, cells: Sequence[Any] | LineError, fault: str) -> None:
-        """Add a bad record: its values missing, and what is wrong with it."""
+        """Add a bad record: its bad values missing, and what is wrong with it."""
+        places = self._places
         self._faults[len(self._lines)] = fault
-        kept = [None if isinstance(cells, ValueError) else cells[index] for index in self._places.kept]
-        self._append(line, [math.nan] * len(self._places.numbers), [None] * len(self._places.texts), kept)
+        if isinstance(cells, ValueError):
+            self._append(line, [math.nan] * len(places.numbers), [None] * len(places.texts), [None] * len(places.kept))
+            return
+        numbers = [self._or_bad(cells, index, self._syntax.number, math.nan) for index in places.numbers]
+        texts = [self._or_bad(cells, index, self._syntax.text, None) for index in places.texts]
+        self._append(line, numbers, texts, [cells[index] for index in places.kept])
+
+    def _or_bad(self, cells: Sequence[Any], index: int, read: Callable[[Any], Any], otherwise: Any) -> Any:
+        try:
+            return self._cell(cells, index, read)
+        except CellError as error:
+            self._bad[len(self._lines), self._names[index]] = str(error)
+            return otherwise
 
     def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[Any]) -> None:
         self._lines.append(line)
@@ -87,4 +100,5 @@ class StrictRows:
             skipped=skipped,
             kept=tuple([row[index] for row in self._kept] for index in range(len(places.kept))),
             faults=self._faults,
+            bad=self._bad,
         )

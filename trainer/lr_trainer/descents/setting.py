@@ -12,7 +12,6 @@ from lr_trainer.cautions import check_not_the_target, check_squares
 from lr_trainer.describing import columns_of_passes, term_names
 from lr_trainer.design import Design
 from lr_trainer.errors import TooFewRowsError
-from lr_trainer.least_squares import CONSTANT
 from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=passes.intercept)
     check_not_the_target(passes, moments)
     penalty = Penalty((l1,) * outputs, (l2,) * outputs)
-    constant = _constant(moments, len(names), intercept=passes.intercept)
+    constant = ~moments.varies(intercept=passes.intercept)[: len(names)]
     exact, kept = None, ~constant
     if not (l1 or l2):
         exact = solve_with_passes(
@@ -86,12 +85,6 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
         if descent.loss == "squared":
             exact = solve_shrunk(moments, passes.design, names, penalty, passes.gram, intercept=passes.intercept)
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
-
-
-def _constant(moments: Moments, terms: int, *, intercept: bool) -> NDArray[np.bool_]:
-    spread = (moments.maximum - moments.minimum)[:terms]
-    varies = spread > CONSTANT * moments.largest[:terms] if intercept else moments.largest[:terms] > 0
-    return np.asarray(~varies)
 
 
 def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Array:

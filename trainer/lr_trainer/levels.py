@@ -1,0 +1,141 @@
+"""Categories whose levels differ from part to part: moments on the union of the levels, without the rows.
+
+The indicators of a column's levels, the reference level among them, and of its missing values add up to 1 in every row.
+So all but one of them tell the last: an absent level's moments are 0, and a reference level that another takes the
+place of has the indicator 1 less all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_runtime.errors import FitError, escaped
+from lr_runtime.terms import Term
+from lr_trainer.rows import MOST_LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract import Column
+    from lr_trainer.design import Design
+    from lr_trainer.moments import Moments
+
+Levels = dict[str, tuple[str, ...]]
+
+
+def levels_of(columns: tuple[Column, ...]) -> Levels:
+    """Return the levels of the categories by column, the reference level first."""
+    return {column.name: column.categories for column in columns if column.kind == "category"}
+
+
+def union(*parts: Mapping[str, tuple[str, ...]]) -> Levels:
+    """Return the levels of all parts, sorted as those of a fit of all rows are.
+
+    Raises:
+        FitError: a column has more than MOST_LEVELS.
+    """
+    found = {name: tuple(sorted(set().union(*(part.get(name, ()) for part in parts)))) for name in parts[0]}
+    if many := [name for name, levels in found.items() if len(levels) > MOST_LEVELS]:
+        raise FitError(
+            f"the column {escaped(many[0])} has over {MOST_LEVELS:,} different texts together, too many for categories"
+        )
+    return found
+
+
+def with_levels(columns: tuple[Column, ...], levels: Levels) -> tuple[Column, ...]:
+    """Return the columns with these levels."""
+    return tuple(
+        column._replace(categories=levels[column.name], maximum=float(max(len(levels[column.name]) - 1, 0)))
+        if column.name in levels
+        else column
+        for column in columns
+    )
+
+
+def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
+    """Return a design with the terms of the levels of `columns`, the others as they are."""
+    terms: list[Term] = []
+    for place, column in enumerate(columns):
+        terms += [Term(place, category=level) for level in range(1, len(column.categories))]
+        terms += [term for term in design.terms if term.column == place and term.category is None]
+    return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
+
+
+def relevelled(
+    moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]
+) -> tuple[Moments, NDArray[np.float64]]:
+    """Return the moments of rows whose levels are those of `old` on the levels of `new`, which are more.
+
+    Beside them float64 (terms,), for each term that was told from others their length about their means together, whose
+    rounding its products have; 0 of the rest.
+
+    Args:
+        moments: of the terms of `before`, and the targets.
+        old: the columns of the part.
+        before: its design.
+        new: the same columns with the levels of all parts.
+    """
+    after = design_with(before, new)
+    places = {_named(term, old): place for place, term in enumerate(before.terms)}
+    source = [places.get(_named(term, new)) for term in after.terms]
+    targets = range(len(before.terms), len(moments.mean))
+    taken = [-1 if place is None else place for place in [*source, *targets]]
+    found, lengths = _taken(moments, np.array(taken)), np.zeros(len(after.terms))
+    for place, term in enumerate(after.terms):
+        column = old[term.column]
+        if term.category is not None and new[term.column].categories[term.category] == column.categories[0]:
+            beside = [
+                other
+                for other, each in enumerate(after.terms)
+                if each.column == term.column and other != place and source[other] is not None
+            ]
+            lengths[place] = np.sqrt(np.maximum(np.diag(found.comoment)[beside], 0.0).sum())
+            found = _told(found, place, beside)
+    return found, lengths
+
+
+def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:
+    """Return a term by the level that it stands for, whose number depends on the levels."""
+    return term if term.category is None else (term.column, columns[term.column].categories[term.category])
+
+
+def _taken(moments: Moments, places: NDArray[np.int64]) -> Moments:
+    """Return the moments of some of the columns, and zeros where a place is -1."""
+    there = places >= 0
+
+    def each(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(there, values[places], 0.0)
+
+    return replace(
+        moments,
+        mean=each(moments.mean),
+        mean_low=each(moments.mean_low),
+        comoment=np.where(np.outer(there, there), moments.comoment[np.ix_(places, places)], 0.0),
+        minimum=each(moments.minimum),
+        maximum=each(moments.maximum),
+    )
+
+
+def _told(moments: Moments, place: int, beside: list[int]) -> Moments:
+    """Return the moments with those of the indicator at `place` told from the others of its column, `beside`."""
+    means = {other: Fraction(moments.mean[other]) + Fraction(moments.mean_low[other]) for other in beside}
+    mean, low, comoment = moments.mean.copy(), moments.mean_low.copy(), moments.comoment.copy()
+    share = 1 - sum(means.values(), Fraction(0))
+    mean[place] = float(share)
+    low[place] = float(share - Fraction(mean[place]))
+    comoment[place] = -comoment[beside].sum(axis=0)
+    # Of indicators of one column, never 1 together, the means tell the products to the last digit.
+    weight = Fraction(float(moments.weight))
+    for other in beside:
+        comoment[place, other] = float(-weight * share * means[other])
+    comoment[place, place] = float(weight * share * (1 - share))
+    comoment[:, place] = comoment[place]
+    maximum = moments.maximum.copy()
+    maximum[place] = 1.0  # in other parts it is 0, or the column has no second level
+    return replace(moments, mean=mean, mean_low=low, comoment=comoment, maximum=maximum)

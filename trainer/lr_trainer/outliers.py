@@ -1,0 +1,128 @@
+"""Gross outliers among the first rows: values of another unit, or without their decimal mark, or codes for none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lr_runtime.errors import escaped
+from lr_trainer.moments import varies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FIRST_ROWS = 10_000
+_FAR = 50.0
+"""Interquartile ranges from the median: of a normal column 67 standard deviations."""
+
+_BESIDE = 5.0
+"""Beyond this many of them a column has a tail. One that falls no faster than 1 / x, the slowest with a mean, has nine
+times as many values from here to `_FAR` as beyond; what a factor of 100 moved away leaves few of them on the way."""
+
+_MOST_BETWEEN, _PER_ROWS = 2, 2000
+"""Values on the way for each beyond, and in rows for one more, where tails of that weight would have many."""
+
+_LOG_RANGES = 3.0
+"""Where the quartiles have one sign the ratio to the median counts, too: of a log-normal column, however wide, this is
+four standard deviations, and a factor of 100 is more than that where the upper quartile is 4 times the lower."""
+
+_MOST_SHARE, _FEWEST = 0.05, 20
+"""More than this share is a second state, not a mistake; fewer values than this have no such share."""
+
+_MOST_NAMED = 5
+
+
+class Found(NamedTuple):
+    """The gross outliers of a column: how many there are, and the number of the first one's row, counted from 0."""
+
+    name: str
+    cells: int
+    row: int
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def are_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return bool (rows,): which values of a column, NaN where missing, are gross outliers of it.
+
+    Where the middle half of the values are one number, as of counts that are mostly 0, the others are judged among
+    themselves; a column of two values has none.
+    """
+    nothing, judged = np.zeros(len(values), dtype=np.bool_), ~np.isnan(values)
+    low, median, high = _quartiles(values[judged])
+    if not varies(low, high):
+        judged &= varies(np.minimum(values, median), np.maximum(values, median))
+        low, median, high = _quartiles(values[judged])
+    count = np.count_nonzero(judged)
+    if count < _FEWEST or not varies(low, high):
+        return nothing
+    away = np.where(judged, np.abs(values - median), 0.0) / (high - low)
+    if away.max() <= _FAR:
+        return nothing
+    far = away > _FAR
+    if low > 0 or high < 0:  # values of the other sign, whose logarithm is NaN, are far in any ratio
+        far &= ~(np.abs(np.log(values / median)) <= _LOG_RANGES * abs(np.log(high / low)))
+    found = np.count_nonzero(far)
+    between = np.count_nonzero(away > _BESIDE) - np.count_nonzero(away > _FAR)
+    is_tail = between > _MOST_BETWEEN * found + count // _PER_ROWS
+    return nothing if is_tail or found > _MOST_SHARE * count else far
+
+
+def _quartiles(values: NDArray[np.float64]) -> list[float]:
+    """Return the quartiles, NaN of no values; from sorted values, in a third of the time of numpy's own."""
+    places = np.array([0.25, 0.5, 0.75]) * (len(values) - 1)
+    return np.interp(places, np.arange(len(values)), np.sort(values)).tolist() if len(values) else [np.nan] * 3
+
+
+class FirstRows:
+    """The first rows that a pass gives, kept until there are enough of them.
+
+    Args:
+        columns: the places of the numeric columns among a row's values, and their names.
+    """
+
+    def __init__(self, columns: Mapping[int, str]) -> None:
+        self.left = FIRST_ROWS
+        self._columns = columns
+        self._parts: list[tuple[NDArray[np.float64], ...]] = []
+        self._rows: list[NDArray[np.intp]] = []
+
+    def take(self, parts: Sequence[NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
+        """Take float64 (rows, columns), `parts` side by side, as far as they are wanted; `rows` are their numbers."""
+        if self.left > 0 and len(rows):
+            self._parts.append(tuple(part[: self.left] for part in parts))
+            self._rows.append(rows[: self.left])
+            self.left -= len(rows)
+
+    def outliers(self) -> tuple[Found, ...]:
+        """Return the columns that have gross outliers."""
+        rows, found = np.concatenate(self._rows or [np.empty(0, dtype=np.intp)]), []
+        for place, name in self._columns.items():
+            far = np.flatnonzero(are_outliers(self._column(place)))
+            if len(far):
+                found.append(Found(name, len(far), int(rows[far[0]])))
+        return tuple(found)
+
+    def _column(self, place: int) -> NDArray[np.float64]:
+        pieces = []
+        for parts in self._parts:
+            left = place
+            for part in parts:
+                if 0 <= left < part.shape[1]:
+                    pieces.append(part[:, left])
+                left -= part.shape[1]
+        return np.concatenate(pieces) if pieces else np.empty(0)
+
+
+def caution(found: Sequence[Found]) -> list[str]:
+    """Return the one line on gross outliers; none where there are none."""
+    if not found:
+        return []
+    each = [f"{escaped(name)} {cells} (the first in row {row + 1})" for name, cells, row in found[:_MOST_NAMED]]
+    more = f" and {len(found) - _MOST_NAMED} columns more" if len(found) > _MOST_NAMED else ""
+    return [
+        f"gross outliers in the first {FIRST_ROWS:,} rows, over {_FAR:.0f} interquartile ranges from the median: "
+        f"{', '.join(each)}{more}. Another unit, a lost decimal mark, or codes for missing values?"
+    ]
