@@ -174,7 +174,7 @@ def main(
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     _save(checkpoint, output)
     if checkpoint.fit["solver"] == "descent":
-        _state_of(output).unlink(missing_ok=True)
+        _remove(_state_of(output))
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
     elif way != "lesson":
@@ -231,6 +231,13 @@ def _state_of(output: Path) -> Path:
     return Path(f"{output}.resume.safetensors")
 
 
+def _remove(state: Path) -> None:
+    try:
+        state.unlink(missing_ok=True)
+    except OSError as error:  # the model is there, and the next descent begins anew unless --resume is given
+        note(f"lr-train: warning: {state}: cannot be removed ({error.strerror})", quiet=False)
+
+
 def _descend(
     tables: tuple[str, ...],
     chosen: dict[str, Any],
@@ -240,6 +247,8 @@ def _descend(
     *,
     quiet: bool,
 ) -> Checkpoint:
+    if not is_stdout(output):
+        check_output(_state_of(output), option="-o")
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):
