@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -57,7 +56,7 @@ def has_begun(process: subprocess.Popen[bytes], folder: Path) -> bool:
     opened = []
     for link in Path(f"/proc/{process.pid}/fd").glob("*"):
         with suppress(OSError):  # closed meanwhile
-            opened.append(os.readlink(link))
+            opened.append(str(link.readlink()))
     nameless = f"{folder.resolve()}/#"
     return any(name.startswith(nameless) for name in opened) or bool(list(folder.glob(".*.part")))
 

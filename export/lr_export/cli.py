@@ -16,6 +16,7 @@ from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check
 from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError
+from lr_runtime.files import in_temporary_folder
 from lr_runtime.importing import needs_extra
 from lr_runtime.replacement import Together, replacing
 
@@ -131,7 +132,9 @@ def _exported(
 @contextmanager
 def _for_stdout() -> Iterator[Path]:
     """Give a path whose file goes to standard output when the block ends well."""
-    with tempfile.TemporaryDirectory() as folder:
+    with in_temporary_folder("the artefact"):
+        temporary = tempfile.TemporaryDirectory()
+    with temporary as folder:
         yield (path := Path(folder, "artefact"))
         sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.flush()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingFileError, UnusableFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _LARGEST = 1 << 30
@@ -99,6 +101,26 @@ def _check_regular(path: str | Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise UnusableFileError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file")
+
+
+@contextmanager
+def in_temporary_folder(what: str) -> Iterator[None]:
+    """Have an error of a temporary file, which holds `what`, name its folder.
+
+    Raises:
+        UnusableFileError: the folder is full, or its disk fails; or no folder can be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, UnusableFileError):
+            raise
+        import tempfile
+
+        folder = tempfile.tempdir or "there is no temporary folder"
+        raise UnusableFileError(
+            f"{folder}: no room for {what} ({error.strerror}). Name a larger folder in TMPDIR"
+        ) from error
 
 
 def sha256(content: bytes) -> str:

@@ -45,6 +45,7 @@ def replacing(target: Path, together: Together | None = None) -> Iterator[Path]:
     with _naming(target):
         part = _Part(target)
         together.add(part)
+    with _naming(target, part.path):
         yield part.path
         part.finish()
 
@@ -146,10 +147,15 @@ class _Part:
         folder = _folder_for_temporary_files() if self.is_special else self._final.parent
         self._name = folder / f".{self._final.name[:40]}.{os.urandom(4).hex()}.part"
         self._is_named = False
-        self._descriptor: int | None = self._begun(nameless=nameless)
-        self._mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
-        if os.name == "posix":  # it can be written whatever the umask says, and read by nobody else
-            os.fchmod(self._descriptor, 0o600)
+        self._descriptor: int | None = None
+        try:
+            self._descriptor = self._begun(nameless=nameless)
+            self._mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
+            if os.name == "posix":  # it can be written whatever the umask says, and read by nobody else
+                os.fchmod(self._descriptor, 0o600)
+        except BaseException:
+            self.discard()
+            raise
 
     def _check_allowed(self) -> None:
         if self.old is None or self._opened is not None:
@@ -158,7 +164,7 @@ class _Part:
             raise UnusableFileError(f"{self._target}: cannot be written (Is a directory)")
         if stat.S_ISSOCK(self.old.st_mode):
             raise UnusableFileError(f"{self._target}: cannot be written (it is a socket)")
-        if not os.access(self._final, os.W_OK):
+        if not os.access(self._final, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             mode = stat.S_IMODE(self.old.st_mode)
             raise UnusableFileError(f"{self._target}: you may not write it (its mode is {mode:03o}), so it stays")
         if not self.is_special and _is_sticky(self._final.parent, self.old):
@@ -202,12 +208,19 @@ class _Part:
                 if self.old is None and self._link(self._final):
                     return
                 if not self._link(self._take_name()):
-                    self._copy(self.path, nameless=False).settle()
+                    self._settle_as_copy()
                     return
                 self._is_named = True
             self._close()
             self._name.replace(self._final)
             self._is_named = False
+
+    def _settle_as_copy(self) -> None:
+        part = self._copy(self.path, nameless=False)
+        try:
+            part.settle()
+        finally:
+            part.discard()
 
     def _link(self, path: Path) -> bool:
         try:  # a number for the source's folder has Python follow the link in /proc (linkat, AT_SYMLINK_FOLLOW)
@@ -264,12 +277,15 @@ class _Part:
 
 
 @contextmanager
-def _naming(target: Path) -> Iterator[None]:
+def _naming(target: Path, written: Path | None = None) -> Iterator[None]:
+    """Have errors name the target; where a path is `written` to, not those of files that have another name."""
     try:
         yield
     except LinedgeError:
         raise
     except OSError as error:
+        if written is not None and error.filename not in {None, str(written)}:
+            raise
         raise UnusableFileError(f"{target}: cannot be written ({error.strerror or error})") from error
 
 

@@ -1,4 +1,4 @@
-"""lr-train as a program: a signal ends it without a word from its first line on, while it still imports what it needs."""
+"""lr-train as a program: a signal ends it without a word from its first line on, among imports too."""
 
 from __future__ import annotations
 
