@@ -180,7 +180,7 @@ class _Part:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
             descriptor = os.open(self._take_name(), flags, 0o666 if self.old is None else 0o600)
         except OSError as error:
-            folder = self._name.parent if self.is_special else self._target.parent
+            folder = self._name.parent if self.is_special or self._target.is_symlink() else self._target.parent
             raise UnusableFileError(
                 f'{self._target}: the folder "{folder}" cannot be written ({error.strerror})'
             ) from error
