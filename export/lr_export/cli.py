@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
 @click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
-@click.option("--certificate", type=FilePath(dir_okay=False), help="Write all of it to a JSON file.")
+@click.option("--certificate", type=FilePath(dir_okay=False, readable=False), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(

@@ -201,7 +201,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
-    return click.option("-o", "--output", type=FilePath(allow_dash=True), help=help_text)
+    return click.option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
 
 
 def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:

@@ -65,7 +65,7 @@ _DESCENT_OPTIONS = (
     click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation loss (10)."),
     click.option("--checkpoint-every", type=FiniteRange(min=0), help="Seconds from state to state (30)."),
     click.option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left."),
-    click.option("--log", type=FilePath(), help="A line of JSON an epoch, to this file."),
+    click.option("--log", type=FilePath(readable=False), help="A line of JSON an epoch, to this file."),
 )
 _DESCENT = (
     *("delta", "quantile", "momentum", "nesterov", "batch_size", "schedule", "validation", "patience"),
