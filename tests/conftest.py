@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -48,6 +49,16 @@ def one_line(done: Run, code: int) -> str:
     assert done.stderr.count("\n") == 1, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip()
+
+
+def has_begun(process: subprocess.Popen[bytes], folder: Path) -> bool:
+    """Whether a process is writing a file in a folder: beside its target or, on Linux, without a name."""
+    opened = []
+    for link in Path(f"/proc/{process.pid}/fd").glob("*"):
+        with suppress(OSError):  # closed meanwhile
+            opened.append(str(link.readlink()))
+    nameless = f"{folder.resolve()}/#"
+    return any(name.startswith(nameless) for name in opened) or bool(list(folder.glob(".*.part")))
 
 
 def checkpoint_of(

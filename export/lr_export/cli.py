@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,11 +16,12 @@ from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check
 from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import OptionError
-from lr_runtime.files import replacing
+from lr_runtime.files import in_temporary_folder
 from lr_runtime.importing import needs_extra
+from lr_runtime.replacement import Together, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_export.certificate import Certificate
     from lr_export.choices import FormatName, InputChoice
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
 @click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
 @click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
-@click.option("--certificate", type=FilePath(dir_okay=False), help="Write all of it to a JSON file.")
+@click.option("--certificate", type=FilePath(dir_okay=False, readable=False), help="Write all of it to a JSON file.")
 @click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
@@ -82,9 +83,14 @@ def main(
       lr-export --interval 0.95 --flags
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
+    from lr_runtime.checkpoint import Checkpoint
+
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
-    if certificate in targets.values():
-        raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
+    model = Checkpoint.load(checkpoint)
+    for target in targets.values():
+        check_output(target, checkpoint)
+        if certificate is not None and certificate.resolve() == target.resolve():
+            raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
     check_output(certificate, checkpoint, option="--certificate")
     with needs_extra("export"):
         from lr_export.exporting import export
@@ -94,37 +100,56 @@ def main(
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
     asked: dict[str, Any] = {"precision": precision, "input_dtype": input_dtype, "interval": interval, "flags": flags}
-    write = partial(export, checkpoint, unverified=unverified, **asked)
-    with _kept(certificate) as keep:
-        found = list(_exported(write, targets, {"opset": opset, "name": name}, as_json=as_json, quiet=quiet))
+    write = partial(export, model, unverified=unverified, **asked)
+    with Together() as together, ExitStack() as last:
+        found = list(_exported(write, targets, {"opset": opset, "name": name}, together, last))
         said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
-        keep(said)
-    if as_json:
-        click.echo(json.dumps(said), err=output is not None and is_stdout(output))
+        if certificate is not None:
+            with replacing(certificate, together) as part:
+                part.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    _say(found, targets, said if as_json else None, quiet=quiet)
 
 
 def _exported(
     write: Callable[..., Certificate],
     targets: Mapping[FormatName, Path],
     options: Mapping[str, Any],
-    *,
-    as_json: bool,
-    quiet: bool,
+    together: Together,
+    last: ExitStack,
 ) -> Iterator[Certificate]:
-    """Write one file after the other, and say so; give their certificates.
+    """Make one file after the other, to be written `together`, or to standard output at the `last`; certify each.
 
     Of several formats each takes the options that it has; asked of one alone, an option that it has not is an error.
     """
     for name, target in targets.items():
         had = options if len(targets) == 1 else {key: options[key] for key in CHOICES[name].options}
-        with _written(target) as path:
-            certificate = write(path, format=name, **had)
-        if certificate.remark is not None and name == next(iter(targets)):
-            note(f"lr-export: {certificate.remark}", quiet=quiet)
-        if not as_json:
+        if is_stdout(target):
+            yield write(last.enter_context(_for_stdout()), format=name, **had)
+        else:
+            yield write(target, format=name, together=together, **had)
+
+
+@contextmanager
+def _for_stdout() -> Iterator[Path]:
+    """Give a path whose file goes to standard output when the block ends well."""
+    with in_temporary_folder("the artefact"):
+        temporary = tempfile.TemporaryDirectory()
+    with temporary as folder:
+        yield (path := Path(folder, "artefact"))
+        sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.flush()
+
+
+def _say(found: Sequence[Certificate], targets: Mapping[FormatName, Path], values: Any, *, quiet: bool) -> None:
+    """Say what was written: in words, or the `values` of JSON."""
+    if found[0].remark is not None:
+        note(f"lr-export: {found[0].remark}", quiet=quiet)
+    for certificate, target in zip(found, targets.values(), strict=True):
+        if values is None:
             click.echo(_described(certificate), err=is_stdout(target))
         note(f"wrote {target}", quiet=quiet)
-        yield certificate
+    if values is not None:
+        click.echo(json.dumps(values), err=any(map(is_stdout, targets.values())))
 
 
 def _targets(
@@ -149,34 +174,7 @@ def _targets(
     else:
         folder = output or checkpoint.parent
         targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision, results)}
-    for target in targets.values():
-        check_output(target, checkpoint)
     return targets
-
-
-@contextmanager
-def _written(target: Path) -> Iterator[Path]:
-    """Give the path to export to: the target, or for standard output a file that is copied there afterwards."""
-    if not is_stdout(target):
-        yield target
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield (path := Path(folder, "artefact"))
-        sys.stdout.buffer.write(path.read_bytes())
-
-
-@contextmanager
-def _kept(target: Path | None) -> Iterator[Callable[[Any], None]]:
-    """Give what writes JSON values to the file, if there is one: it is opened before anything else is done."""
-    if target is None:
-        yield lambda _: None
-        return
-    with replacing(target) as part:
-        yield lambda values: _write_json(part, values)
-
-
-def _write_json(path: Path, values: Any) -> None:
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _described(certificate: Certificate) -> str:

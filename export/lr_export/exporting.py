@@ -11,11 +11,12 @@ from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
-from lr_runtime.files import replacing
+from lr_runtime.replacement import replacing
 
 if TYPE_CHECKING:
     from lr_export.choices import FormatName, InputChoice
     from lr_runtime.contract import Precision
+    from lr_runtime.replacement import Together
 
 
 def export(
@@ -30,6 +31,7 @@ def export(
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
+    together: Together | None = None,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
@@ -46,6 +48,7 @@ def export(
         name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
+        together: the files that appear with this one or not at all, when its block ends; None for this one alone.
 
     Raises:
         OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
@@ -65,6 +68,6 @@ def export(
         having = " or ".join(name for name, choice in CHOICES.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
-    with replacing(Path(target)) as part:
+    with replacing(Path(target), together) as part:
         part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

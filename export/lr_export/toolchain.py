@@ -17,6 +17,7 @@ import numpy as np
 
 from lr_export.c_header import C_FLAGS, C_TYPES, name_in
 from lr_export.javascript import ARRAYS
+from lr_runtime.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,13 +78,15 @@ class Driver:
         run: Sequence[str],
         wire: str | None = None,
     ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="linedge-"))
+        with in_temporary_folder("the source to run"):
+            self._folder = Path(tempfile.mkdtemp(prefix="linedge-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._build, self._run = build, run
         self._results = {name: (value.dtype, value.width) for name, value in program.results.items()}
         self._row = np.dtype([(name, wire or dtype, (width,)) for name, (dtype, width) in self._results.items()])
-        for name, content in files.items():
-            (self._folder / name).write_bytes(content)
+        with in_temporary_folder("the source to run"):
+            for name, content in files.items():
+                (self._folder / name).write_bytes(content)
 
     def __call__(self, x: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
         """Evaluate.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from lr_runtime.contract import METADATA_KEY, Contract
 from lr_runtime.embedded import from_comment
 from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
-from lr_runtime.files import read_bytes, sha256, what_it_is
+from lr_runtime.files import CHECKPOINT, read_bytes, sha256, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,6 @@ KINDS: dict[Kind, str] = {
     "c": "C header",
     "js": "JavaScript module",
 }
-_LARGEST = 1 << 30
-"""Of a file, in bytes: a checkpoint of 10,000 columns has 800 MB of moments."""
 _LARGEST_CONTRACT = 64 << 20
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
 
@@ -81,7 +79,7 @@ class Artefact:
             MissingFileError: there is no such file.
             ModelFileError: linedge did not write it, or it is damaged; the message says what it is.
         """
-        content = read_bytes(path, _ANOTHER, _LARGEST)
+        content = read_bytes(path, _ANOTHER)
         try:
             return Artefact.of(content)
         except LinedgeError as error:
@@ -95,7 +93,7 @@ class Artefact:
         Raises:
             LinedgeError: they are not a file of linedge.
         """
-        if what_it_is(content[:64]) == "a safetensors checkpoint":
+        if what_it_is(content[:64]) == CHECKPOINT:
             return _checkpoint(content)
         if content.startswith(b"PK\x03\x04"):
             return _archive(content)

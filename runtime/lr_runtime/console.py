@@ -1,6 +1,6 @@
 """The habits that all commands share, once: options, one-line errors, exit codes, progress, negative numbers.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check failed, 130 interrupted. Results go to standard output,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check failed, 128 + n ended by signal n. Results go to standard output,
 everything else to standard error.
 """
 
@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lr_runtime.errors import LinedgeError, OptionError, escaped
+from lr_runtime.ending import InOrder, handled
+from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, UnusableFileError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _NEGATIVE_NUMBER = re.compile(r"-(?:[0-9.].*|inf|infinity|nan)", re.IGNORECASE | re.DOTALL)
 _SHIELD = "\0"
-_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+_STDOUT = "standard output"
+_LARGEST_CONFIG = 1 << 20
 _SECONDS_WITHOUT_BAR = 1.0
 _F = TypeVar("_F", bound="Callable[..., object]")
 
@@ -73,45 +75,88 @@ class Command(click.Command):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
-        extra["standalone_mode"] = False
-        if sys.stdout is None:  # closed by whoever started us
-            sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed(), 1), write_through=True)
+        with handled(InOrder()):
+            try:
+                sys.exit(self._run(*args, **extra, standalone_mode=False))
+            except (click.Abort, KeyboardInterrupt):
+                sys.exit(130)
+
+    def _run(self, *args: Any, **extra: Any) -> int:
+        _mark_stdout()
         try:
             code = super().main(*args, **extra)
             sys.stdout.flush()
-            sys.exit(code if isinstance(code, int) else 0)
         except BrokenPipeError:
             _leave_stdout()  # whoever read our output has enough of it
-            sys.exit(1)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(130)
+            return 1
         except click.ClickException as error:
-            self._fail(error.format_message(), error.exit_code)
+            return self._failed(error.format_message(), error.exit_code)
         except LinedgeError as error:
-            self._fail(str(error), error.exit_code)
+            return self._failed(str(error), error.exit_code)
         except OSError as error:
-            # Every other file's error has become one of ours; anything else is a bug, and keeps its traceback.
-            if error.errno not in _UNWRITABLE or error.filename is not None:
+            if error.filename is None:  # a bug, which keeps its traceback: each of our files has a name
                 raise
-            _leave_stdout()
-            self._fail(f"standard output cannot be written ({error.strerror}). What was written is not all", 1)
+            return self._failed(_said_of(error), 1)
+        return code if isinstance(code, int) else 0
 
-    def _fail(self, message: str, code: int) -> None:
+    def _failed(self, message: str, code: int) -> int:
         text = " ".join(message.split())
         click.echo(f"{self.name}: {text}", err=True)
-        sys.exit(code)
+        return code
 
 
-class _Closed(io.RawIOBase):
-    """Standard output where there is none: what is written fails, as it would in any other program."""
+def _said_of(error: OSError) -> str:
+    """Return an error of the system in words, where it is of no file that has ones of its own."""
+    if error.filename == _STDOUT:
+        _leave_stdout()
+        return f"{_STDOUT} cannot be written ({error.strerror}). What was written is not all"
+    return f"{os.fsdecode(error.filename)}: cannot be read or written ({error.strerror})"
+
+
+class _Standard(io.RawIOBase):
+    """Standard output, whose errors say that they are its own; where it is closed, every write fails.
+
+    Args:
+        raw: what the text and the bytes go to; None where whoever started us closed it.
+    """
+
+    def __init__(self, raw: io.FileIO | None) -> None:
+        self._raw = raw
 
     def writable(self) -> bool:
         """See `io.RawIOBase`."""
         return True
 
-    def write(self, _: object) -> int:
+    def fileno(self) -> int:
         """See `io.RawIOBase`."""
-        raise OSError(errno.EBADF, "it is closed")
+        return super().fileno() if self._raw is None else self._raw.fileno()
+
+    def isatty(self) -> bool:
+        """See `io.RawIOBase`."""
+        return self._raw is not None and self._raw.isatty()
+
+    def write(self, content: Any) -> int:
+        """See `io.RawIOBase`."""
+        try:
+            if self._raw is None:
+                raise OSError(errno.EBADF, "it is closed")
+            return self._raw.write(content)
+        except OSError as error:
+            error.filename = _STDOUT
+            raise
+
+
+def _mark_stdout() -> None:
+    """Have the errors of standard output told from those of other files."""
+    stdout: Any = sys.stdout
+    buffer = getattr(stdout, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    if stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Standard(None), 1), write_through=True)
+    elif isinstance(raw, io.FileIO):  # not what a test has put in its place
+        size = 1 if stdout.write_through else io.DEFAULT_BUFFER_SIZE
+        as_before = {name: getattr(stdout, name) for name in ("encoding", "errors", "line_buffering", "write_through")}
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Standard(raw), size), **as_before)
 
 
 def _leave_stdout() -> None:
@@ -156,7 +201,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
-    return click.option("-o", "--output", type=FilePath(allow_dash=True), help=help_text)
+    return click.option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
 
 
 def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
@@ -188,10 +233,15 @@ def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str]
     """
     if output is None or is_stdout(output):
         return
-    from lr_runtime.files import check_replaceable
+    from lr_runtime.replacement import check_replaceable
 
-    check_replaceable(output)
-    if not output.is_file():
+    try:
+        caution = check_replaceable(output)
+    except UnusableFileError as error:
+        raise UnusableFileError(f"{error}. Name another with {option} FILE") from error
+    if caution is not None:
+        note(f"{click.get_current_context().info_name}: warning: {caution}", quiet=False)
+    if not os.path.isfile(output):  # noqa: PTH113 - false where the disk fails
         return
     from lr_runtime.tables.several import files_of
 
@@ -206,30 +256,10 @@ def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None or is_stdout(output):
         yield sys.stdout.buffer
         return
-    from lr_runtime.files import replacing
+    from lr_runtime.replacement import replacing
 
-    with _ended_by_sigterm(), replacing(output) as part, part.open("wb") as file:
+    with replacing(output) as part, part.open("wb") as file:
         yield file
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the block as an exception does, so that it leaves no partial file."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(*_: object) -> None:
-        sys.exit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def write_text(pieces: Iterable[str], output: Path | None) -> None:
@@ -244,10 +274,16 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
         return
     import tomllib
 
+    from lr_runtime.files import read_bytes
+
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
+        content = tomllib.loads(read_bytes(path, "Name a TOML file", _LARGEST_CONFIG).decode())
+    except MissingFileError as error:
+        raise OptionError(f"--config {path}: {os.strerror(errno.ENOENT)}") from error
+    except UnusableFileError as error:
+        raise OptionError(f"--config {error}") from error
+    except ValueError as error:
+        raise OptionError(f"--config {path}: {error}") from error
     command_name = ctx.command.name or ""
     table = content.get(command_name)
     if not isinstance(table, dict):

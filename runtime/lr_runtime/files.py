@@ -1,7 +1,4 @@
-"""Files, whole or not at all: atomic replacement, and what a file is by its first bytes.
-
-Modules that only some calls need are imported by those: this one is on the way of every prediction.
-"""
+"""Files that are read whole, by their path, and what a file is by its first bytes."""
 
 from __future__ import annotations
 
@@ -15,6 +12,12 @@ from lr_runtime.errors import MissingFileError, UnusableFileError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_LARGEST = 1 << 30
+_LARGEST_CHECKPOINT = 1 << 34
+"""The most bytes that are read: a checkpoint has 18 for each pair of terms, so this is one of 30,000 terms."""
+
+CHECKPOINT = "a safetensors checkpoint"
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "a Parquet file"),
@@ -45,54 +48,50 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 def what_it_is(head: bytes) -> str | None:
     """Name the kind of a file by its first bytes; None where they say nothing."""
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27:
-        return "a safetensors checkpoint"
+        return CHECKPOINT
     if head[4:8] == b"ORTM":
         return "an ORT flatbuffer model"
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 
 def read_bytes(path: str | Path, hint: str, most: int | None = None) -> bytes:
-    """Return the whole file.
+    """Return the whole of a regular file, whose size is known before it is read.
 
     Args:
         path: the file.
         hint: what to do where there is none.
-        most: the most bytes that are read; a pipe, a device and a file that changes meanwhile are then refused too.
+        most: the most bytes that are read; None for what a file of linedge that begins so may have.
 
     Raises:
         MissingFileError: there is no such file.
-        UnusableFileError: the operating system refuses, or the file is not what `most` asks for.
+        UnusableFileError: the operating system refuses, or it is a pipe or a device, too large, or changes meanwhile.
     """
     try:
-        if most is not None:
-            return _read_at_most(path, most)
-        with open(path, "rb") as file:  # noqa: PTH123 - see _read_at_most
-            return file.read()
+        return _read_at_most(path, most)
     except FileNotFoundError as error:
         raise MissingFileError(path, hint) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | Path, error: OSError) -> UnusableFileError:
-    if isinstance(error, UnusableFileError):
-        return error
-    return UnusableFileError(f"{path}: cannot be read ({error.strerror})")
+    except (OSError, MemoryError) as error:
+        if isinstance(error, UnusableFileError):
+            raise
+        reason = getattr(error, "strerror", None) or "there is not enough memory for it"
+        raise UnusableFileError(f"{path}: cannot be read ({reason})") from error
 
 
 # Where a pipe has taken the file's place meanwhile, a plain open would wait for a writer. O_BINARY is Windows's.
 _READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _read_at_most(path: str | Path, most: int) -> bytes:
+def _read_at_most(path: str | Path, most: int | None) -> bytes:
     # Before opening it, which has effects on some devices.
     _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - pathlib takes 4 ms to import, which one row would wait for
     with os.fdopen(os.open(path, _READ_WITHOUT_WAITING), "rb") as file:
         status = os.fstat(file.fileno())
         _check_regular(path, status.st_mode)
-        if status.st_size > most:
-            raise UnusableFileError(f"{path}: has {status.st_size} bytes, and {most} are the most that is read")
-        content: bytes = file.read(status.st_size + 1)
+        head: bytes = file.read(min(64, status.st_size))
+        limit = most or (_LARGEST_CHECKPOINT if what_it_is(head) == CHECKPOINT else _LARGEST)
+        if status.st_size > limit:
+            raise UnusableFileError(f"{path}: has {status.st_size} bytes, and {limit} are the most that is read")
+        content: bytes = head + file.read(status.st_size + 1 - len(head))
     if len(content) != status.st_size:
         raise UnusableFileError(f"{path}: changed while it was read. Wait until it is whole")
     return content
@@ -104,93 +103,28 @@ def _check_regular(path: str | Path, mode: int) -> None:
         raise UnusableFileError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file")
 
 
+@contextmanager
+def in_temporary_folder(what: str) -> Iterator[None]:
+    """Have an error of a temporary file, which holds `what`, name its folder.
+
+    Raises:
+        UnusableFileError: the folder is full, or its disk fails; or no folder can be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, UnusableFileError):
+            raise
+        import tempfile
+
+        folder = tempfile.tempdir or "there is no temporary folder"
+        raise UnusableFileError(
+            f"{folder}: no room for {what} ({error.strerror}). Name a larger folder in TMPDIR"
+        ) from error
+
+
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of `content` as 64 hexadecimal digits."""
     import hashlib
 
     return hashlib.sha256(content).hexdigest()
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`; rename it onto `target` when the block ends well, else remove it.
-
-    Readers see the old file or the new one, whole: the bytes are on the disk (fsync) before the name is. A symbolic
-    link stays one, and a device or a pipe (/dev/null) is written to: it has no content that could be replaced.
-
-    Raises:
-        UnusableFileError: the folder does not exist, or cannot be written.
-    """
-    final, part = _beside(target)
-    special = _is_special(final)
-    try:
-        yield part
-        if special:
-            _pour(part, final)
-        else:
-            _settle(part, final)
-    except OSError as error:
-        if isinstance(error, UnusableFileError | MissingFileError):
-            raise
-        raise UnusableFileError(f"{target}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def check_replaceable(target: Path) -> None:
-    """Find out now whether `replacing` will find a place beside `target`.
-
-    Raises:
-        UnusableFileError: see `replacing`; or the target is a directory.
-    """
-    if target.is_dir():
-        raise UnusableFileError(f"{target}: is a directory. Name a file with -o FILE")
-    _beside(target)[1].unlink()
-
-
-def _beside(target: Path) -> tuple[Path, Path]:
-    """Return where `target` leads, and a new file beside that, or anywhere if it has no content to be replaced."""
-    import tempfile
-    from pathlib import Path
-
-    try:
-        final = target.resolve()
-        folder = None if _is_special(final) else final.parent
-        handle, name = tempfile.mkstemp(prefix=f".{final.name[:40]}.", suffix=".part", dir=folder)
-    except RuntimeError as error:  # of pathlib, until Python 3.13
-        raise UnusableFileError(
-            f"{target}: is a symbolic link that leads to itself. Name another with -o FILE"
-        ) from error
-    except OSError as error:
-        raise UnusableFileError(
-            f'{target}: the folder "{target.parent}" cannot be written ({error.strerror}). Name another with -o FILE'
-        ) from error
-    os.close(handle)
-    return final, Path(name)
-
-
-def _is_special(final: Path) -> bool:
-    return final.exists() and not final.is_file()
-
-
-def _settle(part: Path, target: Path) -> None:
-    # mkstemp makes the file private; a finished file has the rights that the user's umask gives.
-    umask = os.umask(0)
-    os.umask(umask)
-    part.chmod(0o666 & ~umask)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
-
-
-def _pour(part: Path, target: Path) -> None:
-    import shutil
-
-    with part.open("rb") as source, target.open("wb") as sink:
-        shutil.copyfileobj(source, sink)
-
-
-def write_bytes(target: Path, content: bytes) -> None:
-    """Replace `target` by `content`, whole or not at all."""
-    with replacing(target) as part:
-        part.write_bytes(content)

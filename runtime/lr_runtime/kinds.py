@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract import METADATA_KEY
-from lr_runtime.files import what_it_is
+from lr_runtime.files import CHECKPOINT, what_it_is
 from lr_runtime.wire import LENGTH, VARINT, WireError, varint
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _kind_of(content: bytes) -> str | None:
         directory = content[-(1 << 16) :]  # the last part of an archive
         return next((kind for member, kind in _MEMBERS if member in directory), "a zip archive")
     usual = what_it_is(content[:64])
-    if usual == "a safetensors checkpoint":
+    if usual == CHECKPOINT:
         return _safetensors(content)
     heads = (kind for place, head, kind in _HEADS if content[place:].startswith(head))
     return next(heads, None) or usual or _text(content[:4096])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx
 import pytest
+from click.testing import CliRunner
 
 from lr_export import export
+from lr_export.cli import main
 from lr_runtime import Predictor
 from lr_runtime.errors import OptionError
-from tests.conftest import SCRIPTS, checkpoint_of, one_line
+from tests.conftest import SCRIPTS, checkpoint_of, has_begun, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.conftest import Run
 
@@ -66,8 +70,6 @@ def test_torchscript_says_in_one_line_that_it_is_deprecated(run: Runner, saved: 
 
 
 def test_to_standard_output(run: Runner, saved: Path) -> None:
-    import subprocess
-
     done = subprocess.run([SCRIPTS / "lr-export", "-o", "-"], cwd=saved, capture_output=True, check=True)
     assert b"verified" in done.stderr
     assert Predictor(done.stdout).contract.column_names == ("x1", "x2")
@@ -136,6 +138,53 @@ def test_a_certificate_as_a_file(run: Runner, saved: Path) -> None:
 
 def test_a_certificate_that_cannot_be_written_leaves_no_artefact(run: Runner, saved: Path) -> None:
     assert "nowhere" in one_line(run("lr-export", "--certificate", "nowhere/proof.json"), 1)
+    assert names(saved) == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["replaced", "new"])
+@pytest.mark.parametrize("option", [[], ["--format", "all", "--precision", "portable", "--unverified"]], ids=" ".join)
+def test_a_certificate_that_fails_at_the_very_end_leaves_the_old_model(
+    option: list[str], there: bool, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if there:
+        for name in ("model.onnx", "model.h", "proof.json"):
+            (saved / name).write_text(f"old {name}")
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    replace, link = Path.replace, os.link
+
+    def replaced(self: Path, target: Path) -> Path:
+        if target.name == "proof.json":
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    def linked(source: Path, target: Path, **options: Any) -> None:
+        if target.name == "proof.json":
+            raise OSError(5, "Input/output error")
+        link(source, target, **options)
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    monkeypatch.setattr(os, "link", linked)
+    monkeypatch.chdir(saved)
+    done = CliRunner().invoke(main, ["--certificate", "proof.json", *option])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "lr-export: proof.json: cannot be written (Input/output error)\n"
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
+def test_the_certificate_is_not_the_artefact_by_another_name(run: Runner, saved: Path) -> None:
+    (saved / "link").symlink_to("model.onnx")
+    assert "is the artefact itself" in one_line(run("lr-export", "--certificate", "link"), 2)
+    assert names(saved) == ["link", "model.safetensors"]
+
+
+def test_an_export_that_is_ended_leaves_nothing(saved: Path) -> None:
+    command: list[str | Path] = ["env", "--default-signal", SCRIPTS / "lr-export", "--certificate", "proof.json"]
+    with subprocess.Popen(command, cwd=saved, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not has_begun(process, saved):
+            assert process.poll() is None
+        process.terminate()
+        assert process.communicate() == (b"", b"")
+    assert process.returncode == 143
     assert names(saved) == ["model.safetensors"]
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from lr_runtime import Predictor
 from lr_trainer.cli import main as lr_train
-from tests.conftest import DATA, SCRIPTS, one_line
+from tests.conftest import DATA, SCRIPTS, has_begun, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -548,7 +548,7 @@ def test_an_ended_run_leaves_no_partial_file(tmp_path: Path) -> None:
         os.close(read_end)
         sink.write(b"x\n" + b"1\n" * (12 << 20))  # enough that a part is written
         sink.flush()
-        while not list(tmp_path.glob(".y.csv.*")):
+        while not has_begun(process, tmp_path):
             assert process.poll() is None
         process.terminate()
         assert process.wait() == 143

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import os
@@ -112,6 +113,17 @@ def test_every_error_of_ours_is_also_a_builtin() -> None:
     for kind in ours:
         assert kind is errors.LinedgeError or any(base.__module__ == "builtins" for base in kind.__mro__[1:-3])
         assert kind.exit_code in {1, 2, 3}
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.ESTALE], ids=errno.errorcode.get)
+def test_a_disk_that_fails_is_said_with_its_file_and_not_laid_at_standard_output(number: int) -> None:
+    @command("lr-broken")
+    def broken(**_: object) -> None:
+        raise OSError(number, os.strerror(number), "a.csv")
+
+    done = CliRunner().invoke(broken, [])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"lr-broken: a.csv: cannot be read or written ({os.strerror(number)})\n"
 
 
 def test_anything_else_keeps_its_traceback() -> None:

@@ -21,7 +21,7 @@ from lr_runtime.errors import MissingColumnError, RowError, TableError
 from lr_runtime.scoring import Scoring
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.text import BLOCK_BYTES
-from tests.conftest import SCRIPTS, one_line
+from tests.conftest import SCRIPTS, has_begun, one_line
 from tests.optional import needs, optional
 from tests.runtime import sensor
 
@@ -496,9 +496,9 @@ def test_an_interrupted_run_leaves_no_partial_file(model: Path, tmp_path: Path) 
         row, blocks = b"18,south,3\n", 2 * (os.cpu_count() or 1) + 2
         sink.write(b"t,site,p\n" + row * (blocks * BLOCK_BYTES // len(row)))
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob(".y.csv*")) and time.monotonic() < deadline:
+        while not has_begun(process, tmp_path) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert list(tmp_path.glob(".y.csv*"))
+        assert has_begun(process, tmp_path)
         process.send_signal(signal.SIGINT)
     out, _ = process.communicate()
     assert (out, process.returncode) == (b"", 130)

@@ -7,13 +7,16 @@ import json
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_trainer import Checkpoint, fit
+from lr_trainer.cli import main
 from lr_trainer.descents.descent import Descent, Epoch
 from lr_trainer.descents.interruption import Interruption, interruptible
 from lr_trainer.descents.resume import Resume
@@ -22,7 +25,6 @@ from tests.conftest import SCRIPTS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.conftest import Run
 
@@ -199,7 +201,7 @@ def test_a_signal_saves_the_state_and_ends_with_its_code(number: signal.Signals,
 
 
 def test_a_signal_before_there_is_anything_to_keep_ends_at_once() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         handler = signal.getsignal(number)
         with pytest.raises(SystemExit) as ended, interruptible() as interruption:
             signal.raise_signal(number)
@@ -208,9 +210,31 @@ def test_a_signal_before_there_is_anything_to_keep_ends_at_once() -> None:
             interruption.hold()
             signal.raise_signal(number)
             assert interruption.signal == number
+            signal.raise_signal(next(other for other in (signal.SIGHUP, signal.SIGTERM) if other != number))
+            assert interruption.signal == number  # another comes by itself: systemd sends two
             with pytest.raises(SystemExit):  # the second one is meant
                 signal.raise_signal(number)
         assert signal.getsignal(number) is handler
+
+
+def test_a_state_that_could_not_be_written_is_said_before_the_descent(run: Runner, table: Path) -> None:
+    (table.parent / STATE).mkdir()
+    line = one_line(run("lr-train", *COMMAND, *KEEPING), 1)
+    assert f"{STATE}: cannot be written (Is a directory)" in line
+
+
+def test_a_state_that_cannot_be_removed_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n2,4.5\n3,6\n4,8\n")
+    line = [str(tmp_path / "t.csv"), "--target", "y", "--solver", "descent", "-o", str(tmp_path / "m")]
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == 0
+    said = f"lr-train: warning: {tmp_path / 'm.resume.safetensors'}: cannot be removed (Input/output error)"
+    assert said in done.stderr.splitlines()
+    assert Checkpoint.load(tmp_path / "m").fit["converged"]
 
 
 def test_without_a_state_resume_starts_at_the_start(run: Runner, table: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors.numpy
 
 import lr_runtime.checkpoint
-from lr_runtime.files import write_bytes
+from lr_runtime.replacement import write_bytes
 from lr_trainer.summary import summary
 
 if TYPE_CHECKING:

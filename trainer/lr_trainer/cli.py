@@ -74,7 +74,7 @@ _DESCENT_OPTIONS = (
     click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation loss (10)."),
     click.option("--checkpoint-every", type=FiniteRange(min=0), help="Seconds from state to state (30)."),
     click.option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left."),
-    click.option("--log", type=FilePath(), help="A line of JSON an epoch, to this file."),
+    click.option("--log", type=FilePath(readable=False), help="A line of JSON an epoch, to this file."),
 )
 _DESCENT = (
     *("delta", "quantile", "momentum", "nesterov", "batch_size", "schedule", "validation", "patience"),
@@ -184,7 +184,7 @@ def main(
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     _save(checkpoint, output)
     if checkpoint.fit["solver"] == "descent":
-        _state_of(output).unlink(missing_ok=True)
+        _remove(_state_of(output))
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
     elif way != "lesson":
@@ -241,6 +241,13 @@ def _state_of(output: Path) -> Path:
     return Path(f"{output}.resume.safetensors")
 
 
+def _remove(state: Path) -> None:
+    try:
+        state.unlink(missing_ok=True)
+    except OSError as error:  # the model is there, and the next descent begins anew unless --resume is given
+        note(f"lr-train: warning: {state}: cannot be removed ({error.strerror})", quiet=False)
+
+
 def _descend(
     tables: tuple[str, ...],
     chosen: dict[str, Any],
@@ -250,6 +257,8 @@ def _descend(
     *,
     quiet: bool,
 ) -> Checkpoint:
+    if not is_stdout(output):
+        check_output(_state_of(output), option="-o")
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):

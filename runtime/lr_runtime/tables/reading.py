@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import weakref
@@ -18,7 +19,7 @@ from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.options import TableOptions
 from lr_runtime.tables.several import SeveralTables, files_of
-from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped, kept, passing, seekable
+from lr_runtime.tables.streams import GZIP_MAGIC, File, gunzipped, kept, passing, seekable
 from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
@@ -83,7 +84,11 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
     if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
-        return ArrowTable(opener if _is_regular(path) else seekable(opener), name, options, notices)
+        if not _is_regular(path):
+            if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
+                raise TableError(f"{name} does not begin as a Parquet or Arrow file does")
+            opener = seekable(opener)
+        return ArrowTable(opener, name, options, notices)
     return _open_text(opener, head, size, name=name, options=options, notices=notices)
 
 
@@ -143,7 +148,7 @@ def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
 def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
     """Return what opens the bytes of a file at their start, and how many there are."""
     if path != STDIN and (_is_regular(path) or not Path(path).exists()):
-        return (lambda: Path(path).open("rb")), Path(path).stat().st_size
+        return (lambda: io.BufferedReader(File(path))), Path(path).stat().st_size
     # Standard input, and pipes that the shell gives a path: <(command)
     stream = _stdin() if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - as long as the table is
     opener = passing(stream, name, BLOCK_BYTES) if once else kept(stream)

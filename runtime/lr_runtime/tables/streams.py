@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tempfile
 import weakref
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from lr_runtime.errors import TableError
+from lr_runtime.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GZIP_MAGIC = b"\x1f\x8b"
+_SPOOLED = 1 << 20
+
+
+class File(io.FileIO):
+    """A file that is read, whose error on closing says which it is, as that on opening does."""
+
+    def close(self) -> None:
+        """See `io.FileIO`."""
+        try:
+            super().close()
+        except OSError as error:
+            error.filename = self.name
+            raise
 
 
 def kept(stream: IO[bytes]) -> Callable[[], IO[bytes]]:
@@ -23,7 +36,8 @@ def kept(stream: IO[bytes]) -> Callable[[], IO[bytes]]:
 
     What was read stands in a temporary file without a name, which the system removes with the process however it ends.
     """
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
+    with in_temporary_folder("what is read"):
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
     again = partial(_FromStart, stream, spool)
     weakref.finalize(again, spool.close)
     return cast("Callable[[], IO[bytes]]", again)
@@ -42,11 +56,13 @@ class _FromStart(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """See `io.RawIOBase`."""
-        self._spool.seek(self._at)
-        content = self._spool.read(len(buffer))
+        with in_temporary_folder("what is read"):
+            self._spool.seek(self._at)
+            content = self._spool.read(len(buffer))
         if len(content) < len(buffer):  # whoever reads takes less for the end
             more = self._stream.read(len(buffer) - len(content))
-            self._spool.write(more)
+            with in_temporary_folder("what is read"):
+                self._spool.write(more)
             content += more
         self._at += len(content)
         buffer[: len(content)] = content
@@ -113,9 +129,12 @@ class _Gunzipped(gzip.GzipFile):
 
 def seekable(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     """Copy a stream to an unnamed temporary file: the formats that need it keep their index at the end."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
+    with in_temporary_folder("what is read"):
+        spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
     with opener() as stream:
-        shutil.copyfileobj(stream, spool)
+        while block := stream.read(_SPOOLED):
+            with in_temporary_folder("what is read"):
+                spool.write(block)
     again = partial(_rewound, spool)
     weakref.finalize(again, spool.close)
     return again

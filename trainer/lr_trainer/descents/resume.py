@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from lr_runtime.errors import CheckpointError, OptionError
-from lr_runtime.files import replacing
+from lr_runtime.files import read_bytes
+from lr_runtime.replacement import replacing
 from lr_trainer.errors import InterruptedFitError
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ class Resume:
             raise InterruptedFitError(self._interruption.signal, state["number"], self.path)
 
     def _read(self) -> dict[str, Any]:
+        content = read_bytes(self.path, "Leave --resume out to start at the start")
         try:
-            with safe_open(self.path, framework="pt") as file:
-                described = json.loads((file.metadata() or {})[_KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = safetensors.torch.load(content)
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # which `load` has checked
+            described = json.loads(header["__metadata__"][_KEY])
             state: dict[str, Any] = _unpacked(described["state"], tensors)
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.path}: not the state of a descent ({error!r:.60}). Remove it, or leave --resume out"
             ) from error

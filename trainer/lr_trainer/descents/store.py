@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_runtime.errors import UnusableFileError
+from lr_runtime.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +57,8 @@ class Store:
             self.rows += len(array)
             size += array.nbytes
             if self._file is None and size > held:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the rows are
+                with in_temporary_folder("the rows"):
+                    self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the rows are
                 weakref.finalize(self, self._file.close)
                 for part in parts:
                     self._append(part)
@@ -73,13 +74,9 @@ class Store:
     def _append(self, array: NDArray[np.float64]) -> None:
         assert self._file is not None
         view = array.data.cast("B")
-        try:
+        with in_temporary_folder("the rows"):
             while view:
                 view = view[self._file.write(view) :]
-        except OSError as error:
-            raise UnusableFileError(
-                f"{tempfile.gettempdir()}: no room for the rows ({error.strerror}). Name a larger folder in TMPDIR"
-            ) from error
 
     @property
     def is_held(self) -> bool:
@@ -143,10 +140,11 @@ class Store:
             return self._held[start:stop]
         assert self._file is not None
         rows = np.empty((stop - start, self.width))
-        self._file.seek(8 * self.width * start)
         view = rows.data.cast("B")
-        while view:
-            view = view[self._file.readinto(view) :]
+        with in_temporary_folder("the rows"):
+            self._file.seek(8 * self.width * start)
+            while view:
+                view = view[self._file.readinto(view) :]
         return torch.from_numpy(rows).to(self.device)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+import weakref
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,8 @@ import click
 
 from lr_runtime.console import progress
 from lr_runtime.errors import UnusableFileError
-from lr_runtime.files import write_bytes
+from lr_runtime.files import read_bytes
+from lr_runtime.replacement import is_written_to, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,32 +39,38 @@ class Log:
     def __init__(self, path: Path, *, goes_on: bool) -> None:
         self._path = path
         self._last = time.monotonic()
-        if not goes_on:
+        self._descriptor: int | None = None
+        self._keeps = not is_written_to(path)
+        if self._keeps and not goes_on:
             write_bytes(path, b"")
-        self._first: int | None = None
 
     def __call__(self, epoch: Epoch) -> None:
         """Add a line."""
-        if self._first is None:
-            self._first = epoch.number
-            self._keep_before(epoch.number)
         now = time.monotonic()
         fields = {"epoch" if name == "number" else name: value for name, value in asdict(epoch).items()}
         line = json.dumps({**fields, "seconds": now - self._last})
         self._last = now
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            if self._descriptor is None:
+                self._descriptor = self._opened(epoch.number)
+            os.write(self._descriptor, f"{line}\n".encode())
         except OSError as error:
+            if isinstance(error, UnusableFileError):
+                raise
             raise UnusableFileError(f"{self._path}: cannot be written ({error.strerror})") from error
 
-    def _keep_before(self, number: int) -> None:
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
-        kept = [line for line in lines if _number(line) < number]
-        write_bytes(self._path, "".join(kept).encode())
+    def _opened(self, number: int) -> int:
+        """Return the descriptor of the file, which holds the lines of the epochs before `number`."""
+        if self._keeps and self._path.exists():
+            lines = read_bytes(self._path, "It was there").splitlines(keepends=True)
+            write_bytes(self._path, b"".join(line for line in lines if _number(line) < number))
+        # Open as long as the log is: whoever reads a pipe takes a close for the end.
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
 
-def _number(line: str) -> float:
+def _number(line: bytes) -> float:
     """Return a line's epoch; infinity for one that was cut off, or is none of ours."""
     try:
         return float(json.loads(line)["epoch"])

@@ -1,0 +1,25 @@
+"""lr-infer and lr-inspect as programs: a signal ends them without a word from the first line on, among imports too."""
+
+from __future__ import annotations
+
+from lr_runtime.ending import at_once, handled
+
+
+def infer() -> None:
+    """Run lr-infer."""
+    with handled(at_once):
+        from lr_runtime.cli import main
+
+        main()
+
+
+def inspect() -> None:
+    """Run lr-inspect."""
+    with handled(at_once):
+        from lr_runtime.inspect_cli import main
+
+        main()
+
+
+if __name__ == "__main__":
+    infer()
