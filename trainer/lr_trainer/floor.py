@@ -28,7 +28,7 @@ near 1.8e15, have a quarter of one for their unit, so whole ones differ by more.
 _LEAST_SHARE = 0.25
 """A column is no combination of others where they leave more than this share of its sum of squares: one that varies in
 its last digits only is not told from rounding otherwise. What rounding leaves of a true combination of such columns
-is a unit in the last place where the column itself varies by more than four (`Moments.varies`): a twelfth at most."""
+is a unit in the last place where the column itself varies by more than four (`varies`): a twelfth at most."""
 
 _ROUNDING = 2.0**-96
 """Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
