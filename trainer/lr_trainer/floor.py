@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lr_trainer.least_squares import Normal
 
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 _NOISE = 2.0**-50
 """Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
 
+_CONSTANT = 4.0
+"""Units in the last place of the largest value: a sum or a product of a few numbers that should be one and the same is
+off by half a unit a step. It is also what _NOISE takes for the rounding of values. Microseconds of today,
+near 1.8e15, have a quarter of one for their unit, so whole ones differ by more."""
+
 _LEAST_SHARE = 0.25
 """A column is no combination of others where they leave more than this share of its sum of squares: one that varies in
 its last digits only is not told from rounding otherwise. What rounding leaves of a true combination of such columns
-is a unit in the last place where the column itself varies by more than four (`Moments.varies`): a twelfth at most."""
+is a unit in the last place where the column itself varies by more than four (`varies`): a twelfth at most."""
 
 _ROUNDING = 2.0**-96
 """Double-double products and sweeps are right to this share of the columns' lengths, times their number."""
@@ -72,3 +77,10 @@ class Floor:
 def rounding_of(largest: Array) -> Array:
     """Return how far values of that size at most may have been rounded, to float64."""
     return _NOISE * largest
+
+
+def varies(minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
+    """Return which ranges are wider than rounding makes a constant's: more than 4 units in the last place."""
+    low, high = np.asarray(minimum, dtype=np.float64), np.asarray(maximum, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(high - low > _CONSTANT * np.spacing(np.maximum(np.abs(low), np.abs(high))))

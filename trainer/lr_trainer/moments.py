@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from lr_trainer.extended import two_sum
+from lr_trainer.floor import varies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from lr_trainer.blocks import Block
 
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
 _NEAR = 64.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 6 bits at most."""
-_CONSTANT = 4.0
-"""Units in the last place of the largest value: a sum or a product of a few numbers that should be one and the same is
-off by half a unit a step. It is also what `lr_trainer.floor` takes for the rounding of values. Microseconds of today,
-near 1.8e15, have a quarter of one for their unit, so whole ones differ by more."""
-
 _WIDTH = 1024
 _TILE_NUMBERS = 1 << 19
 _FEWEST_ROWS = 1 << 10
@@ -105,13 +101,6 @@ class Moments:
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
         )
-
-
-def varies(minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
-    """Return which ranges are wider than rounding makes a constant's: more than 4 units in the last place."""
-    low, high = np.asarray(minimum, dtype=np.float64), np.asarray(maximum, dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(high - low > _CONSTANT * np.spacing(np.maximum(np.abs(low), np.abs(high))))
 
 
 def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = None) -> Moments:

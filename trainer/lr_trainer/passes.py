@@ -13,8 +13,9 @@ from lr_runtime.terms import Term
 from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended, two_sum
+from lr_trainer.floor import varies
 from lr_trainer.gram import block_gram
-from lr_trainer.moments import Moments, block_moments, merged, varies
+from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
 from lr_trainer.sources import ArrayTable
 from lr_trainer.splitting import Part, Parts
