@@ -554,8 +554,9 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "a long name": (f"b,{'x' * (LONGEST_NAME + 1)}\n", ["column 2", "10,001 characters", "10,000 at most"]),
     "a name in two forms": ("a,\u00e9,e\u0301\n", ["stands twice", "columns 2 and 3"]),
     "a name twice": ("a,b,a\n1,2,3\n", ['"a" stands twice']),
-    "an empty name": ("a,,b\n1,2,3\n", ["column 2 has no name"]),
-    "a name of spaces": ("a,b,  \n1,2,3\n", ["column 3 has no name"]),
+    "no names": (",  ,\n1,2,3\n", ["line 1", "no column has a name"]),
+    "a delimiter behind rows alone": ("a,b\n1,2,\n", ["line 2", "3 cells", "2 names", "let the header end in one"]),
+    "an index before names that are numbers": (",1,2\n0,3,4\n", ["line 1", "--no-header"]),
     "numbers for names": ("1,2\n3,4\n", ["line 1", "--no-header"]),
     "semicolons": ("a;b\n1;2\n", ["line 1", "--delimiter ';'"]),
     "tabs": ("a\tb\n1\t2\n", ["line 1", "--delimiter $'\\t'"]),
@@ -600,7 +601,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "beyond float64 in JSON": ('{"b": 1}\n{"b": 1e400}\n', ["line 2", "beyond the range of float64"]),
     "a long integer in JSON": ('{"b": 1}\n{"b": ' + "9" * 400 + "}\n", ["line 2", "beyond the range of float64"]),
     "Latin-1 in JSON": ('{"b": 1}\n{"b": "\xe9"}\n'.encode("latin-1"), ["line 2", "0xe9"]),
-    "an empty key": ('{"b": 1, "": 2}\n', ["column 2 has no name"]),
+    "an empty key alone": ('{"": 2}\n', ["no column has a name"]),
 }
 
 

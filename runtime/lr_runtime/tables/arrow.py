@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from dataclasses import replace
@@ -18,7 +19,17 @@ import pyarrow.parquet
 from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, numbers_in, positions, renamed, rows_of, without_faults
+from lr_runtime.tables.batch import (
+    READ_ERRORS,
+    Batch,
+    Coded,
+    indexes_among,
+    numbers_in,
+    positions,
+    renamed,
+    rows_of,
+    without_faults,
+)
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE
 from lr_runtime.tables.text import Parsed
@@ -179,9 +190,12 @@ class ArrowTable:
         self.notices = notices
         with open_stream() as stream:
             schema, self.size, _ = self._opened(stream, None)
-        self.names = renamed(name, schema.names, options.renames)
-        self._keys = dict(zip(self.names, schema.names, strict=True))
-        self._types = dict(zip(self.names, schema.types, strict=True))
+        self._columns = renamed(name, schema.names, options.renames)
+        self.names = tuple(filter(None, self._columns))
+        self._keys = dict(zip(self._columns, schema.names, strict=True))
+        self._types = dict(zip(self._columns, schema.types, strict=True))
+        said = _pandas_indexes(schema)
+        self.indexes = indexes_among(self.names, [name for name, key in self._keys.items() if key in said])
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; the file's own types tell, but for columns of plain text."""
@@ -216,6 +230,7 @@ class ArrowTable:
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
+        self.notices.passed_over(self, self._columns, wanted)
         for column in columns:
             self._check_type(column)
         for category in categories:
@@ -308,6 +323,15 @@ def _native(stream: IO[bytes]) -> Any:
     raw: Any = getattr(stream, "raw", None)
     is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
     return pa.OSFile(os.fsencode(raw.name)) if is_plain else stream  # bytes: a name may be no text
+
+
+def _pandas_indexes(schema: Any) -> set[str]:
+    """Return the columns that pandas wrote for an index; one of counted rows (a range) has none."""
+    try:
+        indexes = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return {index for index in indexes if isinstance(index, str)}
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return set()
 
 
 def _kind(kind: Any) -> ColumnKind:

@@ -40,7 +40,7 @@ class CsvSyntax:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
         if len(cells) == 1:
             self._refuse_other_delimiters(cells[0], lines)
-        if all(self._options.is_number(cell) for cell in cells):
+        if all(self._options.is_number(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells)):
             raise LineError(lines, "every name is a number: is this a table without names? Try: --no-header")
         return tuple(cell.strip() for cell in cells), lines
 
@@ -77,12 +77,15 @@ class CsvSyntax:
             if width is None or len(cells) == width:
                 yield at, cells
             else:
-                yield at, LineError(at, self._ragged(len(cells), width), hides_rows=reader.line_num > before + 1)
+                yield at, LineError(at, self._ragged(cells, width), hides_rows=reader.line_num > before + 1)
 
-    def _ragged(self, cells: int, width: int) -> str:
-        counts = f"{cells} {'cell' if cells == 1 else 'cells'} where the header has {width} names"
-        if cells < width:
+    def _ragged(self, cells: Sequence[str], width: int) -> str:
+        counts = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} where the header has {width} names"
+        if len(cells) < width:
             return f"{counts}. Is the row cut off? Give it all its cells"
+        if len(cells) == width + 1 and not cells[-1].strip():
+            mark = escaped(self._options.delimiter)
+            return f"{counts}, and the last is empty. If every row ends in {mark}, let the header end in one too"
         return f"{counts}. Put a cell that holds {escaped(self._options.delimiter)} in double quotes"
 
     def number(self, cell: str) -> float:

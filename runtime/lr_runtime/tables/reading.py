@@ -50,14 +50,15 @@ def open_table(
         options: how the cells of text tables are written.
         once: whether the rows are read in one pass; standard input is then kept nowhere. Otherwise what was read of it
             stands in a temporary file.
-        warn: takes a line for each of the first bad rows that `options` says to skip, and for integers beyond 2^53.
+        warn: takes a line for each of the first bad rows that `options` says to skip, for columns passed over, and,
+            unless `options` marks bad rows, for integers beyond 2^53.
 
     Raises:
         MissingFileError: there is no such file.
         TableError: it is no table; the message says what it is.
         MissingExtraError: Parquet and Arrow need pyarrow.
     """
-    options, notices = options or TableOptions(), Notices(warn)
+    options, notices = options or TableOptions(), Notices(warn, of_fits=not (options and options.marks))
     paths = files_of([source] if isinstance(source, str | Path) else source)
     tables = [_open_one(path, options, notices, once=once) for path in paths]
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
@@ -111,8 +112,12 @@ def _holds_tabs(head: bytes, name: str) -> bool:
     return name.lower().removesuffix(".gz").endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
 
 
-def open_followed(options: TableOptions) -> FileTable:
+def open_followed(options: TableOptions, warn: Callable[[str], None] | None = None) -> FileTable:
     """Open standard input as a text table that is read line by line: a record is a batch once it is there.
+
+    Args:
+        options: how its cells are written.
+        warn: takes a line for columns passed over.
 
     Raises:
         TableError: it does not begin as a table does.
@@ -125,7 +130,7 @@ def open_followed(options: TableOptions) -> FileTable:
         stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
     lines = Lines(stream)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
-    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(None))
+    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, of_fits=False))
 
 
 def _stdin() -> IO[bytes]:

@@ -21,7 +21,7 @@ from lr_runtime.errors import (
 from lr_runtime.tables.options import has_table_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch, FileTable, Table
     from lr_runtime.tables.kinds import Sample
@@ -86,11 +86,15 @@ class SeveralTables:
 
     def __init__(self, tables: Sequence[FileTable]) -> None:
         self._tables = tables
-        self.names = tables[0].names
         self.options = tables[0].options
         self.notices = tables[0].notices
+        # Where a file was cut from a larger one, pandas writes an index that the others do without.
+        self.indexes = tuple(dict.fromkeys(name for table in tables for name in table.indexes))
         for table in tables[1:]:
-            _check_same_columns(table, tables[0])
+            _check_same_columns(table, tables[0], self.indexes)
+        everywhere = set[str](tables[0].names).intersection(*(table.names for table in tables))
+        self.names = tuple(name for name in tables[0].names if name in everywhere)
+        self.indexes = tuple(name for name in self.indexes if name in everywhere)
         named = [table.name for table in tables[:_MOST_NAMED]]
         more = len(tables) - len(named)
         self.name = ", ".join(named) + (f" and {more} more" if more else "")
@@ -113,9 +117,9 @@ class SeveralTables:
                 yield replace(batch, file=table.name)
 
 
-def _check_same_columns(table: Table, first: Table) -> None:
-    missing = [name for name in first.names if name not in table.names]
-    more = [name for name in table.names if name not in first.names]
+def _check_same_columns(table: Table, first: Table, beside: Collection[str]) -> None:
+    missing = [name for name in first.names if name not in {*table.names, *beside}]
+    more = [name for name in table.names if name not in {*first.names, *beside}]
     if missing and more:
         raise TableError(
             f"{table.name} has {quoted(more[:1])} where {first.name} has {quoted(missing[:1])}; expected the same "

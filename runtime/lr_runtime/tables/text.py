@@ -18,7 +18,7 @@ import numpy as np
 from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, positions, renamed
 from lr_runtime.tables.encoding import BOM, likely_encoding
 from lr_runtime.tables.kinds import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
@@ -169,7 +169,9 @@ class TextTable:
         self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
-        self.names = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
+        self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
+        self.names = tuple(filter(None, self._columns))
+        self.indexes = indexes_among(self.names)
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
@@ -191,11 +193,11 @@ class TextTable:
     def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
         read = self._syntax.number
         if parsed is not None:
-            numbers = {self.names[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
-            texts = {self.names[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
+            numbers = {self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
+            texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
             sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
             return
-        columns = [(self.names[index], index) for index in (*places.numbers, *places.texts)]
+        columns = [(self._columns[index], index) for index in (*places.numbers, *places.texts)]
         for line, cells in self._records(block):
             if not sample.left:
                 return
@@ -226,6 +228,7 @@ class TextTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
+        self.notices.passed_over(self, self._columns, [*columns, *categories, *kept])
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
@@ -238,16 +241,16 @@ class TextTable:
                 line += looked.newlines
 
     def _places(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Places:
-        return Places(positions(self, columns), positions(self, categories), positions(self, kept))
+        return Places(*(positions(self, names, self._columns) for names in (columns, categories, kept)))
 
     def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
         content, offset = piece
         before = self._parsed_before
         if before is not None and before[0] == places and (looked := before[1].pop(offset, None)) is not None:
             return looked
-        columns, categories, kept = ([self.names[index] for index in group] for group in places)
-        parsed = self._syntax.fast(content, self.names, columns, categories)
-        cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
+        columns, categories, kept = ([self._columns[index] for index in group] for group in places)
+        parsed = self._syntax.fast(content, self._columns, columns, categories)
+        cells = self._syntax.fast_cells(content, self._columns, kept) if kept and parsed is not None else ()
         parsed = None if cells is None else parsed
         known = None if parsed is None else parsed.newlines
         newlines = _newlines(content) if known is None else known
@@ -340,7 +343,7 @@ class TextTable:
             yield line, cells
 
     def _strict(self, block: Block, places: Places) -> Batch:
-        rows = StrictRows(self.names, self._syntax, places)
+        rows = StrictRows(self._columns, self._syntax, places)
         skipped: set[int] = set()
         for line, cells in self._records(block):
             fault: ValueError
