@@ -73,6 +73,11 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "text in another column": ("x,n\n1,2\n2.5,six\n", []),
     "a date in another column": ("when,x\n2026-11-23,1\n2026-11-24,2.5\n", []),
     "strange names": ('"a\nb",x,😀 (°C)," , "\n1,1,1,1\n1,2.5,1,1\n', []),
+    "an empty name": ("x,,n\n1,2,3\n2.5,,3\n", []),
+    "a preamble, comments and blanks": (
+        "Station: Dach\n\n  n   x # unit: K\n  a   1\n\n# moved\n  b 2.5\n",
+        ["--skip-rows", "2", "--comment", "#", "--delimiter", "whitespace"],
+    ),
     "a name of 10,000 characters": ("n" * 10_000 + ",x\n1,1\n1,2.5\n", []),
 }
 
@@ -106,7 +111,8 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "cut off in a row": ("n,m,x\na,b,1\nb,c", ["t.csv line 3", "2 cells", "3 names"]),
     "no header row": ("1\n2.5\n", ["t.csv line 1", "--no-header"]),
     "a name twice": ("x,n,x\n1,2,3\n", ["t.csv line 1", '"x" stands twice', "columns 1 and 3", "Rename"]),
-    "an empty name": ("x,,n\n1,2,3\n", ["t.csv line 1", "column 2 has no name", "Give every column a name"]),
+    "no names": (",,\n1,2,3\n", ["t.csv line 1", "no column has a name"]),
+    "a preamble": ("Station: Dach\n\nn,x\na,1\nb,2.5\n", ["t.csv line 1", "--skip-rows 2"]),
     "semicolons": ("n;x\na;1\n", ["t.csv line 1", "--delimiter ';'"]),
     "tabs": ("n\tx\na\t1\n", ["t.csv line 1", "--delimiter $'\\t'"]),
     "a decimal comma": ('x\n1\n"1.299,00"\n', ["t.csv line 3", 'column "x"', '"1.299,00"', "--decimal ,"]),

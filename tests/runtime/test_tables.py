@@ -893,7 +893,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
     name = ENCODINGS[encoding]
     path = table_file(tmp_path, f"{name},b\n1,2\n3,4\n".encode(encoding))
     for piece in (3, 1 << 16):
-        monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+        monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
         assert open_table(path, TableOptions(encoding=encoding)).names == (name, "b")
         assert read(path, TableOptions(encoding=encoding)).tolist() == [[1, 2], [3, 4]]
 
@@ -902,7 +902,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_byte_that_is_not_of_the_encoding_has_its_place(
     piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+    monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
     path = table_file(tmp_path, "名,b\n1,2\n".encode("shift_jis") + b"x,\x81\xff\n")
     said = refusal(path, TableOptions(encoding="shift_jis"), ["b"])
     assert "t.csv line 3: the byte 0x81 at offset 11 is not shift_jis text" in said

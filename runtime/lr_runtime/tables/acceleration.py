@@ -51,7 +51,7 @@ def csv_cells(
     if not available():
         from lr_runtime.tables import loadtxt
 
-        return loadtxt.csv_cells(block, names, columns, options.delimiter)
+        return loadtxt.csv_cells(block, names, columns, options.mark)
     from lr_runtime.tables import arrow
 
     return arrow.csv_cells(block, names, columns, options)

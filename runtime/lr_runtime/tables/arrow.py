@@ -60,7 +60,7 @@ def csv_block(
 ) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
     has_quotes = b'"' in block
-    if not _same_cells(block, options.delimiter, has_quotes=has_quotes):
+    if not _same_cells(block, options.mark, has_quotes=has_quotes):
         return None
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
@@ -68,7 +68,7 @@ def csv_block(
         _read_csv,
         block,
         names,
-        options.delimiter,
+        options.mark,
         has_quotes=has_quotes,
         column_types=types,
         include_columns=[*columns, *categories],
@@ -107,7 +107,7 @@ def csv_cells(
     """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
     types, each = dict.fromkeys(columns, pa.string()), list(dict.fromkeys(columns))
     has_quotes = b'"' in block
-    table = _read_csv(block, names, options.delimiter, has_quotes=has_quotes, column_types=types, include_columns=each)
+    table = _read_csv(block, names, options.mark, has_quotes=has_quotes, column_types=types, include_columns=each)
     return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
 
 
@@ -156,7 +156,7 @@ def _same_cells(block: Text, delimiter: str, *, has_quotes: bool) -> bool:
 def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Iterator[str]:
     """Yield the columns whose first cell is a boolean; where that misleads, the parser fails and declines."""
     first = _FIRST_RECORD.match(block)
-    cells = first[1].decode(errors="replace").split(options.delimiter) if first else []
+    cells = first[1].decode(errors="replace").split(options.mark) if first else []
     for name, cell in zip(names, cells, strict=False):
         if cell.strip(' \t\r"') in BOOLEANS and cell.strip(' \t\r"') not in options.tokens:
             yield name

@@ -29,13 +29,13 @@ def csv_block(
     """Parse whole CSV records; None where the strict reader must look."""
     if categories or not columns or options.decimal != "." or options.missing_numbers or b'"' in block:
         return None
-    text = _text(block, options.delimiter, len(names))
+    text = _text(block, options.mark, len(names))
     if text is None:
         return None
     try:
         values = np.loadtxt(
             text.split("\n"),
-            delimiter=options.delimiter,
+            delimiter=options.mark,
             usecols=[names.index(name) for name in columns],
             comments=None,
             ndmin=2,

@@ -77,7 +77,7 @@ class TableOptions:
     """How a table is written.
 
     Args:
-        delimiter: one character between the cells of a CSV file.
+        delimiter: one character between the cells of a CSV file, or "whitespace": any number of blanks and tabs.
         decimal: "." or ",", the decimal mark.
         header: whether the first row of a CSV file holds the names; without it they are x1, x2, ...
         thousands: the character between groups of three digits, None where there is none.
@@ -87,6 +87,8 @@ class TableOptions:
         skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
         marks: whether a bad row stays, its values missing and its fault beside it, not an error.
         format: what the file is; None where its first bytes tell.
+        skip_rows: how many lines at the start of a text table are no part of it.
+        comment: the character that begins a comment in a text table, to the end of its line; None where there is none.
     """
 
     delimiter: str = ","
@@ -99,6 +101,13 @@ class TableOptions:
     skips: bool = False
     marks: bool = False
     format: Format | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """The character between cells as the parsers see them; see `rewriting.py`."""
+        return "\t" if self.delimiter == "whitespace" else self.delimiter
 
     @cached_property
     def tokens(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from lr_runtime.errors import LinedgeError, MissingFileError, TableError, UnusableFileError
+from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.csv_syntax import CsvSyntax
@@ -18,6 +18,7 @@ from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_e
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.options import TableOptions
+from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
 from lr_runtime.tables.several import SeveralTables, files_of
 from lr_runtime.tables.streams import GZIP_MAGIC, File, gunzipped, kept, passing, seekable
 from lr_runtime.tables.text import BLOCK_BYTES, TextTable
@@ -83,6 +84,8 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
         opener, size = gunzipped(opener), None
         head = _head(opener)
     if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
+        if options.skip_rows:
+            raise OptionError(f"{name} has no lines: --skip-rows is for text tables. Leave it out")
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
         if not _is_regular(path):
@@ -100,11 +103,16 @@ def _open_text(
         opener, size = as_utf8(opener, encoding, name), None
         head = _head(opener)
     if has_returns_alone(head):
-        opener = with_line_feeds(opener)
+        opener, head = with_line_feeds(opener), head.replace(b"\r", b"\n")
+    rewriting = rewritten(opener, head, options, name)
+    if rewriting is not None:
+        (opener, options), size = rewriting, None
+        head = _head(opener)
     if _holds_tabs(head, name) and options.delimiter == TableOptions.delimiter:
         options = replace(options, delimiter="\t")
     syntax = _syntax(head.removeprefix(BOM), name, options)
-    return TextTable(opener, name, syntax, size, options=options, notices=notices)
+    is_rewritten = rewriting is not None
+    return TextTable(opener, name, syntax, size, options=options, notices=notices, is_rewritten=is_rewritten)
 
 
 def _holds_tabs(head: bytes, name: str) -> bool:
@@ -128,7 +136,9 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     stream = _stdin()
     if options.encoding is not None:
         stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
-    lines = Lines(stream)
+    rewriter = Rewriter(options)
+    lines = Lines(cast("IO[bytes]", RewrittenLines(stream, rewriter)))
+    options = with_delimiter(options, rewriter.given)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
     return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, of_fits=False))
 

@@ -146,6 +146,7 @@ class TextTable:
         size: the number of bytes, None where unknown.
         options: what the columns are called, and whether bad rows are skipped.
         notices: who hears of those, and of integers that float64 rounds.
+        is_rewritten: whether the lines of the file were changed before they came here, so that offsets are not its own.
     """
 
     _may_hide_rows = True
@@ -159,9 +160,11 @@ class TextTable:
         *,
         options: TableOptions,
         notices: Notices,
+        is_rewritten: bool = False,
     ) -> None:
         self.name = name
         self.size = size
+        self._is_rewritten = is_rewritten
         self._syntax = syntax
         self._open_stream = open_stream
         self.options = options
@@ -278,7 +281,8 @@ class TextTable:
         if b"\0" in block[:4096]:
             raise TableError(self._binary(block[:4096]))
         skipped = len(raw) - len(block)
-        text = self._decoded(Block(block[: self._syntax.last_record_end(block) or len(block)], 1, skipped))
+        whole = block[: self._syntax.last_record_end(block)]
+        text = self._decoded(Block(whole if whole.strip() else block, 1, skipped))  # names alone may have no line end
         if not text.strip():
             raise TableError(f"{self.name} is empty. A table has a row of names and rows of numbers")
         try:
@@ -388,9 +392,10 @@ class TextTable:
             return block.content.decode("utf-8")
         except UnicodeDecodeError as error:
             at, byte = block.line + block.content.count(b"\n", 0, error.start), block.content[error.start]
+            where = "" if self._is_rewritten else f" at offset {block.offset + error.start}"
             raise TableError(
-                f"{self.name} line {at}: the byte 0x{byte:02x} at offset {block.offset + error.start} is not UTF-8 "
-                "text. It may be Windows-1252, which holds Latin-1. Try: --encoding cp1252"
+                f"{self.name} line {at}: the byte 0x{byte:02x}{where} is not UTF-8 text. "
+                "It may be Windows-1252, which holds Latin-1. Try: --encoding cp1252"
             ) from error
 
 
