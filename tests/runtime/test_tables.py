@@ -579,7 +579,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "an empty JSON array": ("[]", ["JSON array"]),
     "a PDF": (b"%PDF-1.7\n1 0 obj", ["PDF"]),
     "a git-LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["git-LFS", "git lfs pull"]),
-    "a zip": (b"PK\x03\x04" + bytes(40), ["zip", "spreadsheet"]),
+    "half a zip": (b"PK\x03\x04" + bytes(40), ["damaged zip archive"]),
     "a PDF in gzip": (gzip.compress(b"%PDF-1.7\n"), ["PDF"]),
     "half a Parquet file": (b"PAR1" + bytes(40), ["Parquet"]),
     "half an Arrow file": (b"ARROW1\0\0" + bytes(40), ["Arrow"]),

@@ -8,7 +8,8 @@
     acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
     arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
-    streams.py   files, pipes and what is packed, from their start as often as needed
+    streams.py   files and pipes, from their start as often as needed;  compressed.py  what is packed
+    other_files.py  what is no table, and what makes one of it
     several.py   files, folders and patterns as one table
     notices.py   what is said beside the rows: those skipped, integers that float64 rounds
     following.py text tables that are still being written, line by line

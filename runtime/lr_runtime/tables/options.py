@@ -34,6 +34,7 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
+_PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zip")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # What only few cells are held against is compiled by the first of them: a millisecond of every start otherwise.
@@ -220,7 +221,13 @@ def _way(text: str) -> str:
 
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
-    return format_of(name.lower().removesuffix(".gz")) is not None
+    return format_of(packed_name(name)) is not None
+
+
+def packed_name(name: str) -> str:
+    """Return the name, in small letters, of what a file holds: without the suffix of a compressed one."""
+    lowered = name.lower()
+    return next((lowered.removesuffix(suffix) for suffix in _PACKED if lowered.endswith(suffix)), lowered)
 
 
 def names_table(value: str, *, alone: bool) -> bool:

@@ -13,14 +13,16 @@ from typing import IO, TYPE_CHECKING, cast
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
+from lr_runtime.tables.compressed import unpacked
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
-from lr_runtime.tables.options import TableOptions
+from lr_runtime.tables.options import TableOptions, packed_name
+from lr_runtime.tables.other_files import refusal
 from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
 from lr_runtime.tables.several import SeveralTables, files_of
-from lr_runtime.tables.streams import GZIP_MAGIC, File, gunzipped, kept, passing, seekable
+from lr_runtime.tables.streams import File, kept, passing, seekable
 from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
@@ -80,15 +82,16 @@ def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool)
 def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     opener, size = _stream(path, name, once=once)
     head = _head(opener)
-    if head.startswith(GZIP_MAGIC):
-        opener, size = gunzipped(opener), None
+    content = unpacked(opener, head, name)
+    if content is not None:
+        opener, size = content, None
         head = _head(opener)
     if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
         if options.skip_rows:
             raise OptionError(f"{name} has no lines: --skip-rows is for text tables. Leave it out")
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
-        if not _is_regular(path):
+        if not _is_regular(path) or content is not None:
             if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
                 raise TableError(f"{name} does not begin as a Parquet or Arrow file does")
             opener = seekable(opener)
@@ -104,6 +107,7 @@ def _open_text(
         head = _head(opener)
     if has_returns_alone(head):
         opener, head = with_line_feeds(opener), head.replace(b"\r", b"\n")
+    _check_text(head, name)
     rewriting = rewritten(opener, head, options, name)
     if rewriting is not None:
         (opener, options), size = rewriting, None
@@ -115,9 +119,14 @@ def _open_text(
     return TextTable(opener, name, syntax, size, options=options, notices=notices, is_rewritten=is_rewritten)
 
 
+def _check_text(head: bytes, name: str) -> None:
+    if said := refusal(head.removeprefix(BOM)):
+        raise TableError(f"{name} {said}")
+
+
 def _holds_tabs(head: bytes, name: str) -> bool:
     """Whether a file is called .tsv, and its first line holds what that promises."""
-    return name.lower().removesuffix(".gz").endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
+    return packed_name(name).endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
 
 
 def open_followed(options: TableOptions, warn: Callable[[str], None] | None = None) -> FileTable:
@@ -139,6 +148,7 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     rewriter = Rewriter(options)
     lines = Lines(cast("IO[bytes]", RewrittenLines(stream, rewriter)))
     options = with_delimiter(options, rewriter.given)
+    _check_text(lines.head, name)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
     return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, of_fits=False))
 

@@ -17,9 +17,8 @@ import numpy as np
 
 from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError
-from lr_runtime.files import what_it_is
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, positions, renamed
-from lr_runtime.tables.encoding import BOM, likely_encoding
+from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.kinds import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
 
@@ -276,10 +275,6 @@ class TextTable:
         if len(raw) == size and not begun[: self._syntax.last_record_end(begun)].strip():
             raw += self._read(stream, BLOCK_BYTES - size)  # what can be read once is open at its start until then
         block = raw.removeprefix(BOM)
-        if kind := what_it_is(block[:64]):
-            raise TableError(f"{self.name} is {kind}, not a text table")
-        if b"\0" in block[:4096]:
-            raise TableError(self._binary(block[:4096]))
         skipped = len(raw) - len(block)
         whole = block[: self._syntax.last_record_end(block)]
         text = self._decoded(Block(whole if whole.strip() else block, 1, skipped))  # names alone may have no line end
@@ -291,11 +286,6 @@ class TextTable:
             raise TableError(f"{self.name} line {error.line}: {error}") from error
         end = _end_of_line(block, lines)
         return names, Block(block[end:], 1 + lines, skipped + end)
-
-    def _binary(self, head: bytes) -> str:
-        encoding = likely_encoding(head)
-        said = f"{self.name} is a binary file, not a text table (a NUL byte at offset {head.index(0)})"
-        return f"{said}. It may be UTF-16 text. Try: --encoding {encoding}" if encoding.startswith("utf-16") else said
 
     def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytearray, int]]:
         """Yield whole records as they stand in the text, and the byte that they begin at."""
