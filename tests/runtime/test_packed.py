@@ -172,7 +172,7 @@ def test_a_bomb_is_read_in_bounded_memory(case: str, tmp_path: Path, monkeypatch
     tracemalloc.start()
     try:
         assert "is longer than 1 MiB" in refusal(path)
-        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20  # of which the dictionary of xz takes 8
     finally:
         tracemalloc.stop()
 
