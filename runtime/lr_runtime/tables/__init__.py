@@ -10,7 +10,7 @@
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
     streams.py   files and pipes, from their start as often as needed;  compressed.py  what is packed
     other_files.py  what is no table, and what makes one of it
-    several.py   files, folders and patterns as one table
+    several.py   files, folders and patterns as one table;  partitions.py  columns in the names of folders
     notices.py   what is said beside the rows: those skipped, integers that float64 rounds
     following.py text tables that are still being written, line by line
     reading.py   opens any of them by first bytes

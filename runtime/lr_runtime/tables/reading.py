@@ -20,6 +20,7 @@ from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.options import TableOptions, packed_name
 from lr_runtime.tables.other_files import refusal
+from lr_runtime.tables.partitions import values_of, with_partitions
 from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
 from lr_runtime.tables.several import SeveralTables, files_of
 from lr_runtime.tables.streams import File, kept, passing, seekable
@@ -63,7 +64,14 @@ def open_table(
     """
     options, notices = options or TableOptions(), Notices(warn, of_fits=not (options and options.marks))
     paths = files_of([source] if isinstance(source, str | Path) else source)
-    tables = [_open_one(path, options, notices, once=once) for path in paths]
+    folders = list(map(values_of, paths))
+    if any(folders):
+        own = {name for values in folders for name in values}
+        in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
+        tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+        tables = with_partitions(tables, folders, options)
+    else:
+        tables = [_open_one(path, options, notices, once=once) for path in paths]
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 

@@ -67,14 +67,18 @@ def _expanded(source: str) -> list[str]:
 
 def _tables_in(folder: Path) -> list[str]:
     # Hidden files are the system's and the editors' own.
-    names = [path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    found = sorted(name for name in names if has_table_suffix(name))
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [str(path) for path in inside if path.is_file() and has_table_suffix(path.name)]
+    folders = [path for path in inside if path.is_dir()]
+    # Of folders in it, only those that stand for a column's values are meant: site=n, site=s.
+    found = found or [file for path in folders if "=" in path.name for file in _tables_in(path)]
     if not found:
+        pattern = f"{folder}/**/*.csv" if folders else f"{folder}/*"
         raise TableError(
             f"{folder}: this directory holds no tables (.csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq, .arrow, "
-            f".feather). Name a file, or a pattern: '{folder}/*'"
+            f".feather; also compressed). Name a file, or a pattern: '{pattern}'"
         )
-    return [str(folder / name) for name in found]
+    return found
 
 
 class SeveralTables:
