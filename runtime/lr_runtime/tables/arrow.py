@@ -230,7 +230,7 @@ class ArrowTable:
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
-        self.notices.passed_over(self, self._columns, wanted)
+        self.notices.passed_over(self, self._columns, self.indexes, wanted)
         for column in columns:
             self._check_type(column)
         for category in categories:

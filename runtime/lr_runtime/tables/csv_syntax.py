@@ -31,6 +31,7 @@ class CsvSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
+        self.beside = ()
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""

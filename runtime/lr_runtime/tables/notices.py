@@ -35,22 +35,23 @@ class Notices:
         self._as_numbers: set[str] = set()
         self._has_passed_over = False
 
-    def passed_over(self, table: Table, columns: Sequence[str], wanted: Sequence[str]) -> None:
+    def passed_over(self, table: Table, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
         """Say which columns nothing takes: those without a name, and indexes; of several files, for the first.
 
         Args:
             table: whose columns they are.
             columns: the names of all of them, "" where there is none.
+            indexes: those that tell rows apart.
             wanted: those that were asked for.
         """
         unnamed = [str(place) for place, name in enumerate(columns, 1) if not name]
-        indexes = [name for name in table.indexes if name not in wanted] if self._of_fits else []
-        if self._say is None or self._has_passed_over or not (unnamed or indexes):
+        left = [name for name in indexes if name not in wanted] if self._of_fits else []
+        if self._say is None or self._has_passed_over or not (unnamed or left):
             return
         self._has_passed_over = True
         places = f"{', '.join(unnamed[:_MOST_PLACES])}{', ...' if len(unnamed) > _MOST_PLACES else ''}"
         said = [f"column {places} has no name" if len(unnamed) == 1 else f"columns {places} have no names"]
-        said = (said if unnamed else []) + [f"{escaped(name)} is an index that nothing asks for" for name in indexes]
+        said = (said if unnamed else []) + [f"{escaped(name)} is an index that nothing asks for" for name in left]
         self._say(f"{table.name}: passed over: {', '.join(said)}")
 
     def skipped(self, fault: str) -> None:

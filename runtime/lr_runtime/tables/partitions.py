@@ -103,7 +103,7 @@ class PartitionedTable:
         """See `Table.batches`."""
         positions(self, wanted := [*columns, *categories, *kept])
         if not set(self.indexes) <= {*wanted, *self._table.indexes}:
-            self.notices.passed_over(self, self.names, wanted)
+            self.notices.passed_over(self, self.names, self.indexes, wanted)
         groups = ([name for name in group if name not in self._values] for group in (columns, categories, kept))
         for batch in self._table.batches(*groups):
             yield self._joined(batch, columns, categories, kept)

@@ -100,6 +100,9 @@ Record = tuple[int, "Sequence[Any] | LineError"]
 class Syntax(Protocol):
     """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
 
+    beside: Collection[str]
+    """Names of the header that are no features unless they are asked for."""
+
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """Return the columns' names, and how many lines of `text` they took; raises LineError."""
         ...
@@ -173,7 +176,12 @@ class TextTable:
             self._keys, rest = self._start(stream)
         self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
         self.names = tuple(filter(None, self._columns))
-        self.indexes = indexes_among(self.names)
+        beside = syntax.beside
+        self._indexes = indexes_among(self.names)
+        self.indexes = (
+            *self._indexes,
+            *(name for name, key in zip(self._columns, self._keys, strict=True) if key in beside),
+        )
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
@@ -230,7 +238,7 @@ class TextTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
-        self.notices.passed_over(self, self._columns, [*columns, *categories, *kept])
+        self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
