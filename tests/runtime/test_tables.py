@@ -1111,6 +1111,29 @@ def test_number_types_become_float64(case: str, tmp_path: Path) -> None:
     assert read(path).ravel().tolist() == [float(value) for value in column.to_pylist()]
 
 
+@needs(pa)
+@pytest.mark.parametrize("form", ["file", "stream", "Parquet"])
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int64", "float32", "float64", "bool", "decimal"])
+def test_numbers_that_are_written_once_each(kind: str, form: str, tmp_path: Path) -> None:
+    values = [None if value is None else decimal.Decimal(value) for value in (1, 0, None, 1, 1, 0, 1)]
+    of_kind = pa.decimal128(6, 2) if kind == "decimal" else pa.type_for_alias(kind)
+    plain = pa.array(values) if kind == "decimal" else pa.array([None if v is None else int(v) for v in values])
+    column = plain.cast(of_kind)
+    packed = pa.table({"a": column.dictionary_encode(), "b": pa.array(range(7))})
+    if form != "Parquet" and "decimal" not in kind:
+        packed = packed.append_column("r", pa.RunEndEncodedArray.from_arrays([2, 3, 7], pa.array([1.5, None, -2.0])))
+    write = {"file": arrow, "stream": lambda table: arrow(table, pa.ipc.new_stream), "Parquet": parquet}[form]
+    path = table_file(tmp_path, write(packed), "t.any")
+    table = open_table(path)
+    assert set(kinds_of(table, table.names).of.values()) == {"number"}
+    expected = [[math.nan if value is None else float(value)] for value in values]
+    assert np.array_equal(read(path, columns=["a"]), expected, equal_nan=True)
+    if "r" in table.names:
+        assert np.array_equal(read(path, columns=["r"]).ravel(), [1.5, 1.5, np.nan, *[-2.0] * 4], equal_nan=True)
+    (batch,) = table.batches([], ["a"])
+    assert [code < 0 for code in batch.categories[0].codes] == [value is None for value in values]
+
+
 OTHER_TYPES: dict[str, Any] = {
     "a date": pa.array([datetime.date(2020, 1, 1)]),
     "a list": pa.array([[1.0]]),

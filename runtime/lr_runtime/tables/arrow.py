@@ -193,7 +193,7 @@ class ArrowTable:
         self._columns = renamed(name, schema.names, options.renames)
         self.names = tuple(filter(None, self._columns))
         self._keys = dict(zip(self._columns, schema.names, strict=True))
-        self._types = dict(zip(self._columns, schema.types, strict=True))
+        self._types = dict(zip(self._columns, map(_plain_type, schema.types), strict=True))
         said = _pandas_indexes(schema)
         self.indexes = indexes_among(self.names, [name for name, key in self._keys.items() if key in said])
 
@@ -213,7 +213,7 @@ class ArrowTable:
             for name in texts:
                 sample.cells[name].is_typed_text = True
             for batch in self._unless_damaged(batches):
-                coded = {name: self._coded(batch.column(self._keys[name])) for name in texts}
+                coded = {name: self._coded(self._column(batch, name)) for name in texts}
                 sample.add_rows(batch.num_rows, {}, coded, self.options.number, partial(self._place, first))
                 first += batch.num_rows
                 if not sample.left:
@@ -240,20 +240,18 @@ class ArrowTable:
             _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
             for batch in self._unless_damaged(batches):
                 read = self._batch(batch, first, columns, categories)
-                yield (
-                    replace(read, kept=tuple(_kept(batch.column(self._keys[name])) for name in kept)) if kept else read
-                )
+                yield (replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept)) if kept else read)
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
-        cells, bad = [batch.column(self._keys[name]) for name in columns], dict[tuple[int, str], str]()
+        cells, bad = [self._column(batch, name) for name in columns], dict[tuple[int, str], str]()
         values = _stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
         for number in self.options.missing_numbers:
             values[values == number] = np.nan
         for index, column in enumerate(cells):
             if _is_plain_text(column.type):
                 values[:, index] = numbers_in(_coded(column), columns[index], self.options, bad)
-        texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
+        texts = tuple(self._coded(self._column(batch, name)) for name in categories)
         integers = self._integers(batch, columns)
         read = Batch(
             values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
@@ -264,11 +262,14 @@ class ArrowTable:
             return read
         return without_faults(self, read, columns)
 
+    def _column(self, batch: Any, name: str) -> Any:
+        return _plain(batch.column(self._keys[name]))
+
     def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
             name = columns[column]
             is_integer = pa.types.is_integer(self._types[name])
-            return batch.column(self._keys[name])[row].as_py() if is_integer else None
+            return self._column(batch, name)[row].as_py() if is_integer else None
 
         return integer
 
@@ -308,13 +309,15 @@ class ArrowTable:
         if types.is_temporal(kind):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE[0]}. {DATE[1]}")
         if not (_is_number(kind) or types.is_null(kind) or _is_plain_text(kind)):
-            raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
+            raise TableError(
+                f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. {_way(kind)} to numbers"
+            )
 
     def _check_category(self, column: str) -> None:
         kind = self._types[column]
         if not (_is_text(kind) or _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)):
             raise TableError(
-                f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. Convert it"
+                f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. {_way(kind)}"
             )
 
 
@@ -339,6 +342,24 @@ def _kind(kind: Any) -> ColumnKind:
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
     return "category" if _is_text(kind) else "number"
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the type of the values of a column that writes each once, unless these are text."""
+    is_packed = pa.types.is_run_end_encoded(kind) or (pa.types.is_dictionary(kind) and not _is_text(kind))
+    return _plain_type(kind.value_type) if is_packed else kind
+
+
+def _plain(column: Any) -> Any:
+    if pa.types.is_run_end_encoded(column.type):
+        from pyarrow.compute import run_end_decode
+
+        return _plain(run_end_decode(column))
+    return column if _plain_type(column.type) == column.type else column.dictionary_decode()
+
+
+def _way(kind: Any) -> str:
+    return "Take it apart (pyarrow: Table.flatten), and convert it" if pa.types.is_struct(kind) else "Convert it"
 
 
 def _is_number(kind: Any) -> bool:
