@@ -41,6 +41,7 @@ def table_options(body: _F) -> _F:
         click.option("--encoding", metavar="NAME", help="Of a text table (UTF-8, or UTF-16 with its mark)."),
         click.option("--thousands", metavar="CHAR", help="The character between groups of three digits."),
         click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The decimal mark."),
+        click.option("--sheet", metavar="NAME", help="Of a spreadsheet (the first)."),
         click.option("--comment", metavar="CHAR", help="What begins a comment, to the end of its line."),
         click.option(
             "--skip-rows", type=click.IntRange(min=0), default=0, metavar="N", help="Pass over the first N lines."
@@ -54,17 +55,8 @@ def table_options(body: _F) -> _F:
 
 
 _READING = (
-    *(
-        "delimiter",
-        "decimal",
-        "no_header",
-        "thousands",
-        "encoding",
-        "renames",
-        "missing_tokens",
-        "skip_rows",
-        "comment",
-    ),
+    *("delimiter", "decimal", "no_header", "thousands", "encoding", "renames", "missing_tokens"),
+    *("skip_rows", "comment", "sheet"),
 )
 
 
@@ -79,6 +71,7 @@ def read_as(
     missing_tokens: Sequence[str] = (),
     skip_rows: int = 0,
     comment: str | None = None,
+    sheet: str | None = None,
 ) -> TableOptions:
     """Make of the values of `table_options` what the readers take.
 
@@ -105,6 +98,7 @@ def read_as(
         missing=tuple(token.strip(" \t") for token in missing_tokens),
         skip_rows=skip_rows,
         comment=comment,
+        sheet=sheet,
     )
 
 

@@ -201,7 +201,7 @@ def test_comments_of_json_lines_have_lines_of_their_own(tmp_path: Path) -> None:
 
 # --- sep= ---
 
-SEPARATED = {
+SEPARATED: dict[str, tuple[str, dict[str, Any]]] = {
     "semicolons": ("sep=;\na;b\n1;2\n", {}),
     "bars, quoted, from Windows": ('"sep=|"\r\na|b\r\n1|2\r\n', {}),
     "tabs": ("SEP=\t\na\tb\n1\t2\n", {}),

@@ -24,7 +24,8 @@ def lines(*records: Any) -> str:
 
 
 def values(path: Path, *names: str) -> list[list[float]]:
-    return np.concatenate([batch.values for batch in open_table(path).batches(names)]).tolist()
+    found: list[list[float]] = np.concatenate([batch.values for batch in open_table(path).batches(names)]).tolist()
+    return found
 
 
 def leaves(record: dict[str, Any], path: str = "") -> dict[str, Any]:

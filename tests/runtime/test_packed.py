@@ -255,7 +255,7 @@ OTHERS: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "tar in xz": (lambda: lzma.compress(tar()), ["tar archive"]),
     "SQLite": (sqlite, ["SQLite", "sqlite3 -csv"]),
     "NumPy": (npy, ["NumPy array", "savetxt"]),
-    "NumPy, several": (npz, ["zip archive of 2 files"]),
+    "NumPy, several": (npz, ["NumPy archive", "numpy.load"]),
     "R": (lambda: gzip.compress(b"X\n\0\0\0\3" + bytes(900)), ["R file", "write.csv"]),
     "NetCDF": (lambda: b"CDF\x01" + bytes(900), ["NetCDF"]),
     "SPSS": (lambda: b"$FL2@(#) SPSS DATA FILE" + bytes(900), ["SPSS", "read_spss"]),

@@ -7,6 +7,7 @@
     csv_syntax.py, json_syntax.py  text to records;  strict.py  records to a batch, cell by cell
     acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
     arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
+    excel.py     sheets of workbooks (extra "excel")
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
     streams.py   files and pipes, from their start as often as needed;  compressed.py  what is packed
     other_files.py  what is no table, and what makes one of it

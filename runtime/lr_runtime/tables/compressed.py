@@ -6,12 +6,13 @@ It is unpacked as it is read, in bounded memory however much comes out.
 from __future__ import annotations
 
 import io
+import re
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lr_runtime.errors import TableError, listed
 from lr_runtime.importing import needs_extra
-from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped, seekable
+from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,18 +24,17 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _PIECE = 1 << 16
 _MOST_MEMORY = 256 << 20
 """Of the dictionary of an xz or lzma stream, in bytes: `xz -9` asks for 65 MiB, and a file may ask for 4 GiB."""
+WORKBOOK = "xl/workbook.xml"
+_DOCUMENTS = {
+    r"xl/workbook\.bin": "a spreadsheet (.xlsb), not a text table. Save the sheet as .xlsx or .csv",
+    r"content\.xml": "an OpenDocument file (.ods, .odt), not a text table. Save the sheet as .xlsx or .csv",
+    r"(word|ppt)/.*\.xml": "a document (.docx, .pptx), not a text table. Copy its table to a .csv file",
+    r".*\.npy": "a NumPy archive (.npz), not a text table. Choose an array, in Python: numpy.load(FILE)[NAME]",
+    r".*/data\.pkl": "a file of PyTorch, not a text table. Name a table",
+}
+"""What a zip archive is, by one of the names in it."""
 _STORED, _DEFLATED, _ENCRYPTED = 0, 8, 1
 """Of a zip archive's members; the module zipfile unpacks other methods without a bound."""
-
-
-class _Decompressor(Protocol):
-    """What the decompressors of bz2, lzma and compression.zstd have in common."""
-
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
-
-    def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
 
 
 class _Content(Protocol):
@@ -61,7 +61,7 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
     return None
 
 
-def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
+def _decompressor(head: bytes) -> Callable[[], Any] | None:
     if head.startswith(b"BZh"):
         from bz2 import BZ2Decompressor
 
@@ -76,7 +76,7 @@ def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
         if find_spec("compression") is not None:  # from Python 3.14 on
             from importlib import import_module
 
-            found: Callable[[], _Decompressor] = import_module("compression.zstd").ZstdDecompressor
+            found: Callable[[], Any] = import_module("compression.zstd").ZstdDecompressor
             return found
     return None
 
@@ -84,7 +84,7 @@ def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
 class _Unpacked:
     """The content of a packed stream and of those behind it, as the tools of each format join them."""
 
-    def __init__(self, packed: IO[bytes], make: Callable[[], _Decompressor]) -> None:
+    def __init__(self, packed: IO[bytes], make: Callable[[], Any]) -> None:
         self._packed = packed
         self._make = make
         self._decompressor = make()
@@ -114,16 +114,31 @@ class _Unpacked:
         return True
 
 
-def _only_member(opener: Opener, name: str) -> Opener:
+def names_in_zip(opener: Opener, name: str) -> list[str]:
+    """Return the names of what a zip archive holds.
+
+    Raises:
+        TableError: it is damaged.
+    """
     from zipfile import BadZipFile, ZipFile
 
-    with opener() as stream:
-        again = opener if stream.seekable() else seekable(opener)
     try:
-        with again() as stream, ZipFile(stream) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+        with opener() as stream, ZipFile(stream) as archive:
+            return archive.namelist()
     except BadZipFile as error:
         raise TableError(f"{name}: a damaged zip archive ({error})") from error
+
+
+def _only_member(opener: Opener, name: str) -> Opener:
+    from zipfile import ZipFile
+
+    inside = names_in_zip(opener, name)
+    if kind := next(
+        (kind for member, kind in _DOCUMENTS.items() if any(re.fullmatch(member, each) for each in inside)), None
+    ):
+        raise TableError(f"{name} is {kind}")
+    with opener() as stream, ZipFile(stream) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
     if len(members) != 1:
         within = f"{len(members)} files ({listed([info.filename for info in members], 3)})" if members else "no files"
         raise TableError(f"{name}: a zip archive of {within}; expected one table. Unpack it, and name the tables")
@@ -131,7 +146,7 @@ def _only_member(opener: Opener, name: str) -> Opener:
     if member.flag_bits & _ENCRYPTED or member.compress_type not in {_STORED, _DEFLATED}:
         why = "is encrypted" if member.flag_bits & _ENCRYPTED else "is not deflated, as usual"
         raise TableError(f"{name}: what the zip archive holds {why}. Unpack it first")
-    return partial(_opened, again, lambda packed: ZipFile(packed).open(member))
+    return partial(_opened, opener, lambda packed: ZipFile(packed).open(member))
 
 
 def _is_hidden(name: str) -> bool:

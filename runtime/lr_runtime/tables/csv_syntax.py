@@ -16,7 +16,7 @@ from lr_runtime.tables.layout import TYPED, is_comment, proposed
 from lr_runtime.tables.text import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
@@ -31,7 +31,7 @@ class CsvSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
-        self.beside = ()
+        self.beside: Collection[str] = ()
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""

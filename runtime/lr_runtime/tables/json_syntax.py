@@ -143,7 +143,7 @@ class _Object(dict[str, Any]):
 
 def _paths(record: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the keys that lead to each value inside of objects, depth first."""
-    waiting = [((key,), value) for key, value in reversed(record.items())]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((key,), value) for key, value in reversed(record.items())]
     while waiting:
         keys, value = waiting.pop()
         if isinstance(value, dict):

@@ -35,6 +35,11 @@ class Notices:
         self._as_numbers: set[str] = set()
         self._has_passed_over = False
 
+    def say(self, line: str) -> None:
+        """Say something, where somebody listens."""
+        if self._say is not None:
+            self._say(line)
+
     def passed_over(self, table: Table, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
         """Say which columns nothing takes: those without a name, and indexes; of several files, for the first.
 

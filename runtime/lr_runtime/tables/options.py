@@ -34,6 +34,7 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
+_WORKBOOKS = (".xlsx", ".xlsm")
 _PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zip")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -90,6 +91,7 @@ class TableOptions:
         format: what the file is; None where its first bytes tell.
         skip_rows: how many lines at the start of a text table are no part of it.
         comment: the character that begins a comment in a text table, to the end of its line; None where there is none.
+        sheet: of a workbook; None for the first.
     """
 
     delimiter: str = ","
@@ -104,6 +106,7 @@ class TableOptions:
     format: Format | None = None
     skip_rows: int = 0
     comment: str | None = None
+    sheet: str | None = None
 
     @property
     def mark(self) -> str:
@@ -221,7 +224,7 @@ def _way(text: str) -> str:
 
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
-    return format_of(packed_name(name)) is not None
+    return format_of(packed_name(name)) is not None or name.lower().endswith(_WORKBOOKS)
 
 
 def packed_name(name: str) -> str:

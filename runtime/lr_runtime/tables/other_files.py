@@ -111,8 +111,8 @@ def _known(head: bytes) -> tuple[str, str | None] | None:
         return "a tar archive", _UNPACK.format("tar -xf FILE")
     if _is_old_matlab(head):
         return "a MATLAB file (.mat, version 4)", _MATLAB
-    kind = what_it_is(head[:64])
-    return None if kind is None else (kind, _NEXT.get(kind))
+    usual = what_it_is(head[:64])
+    return None if usual is None else (usual, _NEXT.get(usual))
 
 
 def _is_old_tar(head: bytes) -> bool:
@@ -126,10 +126,7 @@ def _is_old_tar(head: bytes) -> bool:
 def _is_old_matlab(head: bytes) -> bool:
     """Whether a matrix begins as in version 4: type, rows, columns, whether complex, the length of its name."""
     for order in ("little", "big"):
-        kind, rows, columns, is_complex, name = (
-            int.from_bytes(head[at : at + 4], order)
-            for at in range(0, 20, 4)  # type: ignore[arg-type]
-        )
+        kind, rows, columns, is_complex, name = (int.from_bytes(head[at : at + 4], order) for at in range(0, 20, 4))
         text = head[20 : 20 + name - 1]
         if (
             kind in {code + 1000 * (order == "big") for code in (0, 10, 20, 30, 40, 50)}

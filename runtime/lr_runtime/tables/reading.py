@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, cast
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
-from lr_runtime.tables.compressed import unpacked
+from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
@@ -90,6 +90,12 @@ def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool)
 def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     opener, size = _stream(path, name, once=once)
     head = _head(opener)
+    if head.startswith(ZIP_MAGIC):
+        opener = opener if _is_regular(path) else seekable(opener)
+        if WORKBOOK in names_in_zip(opener, name):
+            with needs_extra("excel"):
+                from lr_runtime.tables.excel import sheet_table
+            return sheet_table(opener, name, options, notices)
     content = unpacked(opener, head, name)
     if content is not None:
         opener, size = content, None

@@ -100,8 +100,10 @@ Record = tuple[int, "Sequence[Any] | LineError"]
 class Syntax(Protocol):
     """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
 
-    beside: Collection[str]
-    """Names of the header that are no features unless they are asked for."""
+    @property
+    def beside(self) -> Collection[str]:
+        """Names of the header that are no features unless they are asked for."""
+        ...
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """Return the columns' names, and how many lines of `text` they took; raises LineError."""
