@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import json
 import os
 import subprocess
@@ -74,6 +75,7 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "a date in another column": ("when,x\n2026-11-23,1\n2026-11-24,2.5\n", []),
     "strange names": ('"a\nb",x,😀 (°C)," , "\n1,1,1,1\n1,2.5,1,1\n', []),
     "an empty name": ("x,,n\n1,2,3\n2.5,,3\n", []),
+    "xz behind sep=": (lzma.compress(b"sep=;\nn;x\na;1\nb;2.5\n"), []),
     "a preamble, comments and blanks": (
         "Station: Dach\n\n  n   x # unit: K\n  a   1\n\n# moved\n  b 2.5\n",
         ["--skip-rows", "2", "--comment", "#", "--delimiter", "whitespace"],
@@ -126,7 +128,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "null": ("x\n1\nnull\n", ["t.csv line 3", "missing"]),
     "a dash": ("x\n1\n-\n", ["t.csv line 3", "missing"]),
     "an empty cell": ("x,n\n1,a\n,b\n", ["t.csv line 3", "missing"]),
-    "a token that is none": ("x\n1\nnone\n", ["t.csv line 3", '"none" is not a number', "--missing-token none"]),
+    "a token that is none": ("x\n1\n?\n", ["t.csv line 3", '"?" is not a number', "--missing-token '?'"]),
     "infinity": ("x\n1\ninf\n", ["t.csv line 3", '"inf" is not a finite number']),
     "infinity in Parquet": (parquet(x=[1.0, float("-inf")]), ["t.csv row 2", 'column "x"', "-inf is not a finite"]),
     "text at row 200,001": ("x\n" + "1\n" * 200_000 + "six\n", ["t.csv line 200002", '"six" is not a number']),

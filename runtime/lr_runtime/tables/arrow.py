@@ -72,7 +72,7 @@ def csv_block(
         has_quotes=has_quotes,
         column_types=types,
         include_columns=[*columns, *categories],
-        null_values=list(options.tokens),
+        null_values=list(options.tokens if categories else options.number_tokens),
         true_values=_TRUE,
         false_values=_FALSE,
         strings_can_be_null=True,

@@ -10,12 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.tables.dress import EXPONENT, dress_of
+from lr_runtime.tables.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
-
-MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
-"""Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
 
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
@@ -47,7 +45,6 @@ _DATE = (
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}.*)?"
 )
 _TYPED_THOUSANDS = {",": ",", ".": ".", "'": '"\'"', " ": "' '", "\u2019": "\u2019", "\xa0": "$'\\u00a0'"}
-_LONGEST_SUGGESTED_TOKEN = 12
 _LONGEST_INTEGER = 400  # no float64 is longer
 
 
@@ -119,6 +116,11 @@ class TableOptions:
         return frozenset([*MISSING_TOKENS, *self.missing])
 
     @cached_property
+    def number_tokens(self) -> frozenset[str]:
+        """Those of a column of numbers, as they are usually written."""
+        return frozenset([*NUMBER_TOKENS, *self.missing])
+
+    @cached_property
     def missing_numbers(self) -> tuple[float, ...]:
         """Those of `missing` that are numbers, for the formats that hold numbers and not their text."""
         return tuple(float(token) for token in self.missing if _NUMBER.fullmatch(token))
@@ -145,6 +147,8 @@ class TableOptions:
         if not _NUMBER.fullmatch(plain):
             if text in BOOLEANS:
                 return BOOLEANS[text]
+            if means_no_number(text):
+                return math.nan
             raise self._why_not(text)
         value = float(plain)
         if math.isinf(value):
@@ -196,6 +200,13 @@ class TableOptions:
             f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}",
         )
 
+    def is_missing_number(self, cell: str) -> bool:
+        """Whether a cell of a column of numbers means a missing value."""
+        try:
+            return math.isnan(self.number(cell))
+        except NotANumberError:
+            return False
+
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
         try:
@@ -215,7 +226,7 @@ def _grouped_by(mark: str, decimal: str) -> re.Pattern[str]:
 
 def _way(text: str) -> str:
     """Say what to type where the text may stand for a missing value; else that it must be a mistake."""
-    if len(text) > _LONGEST_SUGGESTED_TOKEN or not text.isprintable():
+    if not may_be_missing(text):
         return "Correct it"
     import shlex
 
