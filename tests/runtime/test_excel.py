@@ -87,7 +87,7 @@ def test_numbers_that_stand_as_text_are_numbers(tmp_path: Path) -> None:
     assert values(table, "a", "b") == [[1.5, 7], [2.5, 3]]
 
 
-BAD = {
+BAD: dict[str, tuple[list[list[Any]], str]] = {
     "an error of a formula": ([["a"], [1], ["#DIV/0!"]], 't.xlsx line 3, column "a": "#DIV/0!"'),
     "a date": ([["a"], [1], [datetime.datetime(2026, 11, 27)]], 'line 3, column "a": "2026-11-27" is a date'),
     "a moment": ([["a"], [1], [datetime.datetime(2026, 11, 27, 10, 5)]], '"2026-11-27T10:05:00" is a date'),

@@ -34,8 +34,9 @@ from lr_runtime.tables.acceleration import csv_block, csv_cells
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.kinds import kinds_of
-from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
-from lr_runtime.tables.text import LineError
+from lr_runtime.tables.missing import MISSING_TOKENS
+from lr_runtime.tables.options import BOOLEANS, NotANumberError, has_table_suffix
+from lr_runtime.tables.syntax import LineError
 from tests.optional import needs, optional
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
-    options.py   how a cell is written, and what counts as missing
+    options.py   how a cell is written;  missing.py  and what counts as missing
     rewriting.py lines without cells, cells aligned with blanks;  layout.py  which options a table seems to need
     batch.py     what every reader gives: rows, and where they stand
     text.py      text tables with the standard library: the rule for what a table says
-    csv_syntax.py, json_syntax.py  text to records;  strict.py  records to a batch, cell by cell
+    syntax.py    text to records: csv_syntax.py, json_syntax.py;  strict.py  records to a batch, cell by cell
     acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
     arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
     excel.py     sheets of workbooks (extra "excel")

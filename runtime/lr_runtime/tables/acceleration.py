@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Text
+    from lr_runtime.tables.syntax import Parsed, Text
 
 
 _WORTH_AN_IMPORT = 1 << 16

@@ -32,7 +32,7 @@ from lr_runtime.tables.batch import (
 )
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE
-from lr_runtime.tables.text import Parsed
+from lr_runtime.tables.syntax import Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Text
+    from lr_runtime.tables.syntax import Text
 
 _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 10

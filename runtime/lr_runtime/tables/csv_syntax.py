@@ -13,14 +13,14 @@ import numpy as np
 from lr_runtime.errors import escaped
 from lr_runtime.tables import acceleration
 from lr_runtime.tables.layout import TYPED, is_comment, proposed
-from lr_runtime.tables.text import LineError
+from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Record, Text
+    from lr_runtime.tables.syntax import Parsed, Record, Text
 
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"

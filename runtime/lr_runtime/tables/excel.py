@@ -18,14 +18,15 @@ import openpyxl
 
 from lr_runtime.errors import TableError, escaped, listed
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
-from lr_runtime.tables.text import LineError, TextTable
+from lr_runtime.tables.syntax import LineError
+from lr_runtime.tables.text import TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Record
+    from lr_runtime.tables.syntax import Record
 
     Opener = Callable[[], IO[bytes]]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.batch import FileTable
-    from lr_runtime.tables.text import Syntax
+    from lr_runtime.tables.syntax import Syntax
 
     Opener = Callable[[], IO[bytes]]
 

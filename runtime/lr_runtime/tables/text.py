@@ -11,27 +11,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, positions, renamed
+from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.kinds import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
+from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.syntax import Parsed, Record, Syntax, Text
 
 BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
@@ -39,23 +39,6 @@ _LONGEST_RECORD = 64 << 20
 _FEW_RECORDS = 32
 _LARGEST_KEPT = 32 << 20
 """Bytes of text, of what was parsed before the kinds of the columns were known."""
-
-
-Text = bytes | bytearray
-
-
-class Parsed(NamedTuple):
-    """What a fast parser makes of whole records.
-
-    Attributes:
-        values: float64 (rows, columns).
-        texts: the columns of text.
-        newlines: how many there are, where the parser knows.
-    """
-
-    values: NDArray[np.float64]
-    texts: tuple[Coded, ...] = ()
-    newlines: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,67 +60,6 @@ class _Looked:
     is_ascii: bool
     parsed: Parsed | None
     kept: tuple[Kept, ...]
-
-
-class LineError(ValueError):
-    """A record is not what the syntax allows.
-
-    Attributes:
-        line: where, in the text.
-        hides_rows: whether it may have swallowed the rows behind it, so that none may be skipped.
-    """
-
-    def __init__(self, line: int, what: str, *, hides_rows: bool = False) -> None:
-        super().__init__(what)
-        self.line = line
-        self.hides_rows = hides_rows
-
-
-Record = tuple[int, "Sequence[Any] | LineError"]
-"""The line of a record, and its cells or what is wrong with it."""
-
-
-class Syntax(Protocol):
-    """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
-
-    @property
-    def beside(self) -> Collection[str]:
-        """Names of the header that are no features unless they are asked for."""
-        ...
-
-    def header(self, text: str) -> tuple[tuple[str, ...], int]:
-        """Return the columns' names, and how many lines of `text` they took; raises LineError."""
-        ...
-
-    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
-        """Yield each record with its line, counted from `line`."""
-        ...
-
-    def number(self, cell: Any) -> float:
-        """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
-        ...
-
-    def text(self, cell: Any) -> str | None:
-        """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
-        ...
-
-    def integer(self, cell: Any) -> int | None:
-        """Return the integer that a cell is written as, None where it is another value."""
-        ...
-
-    def last_record_end(self, block: Text) -> int:
-        """Return the offset behind the last whole record in `block`, 0 where there is none."""
-        ...
-
-    def fast(
-        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
-    ) -> Parsed | None:
-        """Return the block's numbers and categories, or decline with None."""
-        ...
-
-    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
-        """Return the block's columns `kept` as they stand in it, or decline with None."""
-        ...
 
 
 class TextTable:
@@ -205,7 +127,9 @@ class TextTable:
     def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
         read = self._syntax.number
         if parsed is not None:
-            numbers = {self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
+            numbers = {
+                self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)
+            }
             texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
             sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
             return
