@@ -47,7 +47,7 @@ def open_table(
     once: bool = False,
     warn: Callable[[str], None] | None = None,
 ) -> FileTable:
-    """Open a CSV or JSON lines file (also gzip), a Parquet or Arrow file, a folder of them, a pattern, or several.
+    """Open a CSV or JSON lines file, a Parquet or Arrow file, a workbook, any of them packed, a folder, or several.
 
     Args:
         source: a path, a folder, a glob pattern, "-" for standard input, or a list of these: one table over all.
