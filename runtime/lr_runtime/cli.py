@@ -99,7 +99,11 @@ def main(
     from lr_runtime.tables import open_followed, open_table
 
     options = replace(reading, marks=True, format=from_)
-    table = open_followed(options) if follow else open_table(tables, options, once=True)
+
+    def warn(line: str) -> None:
+        note(f"lr-infer: {line}", quiet=quiet)
+
+    table = open_followed(options, warn) if follow else open_table(tables, options, once=True, warn=warn)
     scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or "stop")
     with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
         rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)

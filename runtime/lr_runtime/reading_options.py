@@ -41,13 +41,23 @@ def table_options(body: _F) -> _F:
         click.option("--encoding", metavar="NAME", help="Of a text table (UTF-8, or UTF-16 with its mark)."),
         click.option("--thousands", metavar="CHAR", help="The character between groups of three digits."),
         click.option("--decimal", type=click.Choice([".", ","]), default=".", help="The decimal mark."),
-        click.option("--delimiter", default=",", show_default=True, help="The character between cells."),
+        click.option("--sheet", metavar="NAME", help="Of a spreadsheet (the first)."),
+        click.option("--comment", metavar="CHAR", help="What begins a comment, to the end of its line."),
+        click.option(
+            "--skip-rows", type=click.IntRange(min=0), default=0, metavar="N", help="Pass over the first N lines."
+        ),
+        click.option(
+            "--delimiter", default=",", show_default=True, help="The character between cells; or: whitespace, any run."
+        ),
     ):
         decorated = option(decorated)
     return cast("_F", decorated)
 
 
-_READING = ("delimiter", "decimal", "no_header", "thousands", "encoding", "renames", "missing_tokens")
+_READING = (
+    *("delimiter", "decimal", "no_header", "thousands", "encoding", "renames", "missing_tokens"),
+    *("skip_rows", "comment", "sheet"),
+)
 
 
 def read_as(
@@ -59,6 +69,9 @@ def read_as(
     encoding: str | None = None,
     renames: Sequence[str] = (),
     missing_tokens: Sequence[str] = (),
+    skip_rows: int = 0,
+    comment: str | None = None,
+    sheet: str | None = None,
 ) -> TableOptions:
     """Make of the values of `table_options` what the readers take.
 
@@ -67,8 +80,10 @@ def read_as(
     """
     from lr_runtime.tables import TableOptions
 
-    if len(delimiter) != 1 or delimiter in '"\n\r' or not _is_text(delimiter):
-        raise OptionError(f"--delimiter takes one character, not {escaped(delimiter)}")
+    if delimiter != "whitespace" and (len(delimiter) != 1 or delimiter in '"\n\r' or not _is_text(delimiter)):
+        raise OptionError(f"--delimiter takes one character, or whitespace, not {escaped(delimiter)}")
+    if comment is not None:
+        _check_comment(comment, delimiter)
     if thousands is not None:
         _check_thousands(thousands, decimal)
     if encoding is not None:
@@ -81,6 +96,9 @@ def read_as(
         encoding=encoding,
         renames=_renames(renames),
         missing=tuple(token.strip(" \t") for token in missing_tokens),
+        skip_rows=skip_rows,
+        comment=comment,
+        sheet=sheet,
     )
 
 
@@ -94,6 +112,13 @@ def _check_thousands(mark: str, decimal: str) -> None:
     if mark == decimal:
         other = "." if decimal == "," else ","
         raise OptionError(f"--thousands and --decimal are both {escaped(mark)}. Try: --decimal {other}")
+
+
+def _check_comment(mark: str, delimiter: str) -> None:
+    if len(mark) != 1 or mark.isalnum() or mark.isspace() or mark in '"+-.,{' or not _is_text(mark):
+        raise OptionError(f"--comment takes one character that no cell begins with, such as #, not {escaped(mark)}")
+    if mark == delimiter:
+        raise OptionError(f"--comment and --delimiter are both {escaped(mark)}. Name the one that the table has")
 
 
 def _check_encoding(name: str) -> None:

@@ -48,13 +48,13 @@ def _assigned(words: Sequence[str], columns: Sequence[Column], options: TableOpt
 def _is_value(column: Column, word: str, options: TableOptions) -> bool:
     if column.kind == "category":
         return options.text(word) in column.categories
-    return options.is_number(word) or (column.missing != "error" and options.text(word) is None)
+    return options.is_number(word) or (column.missing != "error" and options.is_missing_number(word))
 
 
 def _value(column: Column, word: str, options: TableOptions) -> Value:
     if column.kind == "category":
         return options.text(word)
-    if column.missing != "error" and options.text(word) is None:
+    if column.missing != "error" and options.is_missing_number(word):
         return None
     if not options.is_number(word):
         raise InputError(f"column {escaped(column.name)}: {escaped(word)} is neither a finite number nor a file")

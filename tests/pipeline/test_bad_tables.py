@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import os
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,12 @@ READ: dict[str, tuple[str | bytes, list[str]]] = {
     "text in another column": ("x,n\n1,2\n2.5,six\n", []),
     "a date in another column": ("when,x\n2026-11-23,1\n2026-11-24,2.5\n", []),
     "strange names": ('"a\nb",x,😀 (°C)," , "\n1,1,1,1\n1,2.5,1,1\n', []),
+    "an empty name": ("x,,n\n1,2,3\n2.5,,3\n", []),
+    "xz behind sep=": (lzma.compress(b"sep=;\nn;x\na;1\nb;2.5\n"), []),
+    "a preamble, comments and blanks": (
+        "Station: Dach\n\n  n   x # unit: K\n  a   1\n\n# moved\n  b 2.5\n",
+        ["--skip-rows", "2", "--comment", "#", "--delimiter", "whitespace"],
+    ),
     "a name of 10,000 characters": ("n" * 10_000 + ",x\n1,1\n1,2.5\n", []),
 }
 
@@ -106,7 +113,8 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "cut off in a row": ("n,m,x\na,b,1\nb,c", ["t.csv line 3", "2 cells", "3 names"]),
     "no header row": ("1\n2.5\n", ["t.csv line 1", "--no-header"]),
     "a name twice": ("x,n,x\n1,2,3\n", ["t.csv line 1", '"x" stands twice', "columns 1 and 3", "Rename"]),
-    "an empty name": ("x,,n\n1,2,3\n", ["t.csv line 1", "column 2 has no name", "Give every column a name"]),
+    "no names": (",,\n1,2,3\n", ["t.csv line 1", "no column has a name"]),
+    "a preamble": ("Station: Dach\n\nn,x\na,1\nb,2.5\n", ["t.csv line 1", "--skip-rows 2"]),
     "semicolons": ("n;x\na;1\n", ["t.csv line 1", "--delimiter ';'"]),
     "tabs": ("n\tx\na\t1\n", ["t.csv line 1", "--delimiter $'\\t'"]),
     "a decimal comma": ('x\n1\n"1.299,00"\n', ["t.csv line 3", 'column "x"', '"1.299,00"', "--decimal ,"]),
@@ -120,7 +128,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "null": ("x\n1\nnull\n", ["t.csv line 3", "missing"]),
     "a dash": ("x\n1\n-\n", ["t.csv line 3", "missing"]),
     "an empty cell": ("x,n\n1,a\n,b\n", ["t.csv line 3", "missing"]),
-    "a token that is none": ("x\n1\nnone\n", ["t.csv line 3", '"none" is not a number', "--missing-token none"]),
+    "a token that is none": ("x\n1\n?\n", ["t.csv line 3", '"?" is not a number', "--missing-token '?'"]),
     "infinity": ("x\n1\ninf\n", ["t.csv line 3", '"inf" is not a finite number']),
     "infinity in Parquet": (parquet(x=[1.0, float("-inf")]), ["t.csv row 2", 'column "x"', "-inf is not a finite"]),
     "text at row 200,001": ("x\n" + "1\n" * 200_000 + "six\n", ["t.csv line 200002", '"six" is not a number']),

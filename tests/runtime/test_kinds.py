@@ -12,7 +12,7 @@ from lr_runtime.errors import MissingColumnError, TableError
 from lr_runtime.tables import TableOptions, kinds, open_table, text
 from lr_runtime.tables.dress import dress_of
 from lr_runtime.tables.kinds import first_kinds, kinds_of
-from lr_runtime.tables.options import MISSING_TOKENS
+from lr_runtime.tables.missing import MISSING_TOKENS
 from tests.optional import optional
 from tests.runtime.test_tables import WAYS, accelerate, arrow, folder_of, table_file
 

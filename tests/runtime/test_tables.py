@@ -34,8 +34,9 @@ from lr_runtime.tables.acceleration import csv_block, csv_cells
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.kinds import kinds_of
-from lr_runtime.tables.options import BOOLEANS, MISSING_TOKENS, NotANumberError, has_table_suffix
-from lr_runtime.tables.text import LineError
+from lr_runtime.tables.missing import MISSING_TOKENS
+from lr_runtime.tables.options import BOOLEANS, NotANumberError, has_table_suffix
+from lr_runtime.tables.syntax import LineError
 from tests.optional import needs, optional
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def refusal(path: Path, options: TableOptions | None = None, columns: Sequence[s
 NUMBERS = ["0", "-0", "1", "+1", "1.", ".5", "-.5", "1e5", "1E-5", "1e+5", "0.1", "1e-400", "1.7976931348623157e308"]
 NUMBERS += ["9007199254740993", "2.2250738585072011e-308", "0" * 400 + "1", "1" + "0" * 300, "5e-324", "007"]
 NOT_NUMBERS = ["0x10", "1_000", "1e", "e5", "--1", "1 2", "1,5", "12e1.5", ".", "1d5", "1f", "\uff11\uff12", "\u0663"]
-NOT_NUMBERS += ["six", "tRUE", "yes", "1:2", "\xa01", "1\u2009000", "NAN", "-nan", "nan(1)", "+", "1.2.3", "½"]
+NOT_NUMBERS += ["six", "tRUE", "yes", "1:2", "\xa01", "1\u2009000", "nan(1)", "+", "1.2.3", "½"]
 INFINITE = ["inf", "-inf", "+Infinity", "INF"]
 
 
@@ -148,8 +149,15 @@ HINTS = {
     "1.299,00": "--decimal ,",
     "1,5": "--decimal ,",
     "1,000": "--thousands , or --decimal ,",
-    "none": "--missing-token none",
-    "not there": "--missing-token 'not there'",
+    "?": "--missing-token '?'",
+    ".": "--missing-token .",
+    "Missing": "--missing-token Missing",
+    "not available": "--missing-token 'not available'",
+    "#DIV/0!": "--missing-token '#DIV/0!'",
+    "#VALUE!": "--missing-token '#VALUE!'",
+    "six": "is not a number. Correct it",
+    "b1O.5": "Correct it",
+    "yes": "Correct it",
 }
 
 
@@ -178,6 +186,34 @@ def test_infinity_is_no_number(cell: str) -> None:
 def test_what_float64_cannot_hold_is_refused(cell: str) -> None:
     with pytest.raises(NotANumberError, match="beyond the range of float64"):
         TableOptions().number(cell)
+
+
+IN_NUMBERS = [
+    "NAN",
+    "Nan",
+    "nAn",
+    "-nan",
+    "-NaN",
+    "NONE",
+    "none",
+    "Null",
+    "na",
+    "Na",
+    "n/A",
+    "#n/a",
+    "1.#QNAN",
+    "-1.#IND",
+]
+
+
+@pytest.mark.parametrize("cell", IN_NUMBERS)
+def test_in_numbers_a_token_may_be_in_any_case(cell: str, reader: str, tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row}\n" for row in range(9_000))  # enough for the fast parsers
+    path = table_file(tmp_path, f"a,b\n{rows}1, {cell}\n2,{cell}\n")
+    assert np.flatnonzero(np.isnan(read(path, columns=["b"]))).tolist() == [9000, 9001]
+    (*_, batch) = open_table(path).batches(["a"], ["b"])
+    assert batch.categories[0].values[-1] == cell  # a name, where the column holds names
+    assert not TableOptions().is_number(cell)
 
 
 @pytest.mark.parametrize("cell", MISSING_TOKENS)
@@ -546,16 +582,16 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "beyond float64": ("b\n1\n-1e400\n", ["line 3", '"-1e400" is beyond the range of float64']),
     "full-width digits": ("b\n\uff11\uff12\n", ["line 2", "is not a number"]),
     "infinity": ("b\n1\n-inf\n", ["line 3", '"-inf" is not a finite number']),
-    "NAN, which is no token": ("b\nNAN\n", ["line 2", '"NAN" is not a number']),
     "a decimal comma": ('a,b\n1,"1.299,00"\n', ["line 2", "decimal comma", "--decimal ,"]),
     "thousands": ('a,b\n1,"1,000,000"\n', ["line 2", "thousands"]),
-    "yes": ("b\nyes\n", ["line 2", '"yes" is not a number', "--missing-token yes"]),
+    "a word for a missing value": ("b\nunknown\n", ["line 2", '"unknown" is not', "--missing-token unknown"]),
     "a date": ("b\n1\n2026-11-23\n", ["line 3", 'column "b"', '"2026-11-23" is a date', "seconds or days"]),
     "a long name": (f"b,{'x' * (LONGEST_NAME + 1)}\n", ["column 2", "10,001 characters", "10,000 at most"]),
     "a name in two forms": ("a,\u00e9,e\u0301\n", ["stands twice", "columns 2 and 3"]),
     "a name twice": ("a,b,a\n1,2,3\n", ['"a" stands twice']),
-    "an empty name": ("a,,b\n1,2,3\n", ["column 2 has no name"]),
-    "a name of spaces": ("a,b,  \n1,2,3\n", ["column 3 has no name"]),
+    "no names": (",  ,\n1,2,3\n", ["line 1", "no column has a name"]),
+    "a delimiter behind rows alone": ("a,b\n1,2,\n", ["line 2", "3 cells", "2 names", "let the header end in one"]),
+    "an index before names that are numbers": (",1,2\n0,3,4\n", ["line 1", "--no-header"]),
     "numbers for names": ("1,2\n3,4\n", ["line 1", "--no-header"]),
     "semicolons": ("a;b\n1;2\n", ["line 1", "--delimiter ';'"]),
     "tabs": ("a\tb\n1\t2\n", ["line 1", "--delimiter $'\\t'"]),
@@ -578,7 +614,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "an empty JSON array": ("[]", ["JSON array"]),
     "a PDF": (b"%PDF-1.7\n1 0 obj", ["PDF"]),
     "a git-LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["git-LFS", "git lfs pull"]),
-    "a zip": (b"PK\x03\x04" + bytes(40), ["zip", "spreadsheet"]),
+    "half a zip": (b"PK\x03\x04" + bytes(40), ["damaged zip archive"]),
     "a PDF in gzip": (gzip.compress(b"%PDF-1.7\n"), ["PDF"]),
     "half a Parquet file": (b"PAR1" + bytes(40), ["Parquet"]),
     "half an Arrow file": (b"ARROW1\0\0" + bytes(40), ["Arrow"]),
@@ -595,12 +631,12 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "a key twice": ('{"b": 1}\n{"b": 1, "b": 2}\n', ["line 2", "a key stands twice"]),
     "text in JSON": ('{"b": 1}\n{"b": "two"}\n', ["line 2", 'column "b"', '"two" is not a number']),
     "a date in JSON": ('{"b": 1}\n{"b": "2026-11-23"}\n', ["line 2", 'column "b"', "is a date"]),
-    "a list in JSON": ('{"b": 1}\n{"b": [2]}\n', ["line 2", 'column "b"', '"[2]" is not a number']),
+    "a list in JSON": ('{"b": 1}\n{"b": [2]}\n', ["line 2", 'column "b"', '"[2]" is an array']),
     "infinity in JSON": ('{"b": 1}\n{"b": -Infinity}\n', ["line 2", "is not a finite number"]),
     "beyond float64 in JSON": ('{"b": 1}\n{"b": 1e400}\n', ["line 2", "beyond the range of float64"]),
     "a long integer in JSON": ('{"b": 1}\n{"b": ' + "9" * 400 + "}\n", ["line 2", "beyond the range of float64"]),
     "Latin-1 in JSON": ('{"b": 1}\n{"b": "\xe9"}\n'.encode("latin-1"), ["line 2", "0xe9"]),
-    "an empty key": ('{"b": 1, "": 2}\n', ["column 2 has no name"]),
+    "an empty key alone": ('{"": 2}\n', ["no column has a name"]),
 }
 
 
@@ -892,7 +928,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
     name = ENCODINGS[encoding]
     path = table_file(tmp_path, f"{name},b\n1,2\n3,4\n".encode(encoding))
     for piece in (3, 1 << 16):
-        monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+        monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
         assert open_table(path, TableOptions(encoding=encoding)).names == (name, "b")
         assert read(path, TableOptions(encoding=encoding)).tolist() == [[1, 2], [3, 4]]
 
@@ -901,7 +937,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_byte_that_is_not_of_the_encoding_has_its_place(
     piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.tables.encoding._PIECE", piece)
+    monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
     path = table_file(tmp_path, "名,b\n1,2\n".encode("shift_jis") + b"x,\x81\xff\n")
     said = refusal(path, TableOptions(encoding="shift_jis"), ["b"])
     assert "t.csv line 3: the byte 0x81 at offset 11 is not shift_jis text" in said
@@ -1108,6 +1144,29 @@ def test_number_types_become_float64(case: str, tmp_path: Path) -> None:
     column = NUMBER_TYPES[case]
     path = table_file(tmp_path, arrow(pa.table({"a": column})), "t.arrow")
     assert read(path).ravel().tolist() == [float(value) for value in column.to_pylist()]
+
+
+@needs(pa)
+@pytest.mark.parametrize("form", ["file", "stream", "Parquet"])
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int64", "float32", "float64", "bool", "decimal"])
+def test_numbers_that_are_written_once_each(kind: str, form: str, tmp_path: Path) -> None:
+    values = [None if value is None else decimal.Decimal(value) for value in (1, 0, None, 1, 1, 0, 1)]
+    of_kind = pa.decimal128(6, 2) if kind == "decimal" else pa.type_for_alias(kind)
+    plain = pa.array(values) if kind == "decimal" else pa.array([None if v is None else int(v) for v in values])
+    column = plain.cast(of_kind)
+    packed = pa.table({"a": column.dictionary_encode(), "b": pa.array(range(7))})
+    if form != "Parquet" and "decimal" not in kind:
+        packed = packed.append_column("r", pa.RunEndEncodedArray.from_arrays([2, 3, 7], pa.array([1.5, None, -2.0])))
+    write = {"file": arrow, "stream": lambda table: arrow(table, pa.ipc.new_stream), "Parquet": parquet}[form]
+    path = table_file(tmp_path, write(packed), "t.any")
+    table = open_table(path)
+    assert set(kinds_of(table, table.names).of.values()) == {"number"}
+    expected = [[math.nan if value is None else float(value)] for value in values]
+    assert np.array_equal(read(path, columns=["a"]), expected, equal_nan=True)
+    if "r" in table.names:
+        assert np.array_equal(read(path, columns=["r"]).ravel(), [1.5, 1.5, np.nan, *[-2.0] * 4], equal_nan=True)
+    (batch,) = table.batches([], ["a"])
+    assert [code < 0 for code in batch.categories[0].codes] == [value is None for value in values]
 
 
 OTHER_TYPES: dict[str, Any] = {

@@ -357,6 +357,8 @@ def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], s
         from lr_trainer.looking import look
     seen = look(table, category)
     say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
+    for name in table.indexes:
+        note(f"lr-train: {escaped(name)} is no feature unless --features names it", quiet=False)
     if seen.stopped is not None:
         raise TableError(seen.stopped)
 

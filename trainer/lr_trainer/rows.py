@@ -100,7 +100,8 @@ def roles_of(
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
-    names = [name for name in table.names if name not in set(taken)] if features is None else list(features)
+    beside = {*taken, *table.indexes}
+    names = [name for name in table.names if name not in beside] if features is None else list(features)
     if missing := [name for name in (*taken, *names, *category) if name not in table.names]:
         raise MissingColumnError(table.name, missing, table.names)
     if twice := [name for name in names if name in targets]:

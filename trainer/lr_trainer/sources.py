@@ -13,7 +13,7 @@ import numpy as np
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.batch import Batch, Coded, coded, positions, renamed, rows_of, without_faults
+from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, positions, renamed, rows_of, without_faults
 from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ class ArrayTable:
             names = [key] if array.ndim == 1 else [f"{key}{index + 1}" for index in range(array.shape[1])]
             enumerated += names if _is_enumerated(given) else []
             given_names += names
-        self.names = renamed(name, given_names, self.options.renames)
-        self._enumerated = {new for new, old in zip(self.names, given_names, strict=True) if old in enumerated}
-        left = iter(self.names)
+        columns = renamed(name, given_names, self.options.renames)
+        self.names = tuple(filter(None, columns))
+        self.indexes = indexes_among(self.names)
+        self._enumerated = {new for new, old in zip(columns, given_names, strict=True) if old in enumerated}
+        left = iter(columns)
         self._groups = {tuple(islice(left, table.shape[1])): table for table in tables}
         self._columns = {
             name: column for group, table in self._groups.items() for name, column in zip(group, table.T, strict=True)

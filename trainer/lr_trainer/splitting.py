@@ -69,7 +69,7 @@ class Part:
 
     def __init__(self, table: Table, share: float, seed: Sequence[int], *, held_out: bool) -> None:
         self.name = table.name
-        self.names = table.names
+        self.names, self.indexes = table.names, table.indexes
         self.size = table.size
         self.options = table.options
         self.notices = table.notices

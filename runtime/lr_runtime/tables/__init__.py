@@ -1,14 +1,17 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
-    options.py   how a cell is written, and what counts as missing
+    options.py   how a cell is written;  missing.py  and what counts as missing
+    rewriting.py lines without cells, cells aligned with blanks;  layout.py  which options a table seems to need
     batch.py     what every reader gives: rows, and where they stand
     text.py      text tables with the standard library: the rule for what a table says
-    csv_syntax.py, json_syntax.py  text to records;  strict.py  records to a batch, cell by cell
+    syntax.py    text to records: csv_syntax.py, json_syntax.py;  strict.py  records to a batch, cell by cell
     acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
     arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
+    excel.py     sheets of workbooks (extra "excel")
     encoding.py  other encodings and line ends, to UTF-8 with line feeds
-    streams.py   files, pipes and what is packed, from their start as often as needed
-    several.py   files, folders and patterns as one table
+    streams.py   files and pipes, from their start as often as needed;  compressed.py  what is packed
+    other_files.py  what is no table, and what makes one of it
+    several.py   files, folders and patterns as one table;  partitions.py  columns in the names of folders
     notices.py   what is said beside the rows: those skipped, integers that float64 rounds
     following.py text tables that are still being written, line by line
     reading.py   opens any of them by first bytes

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Text
+    from lr_runtime.tables.syntax import Parsed, Text
 
 
 _WORTH_AN_IMPORT = 1 << 16
@@ -51,7 +51,7 @@ def csv_cells(
     if not available():
         from lr_runtime.tables import loadtxt
 
-        return loadtxt.csv_cells(block, names, columns, options.delimiter)
+        return loadtxt.csv_cells(block, names, columns, options.mark)
     from lr_runtime.tables import arrow
 
     return arrow.csv_cells(block, names, columns, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from dataclasses import replace
@@ -18,10 +19,20 @@ import pyarrow.parquet
 from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, numbers_in, positions, renamed, rows_of, without_faults
+from lr_runtime.tables.batch import (
+    READ_ERRORS,
+    Batch,
+    Coded,
+    indexes_among,
+    numbers_in,
+    positions,
+    renamed,
+    rows_of,
+    without_faults,
+)
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.options import BOOLEANS, DATE
-from lr_runtime.tables.text import Parsed
+from lr_runtime.tables.syntax import Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Text
+    from lr_runtime.tables.syntax import Text
 
 _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 10
@@ -49,7 +60,7 @@ def csv_block(
 ) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
     has_quotes = b'"' in block
-    if not _same_cells(block, options.delimiter, has_quotes=has_quotes):
+    if not _same_cells(block, options.mark, has_quotes=has_quotes):
         return None
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
@@ -57,11 +68,11 @@ def csv_block(
         _read_csv,
         block,
         names,
-        options.delimiter,
+        options.mark,
         has_quotes=has_quotes,
         column_types=types,
         include_columns=[*columns, *categories],
-        null_values=list(options.tokens),
+        null_values=list(options.tokens if categories else options.number_tokens),
         true_values=_TRUE,
         false_values=_FALSE,
         strings_can_be_null=True,
@@ -96,7 +107,7 @@ def csv_cells(
     """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
     types, each = dict.fromkeys(columns, pa.string()), list(dict.fromkeys(columns))
     has_quotes = b'"' in block
-    table = _read_csv(block, names, options.delimiter, has_quotes=has_quotes, column_types=types, include_columns=each)
+    table = _read_csv(block, names, options.mark, has_quotes=has_quotes, column_types=types, include_columns=each)
     return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
 
 
@@ -145,7 +156,7 @@ def _same_cells(block: Text, delimiter: str, *, has_quotes: bool) -> bool:
 def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Iterator[str]:
     """Yield the columns whose first cell is a boolean; where that misleads, the parser fails and declines."""
     first = _FIRST_RECORD.match(block)
-    cells = first[1].decode(errors="replace").split(options.delimiter) if first else []
+    cells = first[1].decode(errors="replace").split(options.mark) if first else []
     for name, cell in zip(names, cells, strict=False):
         if cell.strip(' \t\r"') in BOOLEANS and cell.strip(' \t\r"') not in options.tokens:
             yield name
@@ -179,9 +190,12 @@ class ArrowTable:
         self.notices = notices
         with open_stream() as stream:
             schema, self.size, _ = self._opened(stream, None)
-        self.names = renamed(name, schema.names, options.renames)
-        self._keys = dict(zip(self.names, schema.names, strict=True))
-        self._types = dict(zip(self.names, schema.types, strict=True))
+        self._columns = renamed(name, schema.names, options.renames)
+        self.names = tuple(filter(None, self._columns))
+        self._keys = dict(zip(self._columns, schema.names, strict=True))
+        self._types = dict(zip(self._columns, map(_plain_type, schema.types), strict=True))
+        said = _pandas_indexes(schema)
+        self.indexes = indexes_among(self.names, [name for name, key in self._keys.items() if key in said])
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; the file's own types tell, but for columns of plain text."""
@@ -199,7 +213,7 @@ class ArrowTable:
             for name in texts:
                 sample.cells[name].is_typed_text = True
             for batch in self._unless_damaged(batches):
-                coded = {name: self._coded(batch.column(self._keys[name])) for name in texts}
+                coded = {name: self._coded(self._column(batch, name)) for name in texts}
                 sample.add_rows(batch.num_rows, {}, coded, self.options.number, partial(self._place, first))
                 first += batch.num_rows
                 if not sample.left:
@@ -216,6 +230,7 @@ class ArrowTable:
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
+        self.notices.passed_over(self, self._columns, self.indexes, wanted)
         for column in columns:
             self._check_type(column)
         for category in categories:
@@ -225,20 +240,18 @@ class ArrowTable:
             _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
             for batch in self._unless_damaged(batches):
                 read = self._batch(batch, first, columns, categories)
-                yield (
-                    replace(read, kept=tuple(_kept(batch.column(self._keys[name])) for name in kept)) if kept else read
-                )
+                yield (replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept)) if kept else read)
                 first += batch.num_rows
 
     def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
-        cells, bad = [batch.column(self._keys[name]) for name in columns], dict[tuple[int, str], str]()
+        cells, bad = [self._column(batch, name) for name in columns], dict[tuple[int, str], str]()
         values = _stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
         for number in self.options.missing_numbers:
             values[values == number] = np.nan
         for index, column in enumerate(cells):
             if _is_plain_text(column.type):
                 values[:, index] = numbers_in(_coded(column), columns[index], self.options, bad)
-        texts = tuple(self._coded(batch.column(self._keys[name])) for name in categories)
+        texts = tuple(self._coded(self._column(batch, name)) for name in categories)
         integers = self._integers(batch, columns)
         read = Batch(
             values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
@@ -249,11 +262,14 @@ class ArrowTable:
             return read
         return without_faults(self, read, columns)
 
+    def _column(self, batch: Any, name: str) -> Any:
+        return _plain(batch.column(self._keys[name]))
+
     def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
             name = columns[column]
             is_integer = pa.types.is_integer(self._types[name])
-            return batch.column(self._keys[name])[row].as_py() if is_integer else None
+            return self._column(batch, name)[row].as_py() if is_integer else None
 
         return integer
 
@@ -293,13 +309,15 @@ class ArrowTable:
         if types.is_temporal(kind):
             raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}: it {DATE[0]}. {DATE[1]}")
         if not (_is_number(kind) or types.is_null(kind) or _is_plain_text(kind)):
-            raise TableError(f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. Convert it to numbers")
+            raise TableError(
+                f"{self.name}, column {escaped(column)}: holds {kind}, not numbers. {_way(kind)} to numbers"
+            )
 
     def _check_category(self, column: str) -> None:
         kind = self._types[column]
         if not (_is_text(kind) or _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)):
             raise TableError(
-                f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. Convert it"
+                f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. {_way(kind)}"
             )
 
 
@@ -310,11 +328,38 @@ def _native(stream: IO[bytes]) -> Any:
     return pa.OSFile(os.fsencode(raw.name)) if is_plain else stream  # bytes: a name may be no text
 
 
+def _pandas_indexes(schema: Any) -> set[str]:
+    """Return the columns that pandas wrote for an index; one of counted rows (a range) has none."""
+    try:
+        indexes = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
+        return {index for index in indexes if isinstance(index, str)}
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return set()
+
+
 def _kind(kind: Any) -> ColumnKind:
     types = pa.types
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
     return "category" if _is_text(kind) else "number"
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the type of the values of a column that writes each once, unless these are text."""
+    is_packed = pa.types.is_run_end_encoded(kind) or (pa.types.is_dictionary(kind) and not _is_text(kind))
+    return _plain_type(kind.value_type) if is_packed else kind
+
+
+def _plain(column: Any) -> Any:
+    if pa.types.is_run_end_encoded(column.type):
+        from pyarrow.compute import run_end_decode
+
+        return _plain(run_end_decode(column))
+    return column if _plain_type(column.type) == column.type else column.dictionary_decode()
+
+
+def _way(kind: Any) -> str:
+    return "Take it apart (pyarrow: Table.flatten), and convert it" if pa.types.is_struct(kind) else "Convert it"
 
 
 def _is_number(kind: Any) -> bool:

@@ -7,7 +7,7 @@ compute functions, which take as long to import as a sixth of the whole start.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +55,11 @@ def has_row_without_values(table: Any) -> bool:
         (chunk,) = column.chunks
         present |= np.frombuffer(chunk.buffers()[0], np.uint8)[: len(present)]
     return not np.unpackbits(present, count=table.num_rows, bitorder="little").all()
+
+
+def zstandard(stream: IO[bytes]) -> Any:
+    """Return the content of a Zstandard stream."""
+    return pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
 
 
 def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import zlib
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ Kept: TypeAlias = "list[Any] | Any"
 """A column as it stands in the file: a list of text or of JSON values, or an array of pyarrow."""
 
 LONGEST_NAME = 10_000
+
+_INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+")
+"""What pandas calls an index without a name: in Parquet and Arrow, and in a CSV file that it read and wrote again."""
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading a file can raise; the last two where it is compressed."""
@@ -102,10 +106,18 @@ class Batch:
 
 
 class Table(Protocol):
-    """A table that is open: its columns' names, and its rows as often as it can be read."""
+    """A table that is open: its columns' names, and its rows as often as it can be read.
+
+    Attributes:
+        name: what messages call it.
+        names: those of all columns that can be asked for.
+        indexes: those of `names` that tell rows apart, and are no features unless they are asked for by name.
+        size: how much there is to read, None where unknown; see `Batch.size`.
+    """
 
     name: str
     names: tuple[str, ...]
+    indexes: tuple[str, ...]
     size: int | None
     options: TableOptions
     notices: Notices
@@ -137,14 +149,19 @@ class FileTable(Table, Protocol):
         ...
 
 
-def positions(table: Table, columns: Sequence[str]) -> list[int]:
+def positions(table: Table, columns: Sequence[str], among: Sequence[str] | None = None) -> list[int]:
     """Return where `columns` stand in the table.
+
+    Args:
+        table: whose columns they are.
+        columns: their names.
+        among: the names of all its columns, "" for one without; default: `table.names`.
 
     Raises:
         MissingColumnError: some of them are not there.
     """
-    places = {name: place for place, name in enumerate(table.names)}
-    missing = [name for name in columns if name not in places]
+    places = {name: place for place, name in enumerate(table.names if among is None else among)}
+    missing = [name for name in columns if name not in places or not name]
     if missing:
         raise MissingColumnError(table.name, missing, table.names)
     return [places[name] for name in columns]
@@ -153,20 +170,24 @@ def positions(table: Table, columns: Sequence[str]) -> list[int]:
 def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:
     """Return the header in composed characters (NFC), or refuse one that does not tell the columns apart.
 
+    A column without a name (a delimiter at the end of each row, the index that pandas or R wrote, an empty column of a
+    spreadsheet) stands as "": nothing can ask for it.
+
     Raises:
-        TableError: a name is empty, longer than LONGEST_NAME, or stands twice.
+        TableError: no column has a name, or one is longer than LONGEST_NAME, or stands twice.
     """
+    if not any(map(str.strip, names)):
+        raise TableError(f"{place}: no column has a name. Give those that are to be read names")
     for index, name in enumerate(names, 1):
-        if not name.strip():
-            raise TableError(f"{place}: column {index} has no name. Give every column a name")
         if len(name) > LONGEST_NAME:
             raise TableError(
                 f"{place}: the name of column {index} has {len(name):,} characters; expected {LONGEST_NAME:,} at most. "
                 "Is a quote left open?"
             )
-    composed = tuple(unicodedata.normalize("NFC", name) for name in names)
-    if len(set(composed)) < len(composed):
-        twice = next(name for index, name in enumerate(composed) if name in composed[:index])
+    composed = tuple(unicodedata.normalize("NFC", name) if name.strip() else "" for name in names)
+    given = list(filter(None, composed))
+    if len(set(given)) < len(given):
+        twice = next(name for index, name in enumerate(given) if name in given[:index])
         raise TableError(
             f"{place}: the name {escaped(twice)} stands twice (in columns {_where_it_stands(twice, composed)}). "
             "Rename one of the columns"
@@ -174,12 +195,17 @@ def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:
     return composed
 
 
+def indexes_among(names: Sequence[str], said: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the columns that a file says are an index of its rows, or that are called as pandas calls such."""
+    return tuple(name for name in names if name in said or _INDEX.fullmatch(name))
+
+
 def _where_it_stands(name: str, names: Sequence[str]) -> str:
     return " and ".join(str(index) for index, other in enumerate(names, 1) if other == name)
 
 
 def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the checked names of a header, the pairs (new, old) applied.
+    """Return the checked names of a header, the pairs (new, old) applied; "" for a column without one.
 
     A file that has `new` already and lacks `old` is left alone: of several files, some may need no renaming.
 

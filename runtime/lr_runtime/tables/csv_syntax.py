@@ -5,22 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables import acceleration
-from lr_runtime.tables.text import LineError
+from lr_runtime.tables.layout import TYPED, is_comment, proposed
+from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Record, Text
+    from lr_runtime.tables.syntax import Parsed, Record, Text
 
-_OTHER_DELIMITERS = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"
 
@@ -30,22 +31,25 @@ class CsvSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
+        self.beside: Collection[str] = ()
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
         lines, cells = next(self._cells(text))
         if isinstance(cells, LineError):
             raise cells
+        if proposal := proposed(text, self._options):
+            raise LineError(lines, proposal)
         if not self._options.header:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
         if len(cells) == 1:
             self._refuse_other_delimiters(cells[0], lines)
-        if all(self._options.is_number(cell) for cell in cells):
+        if all(self._options.is_number(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells)):
             raise LineError(lines, "every name is a number: is this a table without names? Try: --no-header")
         return tuple(cell.strip() for cell in cells), lines
 
     def _refuse_other_delimiters(self, header: str, line: int) -> None:
-        for delimiter, typed in _OTHER_DELIMITERS.items():
+        for delimiter, typed in TYPED.items():
             if delimiter in header:
                 raise LineError(
                     line, f"one column, with {typed} in its name: other delimiters? Try: --delimiter {typed}"
@@ -57,7 +61,7 @@ class CsvSyntax:
 
     def _cells(self, text: str, line: int = 1, width: int | None = None) -> Iterator[Record]:
         """Yield each record with the line that it ends on; blank lines are passed over."""
-        reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._options.delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=self._options.mark, strict=True)
         while True:
             before = reader.line_num
             try:
@@ -77,13 +81,19 @@ class CsvSyntax:
             if width is None or len(cells) == width:
                 yield at, cells
             else:
-                yield at, LineError(at, self._ragged(len(cells), width), hides_rows=reader.line_num > before + 1)
+                yield at, LineError(at, self._ragged(cells, width), hides_rows=reader.line_num > before + 1)
 
-    def _ragged(self, cells: int, width: int) -> str:
-        counts = f"{cells} {'cell' if cells == 1 else 'cells'} where the header has {width} names"
-        if cells < width:
+    def _ragged(self, cells: Sequence[str], width: int) -> str:
+        counts = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} where the header has {width} names"
+        if self._options.comment is None and is_comment(cells[0], self._options.mark):
+            return f"{counts}. Is the line a comment? Try: --comment {shlex.quote(cells[0].lstrip()[0])}"
+        if len(cells) < width:
             return f"{counts}. Is the row cut off? Give it all its cells"
-        return f"{counts}. Put a cell that holds {escaped(self._options.delimiter)} in double quotes"
+        if len(cells) == width + 1 and not cells[-1].strip():
+            mark = escaped(self._options.mark)
+            return f"{counts}, and the last is empty. If every row ends in {mark}, let the header end in one too"
+        held = "blanks" if self._options.delimiter == "whitespace" else escaped(self._options.mark)
+        return f"{counts}. Put a cell that holds {held} in double quotes"
 
     def number(self, cell: str) -> float:
         """See `Syntax.number`."""
@@ -101,7 +111,7 @@ class CsvSyntax:
         """See `Syntax.last_record_end`: a newline inside a quoted cell ends no record."""
         end = block.rfind(b"\n") + 1
         if b'"' in block:
-            while end and (opened := _open_cell(block, end, self._options.delimiter.encode())) is not None:
+            while end and (opened := _open_cell(block, end, self._options.mark.encode())) is not None:
                 end = block.rfind(b"\n", 0, opened) + 1
         return end
 

@@ -20,7 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_PIECE = 1 << 16
+PIECE = 1 << 16
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -41,7 +41,7 @@ def has_returns_alone(head: bytes) -> bool:
     return b"\r" in head.rstrip(b"\r\n") and b"\n" not in head
 
 
-class _Converted(io.RawIOBase):
+class Converted(io.RawIOBase):
     """A stream whose pieces are converted in order."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -56,7 +56,7 @@ class _Converted(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """See `io.RawIOBase`."""
         while not self._waiting and not self._ended:
-            piece = self._stream.read(_PIECE)
+            piece = self._stream.read(PIECE)
             self._ended = not piece
             self._waiting = memoryview(self._convert(piece))
         taken = self._waiting[: len(buffer)]
@@ -75,7 +75,7 @@ class _Converted(io.RawIOBase):
         super().close()
 
 
-class _Transcoded(_Converted):
+class _Transcoded(Converted):
     def __init__(self, stream: IO[bytes], encoding: str, name: str) -> None:
         super().__init__(stream)
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
@@ -109,7 +109,7 @@ class _Transcoded(_Converted):
         return bytes(error.object[: error.start]).decode(self._encoding, "ignore").count("\n")
 
 
-class _WithLineFeeds(_Converted):
+class _WithLineFeeds(Converted):
     def _convert(self, piece: bytes) -> bytes:
         return piece.replace(b"\r", b"\n")
 
@@ -119,9 +119,9 @@ def as_utf8(opener: Callable[[], IO[bytes]], encoding: str, name: str) -> Callab
 
     Reading raises TableError at a byte that is not of this encoding, with its offset in the file.
     """
-    return lambda: io.BufferedReader(_Transcoded(opener(), encoding, name), _PIECE)
+    return lambda: io.BufferedReader(_Transcoded(opener(), encoding, name), PIECE)
 
 
 def with_line_feeds(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     """Return what opens the same text with a line feed for each carriage return."""
-    return lambda: io.BufferedReader(_WithLineFeeds(opener()), _PIECE)
+    return lambda: io.BufferedReader(_WithLineFeeds(opener()), PIECE)

@@ -78,6 +78,7 @@ class FollowedTable(TextTable):
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`: one record each, none read before the last was taken."""
+        self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)

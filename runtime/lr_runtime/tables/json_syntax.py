@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.options import NotANumberError
-from lr_runtime.tables.text import LineError
+from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Parsed, Record, Text
+    from lr_runtime.tables.syntax import Parsed, Record, Text
+
+
+_MOST_PATHS = 4
 
 
 class JsonLinesSyntax:
@@ -22,6 +26,13 @@ class JsonLinesSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
+        self._paths: dict[str, tuple[str, ...]] = {}
+        """The keys that lead to each value inside the first object's objects, by the name that a column of it has."""
+
+    @property
+    def beside(self) -> Collection[str]:
+        """See `Syntax.beside`: what stands inside objects, a.b for the key b in the object a."""
+        return self._paths
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
@@ -30,11 +41,12 @@ class JsonLinesSyntax:
             raise first
         if not first:
             raise LineError(line, "the first object has no keys: they name the columns")
-        return tuple(first), 0
+        self._paths = {name: keys for keys in _paths(first) if (name := ".".join(keys)) not in first}
+        return (*first, *self._paths), 0
 
     def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`; a key that is absent counts as a missing value."""
-        known = set(names)
+        known = set(names).difference(self._paths)
         for at, record in self._objects(text, line):
             if isinstance(record, LineError):
                 yield at, record
@@ -42,7 +54,19 @@ class JsonLinesSyntax:
                 said = f"the key {escaped(unknown[0])} is not in the first object. Give that all keys, null where empty"
                 yield at, LineError(at, said)
             else:
-                yield at, [record.get(name) for name in names]
+                yield at, self._cells(record, names, at)
+
+    def _cells(self, record: dict[str, Any], names: Sequence[str], line: int) -> list[Any] | LineError:
+        cells = []
+        for name in names:
+            value: Any = record
+            for key in self._paths.get(name, (name,)):
+                if value is not None and not isinstance(value, dict):
+                    seen = escaped(json.dumps(value))
+                    return LineError(line, f"{escaped(name)} leads through {seen}, an object in the first line")
+                value = None if value is None else value.get(key)
+            cells.append(_Object(name, value) if isinstance(value, dict) else value)
+        return cells
 
     def _objects(self, text: str, first_line: int) -> Iterator[tuple[int, dict[str, Any] | LineError]]:
         for line, content in enumerate(text.split("\n"), first_line):
@@ -70,7 +94,7 @@ class JsonLinesSyntax:
         if isinstance(cell, bool):
             return float(cell)
         if not isinstance(cell, int | float):
-            raise NotANumberError("is not a number")
+            raise _not_plain(cell)
         try:
             value = float(cell)
         except OverflowError:
@@ -82,7 +106,7 @@ class JsonLinesSyntax:
     def text(self, cell: Any) -> str | None:
         """See `Syntax.text`: text, and numbers as they are written."""
         if isinstance(cell, dict | list):
-            raise NotANumberError("is neither text nor a number")
+            raise _not_plain(cell)
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return None
         text = cell if isinstance(cell, str) else json.dumps(cell)
@@ -104,6 +128,36 @@ class JsonLinesSyntax:
 
     def fast_cells(self, *_: object) -> None:
         """See `Syntax.fast_cells`: always declines."""
+
+
+class _Object(dict[str, Any]):
+    """An object in a cell, written as JSON writes it, and the name of its column."""
+
+    def __init__(self, name: str, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self.name = name
+
+    def __str__(self) -> str:
+        return json.dumps(self, ensure_ascii=False)
+
+
+def _paths(record: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the keys that lead to each value inside of objects, depth first."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((key,), value) for key, value in reversed(record.items())]
+    while waiting:
+        keys, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*keys, key), inside) for key, inside in reversed(value.items())]
+        elif len(keys) > 1:
+            yield keys
+
+
+def _not_plain(cell: Any) -> NotANumberError:
+    if isinstance(cell, _Object):
+        paths = list(map(".".join, islice(_paths({cell.name: cell}), _MOST_PATHS)))
+        way = f"Name what is in it by its path: --features {','.join(paths)}" if paths else "Leave it out with --ignore"
+        return NotANumberError("is an object", way)
+    return NotANumberError(f"is an array of {len(cell)}", "Give each of its values a key of its own")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

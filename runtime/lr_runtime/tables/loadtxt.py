@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.tables.text import Parsed
+from lr_runtime.tables.syntax import Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.options import TableOptions
-    from lr_runtime.tables.text import Text
+    from lr_runtime.tables.syntax import Text
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
 _OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
@@ -29,13 +29,13 @@ def csv_block(
     """Parse whole CSV records; None where the strict reader must look."""
     if categories or not columns or options.decimal != "." or options.missing_numbers or b'"' in block:
         return None
-    text = _text(block, options.delimiter, len(names))
+    text = _text(block, options.mark, len(names))
     if text is None:
         return None
     try:
         values = np.loadtxt(
             text.split("\n"),
-            delimiter=options.delimiter,
+            delimiter=options.mark,
             usecols=[names.index(name) for name in columns],
             comments=None,
             ndmin=2,

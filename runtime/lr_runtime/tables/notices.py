@@ -1,4 +1,4 @@
-"""What a reader has to say beside its rows: which it skipped, and which numbers float64 cannot hold."""
+"""What a reader has to say beside its rows: which it skipped, which columns, and which numbers float64 cannot hold."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import Batch, Table
 
 _MOST_FAULTS = 5
+_MOST_PLACES = 12
 _SPARSE = 2.0**53
 
 
@@ -23,13 +24,40 @@ class Notices:
 
     Args:
         say: takes a line; None where nobody listens.
+        of_fits: whether the rows are for a fit, where a large integer may be an identifier, and an index a feature.
     """
 
-    def __init__(self, say: Callable[[str], None] | None) -> None:
+    def __init__(self, say: Callable[[str], None] | None, *, of_fits: bool = True) -> None:
         self._say = say
+        self._of_fits = of_fits
         self._faults: set[str] = set()
         self._looked_at: set[str] = set()
         self._as_numbers: set[str] = set()
+        self._has_passed_over = False
+
+    def say(self, line: str) -> None:
+        """Say something, where somebody listens."""
+        if self._say is not None:
+            self._say(line)
+
+    def passed_over(self, table: Table, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
+        """Say which columns nothing takes: those without a name, and indexes; of several files, for the first.
+
+        Args:
+            table: whose columns they are.
+            columns: the names of all of them, "" where there is none.
+            indexes: those that tell rows apart.
+            wanted: those that were asked for.
+        """
+        unnamed = [str(place) for place, name in enumerate(columns, 1) if not name]
+        left = [name for name in indexes if name not in wanted] if self._of_fits else []
+        if self._say is None or self._has_passed_over or not (unnamed or left):
+            return
+        self._has_passed_over = True
+        places = f"{', '.join(unnamed[:_MOST_PLACES])}{', ...' if len(unnamed) > _MOST_PLACES else ''}"
+        said = [f"column {places} has no name" if len(unnamed) == 1 else f"columns {places} have no names"]
+        said = (said if unnamed else []) + [f"{escaped(name)} is an index that nothing asks for" for name in left]
+        self._say(f"{table.name}: passed over: {', '.join(said)}")
 
     def skipped(self, fault: str) -> None:
         """Say what is wrong with a row that is left out, for the first few of them."""
@@ -55,7 +83,7 @@ class Notices:
             columns: the names of its numbers.
             among: the positions of those that can hold integers.
         """
-        if self._say is None or not among or batch.integer is None:
+        if self._say is None or not self._of_fits or not among or batch.integer is None:
             return
         values = batch.values if len(among) == len(columns) else batch.values[:, among]
         if not ((values >= _SPARSE).any() or (values <= -_SPARSE).any()):

@@ -10,12 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from lr_runtime.tables.dress import EXPONENT, dress_of
+from lr_runtime.tables.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
-
-MISSING_TOKENS = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "None", "NaN", "nan", "-")
-"""Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
 
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
@@ -34,6 +32,8 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
+_WORKBOOKS = (".xlsx", ".xlsm")
+_PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zip")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)" + EXPONENT)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 # What only few cells are held against is compiled by the first of them: a millisecond of every start otherwise.
@@ -45,7 +45,6 @@ _DATE = (
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}.*)?"
 )
 _TYPED_THOUSANDS = {",": ",", ".": ".", "'": '"\'"', " ": "' '", "\u2019": "\u2019", "\xa0": "$'\\u00a0'"}
-_LONGEST_SUGGESTED_TOKEN = 12
 _LONGEST_INTEGER = 400  # no float64 is longer
 
 
@@ -77,7 +76,7 @@ class TableOptions:
     """How a table is written.
 
     Args:
-        delimiter: one character between the cells of a CSV file.
+        delimiter: one character between the cells of a CSV file, or "whitespace": any number of blanks and tabs.
         decimal: "." or ",", the decimal mark.
         header: whether the first row of a CSV file holds the names; without it they are x1, x2, ...
         thousands: the character between groups of three digits, None where there is none.
@@ -87,6 +86,9 @@ class TableOptions:
         skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
         marks: whether a bad row stays, its values missing and its fault beside it, not an error.
         format: what the file is; None where its first bytes tell.
+        skip_rows: how many lines at the start of a text table are no part of it.
+        comment: the character that begins a comment in a text table, to the end of its line; None where there is none.
+        sheet: of a workbook; None for the first.
     """
 
     delimiter: str = ","
@@ -99,11 +101,24 @@ class TableOptions:
     skips: bool = False
     marks: bool = False
     format: Format | None = None
+    skip_rows: int = 0
+    comment: str | None = None
+    sheet: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """The character between cells as the parsers see them; see `rewriting.py`."""
+        return "\t" if self.delimiter == "whitespace" else self.delimiter
 
     @cached_property
     def tokens(self) -> frozenset[str]:
         """All cells that mean a missing value."""
         return frozenset([*MISSING_TOKENS, *self.missing])
+
+    @cached_property
+    def number_tokens(self) -> frozenset[str]:
+        """Those of a column of numbers, as they are usually written."""
+        return frozenset([*NUMBER_TOKENS, *self.missing])
 
     @cached_property
     def missing_numbers(self) -> tuple[float, ...]:
@@ -132,6 +147,8 @@ class TableOptions:
         if not _NUMBER.fullmatch(plain):
             if text in BOOLEANS:
                 return BOOLEANS[text]
+            if means_no_number(text):
+                return math.nan
             raise self._why_not(text)
         value = float(plain)
         if math.isinf(value):
@@ -183,6 +200,13 @@ class TableOptions:
             f"Try: --thousands {_TYPED_THOUSANDS[mark]}{or_comma[1]}",
         )
 
+    def is_missing_number(self, cell: str) -> bool:
+        """Whether a cell of a column of numbers means a missing value."""
+        try:
+            return math.isnan(self.number(cell))
+        except NotANumberError:
+            return False
+
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
         try:
@@ -202,7 +226,7 @@ def _grouped_by(mark: str, decimal: str) -> re.Pattern[str]:
 
 def _way(text: str) -> str:
     """Say what to type where the text may stand for a missing value; else that it must be a mistake."""
-    if len(text) > _LONGEST_SUGGESTED_TOKEN or not text.isprintable():
+    if not may_be_missing(text):
         return "Correct it"
     import shlex
 
@@ -211,7 +235,13 @@ def _way(text: str) -> str:
 
 def has_table_suffix(name: str) -> bool:
     """Whether `name` looks like a table's file name."""
-    return format_of(name.lower().removesuffix(".gz")) is not None
+    return format_of(packed_name(name)) is not None or name.lower().endswith(_WORKBOOKS)
+
+
+def packed_name(name: str) -> str:
+    """Return the name, in small letters, of what a file holds: without the suffix of a compressed one."""
+    lowered = name.lower()
+    return next((lowered.removesuffix(suffix) for suffix in _PACKED if lowered.endswith(suffix)), lowered)
 
 
 def names_table(value: str, *, alone: bool) -> bool:

@@ -10,23 +10,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from lr_runtime.errors import LinedgeError, MissingFileError, TableError, UnusableFileError
+from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.importing import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
+from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
-from lr_runtime.tables.options import TableOptions
+from lr_runtime.tables.options import TableOptions, packed_name
+from lr_runtime.tables.other_files import refusal
+from lr_runtime.tables.partitions import values_of, with_partitions
+from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
 from lr_runtime.tables.several import SeveralTables, files_of
-from lr_runtime.tables.streams import GZIP_MAGIC, File, gunzipped, kept, passing, seekable
+from lr_runtime.tables.streams import File, kept, passing, seekable
 from lr_runtime.tables.text import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.batch import FileTable
-    from lr_runtime.tables.text import Syntax
+    from lr_runtime.tables.syntax import Syntax
 
     Opener = Callable[[], IO[bytes]]
 
@@ -43,23 +47,31 @@ def open_table(
     once: bool = False,
     warn: Callable[[str], None] | None = None,
 ) -> FileTable:
-    """Open a CSV or JSON lines file (also gzip), a Parquet or Arrow file, a folder of them, a pattern, or several.
+    """Open a CSV or JSON lines file, a Parquet or Arrow file, a workbook, any of them packed, a folder, or several.
 
     Args:
         source: a path, a folder, a glob pattern, "-" for standard input, or a list of these: one table over all.
         options: how the cells of text tables are written.
         once: whether the rows are read in one pass; standard input is then kept nowhere. Otherwise what was read of it
             stands in a temporary file.
-        warn: takes a line for each of the first bad rows that `options` says to skip, and for integers beyond 2^53.
+        warn: takes a line for each of the first bad rows that `options` says to skip, for columns passed over, and,
+            unless `options` marks bad rows, for integers beyond 2^53.
 
     Raises:
         MissingFileError: there is no such file.
         TableError: it is no table; the message says what it is.
         MissingExtraError: Parquet and Arrow need pyarrow.
     """
-    options, notices = options or TableOptions(), Notices(warn)
+    options, notices = options or TableOptions(), Notices(warn, of_fits=not (options and options.marks))
     paths = files_of([source] if isinstance(source, str | Path) else source)
-    tables = [_open_one(path, options, notices, once=once) for path in paths]
+    folders = list(map(values_of, paths))
+    if any(folders):
+        own = {name for values in folders for name in values}
+        in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
+        tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+        tables = with_partitions(tables, folders, options)
+    else:
+        tables = [_open_one(path, options, notices, once=once) for path in paths]
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
@@ -78,13 +90,22 @@ def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool)
 def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     opener, size = _stream(path, name, once=once)
     head = _head(opener)
-    if head.startswith(GZIP_MAGIC):
-        opener, size = gunzipped(opener), None
+    if head.startswith(ZIP_MAGIC):
+        opener = opener if _is_regular(path) else seekable(opener)
+        if WORKBOOK in names_in_zip(opener, name):
+            with needs_extra("excel"):
+                from lr_runtime.tables.excel import sheet_table
+            return sheet_table(opener, name, options, notices)
+    content = unpacked(opener, head, name)
+    if content is not None:
+        opener, size = content, None
         head = _head(opener)
     if options.format in {"parquet", "arrow"} or (options.format is None and head.startswith(_ARROW_HEADS)):
+        if options.skip_rows:
+            raise OptionError(f"{name} has no lines: --skip-rows is for text tables. Leave it out")
         with needs_extra("tables"):
             from lr_runtime.tables.arrow import ArrowTable
-        if not _is_regular(path):
+        if not _is_regular(path) or content is not None:
             if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
                 raise TableError(f"{name} does not begin as a Parquet or Arrow file does")
             opener = seekable(opener)
@@ -99,20 +120,35 @@ def _open_text(
         opener, size = as_utf8(opener, encoding, name), None
         head = _head(opener)
     if has_returns_alone(head):
-        opener = with_line_feeds(opener)
+        opener, head = with_line_feeds(opener), head.replace(b"\r", b"\n")
+    _check_text(head, name)
+    rewriting = rewritten(opener, head, options, name)
+    if rewriting is not None:
+        (opener, options), size = rewriting, None
+        head = _head(opener)
     if _holds_tabs(head, name) and options.delimiter == TableOptions.delimiter:
         options = replace(options, delimiter="\t")
     syntax = _syntax(head.removeprefix(BOM), name, options)
-    return TextTable(opener, name, syntax, size, options=options, notices=notices)
+    is_rewritten = rewriting is not None
+    return TextTable(opener, name, syntax, size, options=options, notices=notices, is_rewritten=is_rewritten)
+
+
+def _check_text(head: bytes, name: str) -> None:
+    if said := refusal(head.removeprefix(BOM)):
+        raise TableError(f"{name} {said}")
 
 
 def _holds_tabs(head: bytes, name: str) -> bool:
     """Whether a file is called .tsv, and its first line holds what that promises."""
-    return name.lower().removesuffix(".gz").endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
+    return packed_name(name).endswith(".tsv") and b"\t" in head.lstrip().partition(b"\n")[0]
 
 
-def open_followed(options: TableOptions) -> FileTable:
+def open_followed(options: TableOptions, warn: Callable[[str], None] | None = None) -> FileTable:
     """Open standard input as a text table that is read line by line: a record is a batch once it is there.
+
+    Args:
+        options: how its cells are written.
+        warn: takes a line for columns passed over.
 
     Raises:
         TableError: it does not begin as a table does.
@@ -123,9 +159,12 @@ def open_followed(options: TableOptions) -> FileTable:
     stream = _stdin()
     if options.encoding is not None:
         stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
-    lines = Lines(stream)
+    rewriter = Rewriter(options)
+    lines = Lines(cast("IO[bytes]", RewrittenLines(stream, rewriter)))
+    options = with_delimiter(options, rewriter.given)
+    _check_text(lines.head, name)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
-    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(None))
+    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, of_fits=False))
 
 
 def _stdin() -> IO[bytes]:

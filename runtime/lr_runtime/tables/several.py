@@ -21,7 +21,7 @@ from lr_runtime.errors import (
 from lr_runtime.tables.options import has_table_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch, FileTable, Table
     from lr_runtime.tables.kinds import Sample
@@ -67,14 +67,18 @@ def _expanded(source: str) -> list[str]:
 
 def _tables_in(folder: Path) -> list[str]:
     # Hidden files are the system's and the editors' own.
-    names = [path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    found = sorted(name for name in names if has_table_suffix(name))
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [str(path) for path in inside if path.is_file() and has_table_suffix(path.name)]
+    folders = [path for path in inside if path.is_dir()]
+    # Of folders in it, only those that stand for a column's values are meant: site=n, site=s.
+    found = found or [file for path in folders if "=" in path.name for file in _tables_in(path)]
     if not found:
+        pattern = f"{folder}/**/*.csv" if folders else f"{folder}/*"
         raise TableError(
             f"{folder}: this directory holds no tables (.csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .pq, .arrow, "
-            f".feather). Name a file, or a pattern: '{folder}/*'"
+            f".feather; also compressed). Name a file, or a pattern: '{pattern}'"
         )
-    return [str(folder / name) for name in found]
+    return found
 
 
 class SeveralTables:
@@ -86,11 +90,15 @@ class SeveralTables:
 
     def __init__(self, tables: Sequence[FileTable]) -> None:
         self._tables = tables
-        self.names = tables[0].names
         self.options = tables[0].options
         self.notices = tables[0].notices
+        # Where a file was cut from a larger one, pandas writes an index that the others do without.
+        self.indexes = tuple(dict.fromkeys(name for table in tables for name in table.indexes))
         for table in tables[1:]:
-            _check_same_columns(table, tables[0])
+            _check_same_columns(table, tables[0], self.indexes)
+        everywhere = set[str](tables[0].names).intersection(*(table.names for table in tables))
+        self.names = tuple(name for name in tables[0].names if name in everywhere)
+        self.indexes = tuple(name for name in self.indexes if name in everywhere)
         named = [table.name for table in tables[:_MOST_NAMED]]
         more = len(tables) - len(named)
         self.name = ", ".join(named) + (f" and {more} more" if more else "")
@@ -113,9 +121,9 @@ class SeveralTables:
                 yield replace(batch, file=table.name)
 
 
-def _check_same_columns(table: Table, first: Table) -> None:
-    missing = [name for name in first.names if name not in table.names]
-    more = [name for name in table.names if name not in first.names]
+def _check_same_columns(table: Table, first: Table, beside: Collection[str]) -> None:
+    missing = [name for name in first.names if name not in {*table.names, *beside}]
+    more = [name for name in table.names if name not in {*first.names, *beside}]
     if missing and more:
         raise TableError(
             f"{table.name} has {quoted(more[:1])} where {first.name} has {quoted(missing[:1])}; expected the same "

@@ -11,28 +11,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError
-from lr_runtime.files import what_it_is
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, positions, renamed
-from lr_runtime.tables.encoding import BOM, likely_encoding
+from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
+from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.kinds import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
+from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.kinds import Sample
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.syntax import Parsed, Record, Syntax, Text
 
 BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
@@ -40,23 +39,6 @@ _LONGEST_RECORD = 64 << 20
 _FEW_RECORDS = 32
 _LARGEST_KEPT = 32 << 20
 """Bytes of text, of what was parsed before the kinds of the columns were known."""
-
-
-Text = bytes | bytearray
-
-
-class Parsed(NamedTuple):
-    """What a fast parser makes of whole records.
-
-    Attributes:
-        values: float64 (rows, columns).
-        texts: the columns of text.
-        newlines: how many there are, where the parser knows.
-    """
-
-    values: NDArray[np.float64]
-    texts: tuple[Coded, ...] = ()
-    newlines: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,62 +62,6 @@ class _Looked:
     kept: tuple[Kept, ...]
 
 
-class LineError(ValueError):
-    """A record is not what the syntax allows.
-
-    Attributes:
-        line: where, in the text.
-        hides_rows: whether it may have swallowed the rows behind it, so that none may be skipped.
-    """
-
-    def __init__(self, line: int, what: str, *, hides_rows: bool = False) -> None:
-        super().__init__(what)
-        self.line = line
-        self.hides_rows = hides_rows
-
-
-Record = tuple[int, "Sequence[Any] | LineError"]
-"""The line of a record, and its cells or what is wrong with it."""
-
-
-class Syntax(Protocol):
-    """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
-
-    def header(self, text: str) -> tuple[tuple[str, ...], int]:
-        """Return the columns' names, and how many lines of `text` they took; raises LineError."""
-        ...
-
-    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
-        """Yield each record with its line, counted from `line`."""
-        ...
-
-    def number(self, cell: Any) -> float:
-        """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
-        ...
-
-    def text(self, cell: Any) -> str | None:
-        """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
-        ...
-
-    def integer(self, cell: Any) -> int | None:
-        """Return the integer that a cell is written as, None where it is another value."""
-        ...
-
-    def last_record_end(self, block: Text) -> int:
-        """Return the offset behind the last whole record in `block`, 0 where there is none."""
-        ...
-
-    def fast(
-        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
-    ) -> Parsed | None:
-        """Return the block's numbers and categories, or decline with None."""
-        ...
-
-    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
-        """Return the block's columns `kept` as they stand in it, or decline with None."""
-        ...
-
-
 class TextTable:
     """The records between a header and the end of a stream; see `Table`.
 
@@ -146,6 +72,7 @@ class TextTable:
         size: the number of bytes, None where unknown.
         options: what the columns are called, and whether bad rows are skipped.
         notices: who hears of those, and of integers that float64 rounds.
+        is_rewritten: whether the lines of the file were changed before they came here, so that offsets are not its own.
     """
 
     _may_hide_rows = True
@@ -159,9 +86,11 @@ class TextTable:
         *,
         options: TableOptions,
         notices: Notices,
+        is_rewritten: bool = False,
     ) -> None:
         self.name = name
         self.size = size
+        self._is_rewritten = is_rewritten
         self._syntax = syntax
         self._open_stream = open_stream
         self.options = options
@@ -169,7 +98,14 @@ class TextTable:
         self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
-        self.names = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
+        self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
+        self.names = tuple(filter(None, self._columns))
+        beside = syntax.beside
+        self._indexes = indexes_among(self.names)
+        self.indexes = (
+            *self._indexes,
+            *(name for name, key in zip(self._columns, self._keys, strict=True) if key in beside),
+        )
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
@@ -191,11 +127,13 @@ class TextTable:
     def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
         read = self._syntax.number
         if parsed is not None:
-            numbers = {self.names[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)}
-            texts = {self.names[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
+            numbers = {
+                self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)
+            }
+            texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
             sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
             return
-        columns = [(self.names[index], index) for index in (*places.numbers, *places.texts)]
+        columns = [(self._columns[index], index) for index in (*places.numbers, *places.texts)]
         for line, cells in self._records(block):
             if not sample.left:
                 return
@@ -226,6 +164,7 @@ class TextTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
+        self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
         places = self._places(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
@@ -238,16 +177,16 @@ class TextTable:
                 line += looked.newlines
 
     def _places(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Places:
-        return Places(positions(self, columns), positions(self, categories), positions(self, kept))
+        return Places(*(positions(self, names, self._columns) for names in (columns, categories, kept)))
 
     def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
         content, offset = piece
         before = self._parsed_before
         if before is not None and before[0] == places and (looked := before[1].pop(offset, None)) is not None:
             return looked
-        columns, categories, kept = ([self.names[index] for index in group] for group in places)
-        parsed = self._syntax.fast(content, self.names, columns, categories)
-        cells = self._syntax.fast_cells(content, self.names, kept) if kept and parsed is not None else ()
+        columns, categories, kept = ([self._columns[index] for index in group] for group in places)
+        parsed = self._syntax.fast(content, self._columns, columns, categories)
+        cells = self._syntax.fast_cells(content, self._columns, kept) if kept and parsed is not None else ()
         parsed = None if cells is None else parsed
         known = None if parsed is None else parsed.newlines
         newlines = _newlines(content) if known is None else known
@@ -270,12 +209,9 @@ class TextTable:
         if len(raw) == size and not begun[: self._syntax.last_record_end(begun)].strip():
             raw += self._read(stream, BLOCK_BYTES - size)  # what can be read once is open at its start until then
         block = raw.removeprefix(BOM)
-        if kind := what_it_is(block[:64]):
-            raise TableError(f"{self.name} is {kind}, not a text table")
-        if b"\0" in block[:4096]:
-            raise TableError(self._binary(block[:4096]))
         skipped = len(raw) - len(block)
-        text = self._decoded(Block(block[: self._syntax.last_record_end(block) or len(block)], 1, skipped))
+        whole = block[: self._syntax.last_record_end(block)]
+        text = self._decoded(Block(whole if whole.strip() else block, 1, skipped))  # names alone may have no line end
         if not text.strip():
             raise TableError(f"{self.name} is empty. A table has a row of names and rows of numbers")
         try:
@@ -284,11 +220,6 @@ class TextTable:
             raise TableError(f"{self.name} line {error.line}: {error}") from error
         end = _end_of_line(block, lines)
         return names, Block(block[end:], 1 + lines, skipped + end)
-
-    def _binary(self, head: bytes) -> str:
-        encoding = likely_encoding(head)
-        said = f"{self.name} is a binary file, not a text table (a NUL byte at offset {head.index(0)})"
-        return f"{said}. It may be UTF-16 text. Try: --encoding {encoding}" if encoding.startswith("utf-16") else said
 
     def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytearray, int]]:
         """Yield whole records as they stand in the text, and the byte that they begin at."""
@@ -340,7 +271,7 @@ class TextTable:
             yield line, cells
 
     def _strict(self, block: Block, places: Places) -> Batch:
-        rows = StrictRows(self.names, self._syntax, places)
+        rows = StrictRows(self._columns, self._syntax, places)
         skipped: set[int] = set()
         for line, cells in self._records(block):
             fault: ValueError
@@ -385,9 +316,10 @@ class TextTable:
             return block.content.decode("utf-8")
         except UnicodeDecodeError as error:
             at, byte = block.line + block.content.count(b"\n", 0, error.start), block.content[error.start]
+            where = "" if self._is_rewritten else f" at offset {block.offset + error.start}"
             raise TableError(
-                f"{self.name} line {at}: the byte 0x{byte:02x} at offset {block.offset + error.start} is not UTF-8 "
-                "text. It may be Windows-1252, which holds Latin-1. Try: --encoding cp1252"
+                f"{self.name} line {at}: the byte 0x{byte:02x}{where} is not UTF-8 text. "
+                "It may be Windows-1252, which holds Latin-1. Try: --encoding cp1252"
             ) from error
 
 

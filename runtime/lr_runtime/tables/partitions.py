@@ -1,0 +1,150 @@
+"""Columns that stand in the names of folders, as Hive and its followers write them: site=n/year=2026/part-0.parquet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import numpy as np
+
+from lr_runtime.errors import TableError, escaped
+from lr_runtime.tables.batch import Batch, Coded, positions
+from lr_runtime.tables.kinds import Sample
+from lr_runtime.tables.options import NotANumberError, is_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lr_runtime.tables.batch import ColumnKind, FileTable, Kept
+    from lr_runtime.tables.options import TableOptions
+
+    Values = dict[str, str | None]
+
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def values_of(path: str) -> Values:
+    """Return the columns that the folders of a path give, in order; None for a missing value."""
+    folders = (folder.partition("=") for folder in Path(path).parts[:-1])
+    return {unquote(key): None if value == _MISSING else unquote(value) for key, equals, value in folders if equals}
+
+
+def with_partitions(tables: Sequence[FileTable], values: Sequence[Values], options: TableOptions) -> list[FileTable]:
+    """Return the tables with the columns that their folders give, but for those that the files hold themselves.
+
+    A column with one value in all files is no feature unless it is asked for by name. Its kind is told by all its
+    values, for all of them are known.
+    """
+    texts: dict[str, set[str | None]] = {}
+    for each in values:
+        for name, value in each.items():
+            texts.setdefault(name, set()).add(value)
+    kinds = {name: _kind(found, options) for name, found in texts.items()}
+    alike = [name for name, found in texts.items() if len(found) == 1 and all(name in each for each in values)]
+    new = {old: name for name, old in options.renames}
+    return [
+        PartitionedTable(
+            table, {name: value for name, value in own.items() if name not in table.names}, kinds, alike, new
+        )
+        for table, own in zip(tables, values, strict=True)
+    ]
+
+
+def _kind(values: set[str | None], options: TableOptions) -> ColumnKind:
+    texts = [text for value in values if value is not None and (text := options.text(value)) is not None]
+    if all(map(options.is_number, texts)):
+        return "number"
+    return "date" if all(map(is_date, texts)) else "category"
+
+
+class PartitionedTable:
+    """A table with columns that have one value in all its rows; see `Table`.
+
+    Args:
+        table: the file.
+        values: of those columns.
+        kinds: theirs, as all files together tell it.
+        alike: those that have the same value in all files.
+        renames: new names by old ones.
+    """
+
+    def __init__(
+        self,
+        table: FileTable,
+        values: Values,
+        kinds: Mapping[str, ColumnKind],
+        alike: Sequence[str],
+        renames: Mapping[str, str],
+    ) -> None:
+        self.name, self.size, self.options, self.notices = table.name, table.size, table.options, table.notices
+        self._table = table
+        self._values = {renames.get(name, name): value for name, value in values.items()}
+        self._kinds = {renames.get(name, name): kinds[name] for name in values}
+        self.names = (*table.names, *self._values)
+        self.indexes = (*table.indexes, *(renames.get(name, name) for name in alike if name in values))
+
+    def fill(self, sample: Sample) -> None:
+        """See `Table.fill`."""
+        positions(self, list(sample.cells))
+        inner = Sample(())
+        inner.cells = {name: cells for name, cells in sample.cells.items() if name not in self._values}
+        inner.rows = sample.rows
+        self._table.fill(inner)
+        sample.rows = inner.rows
+        for name in self._values:
+            if name in sample.cells:
+                sample.cells[name].typed.add(self._kinds[name])
+
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """See `Table.batches`."""
+        positions(self, wanted := [*columns, *categories, *kept])
+        if not set(self.indexes) <= {*wanted, *self._table.indexes}:
+            self.notices.passed_over(self, self.names, self.indexes, wanted)
+        groups = ([name for name in group if name not in self._values] for group in (columns, categories, kept))
+        for batch in self._table.batches(*groups):
+            yield self._joined(batch, columns, categories, kept)
+
+    def _joined(self, batch: Batch, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Batch:
+        rows = len(batch.values)
+        values, places = np.empty((rows, len(columns))), list[int | None]()
+        for index, name in enumerate(columns):
+            own = name in self._values
+            places.append(None if own else index - places.count(None))
+            values[:, index] = self._number(name) if own else batch.values[:, index - places.count(None)]
+        texts, cells = iter(batch.categories), iter(batch.kept)
+        return replace(
+            batch,
+            values=values,
+            categories=tuple(self._coded(name, rows) if name in self._values else next(texts) for name in categories),
+            kept=tuple(self._cells(name, rows) if name in self._values else next(cells) for name in kept),
+            integer=None if batch.integer is None else _integers(batch.integer, places),
+        )
+
+    def _number(self, name: str) -> float:
+        value = self._values[name]
+        try:
+            return np.nan if value is None else self.options.number(value)
+        except NotANumberError as error:
+            raise TableError(f"{self.name}, column {escaped(name)}: {escaped(value or '')} {error}") from error
+
+    def _coded(self, name: str, rows: int) -> Coded:
+        value = self._values[name]
+        text = None if value is None else self.options.text(value)
+        return Coded(np.full(rows, -1 if text is None else 0), () if text is None else (text,))
+
+    def _cells(self, name: str, rows: int) -> Kept:
+        return [self._values[name]] * rows
+
+
+def _integers(
+    integer: Callable[[int, int], int | None], places: Sequence[int | None]
+) -> Callable[[int, int], int | None]:
+    def found(row: int, column: int) -> int | None:
+        place = places[column]
+        return None if place is None else integer(row, place)
+
+    return found

@@ -1,0 +1,90 @@
+"""How text becomes records and cells: what `csv_syntax.py`, `json_syntax.py` and `excel.py` each answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import Coded, Kept
+
+Text = bytes | bytearray
+
+
+class Parsed(NamedTuple):
+    """What a fast parser makes of whole records.
+
+    Attributes:
+        values: float64 (rows, columns).
+        texts: the columns of text.
+        newlines: how many there are, where the parser knows.
+    """
+
+    values: NDArray[np.float64]
+    texts: tuple[Coded, ...] = ()
+    newlines: int | None = None
+
+
+class LineError(ValueError):
+    """A record is not what the syntax allows.
+
+    Attributes:
+        line: where, in the text.
+        hides_rows: whether it may have swallowed the rows behind it, so that none may be skipped.
+    """
+
+    def __init__(self, line: int, what: str, *, hides_rows: bool = False) -> None:
+        super().__init__(what)
+        self.line = line
+        self.hides_rows = hides_rows
+
+
+Record = tuple[int, "Sequence[Any] | LineError"]
+"""The line of a record, and its cells or what is wrong with it."""
+
+
+class Syntax(Protocol):
+    """How text becomes records; the two are `CsvSyntax` and `JsonLinesSyntax`."""
+
+    @property
+    def beside(self) -> Collection[str]:
+        """Names of the header that are no features unless they are asked for."""
+        ...
+
+    def header(self, text: str) -> tuple[tuple[str, ...], int]:
+        """Return the columns' names, and how many lines of `text` they took; raises LineError."""
+        ...
+
+    def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
+        """Yield each record with its line, counted from `line`."""
+        ...
+
+    def number(self, cell: Any) -> float:
+        """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
+        ...
+
+    def text(self, cell: Any) -> str | None:
+        """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
+        ...
+
+    def integer(self, cell: Any) -> int | None:
+        """Return the integer that a cell is written as, None where it is another value."""
+        ...
+
+    def last_record_end(self, block: Text) -> int:
+        """Return the offset behind the last whole record in `block`, 0 where there is none."""
+        ...
+
+    def fast(
+        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
+    ) -> Parsed | None:
+        """Return the block's numbers and categories, or decline with None."""
+        ...
+
+    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
+        """Return the block's columns `kept` as they stand in it, or decline with None."""
+        ...
