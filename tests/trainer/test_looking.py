@@ -85,12 +85,10 @@ def test_a_cell_that_is_bad_in_one_file_is_named_with_it(tmp_path: Path) -> None
     (tmp_path / "1.csv").write_text("s,x\nn,1\ns,2\n")
     (tmp_path / "2.csv").write_text("s,x\nn,3\ne,off\n,5\n")
     found = look([tmp_path / "1.csv", tmp_path / "2.csv"])
-    assert list(found.lines()) == [
-        "5 rows",
-        "s: category of 3, 1 missing: e, n, s",
-        f'x: number from 1.0 to 5.0; 1 bad cell, the first: {tmp_path / "2.csv"} line 3, "off" is not a number. '
-        "Correct it, or if it means a missing value: --missing-token off",
-    ]
+    rows, site, x = found.lines()
+    assert (rows, site) == ("5 rows", "s: category of 3, 1 missing: e, n, s")
+    bad = f'{tmp_path / "2.csv"} line 3, "off" is not a number'
+    assert x.startswith(f"x: number from 1.0 to 5.0; 1 bad cell, the first: {bad}")
 
 
 def test_a_column_of_a_type_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
