@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest bench clean
+.PHONY: help setup demo test lint types imports pytest engines bench clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -33,6 +33,10 @@ $(VENV)/.bench: $(VENV)/.ready
 	$(PIP) install --quiet -c constraints.txt --editable '.[bench]'
 	@touch $@
 
+$(VENV)/.engines: $(VENV)/.ready
+	$(PIP) install --quiet -c constraints.txt --editable '.[engines]'
+	@touch $@
+
 demo: setup ## the three commands, then the same on a table of ozone monitors
 	@PATH="$(BIN):$$PATH" sh examples/demo.sh build/demo
 
@@ -50,6 +54,11 @@ imports: setup
 
 pytest: setup
 	$(BIN)/python -m pytest --numprocesses auto
+
+engines: $(VENV)/.engines ## install every engine of docs/engines.md that can be had, hold its rows, and print what was seen
+	@sh tests/engines/install.sh $(BIN)/python build/engines
+	LINEDGE_ENGINES=1 $(BIN)/python -m pytest -m engines --numprocesses auto --dist loadfile tests/engines
+	@LINEDGE_ENGINES=1 $(BIN)/python -m tests.engines
 
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -112,16 +112,17 @@ def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
 
 def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = _FLAGS) -> Driver:
     """Return what compiles a header and runs it."""
+    build = (compiler, *flags, "-O2", "-o", "driver", "driver.c", "-lm")
+    return Driver(program, c_files(content, program), build=build, run=("./driver",))
+
+
+def c_files(content: bytes, program: Program) -> dict[str, bytes]:
+    """Return a header, and the C of a driver for it, by the names of their files."""
     written = (f"    fwrite(&results.{name}, sizeof results.{name}, 1, stdout);" for name in program.results)
     source = _C_DRIVER.format(
         name=name_in(content), x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written)
     )
-    return Driver(
-        program,
-        {"model.h": content, "driver.c": source.encode()},
-        build=(compiler, *flags, "-O2", "-o", "driver", "driver.c", "-lm"),
-        run=("./driver",),
-    )
+    return {"model.h": content, "driver.c": source.encode()}
 
 
 def js_driver(content: bytes, program: Program, interpreter: str) -> Driver:

@@ -1,0 +1,35 @@
+"""JavaScript in Node.js."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_export.toolchain import js_driver, version_of
+from tests.engines.holding import check, held, needs_command
+from tests.engines.measuring import Engine
+
+if TYPE_CHECKING:
+    from lr_export.formats import Engine as Run
+    from lr_export.program import Program
+    from lr_runtime.contract import Precision
+
+
+def _node(content: bytes, program: Program) -> Run:
+    return js_driver(content, program, "node")
+
+
+ENGINES = (
+    Engine(
+        "JavaScript in Node.js",
+        "js",
+        {"exact": "correctly rounded", "portable": "same bits"},
+        _node,
+        lambda: version_of("node"),
+        absent=needs_command("node"),
+    ),
+)
+
+
+@held(*ENGINES)
+def test_it_keeps_what_the_table_says(engine: Engine, precision: Precision) -> None:
+    check(engine, precision)
