@@ -1,6 +1,7 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
     options.py   how a cell is written;  missing.py  and what counts as missing
+    kinds.py     what each column is: a number or a category;  dress.py  numbers that are written as none
     rewriting.py lines without cells, cells aligned with blanks;  layout.py  which options a table seems to need
     batch.py     what every reader gives: rows, and where they stand
     text.py      text tables with the standard library: the rule for what a table says
