@@ -21,7 +21,7 @@ from lr_export.errors import UnsupportedModelError
 from lr_runtime.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,8 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
             f"the model has no prediction interval: {why_no_leverage(checkpoint)}. "
             f"Train it again with lr-train --interval {level:g}"
         )
+    if isinstance(conformal.get("half_width"), list):
+        _check_known(conformal["half_width"])
     trained, width = _conformal(conformal, len(checkpoint.contract.outputs))
     if level != trained:
         raise OptionError(
@@ -82,17 +84,23 @@ def why_no_leverage(checkpoint: Checkpoint) -> str:
 
 def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
     degrees, sds = checkpoint.fit.get("degrees_of_freedom"), [o.residual_sd for o in checkpoint.contract.outputs]
-    if isinstance(degrees, int) and degrees > 0 and None in sds:
-        raise UnsupportedModelError(
-            "the model is joined from moments, which hold too few digits of residuals as small as its own. "
-            "Train it on all rows at once"
-        )
+    if isinstance(degrees, int) and degrees > 0:
+        _check_known(sds)
     if not isinstance(degrees, int) or degrees < 1:
         raise UnsupportedModelError(
             "the fit has as many coefficients as rows, so no residual says how large the errors are. "
             "Train it on more rows"
         )
     return _upper_quantile(level, degrees) * np.array(sds, dtype=np.float64)
+
+
+def _check_known(sizes: Sequence[object]) -> None:
+    """Raise UnsupportedModelError where rounding left no size of residuals to make an interval of."""
+    if None in sizes:
+        raise UnsupportedModelError(
+            "the model has no prediction interval: its residuals are so small that fewer than 6 of their digits are "
+            "certain. Export it without --interval"
+        )
 
 
 def _upper_quantile(level: float, degrees: int) -> float:

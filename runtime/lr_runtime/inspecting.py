@@ -51,7 +51,7 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     yield "outputs"
     about = " about 0, there is no intercept" if artefact.fit.get("intercept") is False else ""
     yield from _table([_output(output, about) for output in contract.outputs])
-    if conformal := artefact.fit.get("conformal"):
+    if (conformal := artefact.fit.get("conformal")) and None not in conformal["half_width"]:
         ends = zip(contract.outputs, conformal["half_width"], strict=True)
         each = ", ".join(f"{plain_name(output.name)} +- {width:.6g}{_unit(output)}" for output, width in ends)
         yield f"{conformal['level']:.6g} interval (conformal, {conformal['rows']} rows held out): {each}"

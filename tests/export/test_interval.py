@@ -263,7 +263,7 @@ REFUSED: dict[str, tuple[Callable[[], Checkpoint], float, type[Exception], str]]
         lambda: merge(*(fit({"a": [1.0, 2.0, k], "y": [3.0, 5.0, 2 * k + 1]}, target="y") for k in (7.0, 9.0))),
         0.95,
         UnsupportedModelError,
-        "Train it on all rows at once",
+        "fewer than 6 of their digits",
     ),
     "a damaged report": (lambda: without_leverage(small(), conformal={"level": 0.9}), 0.9, CheckpointError, "damaged"),
     "half-widths of another model": (

@@ -143,4 +143,4 @@ def test_as_many_coefficients_as_rows_leave_no_figure_of_the_residuals(seed: int
     found = fit({"x": x, "y": y}, target="y").fit
     for figure in ("adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic"):
         assert found[figure] is None, figure
-    np.testing.assert_allclose(found["rmse"], 0, atol=1e-15)
+    assert found["rmse"] == 0

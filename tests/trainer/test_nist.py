@@ -36,11 +36,10 @@ def test_every_coefficient_has_13_digits_and_every_standard_error_12(name: str, 
     report = json.loads(run("lr-train", table, "--target", case["response"], *options, "--json").stdout)
     assert report["rows"] == case["rows"]
     assert len(report["coefficients"]) == len(exact["estimates"])
-    largest = max(abs(float(line.split(",")[0])) for line in table.read_text().splitlines()[1:])
     for found, estimate, error in zip(report["coefficients"], exact["estimates"], exact["sds"], strict=True):
         assert digits(found["estimate"], estimate) >= 13, found["term"]
         if Fraction(error):
             assert digits(found["standard_error"], error) >= 12, found["term"]
         else:
-            assert found["standard_error"] < 1e-9 * largest, found["term"]
+            assert found["standard_error"] is None, found["term"]
     assert digits(report["r2"], exact["r_squared"]) >= 12

@@ -196,7 +196,11 @@ def test_nearly_dependent_columns_get_the_exact_solution(distance: float, noise:
     weight, rmse = exact(columns, l2)
     np.testing.assert_allclose(found.weight[0], weight, rtol=1e-8)
     # The weights' own rounding to float64 changes the predictions by this.
-    np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8, atol=2**-53 * np.abs(weight).max())
+    # Residuals 1e14 times smaller than the parts that they are left of have no certain digits in double-double.
+    if (l2, noise) == (0.0, 1e-6) and distance <= 1e-8:
+        assert found.fit["rmse"] is None
+    else:
+        np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8, atol=2**-53 * np.abs(weight).max())
 
 
 def test_a_copy_takes_half_and_what_is_nearly_dependent_stays_as_it_is() -> None:

@@ -10,11 +10,12 @@
     design.py          the terms of the model, made of the columns
     passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
     moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
-    least_squares.py   the solution from either;  floor.py  which columns are combinations of others
+    least_squares.py   the solution from either;  floor.py, condition.py  which columns depend on others, how nearly
     penalised.py, shrunk.py, conformal.py  ridge, lasso, minimum norm
-    solving.py         which of them a fit needs;  rounding.py  how many digits moments alone leave
+    solving.py         which of them a fit needs;  rounding.py  how far rounding may have moved it
     describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
-    cautions.py, outliers.py  what a user should look at
+    certainty.py       which figures are left out for want of digits
+    cautions.py, outliers.py  what else a user should look at
     cycle.py           the PyTorch cycle on the lesson's data
     splitting.py       rows held out
     descents/          fits by descent: other losses, batches, early stopping

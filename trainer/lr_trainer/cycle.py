@@ -7,6 +7,7 @@ for 4.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,8 +123,12 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
     bias = model.bias.detach().double().numpy()
     moments = block_moments(torch.tensor(np.column_stack([X, Y])))
     rows, total = moments.rows, float(moments.comoment[1, 1])
-    residual_sum = float(((np.array(X) @ weight.T + bias - np.array(Y)) ** 2).sum())
-    r2, residual_sd = 1 - residual_sum / total, math.sqrt(residual_sum / (rows - 2))
+    # Exactly: a descent may come so near that what is left is less than the rounding of float64.
+    slope, start = Fraction(float(weight[0, 0])), Fraction(float(bias[0]))
+    residual_sum = sum(
+        ((slope * Fraction(x[0]) + start - Fraction(y[0])) ** 2 for x, y in zip(X, Y, strict=True)), Fraction(0)
+    )
+    r2, residual_sd = float(1 - residual_sum / Fraction(total)), math.sqrt(residual_sum / (rows - 2))
     names, estimates = ("intercept", "x"), (float(bias[0]), float(weight[0, 0]))
     return Checkpoint(
         contract=Contract((Column("x", 1.0, 3.0),), (Output("y", r2, residual_sd),), rows, __version__),

@@ -11,8 +11,9 @@ import numpy as np
 
 from lr_runtime import __version__
 from lr_runtime.contract import Column, Contract, Output
+from lr_trainer.certainty import Certainty
 from lr_trainer.checkpoint import Checkpoint
-from lr_trainer.report import coefficient_rows, quality, raw_errors, raw_estimates
+from lr_trainer.report import coefficient, quality, raw_estimates, raw_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
+    from lr_trainer.report import Figures, Pair
     from lr_trainer.rows import Missing
     from lr_trainer.solving import Solved
     from lr_trainer.survey import Survey
@@ -45,12 +47,16 @@ class Source:
 
 
 def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], source: Source) -> Checkpoint:
-    """Return the checkpoint of a solution."""
+    """Return the checkpoint of a solution; its cautions say which figures are left out for want of digits."""
     weights = solved.weights()
     biases = solved.biases(weights)
-    figures = [quality(moments, solved, output) for output in range(len(weights))]
+    found, sds = zip(*(quality(moments, solved, output) for output in range(len(weights))), strict=True)
+    figures = [each.values for each in found]
     outputs = zip(source.targets, figures, strict=True)
     estimates = [raw_estimates(solved.design, *output) for output in zip(weights, biases, strict=True)]
+    coefficients = _coefficients(solved, estimates, sds)
+    names = ["intercept", *term_names(solved.design, columns)][0 if solved.normal.intercept else 1 :]
+    certainty = Certainty(solved.solution, source.targets, found, names, coefficients)
     return Checkpoint(
         contract=Contract(
             columns=columns,
@@ -70,7 +76,13 @@ def describe(moments: Moments, solved: Solved, columns: tuple[Column, ...], sour
             **_rows_report(moments, columns, source),
             **_solution_report(solved, columns),
             **_figures_report(figures),
-            "coefficients": _coefficients(solved, columns, source.targets, figures, estimates),
+            "coefficients": [
+                {"target": target, "term": name, **each.values}
+                for target, row in zip(source.targets, coefficients, strict=True)
+                for name, each in zip(names, row, strict=True)
+            ],
+            **({} if certainty.coefficient_digits is None else {"coefficient_digits": certainty.coefficient_digits}),
+            "cautions": list(certainty.lines()),
         },
     )
 
@@ -178,19 +190,15 @@ def _figures_report(figures: Sequence[Mapping[str, float | None]]) -> dict[str, 
     return {key: figures[0][key] if single else [figure[key] for figure in figures] for key in figures[0]}
 
 
-def _coefficients(
-    solved: Solved,
-    columns: tuple[Column, ...],
-    targets: Sequence[str],
-    figures: Sequence[Mapping[str, float | None]],
-    estimates: Sequence[Sequence[Fraction]],
-) -> list[dict[str, Any]]:
-    units = raw_errors(solved) if any(figure["residual_sd"] is not None for figure in figures) else []
-    names = ["intercept", *term_names(solved.design, columns)]
-    rows = []
-    for target, figure, estimate in zip(targets, figures, estimates, strict=True):
-        sd = figure["residual_sd"]
-        errors = [None] * len(names) if sd is None else [Fraction(sd) * unit for unit in units]
-        described = coefficient_rows(target, names, estimate, errors, solved.solution.degrees)
-        rows += described if solved.normal.intercept else described[1:]
-    return rows
+def _coefficients(solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: Sequence[Pair]) -> list[list[Figures]]:
+    """Return the rows of each target."""
+    units, first = raw_units(solved), 0 if solved.normal.intercept else 1
+    rounding, degrees = solved.solution.rounding, solved.solution.degrees
+    reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]
+    return [
+        [
+            coefficient(value, length * unit.spread, unit, sd, degrees)
+            for value, unit in zip(row[first:], units[first:], strict=True)
+        ]
+        for length, row, sd in zip(reach, estimates, sds, strict=True)
+    ]

@@ -22,6 +22,7 @@ from lr_trainer.device import device_named
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.penalised import choose
+from lr_trainer.rounding import FEWEST_DIGITS, digits
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
 from lr_trainer.sources import opened
@@ -194,7 +195,7 @@ def _descended(
     beside = held_out.moments()
     conformal_quantile(np.zeros(beside.rows), shape.interval)  # raises before the descent if they are too few
     checkpoint = _descent_on(kept, shape, descent, memory, report, beside=beside)
-    checkpoint = _conformal(checkpoint, shape.interval, held_out.residuals(checkpoint))
+    checkpoint = _conformal(checkpoint, shape.interval, *held_out.residuals(checkpoint))
     return checkpoint.reported(passes=checkpoint.fit["passes"] + held_out.count)
 
 
@@ -262,18 +263,25 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
     if shape.interval is None:
         return checkpoint
-    return _conformal(checkpoint, shape.interval, passes.residuals(checkpoint, parts)).reported(passes=passes.count)
+    return _conformal(checkpoint, shape.interval, *passes.residuals(checkpoint, parts)).reported(passes=passes.count)
 
 
-def _conformal(checkpoint: Checkpoint, level: float, residuals: NDArray[np.float64]) -> Checkpoint:
-    half_width = conformal_quantile(residuals, level).tolist()
+def _conformal(
+    checkpoint: Checkpoint, level: float, residuals: NDArray[np.float64], off: NDArray[np.float64]
+) -> Checkpoint:
+    widths = conformal_quantile(residuals, level).tolist()
+    known = [digits(noise, width) >= FEWEST_DIGITS for noise, width in zip(off.tolist(), widths, strict=True)]
+    half_width = [width if is_known else None for width, is_known in zip(widths, known, strict=True)]
+    if not all(known):
+        lost = "rounding leaves fewer than 6 digits of the residuals of the rows held out: no interval"
+        checkpoint = checkpoint.reported(cautions=[*checkpoint.fit["cautions"], lost])
     return checkpoint.reported(conformal={"level": level, "half_width": half_width, "rows": len(residuals)})
 
 
 def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved, passes: Passes) -> Checkpoint:
     contract, intercept = checkpoint.contract, solved.normal.intercept
     lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
-    return checkpoint.reported(cautions=[*lines, *outliers.caution(passes.outliers())])
+    return checkpoint.reported(cautions=[*lines, *checkpoint.fit["cautions"], *outliers.caution(passes.outliers())])
 
 
 def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:

@@ -162,22 +162,14 @@ def _joined(checkpoint: Checkpoint, part: _Part, source: Source) -> Checkpoint:
     names = term_names(design, columns)
     check_squares(moments, design, columns, source.targets, intercept=intercept)
     solved = solve_from_moments(moments, design, names, part.lengths, intercept=intercept)
-    sums = list(zip(source.targets, map(digits, solved.noise, solved.solution.residual_sum.tolist()), strict=True))
-    held = [each for _, each in sums if each >= FEWEST_DIGITS]
-    lost = [
-        f"the target {escaped(target)} is fitted so well that moments alone leave {each:.1f} digits of its residuals, "
-        "fewer than 6: no figures, no interval, and a coefficient near 0 may be rounding. Fit all rows at once"
-        for target, each in sums
-        if each < FEWEST_DIGITS and solved.solution.degrees > 0
-    ]
+    described, rounding = describe(moments, solved, columns, source), solved.solution.rounding
+    sums = map(digits, rounding.residual.tolist(), solved.solution.residual_sum.tolist())
+    held = weight_digits(solved.solution.condition, magnified(solved.normal, part.lengths))
+    lost = [f"{line}. Fit all rows at once" for line in described.fit["cautions"]]
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
-    return (
-        describe(moments, solved, columns, source)
-        .with_units(units)
-        .reported(
-            digits=min([weight_digits(solved.solution.condition, magnified(solved.normal, part.lengths)), *held]),
-            cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
-        )
+    return described.with_units(units).reported(
+        digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),
+        cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
     )
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
-from scipy.sparse.linalg import eigsh
 
+from lr_trainer.condition import condition_number
 from lr_trainer.errors import CollinearError, TooFewRowsError
-from lr_trainer.extended import Extended
+from lr_trainer.extended import Extended, sum_of
 from lr_trainer.floor import Floor
+from lr_trainer.rounding import DOUBLE_DOUBLE, FEWEST_DIGITS, FLOAT64, Rounding, digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,6 @@ many columns they take a second at 256 and a minute at 1,000, and float64 is lef
 _NEGLIGIBLE = 1e-9
 """A column whose share in a combination is below this part of the largest is rounding."""
 
-_FEW_COLUMNS = 256
-"""All eigenvalues of a matrix up to this size are found faster than the one that counts."""
-
 
 @dataclass(frozen=True)
 class Normal:
@@ -51,6 +49,8 @@ class Normal:
         weight: the sum of their weights.
         loose_weight: what of it can lie off the mean, which a row that outweighs all others is on.
         intercept: whether one is fitted.
+        lengths: float64 (terms + outputs,), that to whose share sums of products are right: of columns of numbers
+            their lengths; of powers, whose own values are rounded, those about 0.
     """
 
     gram: Extended[Array]
@@ -61,6 +61,7 @@ class Normal:
     weight: float
     loose_weight: float
     intercept: bool
+    lengths: Array
 
     @staticmethod
     def of_moments(moments: Moments, *, intercept: bool) -> Normal:
@@ -103,7 +104,18 @@ class Normal:
             weight=float(moments.weight),
             loose_weight=float(moments.weight),
             intercept=intercept,
+            lengths=np.sqrt(np.maximum(np.diag(gram.high), 0.0)),  # rounding may leave a constant column below 0
         )
+
+    def with_lengths(self, lengths: Array) -> Normal:
+        """Return them with lengths no less than these, float64 (terms,)."""
+        rest = np.zeros(len(self.lengths) - len(lengths))
+        return replace(self, lengths=np.maximum(self.lengths, np.concatenate([lengths, rest])))
+
+    def with_rounded(self, columns: NDArray[np.bool_]) -> Normal:
+        """Return them with the lengths about 0 of the columns, bool (terms + outputs,), whose values are rounded."""
+        about_zero = np.sqrt(self.lengths**2 + self.weight * self.mean.high**2)
+        return replace(self, lengths=np.where(columns, about_zero, self.lengths))
 
 
 @dataclass(frozen=True)
@@ -117,9 +129,11 @@ class Solution:
         kept: bool (terms,).
         constant: bool (terms,), left out because they do not vary.
         residual_sum: float64 (outputs,), the (weighted) sum of squared residuals.
+        explained_sum: float64 (outputs,), what it is below the total sum, without that difference.
         total_sum: float64 (outputs,), the (weighted) sum of squares about the mean, or about 0 without intercept.
         degrees: the degrees of freedom of the residuals.
         condition: the 2-norm condition number of the kept columns, centred and scaled to unit length.
+        rounding: how far rounding may have moved all this.
         is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
             minimum-norm one has none.
     """
@@ -130,9 +144,11 @@ class Solution:
     kept: NDArray[np.bool_]
     constant: NDArray[np.bool_]
     residual_sum: Array
+    explained_sum: Array
     total_sum: Array
     degrees: int
     condition: float
+    rounding: Rounding
     is_unbiased: bool = True
 
     @property
@@ -150,7 +166,28 @@ class Solution:
     @property
     def lost_digits(self) -> bool:
         """Whether double-double normal equations are worth another pass."""
-        return not self.magnification <= (_LOST if len(self.kept) <= _MANY else _LOST_OF_MANY)
+        most = _LOST if len(self.kept) <= _MANY else _LOST_OF_MANY
+        return not (self.magnification <= most and self.is_certain)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether rounding leaves six digits of the figures that are made of the sums, the weights and the inverse."""
+        rounding, kept = self.rounding, self.kept
+        residual = _share(rounding.residual, self.residual_sum)
+        explained = _share(rounding.explained, self.explained_sum) * (self.explained_sum < self.residual_sum)
+        moved = [residual + explained]
+        if self.is_unbiased and self.degrees > 0:
+            spread = rounding.spread[kept]
+            variance = _share(rounding.unit * spread**2, np.diag(self.inverse.high)[kept])
+            weight = _share(rounding.unit * np.outer(rounding.reach, spread), self.weight.high[:, kept])
+            moved.append(weight + (residual[:, None] + variance) / 2)
+        return all(digits(float(each.max(initial=0.0)), 1.0) >= FEWEST_DIGITS for each in moved)
+
+
+def _share(noise: Array, value: Array) -> Array:
+    """Return what part of each value its noise is; 0 of no noise."""
+    with np.errstate(divide="ignore"):
+        return np.divide(noise, np.abs(value), out=np.zeros_like(noise), where=noise > 0)
 
 
 def solve(
@@ -172,7 +209,7 @@ def solve(
     terms = len(names)
     constant = _checked(normal, terms, drop_collinear=drop_collinear)
     scale = power_of_two(normal)
-    swept = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
+    swept = gram = normal.gram.scaled(1 / scale[:, None]).scaled(1 / scale[None, :])
     floor = Floor.of(normal, scale[:terms], rounding)
     kept, factor = ~constant, np.zeros((terms, terms))
     for term in np.flatnonzero(kept).tolist():
@@ -187,18 +224,20 @@ def solve(
             factor[:, term] = _factor_column(swept[:terms, :terms], term, kept)
             swept = sweep(swept, term)
     gone = ~kept
-    weight, inverse = swept[:terms, terms:], swept[:terms, :terms]
+    weight, inverse, cross = swept[:terms, terms:], swept[:terms, :terms], gram[terms:, :terms]
     for part in (weight.high, weight.low):
         part[gone] = 0.0
     for part in (inverse.high, inverse.low):
         part[gone, :] = part[:, gone] = 0.0
-    weight = weight.scaled(scale[None, terms:]).scaled(1 / scale[:terms, None])
+    weight = Extended(weight.high.T, weight.low.T)
     return _solution(
         normal,
-        weight=Extended(weight.high.T, weight.low.T),
+        DOUBLE_DOUBLE,
+        weight=weight.scaled(scale[terms:, None]).scaled(1 / scale[None, :terms]),
         inverse=inverse.scaled(1 / scale[:terms, None]).scaled(1 / scale[None, :terms]),
         factor=factor / scale[:terms, None],
         residual_sum=np.diag(swept.high)[terms:] * scale[terms:] ** 2,
+        explained_sum=sum_of(weight * cross).rounded() * scale[terms:] ** 2,
         kept=kept,
         constant=constant,
     )
@@ -247,10 +286,12 @@ def solve_fast(normal: Normal, names: Sequence[str]) -> Solution | None:
     inverse /= np.outer(scale[:terms], scale[:terms])
     return _solution(
         normal,
+        FLOAT64,
         weight=Extended.of(weight),
         inverse=Extended.of(inverse),
         factor=factor / scale[:terms, None],
         residual_sum=(np.diag(scaled)[terms:] - explained) * scale[terms:] ** 2,
+        explained_sum=explained * scale[terms:] ** 2,
         kept=kept,
         constant=constant,
     )
@@ -264,54 +305,39 @@ def _times_its_transpose(upper: Array) -> Array:
 
 def _solution(
     normal: Normal,
+    unit: float,
     *,
     weight: Extended[Array],
     inverse: Extended[Array],
     factor: Array,
     residual_sum: Array,
+    explained_sum: Array,
     kept: NDArray[np.bool_],
     constant: NDArray[np.bool_],
 ) -> Solution:
     terms = len(kept)
-    return Solution(
+    solution = Solution(
         weight=weight,
         inverse=inverse,
         factor=factor,
         kept=kept,
         constant=constant,
         residual_sum=np.maximum(residual_sum, 0.0),
+        explained_sum=np.maximum(explained_sum, 0.0),
         total_sum=np.diag(normal.gram.high)[terms:].copy(),
         degrees=normal.rows - int(normal.intercept) - int(np.count_nonzero(kept)),
         condition=condition_number(
             normal.gram.high[:terms, :terms][np.ix_(kept, kept)], inverse.high[np.ix_(kept, kept)]
         ),
+        rounding=Rounding.of_least_squares(normal, weight.high, inverse.high, unit),
     )
+    return solution if solution.degrees > 0 else without_residuals(solution)
 
 
-def condition_number(gram: Array, inverse: Array | None = None) -> float:
-    """Return the 2-norm condition number of columns with this Gram matrix, at unit length; infinite if dependent.
-
-    Args:
-        gram: float64 (columns, columns).
-        inverse: its inverse, where it is known: the smallest eigenvalue of a matrix is lost in the rounding of the
-            largest, but is the largest of the inverse.
-    """
-    if not len(gram):
-        return 1.0
-    unit = 1.0 / np.sqrt(np.diag(gram))
-    correlation = gram * unit[:, None] * unit[None, :]
-    if inverse is not None:
-        return float(np.sqrt(_largest_eigenvalue(correlation) * _largest_eigenvalue(inverse / np.outer(unit, unit))))
-    values = np.linalg.eigvalsh(correlation)
-    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
-
-
-def _largest_eigenvalue(matrix: Array) -> float:
-    """Return it by Lanczos iterations (Lehoucq, Sorensen and Yang 1998), to 6 digits or more, where that is faster."""
-    if len(matrix) <= _FEW_COLUMNS:
-        return float(np.linalg.eigvalsh(matrix)[-1])
-    start = np.random.default_rng(len(matrix)).normal(size=len(matrix))
-    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
+def without_residuals(solution: Solution) -> Solution:
+    """Return a solution of as many coefficients as rows, whose residuals are 0 whatever rounding makes of them."""
+    nothing = np.zeros_like(solution.residual_sum)
+    return replace(solution, residual_sum=nothing, rounding=replace(solution.rounding, residual=nothing))
 
 
 def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
@@ -344,5 +370,5 @@ def _checked(normal: Normal, terms: int, *, drop_collinear: bool) -> NDArray[np.
 
 def power_of_two(normal: Normal) -> Array:
     """Return float64 (terms + outputs,), powers of two near the columns' lengths."""
-    lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))  # rounding may leave a constant column below 0
+    lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))
     return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

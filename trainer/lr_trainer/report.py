@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from lr_trainer import student
 from lr_trainer.design import raw_parts
-from lr_trainer.rounding import FEWEST_DIGITS, digits
+from lr_trainer.extended import Extended, sum_of
+from lr_trainer.rounding import FEWEST_DIGITS, digits, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.design import Design
-    from lr_trainer.extended import Extended
     from lr_trainer.moments import Moments
     from lr_trainer.solving import Solved
 
     Array = NDArray[np.float64]
 
+N = TypeVar("N", float, Fraction)
+
 _LEVEL = 0.95
+_ROUNDING = 2.0**-50
+Pair = tuple[float | None, float] | None
+"""A figure and what part of it rounding may be; None where it is not determined."""
+
+_LOST: Pair = (None, 1.0)
+_OF_ERRORS = ("standard_error", "t", "p", "lower", "upper")
+_FIGURES = ("r2", "rmse", "adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic")
 _SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
 
 
@@ -47,8 +57,23 @@ def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) ->
     return [intercept, *raw]
 
 
-def raw_errors(solved: Solved) -> list[Fraction]:
-    """Return the standard errors of the intercept and of the weights on the raw columns, per unit of residual sd.
+@dataclass(frozen=True)
+class Unit:
+    """What the standard error of a raw coefficient is per unit of residual standard deviation, and its rounding.
+
+    Attributes:
+        error: the root of the coefficient's variance at unit residual standard deviation; None of a biased one.
+        spread: a of `lr_trainer.rounding`.
+        doubt: what part of the variance rounding may be.
+    """
+
+    error: Fraction | None
+    spread: Fraction
+    doubt: float = 0.0
+
+
+def raw_units(solved: Solved) -> list[Unit]:
+    """Return those of the intercept and of the weights on the raw columns.
 
     With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, the root of
     m' C m; for the intercept, of 1 / sum of weights + v' C v with v = m - mean.
@@ -61,8 +86,40 @@ def raw_errors(solved: Solved) -> list[Fraction]:
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
     squared = _exactly(solved.solution.inverse) if solved.is_extended else _by_factor(solved.solution.factor)
-    constant = Fraction(1) / Fraction(solved.normal.weight)
-    return [root(constant + squared(offset)), *(root(squared(parts)) for parts in by_place.values())]
+    constant, spread = Fraction(1) / Fraction(solved.normal.weight), _spread(solved)
+    spreads = [root(constant) + spread(offset), *map(spread, by_place.values())]
+    if not solved.solution.is_unbiased:
+        return [Unit(None, each) for each in spreads]
+    variances = [constant + squared(offset), *map(squared, by_place.values())]
+    unit = Fraction(solved.solution.rounding.unit)
+    return [
+        Unit(root(variance), each, relative(unit * each**2, variance))
+        for variance, each in zip(variances, spreads, strict=True)
+    ]
+
+
+def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> sum |(C m)_i| |x_i|; in double-double, where that is the arithmetic: the parts of C m may cancel."""
+    rounding, inverse = solved.solution.rounding, solved.solution.inverse
+    scale = np.ldexp(1.0, np.frexp(np.where(rounding.lengths > 0, rounding.lengths, 1.0))[1])
+    inverse, lengths = inverse.scaled(scale[:, None]).scaled(scale[None, :]), rounding.lengths / scale
+    alone = (rounding.spread * scale).tolist()
+
+    def spread(vector: Mapping[int, Fraction]) -> Fraction:
+        shares = {term: share / Fraction(float(scale[term])) for term, share in vector.items()}
+        if len(vector) == 1 or not solved.solution.is_unbiased:
+            return sum((abs(share) * Fraction(alone[term]) for term, share in shares.items()), Fraction(0))
+        largest = max(map(abs, shares.values()), default=Fraction(0)) or Fraction(1)
+        near = np.array([float(share / largest) for share in shares.values()])
+        if solved.is_extended:
+            pairs = zip(shares.values(), near.tolist(), strict=True)
+            low = np.array([float(share / largest - Fraction(high)) for share, high in pairs])
+            mixed = sum_of(inverse[:, list(shares)] * Extended(near, low)[None, :]).high
+        else:
+            mixed = inverse.high[:, list(shares)] @ near
+        return largest * Fraction(float(together(mixed[None, :], lengths)[0]))
+
+    return spread
 
 
 def _exactly(inverse: Extended[Array]) -> Callable[[Mapping[int, Fraction]], Fraction]:
@@ -101,34 +158,85 @@ def root(value: Fraction) -> Fraction:
     return Fraction(math.isqrt(max(math.floor(value * Fraction(2) ** shift), 0))) / Fraction(2) ** (shift // 2)
 
 
-def coefficient_rows(
-    target: str,
-    names: Sequence[str],
-    estimates: Sequence[Fraction],
-    errors: Sequence[Fraction | None],
-    degrees: int,
-) -> list[dict[str, Any]]:
-    """Return a row a term: estimate, standard error, t, two-sided p, 95 % interval, each rounded once.
+@dataclass(frozen=True)
+class Figures:
+    """What is reported, and what is not for want of digits.
 
-    None where it is not determined, or float64 does not hold it.
+    Attributes:
+        values: the figures by name; None where one is not determined, not held by float64, or uncertain.
+        uncertain: the names of those of which fewer than 6 digits are certain.
+        digits: how many are of the estimate, beside its standard error.
     """
-    half = Fraction(student.quantile(0.5 + _LEVEL / 2, degrees)) if degrees > 0 else Fraction(0)
-    rows = []
-    for name, estimate, error in zip(names, estimates, errors, strict=True):
-        ratio = held(estimate / error) if error else None
-        rows.append(
-            {
-                "target": target,
-                "term": name,
-                "estimate": held(estimate),
-                "standard_error": None if error is None else held(error),
-                "t": ratio,
-                "p": None if ratio is None else student.two_sided(ratio, degrees),
-                "lower": None if error is None else held(estimate - half * error),
-                "upper": None if error is None else held(estimate + half * error),
-            }
-        )
-    return rows
+
+    values: dict[str, Any]
+    uncertain: list[str]
+    digits: float = math.inf
+
+    @staticmethod
+    def of(values: Mapping[str, Pair], **more: Any) -> Figures:
+        """Keep of values, each with its relative rounding, those that are certain; None is not determined."""
+        known = {name: pair for name, pair in values.items() if pair is not None}
+        lost = [name for name, (_, rounding) in known.items() if not _is_known(rounding)]
+        kept = {name: known[name][0] if name in known and name not in lost else None for name in values}
+        return Figures(kept, lost, **more)
+
+
+def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degrees: int) -> Figures:
+    """Return estimate, standard error, t, two-sided p, 95 % interval of a coefficient, each rounded once.
+
+    Args:
+        estimate: the coefficient.
+        noise: how far rounding may have moved it.
+        unit: of its standard error.
+        sd: the residual standard deviation.
+        degrees: of freedom.
+    """
+    found: dict[str, Pair] = {"estimate": (held(estimate), 0.0), **dict.fromkeys(_OF_ERRORS)}
+    if sd is None or unit.error is None:
+        return Figures.of(found, digits=digits(relative(noise, estimate), 1.0))
+    error, off = Fraction(sd[0] or 0) * unit.error, sd[1] + unit.doubt / 2
+    if not _is_known(off):
+        lost = dict.fromkeys(_OF_ERRORS, _LOST)
+        return Figures.of(found | lost, digits=digits(relative(noise, estimate), 1.0))
+    found["standard_error"] = held(error), off
+    ratio = held(estimate / error) if error else None
+    if ratio is not None:
+        found |= _ratio(ratio, float(min(noise / error, _LARGEST)), off, degrees)
+    half = Fraction(student.quantile(0.5 + _LEVEL / 2, degrees)) * error
+    moved = float(min(noise + half * Fraction(off), _LARGEST))
+    for name, end in (("lower", held(estimate - half)), ("upper", held(estimate + half))):
+        found[name] = end, 0.0 if end is None else relative(moved, end)
+    return Figures.of(found, digits=digits(relative(noise, max(abs(estimate), error)), 1.0))
+
+
+def _ratio(ratio: float, moved: float, off: float, degrees: int) -> dict[str, Pair]:
+    """Return t and its p, which is between those at the ends of what rounding leaves of t."""
+    low, high = max(abs(ratio) - moved, 0.0) / (1 + off), (abs(ratio) + moved) / (1 - off)
+    p = _tail(lambda t: student.two_sided(t, degrees), low, abs(ratio), high)
+    return {"t": (ratio, relative(moved, ratio) + off), "p": p}
+
+
+def _is_known(rounding: float) -> bool:
+    """Return whether six digits are certain of what is off by this part of itself."""
+    return digits(rounding, 1.0) >= FEWEST_DIGITS
+
+
+def relative(noise: N, value: N) -> float:
+    """Return what part of a value its noise is: 0 of no noise, at most 1."""
+    if not noise:
+        return 0.0
+    return float(noise / abs(value)) if noise < abs(value) else 1.0
+
+
+def _tail(tail: Callable[[float], float], low: float, middle: float, high: float) -> Pair:
+    """Return a falling probability, and the relative distance from it to those at both ends.
+
+    Below the least float64 of full precision it is 0, as everywhere; that is not taken for digits of it.
+    """
+    p, most, least = tail(middle), tail(low), tail(high)
+    if p < sys.float_info.min:
+        return 0.0, float(most >= sys.float_info.min)
+    return p, max(most - p, p - least, 0.0) / p
 
 
 def held(value: Fraction) -> float | None:
@@ -138,37 +246,107 @@ def held(value: Fraction) -> float | None:
     return float(value)
 
 
-def quality(moments: Moments, solved: Solved, output: int) -> dict[str, float | None]:
-    """Return the figures of one output: R2, residual standard deviation, F, log-likelihood, AIC, BIC and their kin.
+def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pair]:
+    """Return the figures of one output, and its residual standard deviation.
 
-    The log-likelihood of a weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood
-    estimate. Figures of which rounding may have left fewer than 6 digits are None.
+    They are R2, residual standard deviation, F, log-likelihood, AIC, BIC and their kin. The log-likelihood of a
+    weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood estimate.
     """
-    solution, noise = solved.solution, solved.noise[output] if solved.noise else 0.0
-    rows, degrees = moments.rows, solution.degrees
-    residual, total = float(solution.residual_sum[output]), float(solution.total_sum[output])
-    model = int(np.count_nonzero(solution.kept))
-    # The residuals' share of the total is taken from 1: it may be far below its noise, and R2 has all its digits.
-    r2 = 1.0 - residual / total if total > 0 and digits(noise, total) >= FEWEST_DIGITS else None
-    is_held = digits(noise, residual) >= FEWEST_DIGITS
-    # With no degrees of freedom left the residuals are 0 but for rounding.
-    is_spread = is_held and residual > 0 and degrees > 0
-    f = ((total - residual) / model) / (residual / degrees) if model and is_spread else None
-    likelihood = None
-    if is_spread:
-        likelihood = 0.5 * float(moments.log_weight) - rows / 2 * (math.log(2 * math.pi * residual / rows) + 1)
-    if not solution.is_unbiased:
-        f = likelihood = None
-    parameters = model + int(solved.normal.intercept)
-    about = rows - int(solved.normal.intercept)
-    return {
-        "r2": r2,
-        "rmse": math.sqrt(residual / solved.normal.weight) if is_held else None,
-        "adjusted_r2": None if r2 is None or degrees <= 0 else 1.0 - about / degrees * (1.0 - r2),
-        "residual_sd": math.sqrt(residual / degrees) if is_held and degrees > 0 else None,
-        "f": f,
-        "f_p": None if f is None else student.f_tail(f, model, degrees),
-        "log_likelihood": likelihood,
-        "aic": None if likelihood is None else 2 * parameters - 2 * likelihood,
-        "bic": None if likelihood is None else math.log(rows) * parameters - 2 * likelihood,
-    }
+    sums, degrees = _Sums.of(moments, solved, output), solved.solution.degrees
+    found: dict[str, Pair] = dict.fromkeys(_FIGURES)
+    found["rmse"] = math.sqrt(sums.residual / solved.normal.weight), sums.lost / 2
+    if sums.total > 0:
+        found["r2"], found["adjusted_r2"] = sums.r2(), sums.adjusted()
+    if degrees > 0:
+        found["residual_sd"] = math.sqrt(sums.residual / degrees), sums.lost / 2
+    # Residuals that are 0 for certain have no F and no likelihood.
+    if solved.solution.is_unbiased and degrees > 0 and (sums.residual or sums.off):
+        found |= sums.f() | sums.likelihood(moments, sums.model + int(solved.normal.intercept))
+    return Figures.of(found), found["residual_sd"]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The sums of squares of an output, how far rounding may have moved them, and over how many they are.
+
+    Attributes:
+        residual: the residual sum;  off: how far it may be off.
+        explained: the explained sum;  away: likewise.
+        total: their sum.
+        model: the coefficients that explain;  degrees: those of freedom;  about: both together.
+    """
+
+    residual: float
+    off: float
+    explained: float
+    away: float
+    total: float
+    model: int
+    degrees: int
+    about: int
+
+    @staticmethod
+    def of(moments: Moments, solved: Solved, output: int) -> _Sums:
+        solution, rounding = solved.solution, solved.solution.rounding
+        residual, off = float(solution.residual_sum[output]), float(rounding.residual[output])
+        return _Sums(
+            residual=residual,
+            off=off,
+            explained=float(solution.explained_sum[output]),
+            away=float(rounding.explained[output]),
+            total=float(solution.total_sum[output]),
+            model=int(np.count_nonzero(solution.kept)),
+            degrees=solution.degrees,
+            about=moments.rows - int(solved.normal.intercept),
+        )
+
+    @property
+    def lost(self) -> float:
+        """What part of the residual sum rounding may be."""
+        return relative(self.off, self.residual)
+
+    def r2(self) -> tuple[float, float]:
+        """Return R2: near 0 from the explained sum, near 1 from the residual sum, so that neither cancels."""
+        if self.residual < self.explained:
+            r2 = 1.0 - self.residual / self.total
+            return r2, relative(self.off / self.total, r2)
+        r2 = self.explained / self.total
+        return r2, relative(self.away, self.explained)
+
+    def adjusted(self) -> Pair:
+        if self.degrees <= 0:
+            return None
+        r2, noise = self.r2()
+        if self.residual < self.explained:
+            adjusted = 1.0 - self.about / self.degrees * (self.residual / self.total)
+        else:
+            adjusted = (self.about * r2 - self.model) / self.degrees
+        # Its parts are rounded, too, and their difference may be near 0.
+        moved = (self.about * abs(r2) * (noise + _ROUNDING) + self.model * _ROUNDING) / self.degrees
+        return adjusted, relative(moved, adjusted)
+
+    def f(self) -> dict[str, Pair]:
+        """Return F and its p, which is between those at the ends of what rounding leaves of two sums."""
+        if not self.model:
+            return {}
+        if not _is_known(self.lost):
+            return {"f": _LOST, "f_p": _LOST}
+        variance = self.residual / self.degrees * self.model
+        low = max(self.explained - self.away, 0.0) / (variance * (1 + self.lost))
+        high = (self.explained + self.away) / (variance * (1 - self.lost))
+        p = _tail(lambda f: student.f_tail(f, self.model, self.degrees), low, self.explained / variance, high)
+        return {"f": (self.explained / variance, self.lost + relative(self.away, self.explained)), "f_p": p}
+
+    def likelihood(self, moments: Moments, parameters: int) -> dict[str, Pair]:
+        """Return the log-likelihood of a fit of so many coefficients, AIC and BIC."""
+        if not self.residual:
+            return dict.fromkeys(("log_likelihood", "aic", "bic"), _LOST)
+        rows, weight, logs = moments.rows, float(moments.weight), float(moments.log_weight)
+        each = math.log(2 * math.pi * self.residual / rows) + 1
+        value = 0.5 * logs - rows / 2 * each
+        # The weights' logarithms were added: with log w <= log (1 + w), concave, their sizes are no more than this.
+        sizes = 2 * rows * math.log1p(weight / rows) + abs(logs) + rows * (abs(each) + 1)
+        moved = rows / 2 * self.lost + _ROUNDING * sizes
+        costs = {"aic": 2.0 * parameters, "bic": math.log(rows) * parameters}
+        criteria = {name: (cost - 2 * value, relative(2 * moved, cost - 2 * value)) for name, cost in costs.items()}
+        return {"log_likelihood": (value, relative(moved, value)), **criteria}

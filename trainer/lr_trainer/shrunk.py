@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
+from lr_trainer.condition import condition_number, correlation, sensitivity
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.extended import Extended, sum_of
 from lr_trainer.floor import Floor
-from lr_trainer.least_squares import Solution, condition_number, power_of_two
+from lr_trainer.least_squares import Solution, power_of_two, without_residuals
+from lr_trainer.rounding import DOUBLE_DOUBLE, Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,33 +38,61 @@ _STEPS = 20
 """The most steps of an active-set method, beside two a column."""
 
 
-def shrunk(normal: Normal, weight: Extended[Array]) -> Solution:
+def shrunk(
+    normal: Normal,
+    weight: Extended[Array],
+    unit: float = DOUBLE_DOUBLE,
+    *,
+    ridge: float | None = None,
+    loose: float | None = None,
+) -> Solution:
     """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
 
-    The residual sum comes from the weights, in double-double: near the least one it hardly depends on their rounding.
+    The sums come from the weights, in double-double: near the least one they hardly depend on their rounding.
+
+    Args:
+        normal: the normal equations.
+        weight: double-double (outputs, terms).
+        unit: of their arithmetic.
+        ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
+        loose: the norm of the inverse of the matrix that they solve, of columns at unit length; None to take it from
+            float64, which does not tell a condition number of 1e7 from a larger one.
     """
     terms = weight.high.shape[1]
-    scale = power_of_two(normal)
-    gram, at = _scaled(normal, scale), weight.scaled(scale[:terms]).scaled(1 / scale[terms:, None])
-    about, cross = gram[:terms, :terms], gram[terms:, :terms]
-    residual = np.diag(gram.high)[terms:].copy()
-    for output in range(len(residual)):
-        own = terms + output, terms + output
-        slope = cross[output].scaled(2.0) - sum_of(about * at[output][None, :])
-        residual[output] = (gram[own] - sum_of(at[output] * slope)).rounded()
+    residual, explained, slope = _sums(normal, weight)
     plain, varies, kept = normal.gram.high[:terms, :terms], normal.varies[:terms], (weight.high != 0).any(axis=0)
+    if loose is None:
+        loose = sensitivity(correlation(plain[np.ix_(kept, kept)]), ridge or 0.0)
     return Solution(
         weight=weight,
         inverse=Extended.of(np.zeros_like(plain)),
         factor=np.zeros_like(plain),
         kept=kept,
         constant=np.asarray(~varies & normal.intercept),
-        residual_sum=np.maximum(residual * scale[terms:] ** 2, 0.0),
+        residual_sum=np.maximum(residual, 0.0),
+        explained_sum=explained,
         total_sum=np.diag(normal.gram.high)[terms:].copy(),
         degrees=0,
         condition=condition_number(plain[np.ix_(varies, varies)]),
+        rounding=Rounding.of_shrunk(normal, weight.high, slope * (ridge is not None), loose, unit),
         is_unbiased=False,
     )
+
+
+def _sums(normal: Normal, weight: Extended[Array]) -> tuple[Array, Array, Array]:
+    """Return the residual and the explained sums (outputs,), and the products X' (y - X w) (outputs, terms)."""
+    terms, scale = weight.high.shape[1], power_of_two(normal)
+    gram, at = _scaled(normal, scale), weight.scaled(scale[:terms]).scaled(1 / scale[terms:, None])
+    about, cross = gram[:terms, :terms], gram[terms:, :terms]
+    sums, slope = np.zeros((2, len(at.high))), np.zeros_like(at.high)
+    for output in range(len(slope)):
+        own = terms + output, terms + output
+        fitted = sum_of(about * at[output][None, :])
+        part = sum_of(at[output] * (cross[output].scaled(2.0) - fitted))
+        sums[:, output] = (gram[own] - part).rounded(), part.rounded()
+        slope[output] = (cross[output] - fitted).rounded()
+    residual, explained = sums * scale[terms:] ** 2
+    return residual, explained, slope * scale[terms:, None] * scale[:terms]
 
 
 def _candidates(normal: Normal, gram: Extended[Array], terms: int) -> list[int]:
@@ -80,10 +110,12 @@ class _Factor:
     Attributes:
         pivots: which columns, in their order.
         lower: double-double (columns, pivots), L: of all columns, with ones at the pivots.
+        diagonal: float64 (pivots,), D.
     """
 
     pivots: list[int]
     lower: Extended[Array]
+    diagonal: Array
 
     @staticmethod
     def of(matrix: Extended[Array], candidates: Sequence[int], floor: Floor | None = None) -> _Factor:
@@ -92,7 +124,7 @@ class _Factor:
         Column by column (Higham 2002, "Accuracy and stability of numerical algorithms", section 10.3), so that its cost
         grows with the square of the rank.
         """
-        size, left, pivots = len(matrix.high), list(candidates), list[int]()
+        size, left, pivots, diagonal = len(matrix.high), list(candidates), list[int](), list[float]()
         products: Extended[Array] = Extended.of(np.zeros((size, len(left))))
         lower: Extended[Array] = Extended.of(np.zeros((size, len(left))))
         rest = matrix[np.arange(size), np.arange(size)]
@@ -111,7 +143,16 @@ class _Factor:
             for whole, part in ((products, column), (lower, ratio)):
                 whole.high[:, count], whole.low[:, count] = part.high, part.low
             pivots.append(pivot)
-        return _Factor(pivots, lower[:, : len(pivots)])
+            diagonal.append(float(column.high[pivot]))
+        return _Factor(pivots, lower[:, : len(pivots)], np.array(diagonal))
+
+    def sensitivity(self, lengths: Array) -> float:
+        """Return the norm of the inverse on the pivots, of columns of these lengths (columns,) taken to unit length."""
+        if not self.pivots:
+            return 1.0
+        inside = self.lower.high[self.pivots]
+        roots = linalg.solve_triangular(inside, np.diag(lengths[self.pivots]), lower=True, unit_diagonal=True)
+        return float(np.linalg.norm(roots / np.sqrt(self.diagonal)[:, None], 2) ** 2)
 
     def explained(self, columns: Sequence[int]) -> Extended[Array]:
         """Return double-double (pivots, columns), the weights on the pivots that come nearest to these columns."""
@@ -155,7 +196,9 @@ def minimum_norm(normal: Normal, terms: int, rounding: Array | None = None) -> S
         parts = list(zip((inside, outside), values, strict=True))
     for places, part in parts:
         weight.high[:, places], weight.low[:, places] = part.high.T, part.low.T
-    return shrunk(normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]))
+    weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
+    found = shrunk(normal, weight, loose=factor.sensitivity(np.sqrt(squares)))
+    return without_residuals(found) if len(inside) >= normal.rows - int(normal.intercept) else found
 
 
 def _smallest(
@@ -215,7 +258,7 @@ def penalised(normal: Normal, l1: Sequence[float], l2: Sequence[float], start: A
             if len(independent) < count:
                 raise WeakPenaltyError(ridge, floor.least_penalty)
         weight.high[output, inside], weight.low[output, inside] = found.high, found.low
-    return shrunk(normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]))
+    return shrunk(normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]), ridge=min(l2))
 
 
 @dataclass(frozen=True)

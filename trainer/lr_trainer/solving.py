@@ -13,13 +13,14 @@ import numpy as np
 
 from lr_runtime.leverage import Leverage
 from lr_trainer import penalised
+from lr_trainer.condition import condition_number
 from lr_trainer.design import raw_parts
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
 from lr_trainer.extended import Extended
 from lr_trainer.floor import rounding_of
-from lr_trainer.least_squares import Normal, Solution, condition_number, solve, solve_fast
+from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
 from lr_trainer.passes import nearest_float32
-from lr_trainer.rounding import FEWEST_DIGITS, magnified, residual_noise, weight_digits
+from lr_trainer.rounding import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
 from lr_trainer.shrunk import LOST, minimum_norm, shrunk
 from lr_trainer.shrunk import penalised as penalised_extended
 
@@ -65,8 +66,6 @@ class Solved:
         normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
         is_extended: which of the two.
         offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
-        noise: per output, how far rounding may have moved the residual sum of squares; none where there were rows for
-            another pass wherever that would count.
     """
 
     design: Design
@@ -74,7 +73,6 @@ class Solved:
     solution: Solution
     is_extended: bool
     offsets: tuple[float, ...] = ()
-    noise: tuple[float, ...] = ()
 
     def weights(self) -> list[list[Fraction]]:
         """Return the weights (outputs, terms) before rounding."""
@@ -122,7 +120,7 @@ def solve_with_passes(
 ) -> Solved:
     """Solve from the moments, or where they have lost digits, from the products that one more pass gives."""
     final = with_origins(design, moments, intercept=intercept)
-    normal = Normal.of_moments(moments, intercept=intercept)
+    normal = _measured(Normal.of_moments(moments, intercept=intercept), design)
     has_powers = any(term.power > 1 for term in design.terms)
     if not has_powers and not drop_collinear:
         fast = solve_fast(normal, names)
@@ -176,7 +174,13 @@ def _extended(moments: Moments, design: Design, products: Products, *, intercept
             if column is not None:
                 shift[index] -= design.origin[column]
     gram, heaviest = products(design, shift)
-    return Normal.of_gram(gram, moments, shift, heaviest, intercept=intercept)
+    return _measured(Normal.of_gram(gram, moments, shift, heaviest, intercept=intercept), design)
+
+
+def _measured(normal: Normal, design: Design) -> Normal:
+    """Return the normal equations with the lengths that rounding is a share of; the values of powers are rounded."""
+    powers = [term.power > 1 for term in design.terms]
+    return normal.with_rounded(np.array(powers + [False] * (len(normal.lengths) - len(powers))))
 
 
 def _rounding(moments: Moments, design: Design) -> Array:
@@ -214,7 +218,7 @@ def solve_shrunk(
         NotConvergedError: a lasso's descent did not reach its optimum.
     """
     final = with_origins(design, moments, intercept=intercept)
-    normal = Normal.of_moments(moments, intercept=intercept)
+    normal = _measured(Normal.of_moments(moments, intercept=intercept), design)
     fast = _shrunk_fast(moments, normal, names, penalty)
     if fast is not None and _keeps_digits(normal, fast, penalty):
         return Solved(final, normal, fast, is_extended=False)
@@ -232,15 +236,16 @@ def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty
     if penalty is not None:
         equations = penalised.normal(moments, len(penalty.l1), intercept=normal.intercept)
         try:
-            return shrunk(normal, Extended.of(penalised.solve(equations, penalty.l1, penalty.l2).weight))
+            weight = Extended.of(penalised.solve(equations, penalty.l1, penalty.l2).weight)
+            return shrunk(normal, weight, FLOAT64, ridge=min(penalty.l2))
         except WeakPenaltyError:
             return None
     best = solve_fast(normal, names) if moments.rows > len(names) + int(normal.intercept) else None
-    return None if best is None else shrunk(normal, best.weight)
+    return None if best is None else shrunk(normal, best.weight, FLOAT64)
 
 
 def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -> bool:
-    """Return whether float64 moments leave nine digits of the weights, and of the residual sum.
+    """Return whether float64 moments leave nine digits of the weights, and all figures of the residuals.
 
     Those of the columns outside a lasso's support are 0. A ridge penalty adds to all eigenvalues of the correlation
     matrix, whose sum is the number of columns.
@@ -251,7 +256,7 @@ def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -
     lost = condition**2
     if penalty is not None:
         lost = min(lost, 1 + np.count_nonzero(kept) / max(min(penalty.l2), 2.0**-53))
-    return lost <= LOST and solution.residual_magnification <= LOST
+    return lost <= LOST and solution.residual_magnification <= LOST and solution.is_certain
 
 
 def solve_from_moments(
@@ -262,13 +267,12 @@ def solve_from_moments(
     Raises:
         IllConditionedError: fewer than 6 digits of the weights would be left.
     """
-    normal = Normal.of_moments(moments, intercept=intercept)
+    normal = _measured(Normal.of_moments(moments, intercept=intercept), design).with_lengths(lengths)
     solution = solve_fast(normal, names)
     held = weight_digits(solution.condition, magnified(normal, lengths)) if solution is not None else 0.0
     if solution is None or held < FEWEST_DIGITS:
         raise IllConditionedError(held)
-    noise = tuple(residual_noise(normal, solution, lengths))
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False, noise=noise)
+    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
 
 
 def shifted(design: Design) -> list[int | None]:

@@ -58,6 +58,8 @@ def _how(fit: Mapping[str, Any]) -> Iterator[str]:
         yield from _descent(fit)
     if "digits" in fit:
         yield f"at least {fit['digits']:.1f} digits, from moments alone"
+    if "coefficient_digits" in fit:
+        yield f"at least {fit['coefficient_digits']:.1f} digits of each coefficient, beside its standard error"
     if isinstance(fit.get("penalty"), dict):
         penalty = fit["penalty"]
         chosen = f", chosen by {penalty['folds']}-fold cross-validation" if penalty["folds"] else ""
@@ -100,7 +102,7 @@ def _why_no_errors(fit: Mapping[str, Any]) -> str:
     if fit["solver"] == "descent":
         return "a descent gives no standard errors"
     if fit["degrees_of_freedom"] > 0:
-        return "moments alone hold too few digits of residuals this small for standard errors"
+        return "too few digits of residuals this small are certain for standard errors"
     return "no degrees of freedom are left for standard errors"
 
 
@@ -121,7 +123,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def _each(values: list[float]) -> str:
+def _each(values: list[float] | list[float | None]) -> str:
     return ", ".join(_number(value, 6) for value in values)
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_trainer.condition import condition_number
 from lr_trainer.descents.first_order import Batches, Whole
 from lr_trainer.descents.losses import Loss
 from lr_trainer.descents.objective import Objective
 from lr_trainer.descents.quasi_newton import QuasiNewton
 from lr_trainer.extended import Extended
-from lr_trainer.least_squares import Normal, Solution, condition_number
+from lr_trainer.least_squares import Normal, Solution
+from lr_trainer.rounding import Rounding
 from lr_trainer.solving import Solved, with_origins
 
 if TYPE_CHECKING:
@@ -44,27 +46,31 @@ def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objec
     offsets = coordinates.offsets(at)
     passes, moments = setting.passes, setting.moments
     normal = Normal.of_moments(moments, intercept=passes.intercept)
-    solution = _solution(setting, objective, at, normal)
+    solution = _solution(setting, objective, at, normal, offsets)
     design = with_origins(passes.design, moments, intercept=passes.intercept)
     solved = Solved(design, normal, solution, is_extended=False, offsets=tuple(offsets.tolist()))
     return Descended(solved, _report(setting, descent, cycle, objective, delta))
 
 
-def _solution(setting: Setting, objective: Objective, at: Array, normal: Normal) -> Solution:
+def _solution(setting: Setting, objective: Objective, at: Array, normal: Normal, offsets: Array) -> Solution:
     coordinates, terms = objective.coordinates, len(setting.kept)
-    gram = normal.gram.high
+    gram, weight = normal.gram.high, coordinates.weights(at)
+    slope = 2 * gram[terms:, :terms] - weight @ gram[:terms, :terms]
     squared = Loss.named("squared", coordinates.outputs)
     squares = 2 * Objective(objective.store, coordinates, squared, objective.penalties).mean_loss(at)
+    residual_sum = squares * coordinates.scale**2 * normal.weight
     return Solution(
-        weight=Extended.of(coordinates.weights(at)),
+        weight=Extended.of(weight),
         inverse=Extended.of(np.zeros((terms, terms))),
         factor=np.zeros((terms, terms)),
         kept=setting.kept,
         constant=setting.constant,
-        residual_sum=squares * coordinates.scale**2 * normal.weight,
+        residual_sum=residual_sum,
+        explained_sum=np.einsum("ot,ot->o", weight, slope) - normal.weight * offsets**2,
         total_sum=np.diag(gram)[terms:].copy(),
         degrees=0,
         condition=condition_number(gram[:terms, :terms][np.ix_(setting.kept, setting.kept)]),
+        rounding=Rounding.of_rows(normal, weight, residual_sum),
         is_unbiased=False,
     )
 

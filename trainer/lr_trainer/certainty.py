@@ -1,0 +1,114 @@
+"""What of a report is left out because fewer than 6 of its digits are certain, each kind in one line that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lr_runtime.errors import escaped, listed
+from lr_trainer.rounding import FEWEST_DIGITS, digits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_trainer.least_squares import Solution
+    from lr_trainer.report import Figures
+
+_NEARLY_COLLINEAR = 1e4
+"""Beyond this condition number the columns are what takes the digits."""
+
+_SMALL = 1e-6
+"""Residuals of a smaller share of the total are lost because they are small."""
+
+_MANY_DIGITS = 9.0
+"""What a summary shows of a coefficient; with fewer, it says how many."""
+
+_NAMES = {
+    "standard_error": "standard error",
+    "lower": "lower end",
+    "upper": "upper end",
+    "r2": "R2",
+    "adjusted_r2": "adjusted R2",
+    "rmse": "root mean squared residual",
+    "residual_sd": "residual standard deviation",
+    "f": "F",
+    "f_p": "p of F",
+    "log_likelihood": "log-likelihood",
+    "aic": "AIC",
+    "bic": "BIC",
+}
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """Which figures of a report are certain.
+
+    Attributes:
+        solution: what they are of.
+        targets: the targets' names.
+        figures: a target's own.
+        names: of the coefficients.
+        coefficients: those of each target.
+    """
+
+    solution: Solution
+    targets: Sequence[str]
+    figures: Sequence[Figures]
+    names: Sequence[str]
+    coefficients: Sequence[Sequence[Figures]]
+
+    @property
+    def coefficient_digits(self) -> float | None:
+        """How many digits are certain of every coefficient; None where it is nine or more."""
+        fewest = min((each.digits for row in self.coefficients for each in row), default=_MANY_DIGITS)
+        return fewest if fewest < _MANY_DIGITS else None
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line on the residuals, on other figures and on coefficients, where digits are lacking."""
+        small = [place for place, each in enumerate(self.figures) if "rmse" in each.uncertain]
+        if small:
+            yield self._of_residuals(small)
+        if lost := self._lost(set(small)):
+            condition = self.solution.condition
+            near = f"the columns are nearly collinear (condition number {condition:.2g})"
+            why = near if condition > _NEARLY_COLLINEAR else "they differ from 0 by little more than rounding"
+            parts = "; ".join(f"{', '.join(figures)} of {owners}" for figures, owners in lost.items())
+            yield f"fewer than {FEWEST_DIGITS} digits are certain, so left out: {parts}. The reason: {why}"
+        few = [
+            f"{self._owner(name, place)} ({each.digits:.1f})"
+            for place, row in enumerate(self.coefficients)
+            for name, each in zip(self.names, row, strict=True)
+            if each.digits < FEWEST_DIGITS
+        ]
+        if few:
+            yield f"fewer than {FEWEST_DIGITS} digits are certain of the coefficients {_some(few)}"
+
+    def _of_residuals(self, small: Sequence[int]) -> str:
+        noise, sums = self.solution.rounding.residual, self.solution.residual_sum
+        left = min(digits(float(noise[place]), float(sums[place])) for place in small)
+        is_small = all(sums[place] <= _SMALL * self.solution.total_sum[place] for place in small)
+        why = "fitted so well" if is_small else "fitted on columns so nearly collinear"
+        names = listed([self.targets[place] for place in small])
+        return (
+            f"{names} is {why} that rounding leaves {left:.1f} digits of its residuals, fewer than "
+            f"{FEWEST_DIGITS}: no figures of them, no standard errors, no interval"
+        )
+
+    def _lost(self, small: set[int]) -> dict[tuple[str, ...], str]:
+        """Return of whom which figures are lost, but for those of residuals that are."""
+        lost: dict[tuple[str, ...], list[str]] = {}
+        for place, (target, figures, row) in enumerate(zip(self.targets, self.figures, self.coefficients, strict=True)):
+            pairs = [(self._owner(name, place), each) for name, each in zip(self.names, row, strict=True)]
+            for owner, each in [(escaped(target), figures), *(() if place in small else pairs)]:
+                names = tuple(_NAMES.get(name, name) for name in each.uncertain if place not in small or name == "r2")
+                if names:
+                    lost.setdefault(names, []).append(owner)
+        return {figures: _some(owners) for figures, owners in lost.items()}
+
+    def _owner(self, name: str, place: int) -> str:
+        return f"{escaped(name)} for {escaped(self.targets[place])}" if len(self.targets) > 1 else escaped(name)
+
+
+def _some(parts: Sequence[str], most: int = 12) -> str:
+    more = len(parts) - most
+    return ", ".join(parts[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,60 @@
+"""How nearly dependent columns are: condition numbers and eigenvalues of their correlation matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse.linalg import eigsh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_FEW_COLUMNS = 256
+"""All eigenvalues of a matrix up to this size are found faster than the one that counts."""
+
+_SINGULAR = 2.0**-100
+_EIGENVALUE = 2.0**-50
+"""Eigenvalues of a float64 correlation matrix are off by up to this, times its columns."""
+
+
+def condition_number(gram: Array, inverse: Array | None = None) -> float:
+    """Return the 2-norm condition number of columns with this Gram matrix, at unit length; infinite if dependent.
+
+    Args:
+        gram: float64 (columns, columns).
+        inverse: its inverse, where it is known: the smallest eigenvalue of a matrix is lost in the rounding of the
+            largest, but is the largest of the inverse.
+    """
+    if not len(gram):
+        return 1.0
+    if inverse is not None:
+        lengths = np.sqrt(np.diag(gram))
+        largest = _largest_eigenvalue(inverse * np.outer(lengths, lengths))
+        return float(np.sqrt(_largest_eigenvalue(correlation(gram)) * largest))
+    values = np.linalg.eigvalsh(correlation(gram))
+    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
+
+
+def correlation(gram: Array) -> Array:
+    """Return the Gram matrix of the columns at unit length."""
+    unit = 1.0 / np.sqrt(np.diag(gram))
+    return np.asarray(gram * unit[:, None] * unit[None, :])
+
+
+def _largest_eigenvalue(matrix: Array) -> float:
+    """Return it by Lanczos iterations (Lehoucq, Sorensen and Yang 1998), to 6 digits or more, where that is faster."""
+    if len(matrix) <= _FEW_COLUMNS:
+        return float(np.linalg.eigvalsh(matrix)[-1])
+    start = np.random.default_rng(len(matrix)).normal(size=len(matrix))
+    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
+
+
+def sensitivity(correlation: Array, ridge: float = 0.0) -> float:
+    """Return a bound on the norm of the inverse of a correlation matrix and a ridge penalty; huge where it has none."""
+    if not len(correlation):
+        return 1.0
+    least = float(np.linalg.eigvalsh(correlation)[0]) - len(correlation) * _EIGENVALUE
+    return 1 / max(max(least, 0.0) + ridge, _SINGULAR)
