@@ -9,7 +9,7 @@
     graph.py         the ONNX graph of a program;  module.py  its PyTorch module;  torchscript.py, pt2.py, archive.py
                      the files made of that;  source.py, c_header.py, javascript.py  the program as source code
     choices.py       the one table of formats;  formats.py  how each is built, and what evaluates it
-    toolchain.py     compilers and interpreters as engines
+    known_rows.py    the rows of a source file's self-test;  toolchain.py  compilers and interpreters as engines
     arithmetic.py    exact arithmetic on floating-point numbers;  exact.py  the model in it
     bound.py         how far an engine may be from the exact model, with its derivation
     blueprint.py     what an artefact is to be: program, contract, claims

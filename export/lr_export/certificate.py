@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Dtype, Precision
 
 
+_SAME_BITS = {"exact", "portable"}
+"""Precisions of which an engine gives the same bits however it optimises the file."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """What was proven and measured of one artefact.
@@ -37,6 +41,8 @@ class Certificate:
             none, or it is 0.
         rows: the number of probe rows.
         engines: what ran them; eager PyTorch is the last of them.
+        optimised: the first of them where it optimises the file more or less: the same bits in `exact` and `portable`,
+            within the bound in the other precisions.
         not_run: what would have run the file itself and is not on this machine; None where the file was run.
         sha256: of the file, `size` bytes.
     """
@@ -51,6 +57,7 @@ class Certificate:
     input_rounding_share: float | None
     rows: int
     engines: tuple[Measured, ...]
+    optimised: tuple[str, ...]
     not_run: str | None
     size: int
     sha256: str
@@ -89,6 +96,8 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
     if blueprint.numbers.ordered:
         trial.check_same_bits(engines)
+    _check_optimised(trial, opened, blueprint)
+    _check_self_test(opened)
     inputs = blueprint.inputs
     return Certificate(
         linedge=blueprint.contract.linedge,
@@ -101,10 +110,30 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         input_rounding_share=inputs.share if inputs.share is not None and math.isfinite(inputs.share) else None,
         rows=len(trial.x),
         engines=measured,
+        optimised=tuple(opened.optimised),
         not_run=None if opened.engines or tool is None else tool.what,
         size=len(content),
         sha256=sha256(content),
     )
+
+
+def _check_optimised(trial: Trial, opened: Opened, blueprint: Blueprint) -> None:
+    """Raise CheckFailedError where the artefact's own engine optimises the file to one that is not as claimed."""
+    if opened.optimised and blueprint.contract.precision in _SAME_BITS:
+        own = next(iter(opened.engines.items()))
+        trial.check_same_bits(dict([own, *opened.optimised.items()]))
+        return
+    for name, run in opened.optimised.items():
+        trial.check(name, run)
+
+
+def _check_self_test(opened: Opened) -> None:
+    try:
+        row = 0 if opened.self_test is None else opened.self_test()
+    except (ChildProcessError, ValueError) as error:
+        raise CheckFailedError(f"the self-test in the file as written fails ({error}). Nothing was kept") from error
+    if row:
+        raise CheckFailedError(f"row {row} of the self-test in the file as written is wrong. Nothing was kept")
 
 
 def _check_content(opened: Opened, blueprint: Blueprint) -> None:

@@ -37,7 +37,8 @@ def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
     """Return what is claimed of y.
 
     Raises:
-        CheckFailedError: an output, or a number on the way to it, may be beyond the range of its dtype in the box.
+        CheckFailedError: an output, or a number on the way to it, may be beyond the range of its dtype in the box; or
+            an output is so small everywhere in it that its dtype has lost digits of it, or all.
     """
     error = ForwardError.of(checkpoint, numbers)
 
@@ -50,7 +51,9 @@ def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
     bound = error.over(low, high)
     sums = error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound
     check_reach("output", numbers.compute, sums)
-    check_reach("output", numbers.output, error.exact.largest_output(low, high) + bound)
+    largest = error.exact.largest_output(low, high)
+    check_reach("output", numbers.output, largest + bound)
+    _check_digits(numbers.output, largest)
     return Claim(at, tuple(rounded_up(value) for value in bound.fractions()))
 
 
@@ -58,6 +61,15 @@ def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Float
     """Return the corners (columns,) of the training box in the dtype of x."""
     low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
     return low, high
+
+
+def _check_digits(dtype: str, largest: Dyadic) -> None:
+    tiny, zero = (Dyadic.of(np.asarray(value)) for value in (np.finfo(dtype).tiny, 0.0))
+    if not ((tiny <= largest) | (largest <= zero)).all():
+        raise CheckFailedError(
+            f"the output is below the range of {dtype} everywhere in the training ranges: few of its digits, or none, "
+            "would be left. Try --precision float64, or a larger unit"
+        )
 
 
 def check_reach(what: str, dtype: str, largest: Dyadic) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from lr_export.pt2 import pt2_bytes, read_pt2
 from lr_export.toolchain import c_driver, js_driver, version_of
 from lr_export.torchscript import read_torchscript, torchscript_bytes
 from lr_runtime.contract import Contract
-from lr_runtime.session import ENGINE, Session
+from lr_runtime.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lr_export.choices import FormatName
     from lr_export.program import Program
     from lr_export.toolchain import Driver
+    from lr_runtime.session import Optimisation
 
     Array = NDArray[np.floating[Any]]
     Results = Mapping[str, NDArray[Any]]
@@ -47,11 +48,16 @@ class Opened:
         contract: its JSON.
         engines: what evaluates x (rows, columns) to the program's results by name, each (rows, its width); by name, the
             artefact's own first; none where its own is not on this machine.
+        self_test: 0, or the number of the first row of its own that an artefact finds wrong; None of one that has none,
+            or whose engine is not on this machine.
+        optimised: the artefact's own engine where it rewrites what it runs more or less than it does by itself.
     """
 
     numbers: Mapping[str, NDArray[Any]]
     contract: str
     engines: Mapping[str, Engine]
+    self_test: Callable[[], int] | None = None
+    optimised: Mapping[str, Engine] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,18 @@ def in_torch(module: torch.nn.Module, program: Program) -> Engine:
 
 def _reopen_onnx(content: bytes, program: Program) -> Opened:
     model, numbers, contract = read_onnx(content)
-    session, reference, names = Session(content), ReferenceEvaluator(model), list(program.results)
+    reference, names = ReferenceEvaluator(model), list(program.results)
+
+    def at(optimisation: Optimisation) -> Engine:
+        session = Session(content, optimisation=optimisation)
+        return lambda x: dict(zip(names, session.evaluate(x, names), strict=True))
+
     engines: dict[str, Engine] = {
-        ENGINE: lambda x: dict(zip(names, session.evaluate(x, names), strict=True)),
+        ENGINE: at("all"),
         REFERENCE: lambda x: dict(zip(names, _refer(reference, names, x), strict=True)),
     }
-    return Opened(numbers, contract, engines)
+    optimised = {f"{ENGINE}, optimisation {level}": at(level) for level in OPTIMISATIONS if level != "all"}
+    return Opened(numbers, contract, engines, optimised=optimised)
 
 
 def _refer(reference: ReferenceEvaluator, names: list[str], x: Array) -> list[NDArray[Any]]:
@@ -117,8 +129,11 @@ def _reopen_source(
         numbers, text = read(content)
         tool = CHOICES[format_name].tool
         path = None if tool is None else tool.path()
-        engines = {} if path is None else {version_of(path): driver(content, program, path)}
-        return Opened(numbers, Contract.from_json(text).to_json(), engines)
+        contract = Contract.from_json(text).to_json()
+        if path is None:
+            return Opened(numbers, contract, {})
+        engine = driver(content, program, path)
+        return Opened(numbers, contract, {version_of(path): engine}, engine.self_test)
 
     return reopen
 

@@ -10,12 +10,10 @@ import numpy as np
 from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.bound import ForwardError
 from lr_export.formats import eager
-from lr_export.probes import box, is_category
+from lr_export.probes import spread_row
 from lr_runtime.contract import GoldenRow
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lr_export.exact import Floats
     from lr_export.numbers import Numbers
     from lr_export.program import Program
@@ -37,7 +35,7 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
     error, found = ForwardError.of(checkpoint, numbers), []
     for step in range(_TRIED):
         with np.errstate(over="ignore"):
-            x = _inputs(checkpoint, step).astype(numbers.input)
+            x = spread_row(checkpoint.contract, step).astype(numbers.input)
         if np.isinf(x).any():
             continue
         row = _golden(error, x[None, :])
@@ -57,20 +55,6 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
         return rows
     x = np.array([row.x for row in rows], dtype=program.x.dtype)  # None becomes NaN
     return tuple(row._replace(y=tuple(y)) for row, y in zip(rows, eager(program)(x)["y"].tolist(), strict=True))
-
-
-def _inputs(checkpoint: Checkpoint, step: int) -> NDArray[np.float64]:
-    low, high = box(checkpoint)
-    columns = checkpoint.contract.columns
-    share = np.array([_spread(1 + step + column) for column in range(len(low))])
-    x = np.where(is_category(checkpoint), np.floor(share * (high + 1)), low * (1 - share) + high * share)
-    missing = [column.missing != "error" and step % 2 == 1 for column in columns]
-    return np.where(missing, np.nan, x)
-
-
-def _spread(index: int) -> float:
-    """Return number `index` of 1/2, 1/4, 3/4, 1/8, ..., its bits mirrored at the point (van der Corput 1935)."""
-    return int(f"{index:b}"[::-1], 2) / (1 << index.bit_length())
 
 
 def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:

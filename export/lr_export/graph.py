@@ -5,6 +5,11 @@
     float64   x float64 [-> Sub origin] -> Gemm -> y
     portable  x float32 [-> Sub origin] -> Mul -> Split -> Add, Add, ... -> Add -> y
 
+No constant stands where an optimiser may drop it. ONNX Runtime (`NoopElimination`, at every level but `none`) takes an
+Add or Sub of a one-element constant that is 0 once rounded to float32, and a Mul or Div by one that is 1 in float32,
+for operations that change nothing, in float64 too. Where that would change numbers, the graph has the same operation in
+other words, with the same bits: a Sum, or twice the value and half the factor. Other constants stay as they are.
+
 torch.onnx.export takes seconds, writes source paths of the machine into the file and gives over ten times the bytes;
 the tests hold this graph against its result.
 """
@@ -52,6 +57,17 @@ _SPELLING = {
 }
 """Names of constants that a file spells shorter; others are kept."""
 _LONG = {short: name for name, short in _SPELLING.items()}
+_NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}
+"""The second operands that change no number."""
+_COMMUTATIVE = {"add", "multiply"}
+_REWRITTEN = {
+    "add": ("Sum", 1.0, ""),
+    "subtract": ("Sum", -1.0, "_negative"),
+    "multiply": ("Mul", 0.5, "_half"),
+    "divide": ("Div", 2.0, "_double"),
+}
+"""The operator in place of one that an optimiser may drop, what its constant is multiplied by, and its name's end."""
+_FACTORS = {ending: factor for _, factor, ending in _REWRITTEN.values() if ending}
 _OPERATORS = {
     "add": "Add",
     "subtract": "Sub",
@@ -63,6 +79,7 @@ _OPERATORS = {
     "and": "And",
     "where": "Where",
 }
+_OPERATIONS = {operator: operation for operation, operator in _OPERATORS.items()}
 
 
 class _Emitter:
@@ -79,6 +96,9 @@ class _Emitter:
             self._emit(step)
 
     def _emit(self, step: Step) -> None:
+        if _may_be_dropped(step):
+            self._rewritten(step)
+            return
         inputs = [self._name(operand) for operand in step.operands]
         output = self._name(step.result)
         match step.operation:
@@ -99,6 +119,17 @@ class _Emitter:
                 self._ordered_affine(inputs, step.operands[0].width, step.result.width, output)
             case _:
                 self._node(_OPERATORS[step.operation], inputs, output)
+
+    def _rewritten(self, step: Step) -> None:
+        """Emit an operation of a value and a constant so that no optimiser takes it for one that changes nothing."""
+        operator, factor, ending = _REWRITTEN[step.operation]
+        constant = next(operand for operand in step.operands if isinstance(operand, Constant))
+        value = next(self._name(operand) for operand in step.operands if operand is not constant)
+        if operator != "Sum":
+            value = self._node("Add", [value, value])
+        name = _SPELLING.get(constant.name, constant.name) + ending
+        self.initializers[name] = constant.array * constant.array.dtype.type(factor)
+        self._node(operator, [value, name], self._name(step.result))
 
     def _ordered_affine(self, inputs: list[str], places: int, outputs: int, output: str) -> None:
         """Emit the products of all places at once, their sums from left to right, and the bias.
@@ -149,6 +180,34 @@ class _Emitter:
         return name
 
 
+def _may_be_dropped(step: Step) -> bool:
+    """Whether an optimiser may take the step's constant for one that changes nothing, and be wrong."""
+    seconds = step.operands[0 if step.operation in _COMMUTATIVE else 1 :]
+    return _is_mistaken(step.operation, [each.array for each in seconds if isinstance(each, Constant)])
+
+
+def _is_mistaken(operation: str, constants: list[NDArray[Any]]) -> bool:
+    """Whether one of these second operands is neutral in float32 and is not in its own dtype.
+
+    Without harm exact zeros and ones are dropped: all they change is the sign of a zero.
+    """
+    neutral = _NEUTRAL.get(operation)
+    with np.errstate(over="ignore", under="ignore"):
+        return neutral is not None and any(
+            array.size == 1 and bool(array.astype(np.float32) == neutral != array) for array in constants
+        )
+
+
+def _check_kept(model: onnx.ModelProto) -> None:
+    """Raise ValueError where an optimiser may drop a constant, which need not show in the bits of any one row."""
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        operation = _OPERATIONS.get(node.op_type, "")
+        names = [name for name in node.input[0 if operation in _COMMUTATIVE else 1 :] if name in held]
+        if _is_mistaken(operation, [numpy_helper.to_array(held[name]) for name in names]):
+            raise ValueError(f"an optimiser may drop its {node.op_type} of {', '.join(names)}")
+
+
 def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name: str = NAME) -> bytes:
     """Return the ONNX file; equal programs and contracts give equal bytes.
 
@@ -195,12 +254,23 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]],
     model = onnx.load_model_from_string(content)
     onnx.checker.check_model(model, full_check=True)
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    _check_kept(model)
     multiplied = {node.input[1] for node in model.graph.node if node.op_type == "Gemm"}
-    numbers = {}
+    numbers: dict[str, NDArray[Any]] = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.INT64:
             array = numpy_helper.to_array(tensor)
             # Gemm multiplies by (columns, outputs) without an attribute.
-            numbers[_LONG.get(tensor.name, tensor.name)] = array.T if tensor.name in multiplied else array
+            name, array = _as_in_the_program(tensor.name, array.T if tensor.name in multiplied else array)
+            if numbers.setdefault(name, array).tobytes() != array.tobytes():
+                raise ValueError(f"it holds two different numbers for the {name}")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return model, numbers, metadata.get(METADATA_KEY, "")
+
+
+def _as_in_the_program(name: str, array: NDArray[Any]) -> tuple[str, NDArray[Any]]:
+    """Return an initializer's name and numbers as the program has them."""
+    for ending, factor in _FACTORS.items():
+        if name.endswith(ending):
+            name, array = name.removesuffix(ending), array / factor
+    return _LONG.get(name, name), array

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_export.known_rows import KnownRows
 from lr_export.source import Dialect, body, constants, documented, dtype_of, rows_of, stored
 from lr_runtime.embedded import as_comment, from_comment
 
@@ -30,10 +31,26 @@ _CONSTANT = re.compile(
 )
 _HEAD = """\
 // A linear model, written by lr-export: import { predict } from "./model.mjs". It takes one row.
+// selfTest() says whether this engine gives the right bits.
 //
 """
+_SELF_TEST = """\
+  }};
+}}
+
+// Runs {count} rows through predict: 0 when every bit is right, else the number of the first row that is not.
+export function selfTest() {{
+  const given = [{given}];
+  const expected = [{expected}];
+  for (let row = 0; row < {count}; row += 1) {{
+    const results = predict(given[row]);
+    for (const [name, wanted] of Object.entries(expected[row])) {{
+      const got = [results[name]].flat();
+      if (![wanted].flat().every((value, place) => Object.is(value, got[place]))) return row + 1;
+    }}
+  }}"""
 _END = """\
-  };
+  return 0;
 }
 """
 _CHECKED = """\
@@ -55,8 +72,7 @@ class _JavaScript(Dialect):
     def constant(self, constant: Constant) -> str:
         array = constant.array
         shape = ", ".join(map(str, array.shape))
-        numbers = array.astype(np.uint8) if array.dtype == np.bool_ else array
-        values = rows_of([repr(value) for value in numbers.ravel().tolist()], "  ")
+        values = rows_of([_spelled(value) for value in array.ravel()], "  ")
         return f"const {self.constant_name(constant.name)} /* ({shape}) */ = {ARRAYS[dtype_of(array)]}.of({values});"
 
     def constant_name(self, name: str) -> str:
@@ -72,6 +88,10 @@ class _JavaScript(Dialect):
         return self.rounded(f"Math.sqrt({expression})", dtype)
 
 
+def _spelled(value: np.generic) -> str:
+    return str(int(value)) if isinstance(value, np.bool_) else repr(float(value)).replace("nan", "NaN")
+
+
 def js_bytes(program: Program, contract: Contract) -> bytes:
     """Return the module; equal programs and contracts give equal bytes."""
     dialect = _JavaScript()
@@ -79,7 +99,7 @@ def js_bytes(program: Program, contract: Contract) -> bytes:
     lines += [as_comment(contract.to_json(), "js"), *constants(program, dialect), ""]
     lines += [_CHECKED.format(columns=program.x.width, array=ARRAYS[program.x.dtype])]
     lines += [f"  {statement}" for statement in body(program, dialect)]
-    lines += ["  return {", *(f"    {given}," for given in _given(program))]
+    lines += ["  return {", *(f"    {given}," for given in _given(program)), _self_test(program, contract)]
     return ("\n".join(lines) + "\n" + _END).encode()
 
 
@@ -89,6 +109,26 @@ def _given(program: Program) -> Iterator[str]:
             yield f"{name}: Array.from({value.name})"
         else:
             yield f"{name}: {value.name}[0]{' === 1' if value.dtype == 'bool' else ''}"
+
+
+def _self_test(program: Program, contract: Contract) -> str:
+    known = KnownRows.of(program, contract)
+    given = [", ".join(map(_spelled, row)) for row in known.x]
+    expected = [
+        ", ".join(f"{name}: {_wanted(name, values[row])}" for name, values in known.results.items())
+        for row in range(len(given))
+    ]
+    return _SELF_TEST.format(
+        count=len(given),
+        given="".join(f"\n    [{row}]," for row in given) + "\n  ",
+        expected="".join(f"\n    {{ {row} }}," for row in expected) + "\n  ",
+    )
+
+
+def _wanted(name: str, values: NDArray[Any]) -> str:
+    if name.startswith("y"):
+        return f"[{', '.join(map(_spelled, values))}]"
+    return str(bool(values[0])).lower() if values.dtype == np.bool_ else _spelled(values[0])
 
 
 def read_js(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
@@ -105,5 +145,5 @@ def read_js(content: bytes) -> tuple[dict[str, NDArray[Any]], str]:
     numbers = {}
     for name, dimensions, array, values in _CONSTANT.findall(content.decode()):
         shape = tuple(map(int, dimensions.split(",")))
-        numbers[name] = stored(values, shape, _DTYPES[array], float)
+        numbers[name] = stored(values, shape, _DTYPES[array], _spelled)
     return numbers, found[1]

@@ -172,10 +172,9 @@ class Trial:
         Raises:
             CheckFailedError: the first thing that is not as claimed.
         """
-        for size in (*BATCH_SIZES, len(self.x)):
-            results = self._checked_run(engine, run, self.x[:size])
-            for name, got in results.items():
-                self._check(engine, name, got)
+        for size in BATCH_SIZES:
+            self.check(engine, run, size)
+        results = self.check(engine, run)
         self._check_refused(engine, self._checked_run(engine, run, self.refused))
         errors = {name: self.allowed[name].errors(got) for name, got in results.items()}
         return Measured(
@@ -184,6 +183,17 @@ class Trial:
             worst_share=max(_largest_share(error, self.allowed[name].bound) for name, error in errors.items()),
             correctly_rounded=float((results["y"] == self.allowed["y"].nearest).all(axis=1).mean()),
         )
+
+    def check(self, engine: str, run: Engine, size: int | None = None) -> Results:
+        """Return what an engine gives for the first rows in one batch, all by default.
+
+        Raises:
+            CheckFailedError: a result is not within its bound.
+        """
+        results = self._checked_run(engine, run, self.x[:size])
+        for name, got in results.items():
+            self._check(engine, name, got)
+        return results
 
     def check_same_bits(self, engines: Mapping[str, Engine]) -> None:
         """Raise CheckFailedError where an engine does not give the bits of the others, as `portable` promises."""

@@ -41,17 +41,17 @@ class ProgramModule(nn.Module):
             return values[operand.name]
 
         for step in self._program.steps:
-            values[step.result.name] = _evaluated(step, *map(tensor, step.operands))
+            values[step.result.name] = self.evaluated(step, *map(tensor, step.operands))
         results = tuple(values[value.name] for value in self._program.results.values())
         return results if len(results) > 1 else results[0]
 
-
-def _evaluated(step: Step, *operands: torch.Tensor) -> torch.Tensor:
-    if step.operation == "cast":
-        return operands[0].to(DTYPES[step.result.dtype])
-    if step.operation == "select":
-        return torch.cat([operands[0][:, column : column + 1] for column in step.columns], dim=1)
-    return _FUNCTIONS[step.operation](*operands)
+    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
+        """Return what a step makes of its operands."""
+        if step.operation == "cast":
+            return operands[0].to(DTYPES[step.result.dtype])
+        if step.operation == "select":
+            return torch.cat([operands[0][:, column : column + 1] for column in step.columns], dim=1)
+        return _FUNCTIONS[step.operation](*operands)
 
 
 def _sum(terms: torch.Tensor) -> torch.Tensor:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Column
+    from lr_runtime.contract import Column, Contract
     from lr_runtime.terms import Term
 
     Row = NDArray[np.float64]
@@ -27,17 +27,44 @@ _SEED = 20240229
 
 def box(checkpoint: Checkpoint) -> tuple[Row, Row]:
     """Return the training ranges' lower and upper corner, float64 (columns,); a category goes from 0 to its last."""
+    return box_of(checkpoint.contract)
+
+
+def box_of(contract: Contract) -> tuple[Row, Row]:
+    """Return the box of a contract's ranges."""
     ends = [
         (0.0, len(column.categories) - 1.0) if column.kind == "category" else (column.minimum, column.maximum)
-        for column in checkpoint.contract.columns
+        for column in contract.columns
     ]
     low, high = np.array(ends).T
     return low, high
 
 
-def is_category(checkpoint: Checkpoint) -> NDArray[np.bool_]:
+def are_categories(contract: Contract) -> NDArray[np.bool_]:
     """Return which columns are categories, (columns,)."""
-    return np.array([column.kind == "category" for column in checkpoint.contract.columns])
+    return np.array([column.kind == "category" for column in contract.columns])
+
+
+def mirrored(index: int) -> float:
+    """Return number `index` of 1/2, 1/4, 3/4, 1/8, ..., its bits mirrored at the point (van der Corput 1935)."""
+    return int(f"{index:b}"[::-1], 2) / (1 << index.bit_length())
+
+
+def irrational(index: int) -> float:
+    """Return the fraction of a multiple of the golden ratio (Weyl 1916): unlike `mirrored`, numbers of many digits."""
+    return index * 0.6180339887498949 % 1.0
+
+
+def spread_row(contract: Contract, step: int, spread: Callable[[int], float] = mirrored) -> Row:
+    """Return row number `step` of a sequence in the box, float64 (columns,).
+
+    In every second row all values are missing that may be. No two columns stand at the same share of their ranges.
+    """
+    low, high = box_of(contract)
+    share = np.array([spread(1 + step + column) for column in range(len(low))])
+    x = np.where(are_categories(contract), np.floor(share * (high + 1)), low * (1 - share) + high * share)
+    missing = [column.missing != "error" and step % 2 == 1 for column in contract.columns]
+    return np.where(missing, np.nan, x)
 
 
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
@@ -85,7 +112,7 @@ def _middle(checkpoint: Checkpoint) -> Row:
 
 def _whole(checkpoint: Checkpoint, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rows with the next lower index in category columns."""
-    return np.where(is_category(checkpoint), np.floor(rows), rows)
+    return np.where(are_categories(checkpoint.contract), np.floor(rows), rows)
 
 
 def _values(column: Column) -> list[float]:
@@ -158,7 +185,7 @@ def _small(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield zero and subnormal numbers, in numeric columns."""
     smallest, tiny = float(np.finfo(dtype).smallest_subnormal), float(np.finfo(dtype).tiny)
     for value in (0.0, smallest, -smallest, tiny / 2, -tiny / 2, tiny):
-        yield np.where(is_category(checkpoint), 0.0, value)
+        yield np.where(are_categories(checkpoint.contract), 0.0, value)
 
 
 def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
@@ -167,7 +194,7 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
     low, high = box(checkpoint)
     share = random.uniform(size=(max(BATCH_SIZES), len(low)))
     # low + (high - low) * share would overflow for ranges near the largest float64.
-    rows = np.where(is_category(checkpoint), np.floor(share * (high + 1)), low * (1 - share) + high * share)
+    rows = np.where(are_categories(checkpoint.contract), np.floor(share * (high + 1)), low * (1 - share) + high * share)
     may = np.array([column.missing != "error" for column in columns])
     yield from np.where(may & (random.uniform(size=rows.shape) < _SHARE_MISSING), np.nan, rows)
 

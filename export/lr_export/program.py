@@ -39,7 +39,7 @@ bit, and the certificate compares them. No constant is NaN or infinite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -68,6 +68,8 @@ Operation = Literal[
     "and",
     "where",
 ]
+
+_IN_ORDER: dict[Operation, Operation] = {"affine": "ordered_affine", "sum": "ordered_sum"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,12 @@ class Program:
         for step in self.steps:
             found |= {operand.name: operand.array for operand in step.operands if isinstance(operand, Constant)}
         return found
+
+    @property
+    def in_order(self) -> Program:
+        """The same program with every sum in one fixed order, as source code takes it."""
+        steps = (replace(step, operation=_IN_ORDER.get(step.operation, step.operation)) for step in self.steps)
+        return replace(self, steps=tuple(steps))
 
 
 class Builder:

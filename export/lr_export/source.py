@@ -16,7 +16,7 @@ from lr_runtime.equation import number
 from lr_runtime.errors import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -203,15 +203,15 @@ def _unit(described: Column | Output) -> str:
     return f" in {escaped(described.unit)}" if described.unit else ""
 
 
-def stored(text: str, shape: tuple[int, ...], dtype: str, parse: Any) -> NDArray[Any]:
-    """Return the numbers between an initializer's braces; every spelling is exact in `dtype`, or the file is wrong.
+def stored(text: str, shape: tuple[int, ...], dtype: str, spelled: Callable[[np.generic], str]) -> NDArray[Any]:
+    """Return the numbers between an initializer's braces; each is spelled as it would be written, or the file is wrong.
 
     Raises:
         ValueError: they are not as many as the shape takes, or not of the dtype.
     """
-    values = np.array([parse(word) for word in text.replace("\n", " ").split(",") if word.strip()], dtype=np.float64)
+    words = [word.strip() for word in text.replace("\n", " ").split(",") if word.strip()]
     with np.errstate(over="ignore"):
-        array: NDArray[Any] = values.astype(dtype).reshape(shape)
-    if not (array.astype(np.float64) == values.reshape(shape)).all():
+        array: NDArray[Any] = np.array([float(word.rstrip("f")) for word in words]).astype(dtype).reshape(shape)
+    if [spelled(value) for value in array.ravel()] != words:
         raise ValueError(f"a number is not {dtype}")
     return array

@@ -34,9 +34,14 @@ _FLAGS = (*C_FLAGS, "-Werror=incompatible-pointer-types")
 _C_DRIVER = """\
 #include "model.h"
 #include <stdio.h>
-int main(void)
+int main(int count, char **words)
 {{
   {x} row[{columns}];
+  (void)words;
+  if (count > 1) {{
+    printf("%d", {name}_self_test());
+    return 0;
+  }}
   while (fread(row, sizeof row, 1, stdin) == 1) {{
     const {name}_results results = {name}_predict(row);
 {written}
@@ -46,7 +51,11 @@ int main(void)
 """
 _JS_DRIVER = """\
 import {{ readFileSync, writeFileSync }} from "node:fs";
-import {{ predict }} from "./model.mjs";
+import {{ predict, selfTest }} from "./model.mjs";
+if (process.argv.length > 2) {{
+  writeFileSync(1, String(selfTest()));
+  process.exit(0);
+}}
 const given = readFileSync(0);
 const x = new {x}(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
 const written = [];
@@ -95,11 +104,22 @@ class Driver:
             ChildProcessError: the driver cannot be made, or fails.
             ValueError: it writes something else than the results, or a number that is not of its result's dtype.
         """
+        written = np.frombuffer(self._ran(given=x.tobytes()), dtype=self._row)
+        return {name: _exactly(written[name], dtype) for name, (dtype, _) in self._results.items()}
+
+    def self_test(self) -> int:
+        """Return what the artefact's own self-test gives: 0, or the number of the first row that is wrong.
+
+        Raises:
+            ChildProcessError: the driver cannot be made, or fails.
+        """
+        return int(self._ran("self-test"))
+
+    def _ran(self, *words: str, given: bytes = b"") -> bytes:
         if self._build:
             output_of(self._build, folder=self._folder)
             self._build = ()
-        written = np.frombuffer(output_of(self._run, folder=self._folder, given=x.tobytes()), dtype=self._row)
-        return {name: _exactly(written[name], dtype) for name, (dtype, _) in self._results.items()}
+        return output_of((*self._run, *words), folder=self._folder, given=given)
 
 
 def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:

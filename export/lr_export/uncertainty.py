@@ -2,8 +2,9 @@
 
     half = sqrt(width^2 leverage + width^2), or the width itself;    y_lower = y - half,    y_upper = y + half
 
-where width^2 is one number of the artefact. `leverage.py` and `limits.py` make the rest; `uncertainty_bound.py` says
-how far an engine may be off.
+where width^2 is one number of the artefact; where that is beyond the range of the computing dtype (targets near 1e-170
+or 1e170 in float64), half = sqrt(leverage + 1) width. `leverage.py` and `limits.py` make the rest;
+`uncertainty_bound.py` says how far an engine may be off.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from lr_export.leverage import leverage_numbers
 from lr_export.limits import Limits
 from lr_export.numbers import narrowed
 from lr_export.program import Constant
-from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from lr_export.building import ModelValues
@@ -31,13 +31,18 @@ if TYPE_CHECKING:
     from lr_runtime.contract import Dtype, Result
 
 
+_ROOM = 2.0**20
+"""What a sum of squares may grow by on its way: training rows have leverages up to 1, corners of their box more."""
+
+
 @dataclass(frozen=True)
 class Uncertainty:
     """What an artefact gives beside y, and the numbers of it at a precision.
 
     Attributes:
         interval: of the level that was asked for; None without one.
-        width: (outputs,) its width, or where it is wider with the leverage the square of that, in the dtype `compute`.
+        width: (outputs,) its width, or the square of that, in the dtype `compute`.
+        is_squared: whether it is the square.
         leverage: where the interval or the flags take it.
         limits: of in_range; None without flags.
         shows_leverage: whether it is a result itself.
@@ -46,6 +51,7 @@ class Uncertainty:
 
     interval: Interval | None
     width: Floats | None
+    is_squared: bool
     leverage: LeverageNumbers | None
     limits: Limits | None
     shows_leverage: bool
@@ -62,9 +68,11 @@ class Uncertainty:
         """
         asked, exact = None if interval is None else interval_of(checkpoint, interval), checkpoint.leverage
         takes = exact is not None and (flags or (asked is not None and asked.has_leverage))
+        is_squared = asked is not None and _is_squared(asked, numbers.compute)
         return Uncertainty(
             interval=asked,
-            width=None if asked is None else _held(asked, numbers.compute),
+            width=None if asked is None else _held(asked, numbers.compute, is_squared=is_squared),
+            is_squared=is_squared,
             leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
             limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
             shows_leverage=flags and exact is not None,
@@ -95,18 +103,24 @@ class Uncertainty:
         assert self.width is not None
         if h is None or self.interval is None or not self.interval.has_leverage:
             return Constant("width", self.width)
+        if not self.is_squared:
+            one = Constant("one", np.ones(1, dtype=self.width.dtype))
+            return build.multiply(build.sqrt(build.add(h, one)), Constant("width", self.width))
         square = Constant("square", self.width)
         return build.sqrt(build.add(build.multiply(h, square), square))
 
 
-def _held(interval: Interval, dtype: Dtype) -> Floats:
-    if not interval.has_leverage:
-        return narrowed(interval.width, dtype, "width of the interval")
+def _is_squared(interval: Interval, dtype: Dtype) -> bool:
+    """Return whether an artefact holds the squares of the widths: where it takes a root, and they are in range."""
     with np.errstate(over="ignore", under="ignore"):
         square = interval.width**2
-    # Below the smallest normal number float64 itself has lost digits of it.
-    if ((interval.width > 0) & (square < np.finfo(dtype).tiny)).any():
-        raise CheckFailedError(
-            f"the square of the interval's width is below the range of {dtype}. Try another --precision"
-        )
-    return narrowed(square, dtype, "square of the interval's width")
+        # Below the smallest normal number float64 itself has lost digits of it; and the leverage goes on top.
+        largest = np.finfo(dtype).max / _ROOM
+        in_range = (interval.width == 0) | (np.finfo(dtype).tiny <= square) & (square <= largest)
+    return interval.has_leverage and bool(in_range.all())
+
+
+def _held(interval: Interval, dtype: Dtype, *, is_squared: bool) -> Floats:
+    if is_squared:
+        return narrowed(interval.width**2, dtype, "square of the interval's width")
+    return narrowed(interval.width, dtype, "width of the interval")

@@ -9,8 +9,10 @@ half = width root, root = sqrt(1 + h),
 
     H = width (e + gamma_{k + r + 6} (root + e))
 
-or gamma_r width where the width is the half itself. With B the bound of `bound` for y before its last rounding, the
-difference is rounded once more, and where the results have another dtype, each of them again:
+or gamma_r width where the width is the half itself. Where the root is that of h + 1 and the width comes after it, there
+are fewer: k of h, two of the root, r of the width, and one each of the sum and the product. With B the bound of `bound`
+for y before its last rounding, the difference is rounded once more, and where the results have another dtype, each of
+them again:
 
     |y_lower_computed - y_lower| <= E = B + H + u (|y_lower| + B + H)    [+ 2^-24 (|y_lower| + E) + 2^-150]
 
@@ -137,10 +139,11 @@ class _Bounds:
             return bound
         safe = root.is_safe
         if self.uncertainty.interval is not None:
-            # Twice the sum under the root covers its roundings.
+            # Twice the sum under the root, or the product after it, covers its roundings.
             width = Dyadic.of(np.array([self.uncertainty.interval.width.max()]))
             largest = Dyadic.of(np.array([np.finfo(self.numbers.compute).max]))
-            safe = safe & (times(2, 0) * width * width * (root.h + times(1, 0)) <= largest)
+            half = width * width * (root.h + times(1, 0)) if self.uncertainty.is_squared else width * root.root
+            safe = safe & (times(2, 0) * half <= largest)
         return bound.replaced(~safe, times(1, _BEYOND).reshaped(1))
 
     def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:

@@ -336,6 +336,7 @@ OPERATORS: Mapping[str, _Operator] = {
     "Sqrt": _Operator(_arithmetic, 1, 1),
     "Squeeze": _Operator(_squeeze, 2, 2),
     "Sub": _Operator(_arithmetic, 2, 2),
+    "Sum": _Operator(_arithmetic, 2, 2),
     "Unsqueeze": _Operator(_unsqueeze, 2, 2),
     "Where": _Operator(_where, 3, 3),
 }

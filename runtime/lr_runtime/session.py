@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import onnxruntime
@@ -20,6 +20,16 @@ onnxruntime.disable_telemetry_events()
 ENGINE = f"onnxruntime {onnxruntime.__version__}"
 CPU = "CPUExecutionProvider"
 
+Optimisation = Literal["none", "basic", "extended", "all"]
+"""How far ONNX Runtime rewrites a graph before it runs it."""
+OPTIMISATIONS: tuple[Optimisation, ...] = get_args(Optimisation)
+_OPTIMISATIONS = {
+    "none": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
 Value = tuple[str, str, int]
 """Name, dtype and columns of an input or output; columns are -1 where it is no table."""
 
@@ -34,15 +44,25 @@ class Session:
         threads: how many work on one batch.
         provider: what runs it, as ONNX Runtime names it ("CUDAExecutionProvider") or in short ("cuda").
         rows: the most that are evaluated at once, which bounds the memory; None for no bound.
+        optimisation: of the graph.
 
     Raises:
         ValueError: ONNX Runtime refuses the bytes; its own reason is in the message.
         OptionError: the provider is not here.
     """
 
-    def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu", rows: int | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        threads: int = 1,
+        provider: str = "cpu",
+        rows: int | None = None,
+        optimisation: Optimisation = "all",
+    ) -> None:
         self._rows = rows
         options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = _OPTIMISATIONS[optimisation]
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False

@@ -17,6 +17,7 @@ from lr_runtime.model_file import check_model, signature_of
 from lr_runtime.onnx_file import OPSETS, read_onnx
 from lr_runtime.operators import OPERATORS
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
+from tests.export.scaled import LEVEL, fitted, of_width
 from tests.export.test_uncertainty import CHECKPOINTS as FITS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def test_what_is_let_in_is_no_more_than_what_is_written() -> None:
 
 
 def _every_kind() -> Iterator[Blueprint]:
+    yield Blueprint.of(of_width(fitted(), 1e-30), interval=LEVEL)
     for precision in PRECISIONS:
         yield from (Blueprint.of(make(), precision) for make in (CASES | FITS).values())
         yield from (Blueprint.of(make(), precision, interval=0.9, flags=True) for make in FITS.values())

@@ -403,13 +403,22 @@ def test_an_engine_that_is_wrong_beside_y_is_caught(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("unit", "precision"), [(1e-22, "portable"), (1e25, "float32")])
-def test_a_width_whose_square_is_beyond_the_dtype_is_refused_in_one_line(unit: float, precision: Precision) -> None:
+@pytest.mark.parametrize(("unit", "precision"), [(1e-22, "portable"), (1e17, "portable"), (1e25, "float32")])
+def test_a_width_whose_square_is_beyond_the_dtype_comes_after_the_root(
+    unit: float, precision: Precision, tmp_path: Path
+) -> None:
     columns = only("a", "y")
     checkpoint = fit({**columns, "y": columns["y"] * unit}, target="y")
-    Blueprint.of(checkpoint, precision, flags=True)
-    with pytest.raises(CheckFailedError, match=r"the square of the interval's width .* Try (another )?--precision"):
-        Blueprint.of(checkpoint, precision, interval=0.95)
+    assert "square" not in Blueprint.of(checkpoint, precision, interval=0.95).program.constants
+    export(checkpoint, tmp_path / "m.onnx", precision=precision, interval=0.95)
+
+
+def test_a_width_beyond_the_dtype_is_refused_in_one_line() -> None:
+    checkpoint = fit(only("a", "y"), target="y")
+    outputs = (checkpoint.contract.outputs[0]._replace(residual_sd=1e-40),)
+    checkpoint = replace(checkpoint, contract=checkpoint.contract._replace(outputs=outputs))
+    with pytest.raises(CheckFailedError, match=r"the width of the interval .* is beyond the range of float32. Try --"):
+        Blueprint.of(checkpoint, "portable", interval=0.95)
 
 
 def size_without_metadata(blueprint: Blueprint) -> int:

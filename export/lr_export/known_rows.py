@@ -1,0 +1,114 @@
+"""Rows with known results, by which source code tests itself on the machine that it ends up on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lr_export.module import ProgramModule
+from lr_export.probes import are_categories, box_of, irrational, spread_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lr_export.program import Program, Step
+    from lr_runtime.contract import Contract
+
+    Rows = NDArray[Any]
+
+_TRIED = 256
+_TELLING = 6
+"""Rows for each other way of rounding: a compiler's own order agrees with some, seldom with all of them."""
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """The golden rows, rows that tell orders of sums apart, one out of range, and one that the model refuses.
+
+    Attributes:
+        x: (rows, columns) in the dtype of x, NaN where a value is missing.
+        results: by name what the program gives there, (rows, its width), every sum taken from left to right.
+        refused: (rows,), whether every floating-point result is NaN; in the other rows all are finite.
+    """
+
+    x: Rows
+    results: Mapping[str, Rows]
+    refused: NDArray[np.bool_]
+
+    @staticmethod
+    def of(program: Program, contract: Contract) -> KnownRows:
+        """Return the rows of a program, whose contract has its columns and golden rows."""
+        golden = _rows([row.x for row in contract.golden_rows], program)
+        spread = _rows([spread_row(contract, step, irrational) for step in range(_TRIED)], program)
+        x = np.concatenate([golden, _telling(program, spread), _rows(_odd(contract), program)])
+        results = _evaluated(ProgramModule(program.in_order), program, x)
+        floats = np.concatenate([each for each in results.values() if each.dtype != np.bool_], axis=1)
+        refused = np.isnan(floats).all(axis=1)
+        known = refused | np.isfinite(floats).all(axis=1)
+        return KnownRows(x[known], {name: each[known] for name, each in results.items()}, refused[known])
+
+
+def _rows(rows: Sequence[Any], program: Program) -> Rows:
+    """Return rows in the dtype of x, NaN for None, without those beyond its range."""
+    with np.errstate(over="ignore"):
+        x: Rows = np.array(rows, dtype=np.float64).reshape(-1, program.x.width).astype(program.x.dtype)
+    return np.asarray(x[~np.isinf(x).any(axis=1)])
+
+
+def _evaluated(module: ProgramModule, program: Program, x: Rows) -> dict[str, Rows]:
+    with torch.inference_mode():
+        given = module(torch.from_numpy(x))
+    tensors = given if isinstance(given, tuple) else (given,)
+    return {name: tensor.numpy() for name, tensor in zip(program.results, tensors, strict=True)}
+
+
+class _Fused(ProgramModule):
+    """Products that are added without being rounded."""
+
+    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
+        if step.operation != "ordered_affine":
+            return super().evaluated(step, *operands)
+        value, weight, bias = operands
+        products = value.double().unsqueeze(1) * weight.double()
+        total = (value[:, :1] * weight[:, 0]).double()
+        for place in range(1, value.shape[1]):
+            total = (total + products[:, :, place]).to(value.dtype).double()
+        return ((total if value.shape[1] > 1 else products[:, :, 0]) + bias).to(value.dtype)
+
+
+class _Reversed(ProgramModule):
+    """Sums from right to left."""
+
+    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
+        turned = {"ordered_affine": 2, "ordered_sum": 1}.get(step.operation, 0)
+        operands = (*(operand.flip(1) for operand in operands[:turned]), *operands[turned:])
+        return super().evaluated(step, *operands)
+
+
+def _telling(program: Program, x: Rows) -> Rows:
+    """Return the first row, and some at which another way of rounding gives other bits."""
+    right = _evaluated(ProgramModule(program.in_order), program, x)
+    told = [0]
+    for other in (_Fused, _Reversed):
+        got = _evaluated(other(program.in_order), program, x)
+        differ = np.any([(got[name] != right[name]).any(axis=1) for name in right], axis=0)
+        told += np.flatnonzero(differ)[:_TELLING].tolist()
+    return x[sorted(set(told))]
+
+
+def _odd(contract: Contract) -> list[Rows]:
+    """Return a row beyond every range, and one with the first value that the model does not take, if there is any."""
+    low, high = box_of(contract)
+    category = are_categories(contract)
+    rows = [np.where(category, 0.0, high + np.maximum(high - low, np.abs(high) / 8 + (high == low)))]
+    for place, column in enumerate(contract.columns):
+        if column.missing == "error" or column.kind == "category":
+            rows.append(np.where(category, 0.0, low / 2 + high / 2))
+            rows[-1][place] = np.nan if column.missing == "error" else len(column.categories)
+            break
+    return rows
