@@ -19,7 +19,8 @@
                      held against the claims
     golden.py        the rows that travel with the file
     certificate.py   the check of the bytes
-    exporting.py     the way through: nothing is written that did not pass;  cli.py  lr-export;  errors.py
+    exporting.py     the way through: nothing is written that did not pass;  errors.py
+    __main__.py      lr-export as a program;  cli.py  its words
 
 >>> import lr_export
 >>> lr_export.export("model.safetensors", "model.onnx").sha256  # doctest: +SKIP

@@ -86,12 +86,14 @@ def main(
     from lr_runtime.checkpoint import Checkpoint
 
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
-    model = Checkpoint.load(checkpoint)
+    if not checkpoint.is_file():
+        Checkpoint.load(checkpoint)  # says why, before a target beside it is looked at
     for target in targets.values():
         check_output(target, checkpoint)
         if certificate is not None and certificate.resolve() == target.resolve():
             raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
     check_output(certificate, checkpoint, option="--certificate")
+    model = Checkpoint.load(checkpoint)
     with needs_extra("export"):
         from lr_export.exporting import export
 

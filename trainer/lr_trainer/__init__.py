@@ -19,7 +19,8 @@
     splitting.py       rows held out
     descents/          fits by descent: other losses, batches, early stopping
     checkpoint.py      writing, summary (the layout is lr_runtime.checkpoint's);  model.py  the eager model
-    cli.py             lr-train;  choices.py  values of its options;  device.py  CPU or CUDA;  errors.py
+    __main__.py        lr-train as a program;  cli.py  its words;  choices.py  values of its options
+    device.py          CPU or CUDA;  errors.py
 
 >>> import lr_trainer
 >>> checkpoint = lr_trainer.fit("calibration.csv", target="y")  # doctest: +SKIP

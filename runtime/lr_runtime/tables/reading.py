@@ -107,7 +107,7 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
             from lr_runtime.tables.arrow import ArrowTable
         if not _is_regular(path) or content is not None:
             if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
-                raise TableError(f"{name} does not begin as a Parquet or Arrow file does")
+                raise TableError(f"{name}: not a Parquet or Arrow file (it does not begin as one)")
             opener = seekable(opener)
         return ArrowTable(opener, name, options, notices)
     return _open_text(opener, head, size, name=name, options=options, notices=notices)
