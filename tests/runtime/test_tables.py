@@ -1168,8 +1168,8 @@ def test_numbers_that_are_written_once_each(kind: str, form: str, tmp_path: Path
     (batch,) = table.batches([], ["a"])
     assert [code < 0 for code in batch.categories[0].codes] == [value is None for value in values]
     (batch,) = table.batches([], [], ["a"])
-    column: Any = batch.kept[0]
-    assert column.type == of_kind  # as the writers take it
+    kept: Any = batch.kept[0]
+    assert kept.type == of_kind  # as the writers take it
 
 
 OTHER_TYPES: dict[str, Any] = {
