@@ -103,7 +103,7 @@ def main(
     def warn(line: str) -> None:
         note(f"lr-infer: {line}", quiet=quiet)
 
-    table = open_followed(options, warn) if follow else open_table(tables, options, once=True, warn=warn)
+    table = open_followed(options, warn) if follow else open_table(tables, options, once=True, for_fit=False, warn=warn)
     scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or "stop")
     with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
         rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)

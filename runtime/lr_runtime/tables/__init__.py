@@ -2,6 +2,7 @@
 
     options.py   how a cell is written;  missing.py  and what counts as missing
     rewriting.py lines without cells, cells aligned with blanks;  layout.py  which options a table seems to need
+    kinds.py     which columns hold numbers, by the first rows;  dress.py  numbers that are written otherwise
     batch.py     what every reader gives: rows, and where they stand
     text.py      text tables with the standard library: the rule for what a table says
     syntax.py    text to records: csv_syntax.py, json_syntax.py;  strict.py  records to a batch, cell by cell

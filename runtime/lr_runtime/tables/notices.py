@@ -24,12 +24,12 @@ class Notices:
 
     Args:
         say: takes a line; None where nobody listens.
-        of_fits: whether the rows are for a fit, where a large integer may be an identifier, and an index a feature.
+        for_fit: whether the rows are for a fit, where a large integer may be an identifier, and an index a feature.
     """
 
-    def __init__(self, say: Callable[[str], None] | None, *, of_fits: bool = True) -> None:
+    def __init__(self, say: Callable[[str], None] | None, *, for_fit: bool = True) -> None:
         self._say = say
-        self._of_fits = of_fits
+        self._for_fit = for_fit
         self._faults: set[str] = set()
         self._looked_at: set[str] = set()
         self._as_numbers: set[str] = set()
@@ -50,7 +50,7 @@ class Notices:
             wanted: those that were asked for.
         """
         unnamed = [str(place) for place, name in enumerate(columns, 1) if not name]
-        left = [name for name in indexes if name not in wanted] if self._of_fits else []
+        left = [name for name in indexes if name not in wanted] if self._for_fit else []
         if self._say is None or self._has_passed_over or not (unnamed or left):
             return
         self._has_passed_over = True
@@ -83,7 +83,7 @@ class Notices:
             columns: the names of its numbers.
             among: the positions of those that can hold integers.
         """
-        if self._say is None or not self._of_fits or not among or batch.integer is None:
+        if self._say is None or not self._for_fit or not among or batch.integer is None:
             return
         values = batch.values if len(among) == len(columns) else batch.values[:, among]
         if not ((values >= _SPARSE).any() or (values <= -_SPARSE).any()):

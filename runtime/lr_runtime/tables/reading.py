@@ -45,6 +45,7 @@ def open_table(
     options: TableOptions | None = None,
     *,
     once: bool = False,
+    for_fit: bool = True,
     warn: Callable[[str], None] | None = None,
 ) -> FileTable:
     """Open a CSV or JSON lines file, a Parquet or Arrow file, a workbook, any of them packed, a folder, or several.
@@ -54,15 +55,16 @@ def open_table(
         options: how the cells of text tables are written.
         once: whether the rows are read in one pass; standard input is then kept nowhere. Otherwise what was read of it
             stands in a temporary file.
+        for_fit: whether the rows are for a fit, where a large integer may be an identifier, and an index a feature.
         warn: takes a line for each of the first bad rows that `options` says to skip, for columns passed over, and,
-            unless `options` marks bad rows, for integers beyond 2^53.
+            where the rows are for a fit, for integers beyond 2^53.
 
     Raises:
         MissingFileError: there is no such file.
         TableError: it is no table; the message says what it is.
         MissingExtraError: Parquet and Arrow need pyarrow.
     """
-    options, notices = options or TableOptions(), Notices(warn, of_fits=not (options and options.marks))
+    options, notices = options or TableOptions(), Notices(warn, for_fit=for_fit)
     paths = files_of([source] if isinstance(source, str | Path) else source)
     folders = list(map(values_of, paths))
     if any(folders):
@@ -164,7 +166,7 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     options = with_delimiter(options, rewriter.given)
     _check_text(lines.head, name)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)
-    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, of_fits=False))
+    return FollowedTable(lines, name, syntax, None, options=options, notices=Notices(warn, for_fit=False))
 
 
 def _stdin() -> IO[bytes]:
