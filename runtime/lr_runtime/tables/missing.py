@@ -34,7 +34,7 @@ NUMBER_TOKENS = (*MISSING_TOKENS, *(form(token) for token in _IN_NUMBERS for for
 # Compiled by the first cell that is held against them.
 _LIKELY = (
     r"(?i:miss(?:ing)?|unk(?:nown)?|nil|void|n[./]?[adv]\.?|absent|undef(?:ined)?|invalid|err(?:or)?|bad|fail(?:ed)?"
-    r"|offline|empty|blank|tbd|bdl|lod|ovf|overflow|[mx]|\(null\)|\\n|no ?data|no value"
+    r"|off|offline|empty|blank|tbd|bdl|lod|ovf|overflow|[mx]|\(null\)|\\n|no ?data|no value"
     r"|not (?:available|applicable|measured)|(?:out of|over) range)"
 )
 _SPREADSHEET_ERROR = r"#[A-Z0-9/_]+[!?]?"
