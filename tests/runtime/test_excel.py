@@ -144,6 +144,15 @@ def test_damaged_and_hostile_workbooks_are_said(tmp_path: Path) -> None:
             values(open_table(path), "a")
 
 
+def test_a_sheet_may_state_its_size_wrongly(tmp_path: Path) -> None:
+    good = book([["a", "b"], [1, 2], [3, 4]])
+    sheet = zipfile.ZipFile(io.BytesIO(good)).read("xl/worksheets/sheet1.xml")
+    assert b'ref="A1:B3"' in sheet
+    stated = sheet.replace(b'ref="A1:B3"', b'ref="A1:A2"')
+    path = table_file(tmp_path, rebuilt(good, {"xl/worksheets/sheet1.xml": stated}), "t.xlsx")
+    assert values(open_table(path), "b") == [[2], [4]]
+
+
 def test_texts_beyond_bounds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lr_runtime.tables.excel._MOST_BESIDE_SHEETS", 1000)
     with pytest.raises(TableError, match=r"1,000 are read. Save it as CSV"):

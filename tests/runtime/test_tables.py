@@ -1167,6 +1167,9 @@ def test_numbers_that_are_written_once_each(kind: str, form: str, tmp_path: Path
         assert np.array_equal(read(path, columns=["r"]).ravel(), [1.5, 1.5, np.nan, *[-2.0] * 4], equal_nan=True)
     (batch,) = table.batches([], ["a"])
     assert [code < 0 for code in batch.categories[0].codes] == [value is None for value in values]
+    (batch,) = table.batches([], [], ["a"])
+    kept: Any = batch.kept[0]
+    assert kept.type == of_kind  # as the writers take it
 
 
 OTHER_TYPES: dict[str, Any] = {
