@@ -28,6 +28,7 @@ array([[8.]], dtype=float32)
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lr_runtime.importing import lazily
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from lr_runtime.streaming import predict_batches
 
 __version__ = "0.1.0"
+
+# ONNX Runtime 1.32 starts telemetry when it is imported, whatever is called afterwards: a device id and a store of
+# events under the home folder, a look-up of a host after seconds. All of linedge imports this package first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Column",
