@@ -408,7 +408,7 @@ def test_a_width_whose_square_is_beyond_the_dtype_is_refused_in_one_line(unit: f
     columns = only("a", "y")
     checkpoint = fit({**columns, "y": columns["y"] * unit}, target="y")
     Blueprint.of(checkpoint, precision, flags=True)
-    with pytest.raises(CheckFailedError, match=r"the square of the interval's width .* Try (another )?--precision"):
+    with pytest.raises(CheckFailedError, match=r"the square of the interval's width .* Try (another )?precision"):
         Blueprint.of(checkpoint, precision, interval=0.95)
 
 
