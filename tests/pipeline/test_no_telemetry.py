@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import DATA, ROOT
-from tests.runtime import sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
