@@ -15,9 +15,10 @@ import lr_runtime.checkpoint
 from lr_runtime import Column, Contract, Output
 from lr_runtime.errors import MissingExtraError
 from lr_runtime.terms import Term
+from lr_runtime.wording import of_a_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lr_runtime.contract import Missing
     from lr_trainer import Checkpoint
@@ -41,6 +42,13 @@ def run(tmp_path: Path) -> Callable[..., Run]:
         return Run(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return command
+
+
+@pytest.fixture
+def typed() -> Iterator[None]:
+    """Have messages name options as a command's do, for tests of what commands are made of."""
+    with of_a_command():
+        yield
 
 
 def one_line(done: Run, code: int) -> str:

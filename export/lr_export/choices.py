@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.errors import MissingToolError
+from lr_runtime.choices import check_choice
 from lr_runtime.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import OptionError
 
@@ -98,6 +99,8 @@ def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[
 
 def check_pair(format_name: FormatName, precision: Precision, results: Iterable[Result] = ("y",)) -> None:
     """Raise OptionError where a format has not the precision, or cannot give the results."""
+    check_choice("--format", format_name, CHOICES)
+    check_choice("--precision", precision, PRECISIONS)
     choice = CHOICES[format_name]
     if precision not in choice.precisions:
         raise OptionError(

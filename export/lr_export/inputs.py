@@ -10,7 +10,9 @@ import numpy as np
 
 from lr_export.arithmetic import rounded_up
 from lr_export.bound import input_rounding
+from lr_export.choices import INPUT_CHOICES
 from lr_export.probes import box
+from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Inputs:
         Raises:
             OptionError: the precision does not take inputs of that dtype.
         """
+        check_choice("--input", choice, INPUT_CHOICES)
         taken = _TAKEN[precision]
         if choice != "auto" and choice not in taken:
             others = ", ".join(name for name, dtypes in _TAKEN.items() if choice in dtypes)

@@ -18,8 +18,9 @@ them.
     cli.py              lr-infer;  words.py, answers.py  one row in words
     inspect_cli.py      lr-inspect;  inspecting.py  what it says;  self_test.py  the golden rows here
     console.py          the habits of all commands;  reading_options.py, choices.py  options they share
-    errors.py           every error;  files.py  what is read whole;  replacement.py  written whole or not at all;
-                        ending.py  by signals;  __main__.py  from the first line on;  importing.py  what waits
+    errors.py           every error;  wording.py  options in its message, as they are typed or as Python has them
+    files.py            what is read whole;  replacement.py  written whole or not at all;  ending.py  by signals;
+                        __main__.py  from the first line on;  importing.py  what waits
 
 >>> from lr_runtime import Predictor
 >>> Predictor.load("model.onnx").predict([[4.0]]).values  # doctest: +SKIP
@@ -28,6 +29,7 @@ array([[8.]], dtype=float32)
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lr_runtime.importing import lazily
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from lr_runtime.streaming import predict_batches
 
 __version__ = "0.1.0"
+
+# ONNX Runtime 1.32 starts telemetry when it is imported, whatever is called afterwards: a device id and a store of
+# events under the home folder, a look-up of a host after seconds. All of linedge imports this package first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Column",

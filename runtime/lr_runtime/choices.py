@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from lr_runtime.errors import OptionError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Format = Literal["csv", "jsonl", "parquet", "arrow"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -15,3 +20,12 @@ ON_ERROR: tuple[OnError, ...] = get_args(OnError)
 Unknown = Literal["error", "missing"]
 UNKNOWN: tuple[Unknown, ...] = get_args(Unknown)
 """What a category that the model does not know is: an error, or a missing value where the column's policy has those."""
+
+
+def check_choice(option: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise OptionError where an option, called as it is typed, has a value that is none of the allowed ones.
+
+    The commands let no other value through; from Python, one that nothing knows would pass for a default.
+    """
+    if value not in (known := list(allowed)):
+        raise OptionError(f"{option} is one of {', '.join(map(str, known))}, not {escaped(str(value))}")

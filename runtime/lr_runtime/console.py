@@ -19,6 +19,7 @@ import click
 
 from lr_runtime.ending import InOrder, handled
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, UnusableFileError, escaped
+from lr_runtime.wording import of_a_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,7 +85,8 @@ class Command(click.Command):
     def _run(self, *args: Any, **extra: Any) -> int:
         _mark_stdout()
         try:
-            code = super().main(*args, **extra)
+            with of_a_command():
+                code = super().main(*args, **extra)
             sys.stdout.flush()
         except BrokenPipeError:
             _leave_stdout()  # whoever read our output has enough of it

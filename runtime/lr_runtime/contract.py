@@ -225,8 +225,8 @@ def _contract(fields: dict[str, Any]) -> Contract:
 
 
 def _check_consistent(contract: Contract) -> None:
-    if not contract.columns or not contract.outputs:
-        raise ValueError("it names no columns or no outputs")
+    if not (contract.columns and contract.outputs and contract.linedge.strip()):
+        raise ValueError("it names no columns, no outputs or not the linedge that wrote it")
     if len(set(contract.column_names)) < len(contract.columns):
         raise ValueError("it names a column twice")
     if len(set(contract.output_names)) < len(contract.outputs):

@@ -8,14 +8,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lr_runtime.wording import worded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class LinedgeError(Exception):
-    """Base of all errors below; `exit_code` is what the command ends with."""
+    """Base of all errors below; `exit_code` is what the command ends with.
+
+    Args:
+        message: with options as they are typed; from Python it names parameters (`lr_runtime.wording`).
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(worded(message))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as the message and what else it tells: most classes build both from other arguments."""
+        return _unpickled, (type(self), self.args, vars(self))
+
+
+def _unpickled(kind: type[LinedgeError], args: tuple[object, ...], attributes: dict[str, object]) -> LinedgeError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 class MissingFileError(LinedgeError, FileNotFoundError):
@@ -108,6 +128,16 @@ class OptionError(LinedgeError, ValueError):
     """Options that do not go together: wrong usage, not wrong data."""
 
     exit_code = 2
+
+
+class ForkedError(LinedgeError, RuntimeError):
+    """ONNX Runtime does not start again in a process that was forked from one where it ran."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"ONNX Runtime does not start again in this forked process ({reason}). "
+            "Load the model there, or start the process by the method spawn"
+        )
 
 
 class CheckFailedError(LinedgeError, ArithmeticError):

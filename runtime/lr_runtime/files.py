@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import MissingFileError, UnusableFileError
+from lr_runtime.errors import MissingFileError, UnusableFileError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,8 @@ def read_bytes(path: str | Path, hint: str, most: int | None = None) -> bytes:
             raise
         reason = getattr(error, "strerror", None) or "there is not enough memory for it"
         raise UnusableFileError(f"{path}: cannot be read ({reason})") from error
+    except ValueError as error:  # a NUL in it, or half of a character
+        raise UnusableFileError(f"{shown(str(path))}: is no path ({error})") from error
 
 
 # Where a pipe has taken the file's place meanwhile, a plain open would wait for a writer. O_BINARY is Windows's.

@@ -28,6 +28,8 @@ class ForeignSession(Session):
         ValueError: ONNX Runtime refuses the model, or it does not take one table of floats and give others.
     """
 
+    is_foreign = True
+
     def __init__(self, model: bytes, *, threads: int = 1, provider: str = "cpu") -> None:
         super().__init__(model, threads=threads, provider=provider)
         inputs, outputs = self.signature
@@ -53,7 +55,7 @@ class ForeignSession(Session):
         )
 
     def _tables(self, x: NDArray[np.floating[Any]]) -> list[NDArray[Any]]:
-        results = map(np.asarray, self._session.run(None, {self._input: x}))
+        results = map(np.asarray, self._running().run(None, {self._input: x}))
         return [array.reshape(*array.shape[:1], math.prod(array.shape[1:])) for array in results]
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:

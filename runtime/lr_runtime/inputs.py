@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed
+from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_runtime.errors import LinedgeError
     from lr_runtime.tables.batch import Coded
     from lr_runtime.tables.options import TableOptions
 
@@ -60,6 +62,55 @@ def given(x: Any, names: Sequence[str]) -> Given:
     if _is_rows_of_dicts(x):
         return _named(_columns_of(x), names)
     return _positional(x, names)
+
+
+def as_array(x: Any, what: str, error: type[LinedgeError] = InputError) -> NDArray[Any]:
+    """Return anything that holds values as an array, tensors of PyTorch as their values.
+
+    Args:
+        x: an array, a tensor, or a sequence of numbers or of these.
+        what: what messages call it.
+        error: what is raised where rows have different lengths, or numpy can hold no such values; it says why.
+    """
+    try:
+        array = _array(x)
+    except Exception as reason:  # whatever an object raises that offers itself as an array
+        ragged = isinstance(reason, ValueError) and isinstance(x, Sequence)
+        why = "have different lengths" if ragged else f"cannot be read as an array ({shown(str(reason), 120)})"
+        raise error(f"{what} {why}") from reason
+    if array.dtype.kind == "O" and any(hasattr(cell, "detach") for cell in array.flat):
+        return np.array(_plain(array.tolist()), dtype=object)
+    if array.dtype.kind == "T":  # text of variable width
+        return array.astype(object)
+    if array.dtype.kind == "V" and array.dtype.names is None:  # of a package that adds to numpy's types, as bfloat16
+        with suppress(ValueError, TypeError):
+            return array.astype(np.float64)
+    return array
+
+
+def _array(x: Any) -> NDArray[Any]:
+    try:
+        return np.asanyarray(x)
+    except (TypeError, RuntimeError):  # of PyTorch, for what a tensor is beside its values
+        return np.asanyarray(_plain(x))
+
+
+def _plain(x: Any) -> Any:
+    """Return a tensor, or those in a sequence, as numpy takes it: detached, in host memory, of a type that numpy has.
+
+    A tensor is known by what it can do, as nothing here may import PyTorch.
+    """
+    if isinstance(x, list | tuple):
+        return [_plain(each) for each in x]
+    if not hasattr(x, "detach"):
+        return x
+    x = x.detach().cpu().resolve_conj().resolve_neg()
+    try:
+        return np.asarray(x)
+    except TypeError:  # bfloat16, and floats of 8 bits
+        if not x.is_floating_point():
+            raise
+        return np.asarray(x.double())
 
 
 def unmasked(array: NDArray[Any]) -> NDArray[Any]:
@@ -116,10 +167,7 @@ def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
 def _column(cells: Any, name: str) -> NDArray[Any]:
     if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
         cells = cells.combine_chunks()
-    try:
-        return np.atleast_1d(unmasked(as_cells(cells)))
-    except ValueError as error:
-        raise InputError(f"column {escaped(name)}: its cells have different lengths") from error
+    return np.atleast_1d(unmasked(as_cells(cells, f"column {escaped(name)}: its cells")))
 
 
 def _check_lengths(columns: Sequence[NDArray[Any]], names: Sequence[str]) -> None:
@@ -144,10 +192,7 @@ def _integer(cells: Any, *place: int) -> int | None:
 def _positional(x: Any, names: Sequence[str]) -> Given:
     if isinstance(x, Sequence) and not x:
         return Given(matrix=np.empty((0, len(names))))
-    try:
-        array = unmasked(np.asanyarray(x))
-    except ValueError as error:
-        raise InputError("x: the rows have different lengths") from error
+    array = unmasked(as_array(x, "x: the rows"))
     if array.ndim != 2 or array.shape[1] != len(names):
         raise InputError(
             f"x has shape {array.shape}; the model takes (rows, {len(names)}), the columns {listed(names)}"
@@ -156,15 +201,20 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
         is_array = isinstance(x, np.ndarray) and array.dtype.kind == "f"
         return Given(matrix=array, integer=None if is_array else lambda row, column: _integer(x, row, column))
     rows = x if isinstance(x, Sequence) else array  # an array of text has the numbers of a mixed row as text, too
-    columns = tuple(as_cells([row[index] for row in rows]) for index in range(len(names)))
+    columns = tuple(as_cells([row[index] for row in rows], "x: the cells") for index in range(len(names)))
+    if any(column.ndim != 1 for column in columns):
+        raise InputError("x: a cell holds values of its own, and not one number")
     return Given(columns=columns, integer=lambda row, column: _integer(x, row, column), by_position=True)
 
 
-def as_cells(values: Any) -> NDArray[Any]:
-    """Return cells as an array of what they are: numpy would make text of the numbers, None and NaN beside text."""
-    array = np.asanyarray(values)
+def as_cells(values: Any, what: str, error: type[LinedgeError] = InputError) -> NDArray[Any]:
+    """Return cells as an array of what they are: numpy would make text of the numbers, None and NaN beside text.
+
+    The arguments are those of `as_array`.
+    """
+    array = as_array(values, what, error)
     is_mixed = array.dtype.kind == "U" and isinstance(values, Sequence) and not isinstance(values, str)
-    return np.array(values, dtype=object) if is_mixed else array
+    return np.array(_plain(values), dtype=object) if is_mixed else array
 
 
 def as_numbers(
@@ -216,7 +266,7 @@ def number_in(cell: Any, options: TableOptions | None = None) -> float:
         return float(cell)
     except OverflowError:  # an integer of over 308 digits
         return np.inf if cell > 0 else -np.inf
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever an object raises that is no number
         is_date = hasattr(cell, "isoformat")
         raise NotANumberError(*(DATE if is_date else ("is not a number",))) from error
 

@@ -6,18 +6,27 @@ What it refuses gets one line: what the file is, and what reads it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import os
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.errors import DigestError, ForeignModelError, ModelFileError, OptionError, escaped
+from lr_runtime.errors import (
+    DigestError,
+    ForeignModelError,
+    ModelFileError,
+    OptionError,
+    UnusableFileError,
+    escaped,
+)
 from lr_runtime.files import read_bytes, sha256
 from lr_runtime.onnx_file import MAX_BYTES, OnnxFile, Value, read_onnx
 from lr_runtime.wire import WireError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lr_runtime.session import Session
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
+"""What a model file comes as: its path, its bytes, or a file opened in binary mode."""
 
 _HINT = "Run lr-export --format onnx first, or name a model"
 VALUES_AT_ONCE = 1 << 24
@@ -33,30 +42,69 @@ class ModelFile(NamedTuple):
     contract: Contract
 
 
-def read_model(path: str | Path, digest: str | None = None) -> bytes:
-    """Return the bytes of a file, at most MAX_BYTES; the path is not opened again.
+def read_model(source: Source, digest: str | None = None) -> bytes:
+    """Return the bytes of a file, at most MAX_BYTES; a path is not opened again.
 
     Args:
-        path: a regular file.
+        source: a regular file's path, or what holds its bytes.
         digest: the SHA-256 that its bytes must have, in hexadecimal.
 
     Raises:
         MissingFileError: there is no such file.
         UnusableFileError: it is none, is too large, or changed while it was read.
-        OptionError: `digest` is no SHA-256.
+        OptionError: `digest` is no SHA-256, or `source` is neither a path nor bytes nor a file.
         DigestError: the bytes have another one.
     """
     expected = None if digest is None else _digest(digest)
-    content = read_bytes(path, _HINT, MAX_BYTES)
+    content = _content(source)
     if expected is not None and (found := sha256(content)) != expected:
-        raise DigestError(path, expected, found)
+        raise DigestError(called(source), expected, found)
     return content
 
 
+def _content(source: Source) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        return read_bytes(os.fsdecode(source), _HINT, MAX_BYTES)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if not hasattr(source, "read"):
+        raise OptionError(
+            f"a model is the path of a file, its bytes or a file opened in binary mode, not {escaped(repr(source))}"
+        )
+    return _read(source)
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """Read an open file to its end, in the parts that it gives, but no more than is looked at."""
+    parts: list[bytes] = []
+    left = MAX_BYTES + 1
+    try:
+        if not isinstance(file.read(0), bytes):  # before text is decoded
+            raise OptionError(f"{called(file)}: gives text, and a model is bytes. Open the file in binary mode")
+        while left > 0 and (part := file.read(left)):
+            parts.append(part)
+            left -= len(part)
+    except OptionError:
+        raise
+    except (OSError, ValueError, TypeError) as error:  # ValueError: it is closed
+        raise UnusableFileError(f"{called(file)}: cannot be read ({error})") from error
+    if left <= 0:
+        raise UnusableFileError(f"{called(file)}: has more than the {MAX_BYTES} bytes that are read at most")
+    return b"".join(parts)
+
+
+def called(source: Source) -> str:
+    """Return what messages call the place that a model came from."""
+    if isinstance(source, str | os.PathLike):
+        return str(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "the model's bytes"
+
+
 def _digest(text: str) -> str:
-    digest = text.strip().lower()
+    digest = text.strip().lower() if isinstance(text, str) else ""
     if len(digest) != 64 or not _HEXADECIMAL.issuperset(digest):
-        raise OptionError(f"a SHA-256 has 64 hexadecimal digits: {escaped(text, 70)} is none")
+        raise OptionError(f"a SHA-256 has 64 hexadecimal digits: {escaped(str(text), 70)} is none")
     return digest
 
 

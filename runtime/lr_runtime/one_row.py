@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,6 @@ class OneRow:
         self._names = set(self._order)
         has_categories = any(column.kind == "category" for column in contract.columns)
         self._dense = 0.0 if has_categories else DENSE[contract.input_dtype]
-        self._local = threading.local()
 
     def results(self, x: Any) -> list[NDArray[Any]] | None:
         """Return copies of the results, or decline with None."""
@@ -69,8 +67,9 @@ class OneRow:
         return copies
 
     def _bound(self) -> BoundRow:
+        local = self._session.local
         try:
-            return self._local.bound  # type: ignore[no-any-return] # what a thread keeps has no declared type
+            return local.bound  # type: ignore[no-any-return] # what a thread keeps has no declared type
         except AttributeError:
-            self._local.bound = bound = self._session.bound_row(self._asked)
+            local.bound = bound = self._session.bound_row(self._asked)
             return bound

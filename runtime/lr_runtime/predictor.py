@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_runtime.choices import UNKNOWN, check_choice
 from lr_runtime.coercion import Coercion
-from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, escaped
+from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
 from lr_runtime.files import sha256
 from lr_runtime.inputs import Given, first_fault, given
-from lr_runtime.model_file import open_model, read_model
+from lr_runtime.model_file import called, open_model, read_model
 from lr_runtime.one_row import OneRow
 from lr_runtime.prediction import Prediction
+from lr_runtime.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.choices import Unknown
     from lr_runtime.explanation import Explanation
+    from lr_runtime.model_file import Source
 
 
 class Predictor:
     """A verified model in a session. `Predictor.load(path).predict(x)` is all there is to it.
 
-    One predictor serves any number of threads.
+    One predictor serves any number of threads, and goes on in a process that is forked while they predict. It pickles
+    as the bytes of its file, which are checked again where it is unpickled; a copy is a predictor of its own.
 
     Args:
         model: the bytes of the file.
@@ -52,7 +55,20 @@ class Predictor:
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> None:
+        check_choice("--unknown", unknown, UNKNOWN)
+        if not isinstance(model, bytes):
+            raise OptionError(f"a predictor is made of a model's bytes; Predictor.load takes {escaped(repr(model))}")
+        if not isinstance(threads, int) or threads < 1 or not isinstance(provider, str):
+            raise OptionError(f"--threads takes 1 or more and --provider a name, not {threads!r} and {provider!r}")
         self._model = model
+        self._loaded = partial(
+            type(self).load,
+            allow_foreign=allow_foreign,
+            threads=threads,
+            provider=provider,
+            only_y=only_y,
+            unknown=unknown,
+        )
         self._session, self.contract = open_model(
             model, allow_foreign=allow_foreign, threads=threads, provider=provider
         )
@@ -61,7 +77,11 @@ class Predictor:
         self._coerced = Coercion(self.contract, unknown)
         self._one = None if self.is_foreign else OneRow(self._session, self.contract, self._results)
 
-    @cached_property
+    def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[bytes]]:
+        """Pickle and copy as what `load` takes; see the class."""
+        return self._loaded, (self._model,)
+
+    @property
     def sha256(self) -> str:
         """Of the file's bytes, the very bytes that the session was made from."""
         return sha256(self._model)
@@ -69,12 +89,12 @@ class Predictor:
     @property
     def is_foreign(self) -> bool:
         """Whether something other than linedge wrote the model, so that none of linedge's promises hold."""
-        return not self.contract.linedge
+        return self._session.is_foreign
 
     @classmethod
     def load(
         cls,
-        path: str | Path,
+        path: Source,
         *,
         sha256: str | None = None,
         allow_foreign: bool = False,
@@ -83,13 +103,13 @@ class Predictor:
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> Predictor:
-        """Read a model file, once; the path is not opened again.
+        """Read a model file, once; a path is not opened again.
 
         Whatever the bytes of the file are, they cannot run code, open another file, or use more than a bounded time and
         memory, unless `allow_foreign` lets in what ONNX Runtime does with them.
 
         Args:
-            path: the file.
+            path: the file; or its bytes, or a file opened in binary mode, which is read from where it stands.
             sha256: the SHA-256 that its bytes must have, in hexadecimal.
             allow_foreign: take a model that linedge did not write, if it gives floats for one input (rows, columns).
             threads: see the class, as for the others.
@@ -102,11 +122,11 @@ class Predictor:
             UnusableFileError: it is a directory, a pipe or a device, or is too large.
             DigestError: its bytes have another SHA-256.
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
-            OptionError: the provider is not here.
+            OptionError: the provider is not here, or `path` is none of these.
         """
         content = read_model(path, sha256)
         try:
-            return cls(
+            predictor = cls(
                 content,
                 allow_foreign=allow_foreign,
                 threads=threads,
@@ -115,9 +135,13 @@ class Predictor:
                 unknown=unknown,
             )
         except ForeignModelError as error:
-            raise ModelFileError(f"{path}: {error}") from error
+            raise ModelFileError(f"{called(path)}: {error}") from error
         except ModelFileError as error:
-            raise ModelFileError(f"{path}: {error}. lr-infer reads the models of lr-export --format onnx") from error
+            raise ModelFileError(
+                f"{called(path)}: {error}. lr-infer reads the models of lr-export --format onnx"
+            ) from error
+        predictor._loaded = partial(predictor._loaded, sha256=sha256)
+        return predictor
 
     def predict(self, x: Any) -> Prediction:
         """Predict every row.
@@ -155,7 +179,8 @@ class Predictor:
         taken, faults = self._coerced(rows)
         results = self._session.evaluate(taken, self._results)
         self._check(results, faults)
-        return self._prediction(results, rows.ignored), faults
+        said = {row: worded(fault) for row, fault in faults.items()} if faults else faults
+        return self._prediction(results, rows.ignored), said
 
     def explain(self, x: Any) -> tuple[Explanation, ...]:
         """Return what each term adds to the prediction of one row, for each output.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime
 
-from lr_runtime.errors import OptionError, escaped
+from lr_runtime.errors import ForkedError, OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +41,8 @@ class Session:
     """One ONNX Runtime session, made from bytes that were already read.
 
     One thread, no spinning and no arena: the default spins a thread a core at full load for a product of a few numbers.
+    In a forked process it is made again by the first call, from the same bytes: ONNX Runtime's threads are not there,
+    and what others of the parent's threads had locked would stay locked.
 
     Args:
         model: the bytes of an ONNX file.
@@ -46,10 +51,16 @@ class Session:
         rows: the most that are evaluated at once, which bounds the memory; None for no bound.
         optimisation: of the graph.
 
+    Attributes:
+        is_foreign: whether it runs a model that linedge did not write.
+        local: what a thread keeps of this session; empty after a fork.
+
     Raises:
         ValueError: ONNX Runtime refuses the bytes; its own reason is in the message.
         OptionError: the provider is not here.
     """
+
+    is_foreign = False
 
     def __init__(
         self,
@@ -61,28 +72,35 @@ class Session:
         optimisation: Optimisation = "all",
     ) -> None:
         self._rows = rows
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = _OPTIMISATIONS[optimisation]
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        wanted = _provider(provider)
-        try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys([wanted, CPU])))
-        except Exception as error:  # onnxruntime's own exceptions share no base
-            raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-        if wanted not in self._session.get_providers():
-            raise OptionError(f"--provider {provider}: ONNX Runtime cannot start it here. Leave it out for the CPU")
+        self._make = partial(_made, model, threads, provider, optimisation)
+        self._session = self._make()
+        self.local = threading.local()
+        _ALIVE.add(self)
+
+    def _running(self) -> Any:
+        """Return ONNX Runtime's session."""
+        if self._session is None:
+            try:
+                self._session = self._make()
+            except ValueError as error:
+                raise ForkedError(str(error)) from error
+        return self._session
+
+    def leave_to_parent(self) -> None:
+        """Forget ONNX Runtime's session, which belongs to the process that this one was forked from."""
+        # Its end would wait for threads that are not here, so nothing may end it: it is referred to for ever.
+        from ctypes import py_object, pythonapi
+
+        for theirs in (self._session, vars(self.local)):
+            pythonapi.Py_IncRef(py_object(theirs))
+        self._session, self.local = None, threading.local()
 
     @property
     def signature(self) -> tuple[list[Value], list[Value]]:
         """Each input, and each output."""
         return (
-            [_described(value) for value in self._session.get_inputs()],
-            [_described(value) for value in self._session.get_outputs()],
+            [_described(value) for value in self._running().get_inputs()],
+            [_described(value) for value in self._running().get_outputs()],
         )
 
     def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -91,16 +109,52 @@ class Session:
 
     def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
         """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
+        session = self._running()
         if self._rows is None or len(x) <= self._rows:
-            return cast("list[NDArray[Any]]", self._session.run(list(results), {"x": x}))
+            return cast("list[NDArray[Any]]", session.run(list(results), {"x": x}))
         starts = range(0, len(x), self._rows)
-        parts = [self._session.run(list(results), {"x": x[start : start + self._rows]}) for start in starts]
+        parts = [session.run(list(results), {"x": x[start : start + self._rows]}) for start in starts]
         return [np.concatenate(result) for result in zip(*parts, strict=True)]
 
     def bound_row(self, results: Sequence[str]) -> BoundRow:
         """Return what evaluates one row at a time; each thread needs its own."""
         inputs, outputs = self.signature
-        return BoundRow(self._session, inputs, [value for name in results for value in outputs if value[0] == name])
+        return BoundRow(self._running(), inputs, [value for name in results for value in outputs if value[0] == name])
+
+
+_ALIVE: WeakSet[Session] = WeakSet()
+_MAKING = threading.RLock()
+"""Held while a session is made, and by whoever forks: ONNX Runtime has locks of its own then, one for all sessions."""
+
+
+def _made(model: bytes, threads: int, provider: str, optimisation: Optimisation) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = _OPTIMISATIONS[optimisation]
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    wanted = _provider(provider)
+    try:
+        with _MAKING:
+            made = onnxruntime.InferenceSession(model, options, providers=list(dict.fromkeys([wanted, CPU])))
+    except Exception as error:  # onnxruntime's own exceptions share no base
+        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    if wanted not in made.get_providers():
+        raise OptionError(f"--provider {provider}: ONNX Runtime cannot start it here. Leave it out for the CPU")
+    return made
+
+
+def _in_forked_child() -> None:
+    _MAKING.release()
+    for session in list(_ALIVE):
+        session.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(before=_MAKING.acquire, after_in_parent=_MAKING.release, after_in_child=_in_forked_child)
 
 
 class BoundRow:

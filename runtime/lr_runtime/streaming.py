@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from lr_runtime.choices import ON_ERROR, check_choice
 from lr_runtime.errors import LinedgeError, RowError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def predict_batches(
     Raises:
         InputError: a batch that holds no such rows at all; or what `fault` made of the first bad row, under "stop".
     """
+    check_choice("--on-error", on_error, ON_ERROR)
     for batch in batches:
         prediction, faults = predictor.predict_each(rows(batch))
         if not faults:

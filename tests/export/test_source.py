@@ -272,7 +272,7 @@ def test_two_models_in_one_program(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "2x", "a b", "x" * 32, "größe", "a;b", "_x", "int main(void) {} //"])
 def test_a_name_that_c_has_not_is_wrong_usage(name: str) -> None:
-    with pytest.raises(OptionError, match="--name takes up to 31 letters"):
+    with pytest.raises(OptionError, match="name takes up to 31 letters"):
         c_bytes(linear(), CONTRACT, name=name)
 
 

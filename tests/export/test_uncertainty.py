@@ -417,7 +417,9 @@ def test_a_width_beyond_the_dtype_is_refused_in_one_line() -> None:
     checkpoint = fit(only("a", "y"), target="y")
     outputs = (checkpoint.contract.outputs[0]._replace(residual_sd=1e-40),)
     checkpoint = replace(checkpoint, contract=checkpoint.contract._replace(outputs=outputs))
-    with pytest.raises(CheckFailedError, match=r"the width of the interval .* is beyond the range of float32. Try --"):
+    with pytest.raises(
+        CheckFailedError, match=r"the width of the interval .* is beyond the range of float32. Try (another )?precision"
+    ):
         Blueprint.of(checkpoint, "portable", interval=0.95)
 
 

@@ -5,6 +5,7 @@ Every file is the golden model, contract and all, but for one thing. Built by co
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +78,16 @@ def rank_one_input(model: onnx.ModelProto) -> None:
 def contract(fields: str) -> Change:
     """Put a contract of these fields, and of the right version unless they say another, in the contract's place."""
     return assign("metadata_props.0.value", f'{{"contract":1,{fields}}}')
+
+
+def said_by(linedge: str) -> Change:
+    """Have the contract, good otherwise, name this linedge as its own."""
+
+    def change(model: onnx.ModelProto) -> None:
+        (entry,) = model.metadata_props
+        entry.value = json.dumps({**json.loads(entry.value), "linedge": linedge})
+
+    return change
 
 
 def dimension(size: int) -> Change:
@@ -340,6 +351,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a contract of lists": (contract('"a":[' + "[]," * (MAX_METADATA // 32) + "0]"), "is damaged"),
     "a contract of dicts": (contract('"a":[' + '{"":{}},' * (MAX_METADATA // 64) + "0]"), "is damaged"),
     "a contract of half a character": (contract('"linedge":"\\ud800"'), "is damaged"),
+    "a contract of no linedge": (said_by(""), "not the linedge that wrote it"),
+    "a contract of a blank": (said_by(" \t"), "not the linedge that wrote it"),
     "two contracts": (copy_of("metadata_props"), "one key twice"),
 }
 """Change of the golden model, and words of the line that refuses it."""

@@ -339,6 +339,7 @@ BAD_TABLE_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", BAD_TABLE_OPTIONS)
 def test_table_options_that_are_none(case: str) -> None:
     given, said = BAD_TABLE_OPTIONS[case]
@@ -346,6 +347,7 @@ def test_table_options_that_are_none(case: str) -> None:
         read_as(",", ".", no_header=False, **given)
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r"], ids=ascii)
 def test_delimiters_that_are_none(delimiter: str) -> None:
     with pytest.raises(errors.OptionError, match="--delimiter takes one character"):

@@ -68,7 +68,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         ),
         outputs=tuple(Output(name, draw(maybe), draw(maybe), draw(unit)) for name in outputs),
         rows=draw(st.integers(min_value=0)),
-        linedge=draw(text),
+        linedge=draw(text.filter(str.strip)),
         precision=draw(st.sampled_from(PRECISIONS)),
         input_dtype=draw(st.sampled_from(get_args(Dtype))),
         results=draw(st.sampled_from([("y",), ("y", "in_range", "leverage")])) if level is None else RESULTS,

@@ -160,6 +160,7 @@ FAULTS: dict[str, tuple[Any, list[str]]] = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", FAULTS)
 def test_a_bad_value_says_what_is_wrong(case: str, predictor: Predictor) -> None:
     change, said = FAULTS[case]

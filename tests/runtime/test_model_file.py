@@ -163,6 +163,7 @@ def _load_often(path: Path) -> None:
         Predictor.load(path)
 
 
+@pytest.mark.usefixtures("typed")
 def test_what_is_not_there_or_may_not_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="Run lr-export --format onnx first"):
         read_model(tmp_path / "m.onnx")

@@ -643,6 +643,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
 HALVES = ("half a Parquet file", "half an Arrow file", "half an Arrow stream")
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", [pytest.param(case, marks=[needs(pa)] if case in HALVES else []) for case in REFUSED])
 def test_refused_with_its_place(case: str, reader: str, tmp_path: Path) -> None:
     content, said = REFUSED[case]
@@ -987,6 +988,7 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", DIFFERENT)
 def test_files_with_other_columns_are_refused(case: str, tmp_path: Path) -> None:
     content, said = DIFFERENT[case]

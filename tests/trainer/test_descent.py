@@ -161,7 +161,7 @@ def test_penalties_are_those_of_the_exact_solver(optimizer: Optimizer, l1: float
     x, y = sample("timestamps")
     descent = Descent(optimizer=optimizer, epochs=3000)
     if optimizer == "adamw":
-        with pytest.raises(OptionError, match="--optimizer adam"):
+        with pytest.raises(OptionError, match='optimizer="adam"'):
             fit(table(x, y), target="y", l1=l1, l2=l2, descent=descent)
         return
     found = fit(table(x, y), target="y", l1=l1, l2=l2, descent=descent)
@@ -326,7 +326,7 @@ def test_the_bits_do_not_depend_on_the_threads() -> None:
 
 
 def test_divergence_is_an_error_with_what_to_change() -> None:
-    with pytest.raises(DivergedError, match=r"diverged: the loss is .* at epoch [0-9]+\. Try a smaller --lr than 2.5"):
+    with pytest.raises(DivergedError, match=r"diverged: the loss is .* at epoch [0-9]+\. Try a smaller lr than 2.5"):
         fit(table(*sample("ordinary")), target="y", descent=Descent(optimizer="sgd", lr=2.5))
     with pytest.raises(FitError, match="diverged"):
         fit(table(*sample("ordinary")), target="y", descent=Descent(optimizer="sgd", lr=50, batch_size=10))
@@ -388,7 +388,7 @@ def test_a_warm_start_begins_where_the_checkpoint_is(kind: str) -> None:
     none = fit(table(x, y), target="y", descent=Descent(optimizer="sgd", epochs=0, init=exact))
     np.testing.assert_allclose(none.weight, exact.weight, rtol=1e-12)
     np.testing.assert_allclose(predictions(none, x), predictions(exact, x), rtol=1e-9)
-    with pytest.raises(OptionError, match="--init"):
+    with pytest.raises(OptionError, match=r"^init: "):
         fit(table(x[:, :2], y), target="y", descent=Descent(init=exact))
 
 
@@ -402,16 +402,16 @@ def test_the_report_has_no_false_standard_errors() -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "delta of another loss": ({"delta": 1.0}, "--delta belongs to --loss huber"),
-    "quantile of another loss": ({"quantile": 0.5}, "--quantile belongs to --loss quantile"),
+    "delta of another loss": ({"delta": 1.0}, 'delta belongs to loss="huber"'),
+    "quantile of another loss": ({"quantile": 0.5}, 'quantile belongs to loss="quantile"'),
     "batches for lbfgs": ({"optimizer": "lbfgs", "batch_size": 8}, "all rows at once"),
-    "momentum for adam": ({"optimizer": "adam", "momentum": 0.9}, "--optimizer sgd"),
-    "nesterov alone": ({"optimizer": "sgd", "nesterov": True}, "needs a --momentum"),
-    "patience alone": ({"patience": 3}, "--validation 0.2"),
+    "momentum for adam": ({"optimizer": "adam", "momentum": 0.9}, 'optimizer="sgd"'),
+    "nesterov alone": ({"optimizer": "sgd", "nesterov": True}, "nesterov needs a momentum"),
+    "patience alone": ({"patience": 3}, "validation=0.2"),
     "a rate for lbfgs": ({"lr": 0.1}, "line search"),
-    "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, "--quantile takes a number between 0 and 1, not 1"),
-    "no delta": ({"loss": "huber", "delta": 0.0}, "--delta takes a positive number, not 0"),
-    "a batch of none": ({"batch_size": 0}, "--batch-size takes 1 or more, not 0"),
+    "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, "quantile takes a number between 0 and 1, not 1"),
+    "no delta": ({"loss": "huber", "delta": 0.0}, "delta takes a positive number, not 0"),
+    "a batch of none": ({"batch_size": 0}, "batch_size takes 1 or more, not 0"),
 }
 
 
@@ -424,7 +424,7 @@ def test_options_that_do_not_go_together_are_refused(case: str) -> None:
 
 def test_options_of_the_exact_solver_are_refused() -> None:
     for options in ({"minimum_norm": True}, {"penalty": "auto"}):
-        with pytest.raises(OptionError, match="belongs to --solver exact"):
+        with pytest.raises(OptionError, match="belongs to descent=None"):
             fit(table(*sample("ordinary")), target="y", descent=Descent(), **options)
 
 

@@ -214,7 +214,7 @@ def test_a_row_that_is_dropped_gives_no_level(level: str) -> None:
 
 def test_identifiers_are_no_category() -> None:
     names = np.array([f"id {number}" for number in range(5000)])
-    with pytest.raises(FitError, match=r'"s" has over 4,096 different texts.*--ignore'):
+    with pytest.raises(FitError, match=r'"s" has over 4,096 different texts.*: ignore'):
         fit({"s": names, "x": np.arange(5000.0), "y": np.arange(5000.0)}, target="y")
 
 
@@ -317,7 +317,7 @@ def test_the_summary_says_what_was_fitted() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "no target": ({"target": None}, OptionError, '--target NAME; the table has "y", "x"'),
+    "no target": ({"target": None}, OptionError, 'target="NAME"; the table has "y", "x"'),
     "target not there": ({"target": "z"}, MissingColumnError, 'no column "z"; it has: "y", "x"'),
     "feature not there": ({"target": "y", "features": ["q"]}, MissingColumnError, 'no column "q"'),
     "weight not there": ({"target": "y", "weight": "q"}, MissingColumnError, 'no column "q"'),
@@ -326,9 +326,9 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no features": ({"target": "y", "features": []}, OptionError, "no column beside the target"),
     "all ignored": ({"target": "y", "ignore": ["x"]}, OptionError, "no column beside the target"),
     "two ways out": ({"target": "y", "drop_collinear": True, "l2": 1.0}, OptionError, "Choose one"),
-    "auto beside a penalty": ({"target": "y", "penalty": "auto", "l1": 1.0}, OptionError, "--penalty auto"),
-    "a ratio of nothing": ({"target": "y", "l1_ratio": 0.5}, OptionError, "--l1-ratio"),
-    "degree 0": ({"target": "y", "degree": 0}, OptionError, "--degree"),
+    "auto beside a penalty": ({"target": "y", "penalty": "auto", "l1": 1.0}, OptionError, 'penalty="auto"'),
+    "a ratio of nothing": ({"target": "y", "l1_ratio": 0.5}, OptionError, "l1_ratio"),
+    "degree 0": ({"target": "y", "degree": 0}, OptionError, "degree takes"),
 }
 
 
@@ -407,7 +407,7 @@ def test_units_go_into_the_contract_and_stay_there() -> None:
     for checkpoint in (found, more, merge(found, more), Checkpoint.from_bytes(more.to_bytes())):
         assert [column.unit for column in checkpoint.contract.columns] == ["ppb"]
         assert [output.unit for output in checkpoint.contract.outputs] == [None, "degC"]
-    with pytest.raises(OptionError, match='--unit "q" is none'):
+    with pytest.raises(OptionError, match='units="q" is none'):
         fit(columns, target="y", units={"q": "m"})
 
 

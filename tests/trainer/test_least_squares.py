@@ -158,7 +158,7 @@ def test_dependent_columns_are_named_with_their_relation(case: str) -> None:
     with pytest.raises(CollinearError) as caught:
         slow(table)
     assert relation in str(caught.value)
-    for way in ("--drop-collinear", "--l2", "--minimum-norm"):
+    for way in ("drop_collinear", "l2", "minimum_norm"):
         assert way in str(caught.value)
     dropped = slow(table, drop_collinear=True)
     without = slow(np.delete(table, 2, axis=1))

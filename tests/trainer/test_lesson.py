@@ -106,7 +106,7 @@ def test_residuals_are_described() -> None:
 
 
 def test_divergence_is_an_error_with_its_epoch() -> None:
-    with pytest.raises(DivergedError, match=r"diverged: the loss is (inf|nan) at epoch [0-9]+\. Try a smaller --lr"):
+    with pytest.raises(DivergedError, match=r"diverged: the loss is (inf|nan) at epoch [0-9]+\. Try a smaller lr"):
         lesson(lr=10.0)
 
 

@@ -106,9 +106,9 @@ def test_the_state_of_another_descent_is_refused_with_the_difference(tmp_path: P
     def resume(table: dict[str, Any], descent: Descent, **options: Any) -> None:
         fit(table, target="y", descent=descent, memory=StopsAt(path, None, goes_on=True), **options)
 
-    with pytest.raises(OptionError, match="--loss: huber there, squared here"):
+    with pytest.raises(OptionError, match="loss: huber there, squared here"):
         resume(table, Descent(optimizer="lbfgs"))
-    with pytest.raises(OptionError, match=r"--l2: 0\.0 there, 0\.5 here"):
+    with pytest.raises(OptionError, match=r"l2: 0\.0 there, 0\.5 here"):
         resume(table, Descent(loss="huber"), l2=0.5)
     with pytest.raises(OptionError, match="the number of rows: 90 there, 80 here"):
         resume({name: values[:80] for name, values in table.items()}, Descent(loss="huber"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import safetensors.numpy
@@ -13,7 +14,6 @@ from lr_trainer.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from lr_trainer.model import LinearModel
 
@@ -26,13 +26,13 @@ class Checkpoint(lr_runtime.checkpoint.Checkpoint):
         content: bytes = safetensors.numpy.save(self.tensors(), metadata=self.metadata())
         return content
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Replace `path` by this checkpoint, whole or not at all.
 
         Raises:
             UnusableFileError: the folder cannot be written.
         """
-        write_bytes(path, self.to_bytes())
+        write_bytes(Path(path), self.to_bytes())
 
     def reported(self, **figures: Any) -> Checkpoint:
         """Return the checkpoint with these figures in its report."""

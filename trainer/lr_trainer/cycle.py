@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from lr_runtime import __version__
+from lr_runtime.choices import check_choice
 from lr_runtime.contract import Column, Contract, Output
 from lr_runtime.errors import OptionError
 from lr_runtime.terms import Term
@@ -70,8 +71,12 @@ def lesson(
 
     Raises:
         DivergedError: the loss or the weights are no longer finite.
-        OptionError: `init` is a model of another shape.
+        OptionError: `init` is a model of another shape, or another argument is none of its values.
     """
+    check_choice("--loss", loss, _LOSSES)
+    check_choice("--optimizer", optimizer, _OPTIMIZERS)
+    if not lr > 0 or epochs < 0:
+        raise OptionError(f"--lr takes a positive number and --epochs 0 or more, not {lr} and {epochs}")
     place = device_named(device)
     x, y = torch.tensor(X, device=place), torch.tensor(Y, device=place)
 

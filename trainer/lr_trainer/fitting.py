@@ -10,10 +10,12 @@ from unicodedata import normalize
 
 import numpy as np
 
+from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped, listed
 from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
+from lr_trainer.choices import MISSING_POLICIES
 from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
@@ -120,6 +122,8 @@ def fit(
     """
     shape = _Shape(l1, l2, penalty == "auto", l1_ratio, interval, minimum_norm, drop_collinear, intercept)
     shape.check(degree)
+    check_choice("--missing", missing, MISSING_POLICIES)
+    check_choice("--penalty", penalty, (None, "auto"))
     if descent is not None:
         shape.check_descent(descent)
     table = opened(source, options, warn)
@@ -162,8 +166,8 @@ class _Shape:
 
     def check(self, degree: int) -> None:
         """Raise OptionError where options contradict each other."""
-        if degree < 1:
-            raise OptionError(f"--degree takes 1 or more, not {degree}")
+        if degree < 1 or degree != int(degree):
+            raise OptionError(f"--degree takes a whole number of 1 or more, not {degree}")
         if self.is_auto and (self.l1 or self.l2):
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:

@@ -15,6 +15,7 @@ from lr_runtime.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, positions, renamed, rows_of, without_faults
 from lr_runtime.tables.notices import Notices
+from lr_runtime.wording import worded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +34,13 @@ def opened(
     warn: Callable[[str], None],
 ) -> Table:
     """Return an open table for whatever a caller names one by."""
+
+    def say(line: str) -> None:
+        warn(worded(line))
+
     if isinstance(source, Mapping):
-        return ArrayTable(source, options, Notices(warn))
-    return open_table(source, options, warn=warn) if isinstance(source, str | Path | Sequence) else source
+        return ArrayTable(source, options, Notices(say))
+    return open_table(source, options, warn=say) if isinstance(source, str | Path | Sequence) else source
 
 
 class ArrayTable:
@@ -64,7 +69,7 @@ class ArrayTable:
         enumerated: list[str] = []
         tables: list[NDArray[Any]] = []
         for key, given in arrays.items():
-            array = unmasked(as_cells(given))
+            array = unmasked(as_cells(given, f"{name}, {escaped(key)}: the values", TableError))
             if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUO":
                 raise TableError(
                     f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError
+from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
@@ -67,6 +69,9 @@ class Descent:
     init: Checkpoint | None = None
 
     def __post_init__(self) -> None:
+        check_choice("--loss", self.loss, LOSSES)
+        check_choice("--optimizer", self.optimizer, (None, *OPTIMIZERS))
+        check_choice("--schedule", self.schedule, (None, *SCHEDULES))
         if self.delta is not None and self.loss != "huber":
             raise OptionError("--delta belongs to --loss huber")
         if self.quantile is not None and self.loss != "quantile":
@@ -93,6 +98,7 @@ class Descent:
             ("--momentum", self.momentum or None, 0, 1, "0, or a number below 1"),
             ("--batch-size", self.batch_size, 0, inf, "1 or more"),
             ("--epochs", self.epochs, -1, inf, "0 or more"),
+            ("--seed", self.seed, -1, inf, "0 or more"),
             ("--patience", self.patience, 0, inf, "1 or more"),
         ):
             if value is not None and not low < value < high:
