@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import shlex
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +44,7 @@ DISGUISED = {
     "percent": ["26%", "19 %", "-3.5%"],
     "per mille": ["2\u2030", "1.5 \u2030"],
     "dollars": ["$5", "$1,299.00", "-$3"],
+    "a currency's sign": ["$5", "$-3.5"],
     "euros behind": ["5 \u20ac", "12,50 \u20ac"],
     "a currency's code": ["CHF 12.5", "CHF 3"],
     "thousands": ["1,000", "2,500"],
@@ -112,7 +116,7 @@ def test_numbers_in_another_dress_are_named(case: str, tmp_path: Path) -> None:
             kinds_of(open_table(path), ["n", "c"])
         said = str(caught.value)
         place = f"{path} line {2 if name == 'c' else 1}"
-        for words in (place, 'column "c"', f"of the first {len(cells)} cells are like it", "--category c"):
+        for words in (place, 'column "c"', f"of the first {len(cells)} cells are like it", 'category=["c"]'):
             assert words in said
         assert first_kinds(open_table(path), ["c"]).of["c"] in {"number", "date"}
         with pytest.raises(TableError, match="are like it"):  # no row would be left
@@ -141,7 +145,7 @@ def test_one_bad_cell_is_an_error_wherever_it_stands(place: int, way: str, tmp_p
     said = str(caught.value)
     for words in (f"t.csv line {place + 2}", 'column "c"', '"x" is not a number', "40 cells 39 are numbers and 1 is"):
         assert words in said
-    assert said.index("--on-error skip") < said.index("--category c")
+    assert said.index("skips=True") < said.index('category=["c"]')
 
 
 def test_a_number_among_text_is_an_error(way: str, tmp_path: Path) -> None:
@@ -153,11 +157,26 @@ def test_a_number_among_text_is_an_error(way: str, tmp_path: Path) -> None:
     assert found.words == {"c"}
 
 
+WITH_AN_EDIT = ("percent", "a currency's sign", "Fortran's exponents", "brackets", "formulas", "a unit with a power")
+
+
+@pytest.mark.parametrize("cells", [DISGUISED[case] for case in WITH_AN_EDIT], ids=WITH_AN_EDIT)
+def test_what_is_proposed_makes_numbers(cells: list[str], tmp_path: Path) -> None:
+    cells = [*cells, cells[0]]
+    path = table_file(tmp_path, "n,c\n" + "".join(f'0,"{cell}"\n' if "," in cell else f"0,{cell}\n" for cell in cells))
+    with pytest.raises(TableError) as caught:
+        kinds_of(open_table(path), ["c"])
+    _, _, edit = str(caught.value).partition("for example with: sed ")
+    (script,) = shlex.split(edit.partition(". To take all")[0])
+    edited = subprocess.run([shutil.which("sed") or "sed", script, path], capture_output=True, check=True).stdout
+    assert kinds_of(open_table(table_file(tmp_path, edited)), ["c"]).of == {"c": "number"}
+
+
 def test_a_category_is_not_proposed_for_what_must_be_a_number(tmp_path: Path) -> None:
     table = open_table(table_file(tmp_path, as_csv(["1", "x"])))
     with pytest.raises(TableError) as caught:
         kinds_of(table, ["c"], numeric=["c"])
-    assert "--category" not in str(caught.value)
+    assert "category=" not in str(caught.value)
 
 
 UNITS = {
@@ -172,7 +191,7 @@ UNITS = {
 def test_a_row_of_units_is_named(case: str, way: str, tmp_path: Path) -> None:
     rows = [*UNITS[case], *(f"{row},{row + 1},{row * 2}" for row in range(30))]
     path = table_file(tmp_path, "\n".join(["a,b,y", *rows]))
-    with pytest.raises(TableError, match=r't\.csv line 2 .*"V".* row of units\? To leave it out: --on-error skip'):
+    with pytest.raises(TableError, match=r't\.csv line 2 .*"V".* row of units\? To leave it out: TableOptions'):
         kinds_of(open_table(path), ["a", "b", "y"])
     assert set(kinds_of(open_table(path, SKIPS), ["a", "b", "y"]).of.values()) == {"number"}
 

@@ -116,6 +116,11 @@ def dress_of(text: str) -> tuple[Dress, str] | None:
     return None
 
 
+def edit_of(dress: Dress, unit: str) -> str:
+    """Return what sed makes plain numbers of cells in such a dress with; empty where it cannot."""
+    return dress.edit.replace("UNIT", re.sub(r"[/.*^]", r"\\\g<0>", unit))
+
+
 def are_codes(units: set[str]) -> bool:
     """Whether what stands behind the numbers of a column differs so much that it is no unit."""
     return len(units) > _MOST_UNITS

@@ -321,9 +321,12 @@ def _both(cells: Cells) -> Fault:
     rarer, total = min(cells.numbers, cells.others), cells.numbers + cells.others
     what = "is a number" if first.why is None else first.why.what
     way = "" if first.why is None or not first.why.way else f". {first.why.way}"
-    most = "numbers" if is_other_rarer else "text"
+    most = total - rarer
+    said = (
+        ("is a number" if most == 1 else "are numbers") if is_other_rarer else ("is text" if most == 1 else "are text")
+    )
     return Fault(
         first.place,
-        f"{escaped(first.cell)} {what}; of the first {total:,} cells {total - rarer:,} are {most} and {rarer:,} "
+        f"{escaped(first.cell)} {what}; of the first {total:,} cells {most:,} {said} and {rarer:,} "
         f"{'is' if rarer == 1 else 'are'} not. To leave such rows out: --on-error skip{way}",
     )

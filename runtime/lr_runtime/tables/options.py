@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from lr_runtime.tables.dress import EXPONENT, dress_of
+from lr_runtime.tables.dress import EXPONENT, dress_of, edit_of
 from lr_runtime.tables.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class TableOptions:
         if found := dress_of(text):
             dress, unit = found
             return NotANumberError(
-                f"is not a number ({dress.what})", dress.plain, "dressed", unit, dress.edit.replace("UNIT", unit)
+                f"is not a number ({dress.what})", dress.plain, "dressed", unit, edit_of(dress, unit)
             )
         return NotANumberError("is not a number", _way(text))
 
