@@ -102,6 +102,7 @@ def test_all_cells_tell_the_kind(
         assert kinds_of(table, ["c", "n"]).of.get("c") == kind
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", DISGUISED)
 def test_numbers_in_another_dress_are_named(case: str, tmp_path: Path) -> None:
     cells = DISGUISED[case]
@@ -132,6 +133,7 @@ def test_names_are_no_numbers_in_another_dress() -> None:
         assert dress_of(name) is None, name
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("place", [0, 1, 20, 39])
 def test_one_bad_cell_is_an_error_wherever_it_stands(place: int, way: str, tmp_path: Path) -> None:
     cells = [str(row / 4) for row in range(40)]
@@ -168,6 +170,7 @@ UNITS = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", UNITS)
 def test_a_row_of_units_is_named(case: str, way: str, tmp_path: Path) -> None:
     rows = [*UNITS[case], *(f"{row},{row + 1},{row * 2}" for row in range(30))]
