@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PARAMETERS = {
     "checkpoint-every": "Resume.every",
+    "comment": "TableOptions.comment",
     "decimal": "TableOptions.decimal",
     "delimiter": "TableOptions.delimiter",
     "encoding": "TableOptions.encoding",
@@ -26,6 +27,8 @@ _PARAMETERS = {
     "no-header": "TableOptions.header=False",
     "no-intercept": "intercept=False",
     "resume": "Resume.goes_on",
+    "sheet": "TableOptions.sheet",
+    "skip-rows": "TableOptions.skip_rows",
     "thousands": "TableOptions.thousands",
     "unit": "units",
 }
@@ -43,11 +46,11 @@ _OPTION = r"""
     | (?:\b(?P<command>lr-[a-z]+)\ )?
       (?<![\w-])--(?P<option>[a-z][a-z0-9-]*)
       (?:\ (?P<value>
-          "[^"]*" | '[^']*'
+          "[^"]*" | \$?'[^']*'
         | [+-]?[0-9](?:[^\s,;:)]*[^\s,;:).])?
         | [,.;|](?=[.\s]|$)
         # A word before the sentence pauses or goes on with one of these.
-        | (?!(?:goes|out)\b)[^\s,;:).]+(?=[.,;:)]|$|\ (?:and|chooses|first|or|takes|with)\b)
+        | (?!--|(?:and|goes|or|out)\b)[^\s;:)]*[^\s,;:).](?=[.,;:)]|$|\ (?:--|(?:and|chooses|first|or|takes|with)\b))
       ))?
 """
 
@@ -94,9 +97,13 @@ def _literal(name: str, value: str) -> str:
     """Return the value of a parameter as Python has it."""
     if name == "TableOptions.renames":
         return f"({tuple(value.split('=', 1))!r},)"
+    if value[0] == "$":  # of a shell, which has the same marks in it as Python
+        return f'"{value[2:-1]}"'
     plain = value[1:-1] if value[0] in "\"'" else value
+    if name in _SEVERAL:
+        return json.dumps(plain.split(",") if plain == value else [plain], ensure_ascii=False)
     try:
         float(plain)
     except ValueError:
-        plain = json.dumps(plain, ensure_ascii=False)
-    return f"[{plain}]" if name in _SEVERAL else plain
+        return json.dumps(plain, ensure_ascii=False)
+    return plain

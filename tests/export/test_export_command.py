@@ -196,11 +196,11 @@ def test_opset_and_name(run: Runner, saved: Path) -> None:
 
 
 WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
-    "an opset too low": ({"opset": 12}, "--opset takes 13 to"),
-    "an opset that onnx does not know": ({"opset": 99}, "--opset takes 13 to"),
-    "an opset of TorchScript": ({"opset": 18, "format": "torchscript"}, "--opset goes with --format onnx"),
-    "a name of TorchScript": ({"name": "n", "format": "torchscript"}, "--name goes with --format onnx"),
-    "an empty name": ({"name": ""}, "--name"),
+    "an opset too low": ({"opset": 12}, "opset takes 13 to"),
+    "an opset that onnx does not know": ({"opset": 99}, "opset takes 13 to"),
+    "an opset of TorchScript": ({"opset": 18, "format": "torchscript"}, 'opset goes with format="onnx"'),
+    "a name of TorchScript": ({"name": "n", "format": "torchscript"}, 'name goes with format="onnx"'),
+    "an empty name": ({"name": ""}, "^name takes"),
 }
 
 

@@ -133,10 +133,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[Any, ...], str]] = {
         "--thousands ' '",
     ),
     "a mark for nothing": (
-        written("a,y\n1,2\n?,2\n"),
-        'TableOptions(missing=["?"])',
+        written("a,y\n1,2\nn.d.,2\n"),
+        'TableOptions(missing=["n.d."])',
         (TRAIN, "mark.csv", "--target", "y"),
-        "--missing-token '?'",
+        "--missing-token 'n.d.'",
     ),
     "no names": (written("1,2\n3,4\n"), "TableOptions(header=False)", (TRAIN, "nameless.csv"), "--no-header"),
     "a loss's own option": (
@@ -273,7 +273,7 @@ TABLES = {
     "semicolons.csv": "a;y\n1,5;2\n",
     "comma.csv": 'a,y\n1,2\n"1,5",2\n',
     "thousands.csv": "a,y\n1,2\n1 000,2\n",
-    "mark.csv": "a,y\n1,2\n?,2\n",
+    "mark.csv": "a,y\n1,2\nn.d.,2\n",
     "nameless.csv": "1,2\n3,4\n",
 }
 OF_PYTHON = re.compile(r"TableOptions|Resume\.|lr_[a-z]+\.|\b[a-z0-9]+_[a-z_0-9]+\b|=\[|=True|=False")

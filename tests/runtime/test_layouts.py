@@ -250,6 +250,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", LOOKS)
 def test_what_is_proposed_reads_the_table(case: str, tmp_path: Path) -> None:
     path = table_file(tmp_path, LOOKS[case])
@@ -298,6 +299,7 @@ RAGGED = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("case", RAGGED)
 def test_ragged_tables_are_ragged(case: str, tmp_path: Path) -> None:
     content, said = RAGGED[case]
@@ -305,12 +307,14 @@ def test_ragged_tables_are_ragged(case: str, tmp_path: Path) -> None:
         found(open_table(table_file(tmp_path, content)))
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("comment", ["", "##", "a", "1", '"', ",", "-", " "])
 def test_what_is_no_comment_mark(comment: str) -> None:
     with pytest.raises(OptionError, match="--comment"):
         read_as(",", ".", no_header=False, comment=comment)
 
 
+@pytest.mark.usefixtures("typed")
 def test_a_mark_cannot_be_both() -> None:
     with pytest.raises(OptionError, match="--comment and --delimiter"):
         read_as(";", ".", no_header=False, comment=";")

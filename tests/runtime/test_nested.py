@@ -73,6 +73,7 @@ def test_a_key_with_a_dot_goes_first(tmp_path: Path) -> None:
     assert values(path, "s.a", "s.b") == [[7, 2]]
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("kind", ["numbers", "categories"])
 def test_an_object_names_its_paths(kind: str, tmp_path: Path) -> None:
     path = table_file(tmp_path, lines({"s": {"a": 1, "b": {"c": 2}}, "y": 3}), "t.jsonl")

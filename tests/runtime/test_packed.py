@@ -277,6 +277,7 @@ def test_what_is_no_table_is_named_as_what_it_is(case: str, tmp_path: Path) -> N
     assert "UTF-16" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_what_is_text_of_two_bytes_is_still_seen(encoding: str, tmp_path: Path) -> None:
     with pytest.raises(TableError, match=f"It may be UTF-16 text. Try: --encoding {encoding}"):

@@ -83,7 +83,7 @@ def test_an_update_goes_on_dropping_them() -> None:
 
 def test_without_the_choice_the_line_names_it_and_says_where(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n1,2\n2,\n3,5\n4,9\n")
-    with pytest.raises(TableError, match=r't.csv line 3, column "y": the value is missing.*use --missing-target drop$'):
+    with pytest.raises(TableError, match=r't.csv line 3, column "y": the value is missing.*use missing_target="drop"$'):
         fit(tmp_path / "t.csv", target="y", missing="indicator")
     done = CliRunner().invoke(
         lr_train,

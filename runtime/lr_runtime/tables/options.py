@@ -230,7 +230,8 @@ def _way(text: str) -> str:
         return "Correct it"
     import shlex
 
-    return f"Correct it, or if it means a missing value: --missing-token {shlex.quote(text)}"
+    typed = f"'{text}'" if text.endswith(".") and shlex.quote(text) == text else shlex.quote(text)
+    return f"Correct it, or if it means a missing value: --missing-token {typed}"
 
 
 def has_table_suffix(name: str) -> bool:
