@@ -230,7 +230,7 @@ def _way(text: str) -> str:
         return "Correct it"
     import shlex
 
-    typed = f"'{text}'" if text.endswith(".") and shlex.quote(text) == text else shlex.quote(text)
+    typed = f"'{text}'" if text[1:].endswith(".") and shlex.quote(text) == text else shlex.quote(text)
     return f"Correct it, or if it means a missing value: --missing-token {typed}"
 
 
