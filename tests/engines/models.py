@@ -45,7 +45,7 @@ def _curved() -> dict[str, Any]:
 def _gaps() -> dict[str, Any]:
     columns = _curved()
     columns["b"][::7] = np.nan
-    return {**columns, "z": 1e6 + 1e3 * columns["a"]}
+    return {**columns, "z": 1e6 + 1e3 * columns["a"] + np.random.default_rng(6).normal(size=60)}
 
 
 MODELS: dict[str, Callable[[], Checkpoint]] = {

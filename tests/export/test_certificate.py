@@ -553,6 +553,7 @@ UNFIT: dict[str, tuple[Checkpoint, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize(
     ("format_name", "case"),
     [
