@@ -86,6 +86,9 @@ def main(
     from lr_runtime.checkpoint import Checkpoint
 
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
+    with needs_extra("export"):
+        from lr_export.exporting import export
+
     if not checkpoint.is_file():
         Checkpoint.load(checkpoint)  # says why, before a target beside it is looked at
     for target in targets.values():
@@ -94,9 +97,6 @@ def main(
             raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
     check_output(certificate, checkpoint, option="--certificate")
     model = Checkpoint.load(checkpoint)
-    with needs_extra("export"):
-        from lr_export.exporting import export
-
     if not unverified:
         check_tools(targets)
     if "torchscript" in targets:

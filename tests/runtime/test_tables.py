@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,8 @@ def reader(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def accelerate(patch: pytest.MonkeyPatch, way: str) -> None:
+    if way == "fast" and find_spec("pyarrow") is None:
+        pytest.skip("pyarrow is not installed here")
     patch.setattr("lr_runtime.tables.acceleration.available", lambda: way == "fast")
     if way == "strict":
         patch.setattr("lr_runtime.tables.loadtxt.csv_block", lambda *_: None)
