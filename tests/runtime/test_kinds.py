@@ -53,6 +53,7 @@ DISGUISED = {
     "Fortran's exponents without a letter": ["1.6-101", "2.25+100"],
     "powers of ten": ["1.6x10^3", "2\u00d710\u207b\u00b3"],
     "brackets": ["(4.0)", "(0.25)"],
+    "brackets and decimal commas": ["(4,0)", "(0,25)"],
     "a minus behind": ["4.0-", "3-"],
     "a typographer's minus": ["\u22124.0", "\u22123"],
     "apostrophes": ["'4.0", "'5"],

@@ -61,7 +61,7 @@ DRESSES = (
         "a negative number in brackets",
         rf"[(][ ]?{_NUMBER}[ ]?[)]",
         "Write it with a minus sign",
-        r"s/(\([0-9.]*\))/-\1/g",
+        r"s/(\([0-9.,]*\))/-\1/g",
     ),
     Dress("its minus sign is behind it", rf"{_NUMBER}[ ]?-", "Write the minus sign in front"),
     Dress(
