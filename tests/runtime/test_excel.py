@@ -91,9 +91,9 @@ BAD: dict[str, tuple[list[list[Any]], str]] = {
     "an error of a formula": ([["a"], [1], ["#DIV/0!"]], 't.xlsx line 3, column "a": "#DIV/0!"'),
     "a date": ([["a"], [1], [datetime.datetime(2026, 11, 27)]], 'line 3, column "a": "2026-11-27" is a date'),
     "a moment": ([["a"], [1], [datetime.datetime(2026, 11, 27, 10, 5)]], '"2026-11-27T10:05:00" is a date'),
-    "names further down": ([["Report"], [], ["a", "b"], [1, 2]], "line 3: 2 cells .* 1 name. .* --skip-rows 2"),
+    "names further down": ([["Report"], [], ["a", "b"], [1, 2]], "line 3: 2 cells .* 1 name. .*skip_rows=2"),
     "a cell beside the table": ([["a", "b"], [1, 2], [1, 2, 7]], "line 3: 3 cells where the header has 2 names"),
-    "no names": ([[1, 2], [3, 4]], "line 1: every name is a number.* --no-header"),
+    "no names": ([[1, 2], [3, 4]], "line 1: every name is a number.*header=False"),
     "nothing": ([[]], "is empty"),
 }
 
