@@ -113,8 +113,9 @@ class TextTable:
         self._parsed_before, size = (places, {}), 0
         with self._open_stream() as stream:
             _, start = self._start(stream)
-            pieces, line, count = self._pieces(stream, start), start.line, 1
-            # The first piece mostly has rows enough; it tells how many more to parse side by side.
+            pieces, line = self._pieces(stream, start), start.line
+            count = most = min(os.cpu_count() or 1, _LARGEST_KEPT // BLOCK_BYTES or 1)
+            # The first pieces mostly have rows enough; they tell how many more there must be. No core waits meanwhile.
             while sample.left and (looked_at := list(in_order(partial(self._look, places), islice(pieces, count)))):
                 before = sample.rows
                 for looked in looked_at:
@@ -122,7 +123,7 @@ class TextTable:
                     line += looked.newlines
                     if (size := size + len(looked.content)) <= _LARGEST_KEPT:
                         self._parsed_before[1][looked.offset] = looked
-                count = min(os.cpu_count() or 1, -(-sample.left // max(sample.rows - before, 1)))
+                count = min(most, -(-sample.left * count // max(sample.rows - before, 1)))
 
     def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
         read = self._syntax.number
@@ -147,8 +148,10 @@ class TextTable:
         is_text: dict[int, bool] = {}
         with self._open_stream() as stream:
             _, start = self._start(stream)
-            content, offset = next(self._pieces(stream, start), (start.content, start.offset))
-            for _, cells in islice(self._records(Block(content, start.line, offset)), _FEW_RECORDS):
+            content = start.content[: self._syntax.last_record_end(start.content)]
+            if not content:  # the first record is longer than what the header was read with
+                content, _ = next(self._pieces(stream, start), (content, 0))
+            for _, cells in islice(self._records(Block(content, start.line, start.offset)), _FEW_RECORDS):
                 if isinstance(cells, LineError):
                     continue
                 for index in places.numbers:
