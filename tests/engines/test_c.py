@@ -119,10 +119,7 @@ def test_it_keeps_what_the_table_says(engine: Engine, precision: Precision) -> N
 
 
 def _self_testing(name: str) -> bytes:
-    content = cases("c", "portable")[name].content("c")
-    if b"_self_test" not in content:
-        pytest.skip("the header has no self-test yet")
-    return content
+    return cases("c", "portable")[name].content("c")
 
 
 def _here(build: Build, *values: object) -> ParameterSet:
