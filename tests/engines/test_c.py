@@ -89,8 +89,12 @@ def _wasm() -> Build:
 
 def _version(build: Build) -> str:
     """Return those of the compiler and of what runs its program."""
-    runner = f"wasmtime {version('wasmtime')}" if build.run[0] == sys.executable else version_of(build.run[0])
-    return ", ".join([version_of(build.compiler[0]), *([] if build.run[0] == "./driver" else [runner])])
+    found = [version_of(build.compiler[0])]
+    if build.run[0] == sys.executable:
+        found.append(f"wasmtime {version('wasmtime')}")
+    elif build.run[0] != "./driver":  # an emulator
+        found.append(version_of(build.run[0]))
+    return ", ".join(found)
 
 
 BUILDS = {
