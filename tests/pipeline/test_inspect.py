@@ -191,7 +191,10 @@ def test_no_file_and_a_folder(run: Runner, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["checkpoint", *(name for name in FORMAT_NAMES if name != "onnx")])
 def test_damaged_files_are_a_clear_error_or_the_contract_as_it_was(kind: str, written: dict[str, Path]) -> None:
-    content = np.frombuffer(written[kind].read_bytes(), dtype=np.uint8)
+    whole = written[kind].read_bytes()
+    if kind in {"c", "js"}:  # behind the contract there is code, where damage leaves it as it was
+        whole = whole[: whole.index(b"\n", whole.rindex(b"// |")) + 1]
+    content = np.frombuffer(whole, dtype=np.uint8)
     random = np.random.default_rng(4)
     refused = 0
     for _ in range(200):
@@ -201,7 +204,7 @@ def test_damaged_files_are_a_clear_error_or_the_contract_as_it_was(kind: str, wr
             Artefact.of(damaged[: random.integers(1, len(content))].tobytes())
         except LinedgeError:
             refused += 1
-    assert refused > 60  # most of a header is code, where damage leaves the contract as it was
+    assert refused > 100
 
 
 def test_a_report_of_a_fit_that_no_json_holds_is_damage() -> None:
