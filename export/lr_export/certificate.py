@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lr_export.choices import CHOICES
-from lr_export.errors import MissingToolError
 from lr_export.formats import FORMATS, eager
 from lr_export.measuring import Measured, Trial
+from lr_export.tools import MissingToolError
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.files import sha256
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lr_export.errors import MissingToolError
+from lr_export.tools import MissingToolError, Tool
 from lr_runtime.choices import check_choice
 from lr_runtime.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import OptionError
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
 FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program that has to be on PATH for a format to be verified: any of `names`; `install` says how to get one."""
-
-    what: str
-    names: tuple[str, ...]
-    install: str
-
-    def path(self) -> str | None:
-        """Return where it is, None where it is not."""
-        import shutil
-
-        return next((path for path in map(shutil.which, self.names) if path is not None), None)
 
 
 @dataclass(frozen=True)
