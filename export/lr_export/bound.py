@@ -42,12 +42,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
-from lr_export.exact import Coefficients, ExactModel
+from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
+from lr_export.exact.model import Coefficients, ExactModel
 
 if TYPE_CHECKING:
-    from lr_export.exact import ExactDesign, Floats
-    from lr_export.numbers import Numbers
+    from lr_export.exact.model import ExactDesign, Floats
+    from lr_export.exact.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
 
 _SLACK_BITS = 64

@@ -22,8 +22,8 @@ from lr_export.program import Builder, Constant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lr_export.layout import CategoryColumn
-    from lr_export.numbers import Numbers
+    from lr_export.exact.layout import CategoryColumn
+    from lr_export.exact.numbers import Numbers
     from lr_export.program import Program, Value
     from lr_runtime.contract import Dtype
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic, rounded_up
 from lr_export.bound import ForwardError
-from lr_export.probes import box
+from lr_export.exact.box import box
+from lr_export.exact.dyadic import Dyadic, rounded_up
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.exact import Floats
-    from lr_export.numbers import Numbers
+    from lr_export.exact.model import Floats
+    from lr_export.exact.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
 
 

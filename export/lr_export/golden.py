@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.bound import ForwardError
+from lr_export.exact.box import spread_row
+from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.formats import eager
-from lr_export.probes import spread_row
 from lr_runtime.contract import GoldenRow
 
 if TYPE_CHECKING:
-    from lr_export.exact import Floats
-    from lr_export.numbers import Numbers
+    from lr_export.exact.model import Floats
+    from lr_export.exact.numbers import Numbers
     from lr_export.program import Program
     from lr_runtime.checkpoint import Checkpoint
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import rounded_up
 from lr_export.bound import input_rounding
 from lr_export.choices import INPUT_CHOICES
-from lr_export.probes import box
+from lr_export.exact.box import box
+from lr_export.exact.dyadic import rounded_up
 from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lr_export.exact.box import are_categories, box_of, irrational, spread_row
 from lr_export.module import ProgramModule
-from lr_export.probes import are_categories, box_of, irrational, spread_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -28,17 +28,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.arithmetic import DIGITS, SMALLEST, Dyadic
 from lr_export.bound import gamma, times, underflow_of
-from lr_export.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
+from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
+from lr_export.exact.model import Coefficients, ExactDesign, ExactModel, coefficients_of
 from lr_export.leverage import difference, exact_shift, held_design, kept, mean_design
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.exact import Floats
+    from lr_export.exact.model import Floats
+    from lr_export.exact.numbers import Numbers
     from lr_export.leverage import LeverageNumbers
-    from lr_export.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.leverage import Leverage
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.building import ModelValues
-    from lr_export.exact import Floats
-    from lr_export.layout import Layout
+    from lr_export.exact.layout import Layout
+    from lr_export.exact.model import Floats
     from lr_export.program import Builder, Value
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype

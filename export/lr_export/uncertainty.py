@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.interval import interval_of, why_no_leverage
+from lr_export.exact.interval import interval_of, why_no_leverage
+from lr_export.exact.numbers import narrowed
 from lr_export.leverage import leverage_numbers
 from lr_export.limits import Limits
-from lr_export.numbers import narrowed
 from lr_export.program import Constant
 
 if TYPE_CHECKING:
     from lr_export.building import ModelValues
-    from lr_export.exact import Floats
-    from lr_export.interval import Interval
+    from lr_export.exact.interval import Interval
+    from lr_export.exact.model import Floats
+    from lr_export.exact.numbers import Numbers
     from lr_export.leverage import LeverageNumbers
-    from lr_export.numbers import Numbers
     from lr_export.program import Builder, Operand, Value
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype, Result

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.exact import Floats
+    from lr_export.exact.model import Floats
     from lr_export.formats import Results
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Precision

@@ -18,7 +18,7 @@ from tests.engines.models import cases
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lr_export.exact import Floats
+    from lr_export.exact.model import Floats
     from lr_export.formats import Engine as Run
     from lr_export.formats import Results
     from lr_export.program import Program

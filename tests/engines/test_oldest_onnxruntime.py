@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.exact import Floats
+    from lr_export.exact.model import Floats
     from lr_export.formats import Engine as Run
     from lr_export.program import Program
 

@@ -16,8 +16,8 @@ from lr_export.program import Constant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.arithmetic import Dyadic
-    from lr_export.numbers import Numbers
+    from lr_export.exact.dyadic import Dyadic
+    from lr_export.exact.numbers import Numbers
     from lr_export.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.terms import Term

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.interval import interval_of
+from lr_export.exact.interval import interval_of
 from lr_trainer import fit
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.arithmetic import Dyadic
 from lr_export.bound import ForwardError, input_rounding
-from lr_export.exact import Coefficients, ExactDesign, ExactModel
-from lr_export.numbers import numbers_at
-from lr_export.probes import box
+from lr_export.exact.box import box
+from lr_export.exact.dyadic import Dyadic
+from lr_export.exact.model import Coefficients, ExactDesign, ExactModel
+from lr_export.exact.numbers import numbers_at
 from lr_runtime.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, magnitudes, outputs
@@ -24,7 +24,7 @@ from tests.export.oracle import as_array, bounds, fractions, magnitudes, outputs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.numbers import Numbers
+    from lr_export.exact.numbers import Numbers
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Precision
     from tests.export.oracle import Exact, Floats

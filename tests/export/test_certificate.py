@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from lr_export import Certificate, certificate, export, pt2, torchscript
 from lr_export.building import program_of
 from lr_export.choices import that_have
+from lr_export.exact.numbers import numbers_at
 from lr_export.formats import FORMATS, Opened, eager
-from lr_export.numbers import numbers_at
 from lr_export.probes import probe_rows
 from lr_export.program import Constant
 from lr_runtime.errors import CheckFailedError
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from lr_export.choices import FormatName
+    from lr_export.exact.numbers import Numbers
     from lr_export.formats import Engine, Results
     from lr_export.module import ProgramModule
-    from lr_export.numbers import Numbers
     from lr_export.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract, Precision

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from lr_export import export
-from lr_export.arithmetic import distance_to_tie, nearest
 from lr_export.building import program_of
 from lr_export.choices import CHOICES, that_have
+from lr_export.exact.dyadic import distance_to_tie, nearest
+from lr_export.exact.numbers import numbers_at
 from lr_export.formats import FORMATS, REFERENCE, eager
-from lr_export.numbers import numbers_at
 from lr_runtime import Predictor
 from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from tests.conftest import CHECKPOINTS
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.choices import FormatName
+    from lr_export.exact.numbers import Numbers
     from lr_export.formats import Engine, Opened
-    from lr_export.numbers import Numbers
     from lr_runtime.contract import Precision
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats

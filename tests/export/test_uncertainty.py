@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from lr_export import export
 from lr_export.blueprint import Blueprint
 from lr_export.choices import that_have
-from lr_export.exact import ExactModel
+from lr_export.exact.box import box
+from lr_export.exact.layout import Layout
+from lr_export.exact.model import ExactModel
 from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
-from lr_export.layout import Layout
 from lr_export.leverage_bound import ExactLeverage
 from lr_export.limits import Limits
-from lr_export.probes import box, probe_rows, refused_rows
+from lr_export.probes import probe_rows, refused_rows
 from lr_runtime import Predictor
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
@@ -32,10 +33,10 @@ from lr_runtime.leverage import Leverage
 from lr_runtime.session import Session
 from lr_trainer import fit
 from tests.conftest import checkpoint_of, one_line
+from tests.export.exact.test_interval import table
 from tests.export.oracle import as_array, fractions, halves, leverages, outputs
 from tests.export.present import param, runs, with_every_tool
 from tests.export.straight_line import evaluated
-from tests.export.test_interval import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import torch
 from scipy import special
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.interval import interval_of
+from lr_export.exact.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.least_squares import Normal, solve_fast

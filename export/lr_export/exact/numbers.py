@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.arithmetic import nearest
-from lr_export.layout import Layout
+from lr_export.exact.dyadic import nearest
+from lr_export.exact.layout import Layout
 from lr_runtime.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
 

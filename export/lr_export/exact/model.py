@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.arithmetic import Dyadic
-from lr_export.layout import Layout
+from lr_export.exact.dyadic import Dyadic
+from lr_export.exact.layout import Layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

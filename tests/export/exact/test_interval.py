@@ -16,8 +16,8 @@ from scipy import stats
 
 from lr_export.blueprint import Blueprint
 from lr_export.errors import UnsupportedModelError
+from lr_export.exact.interval import interval_of
 from lr_export.graph import onnx_bytes
-from lr_export.interval import interval_of
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.session import Session
 from lr_trainer import fit, merge, update
@@ -192,7 +192,7 @@ def test_coverage_on_noisy_data_off_the_centre() -> None:
 
 
 def many(x: Floats, y: Floats, new: Floats) -> tuple[Floats, Floats]:
-    """Return the ends of the interval for many small fits at once, by the formula of `lr_export.interval`."""
+    """Return the ends of the interval for many small fits at once, by the formula of `lr_export.exact.interval`."""
     mean, about = x.mean(axis=1), x - x.mean(axis=1, keepdims=True)
     gram = np.einsum("frc,frd->fcd", about, about)
     factor = np.linalg.inv(np.linalg.cholesky(gram)).transpose(0, 2, 1)
