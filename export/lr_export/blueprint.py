@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lr_export.building import program_of
 from lr_export.claim import claim_of_y
 from lr_export.exact.numbers import numbers_at
 from lr_export.golden import as_computed, golden_rows
 from lr_export.inputs import Inputs
-from lr_export.uncertainty import Uncertainty
+from lr_export.program.build import program_of
+from lr_export.program.uncertainty import Uncertainty
 from lr_export.uncertainty_bound import claims_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lr_export.choices import InputChoice
     from lr_export.claim import Claim
     from lr_export.exact.numbers import Numbers
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract, Precision
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Constant, Program, ValueType
+    from lr_export.program.program import Constant, Program, ValueType
     from lr_runtime.contract import Contract
 
 C_TYPES: dict[ValueType, str] = {"float32": "float", "float64": "double", "bool": "unsigned char"}

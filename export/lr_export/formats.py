@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_export.toolchain import Driver
     from lr_runtime.session import Optimisation
 

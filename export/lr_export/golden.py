@@ -16,7 +16,7 @@ from lr_runtime.contract import GoldenRow
 if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.checkpoint import Checkpoint
 
 GOLDEN_ROWS = 3

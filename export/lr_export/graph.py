@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 from lr_runtime.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
 from lr_runtime.operators import SPLIT_STATES_NUMBER
@@ -30,7 +30,7 @@ from lr_runtime.operators import SPLIT_STATES_NUMBER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.program import Operand, Program, Step, Value
+    from lr_export.program.program import Operand, Program, Step, Value
     from lr_runtime.contract import Contract
 
 OPSET = 13

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Constant, Program, ValueType
+    from lr_export.program.program import Constant, Program, ValueType
     from lr_runtime.contract import Contract
 
 ARRAYS: dict[ValueType, str] = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array"}

@@ -31,14 +31,14 @@ import numpy as np
 from lr_export.bound import gamma, times, underflow_of
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact.model import Coefficients, ExactDesign, ExactModel, coefficients_of
-from lr_export.leverage import difference, exact_shift, held_design, kept, mean_design
+from lr_export.program.leverage import difference, exact_shift, held_design, kept, mean_design
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_export.leverage import LeverageNumbers
+    from lr_export.program.leverage import LeverageNumbers
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.leverage import Leverage
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lr_export.claim import Claim
     from lr_export.exact.model import Floats
     from lr_export.formats import Engine, Results
-    from lr_export.program import Program, Value
+    from lr_export.program.program import Program, Value
     from lr_runtime.contract import Dtype
 
 _TINY = 2.0**-100

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.program import Operand, Program, Step, ValueType
+    from lr_export.program.program import Operand, Program, Step, ValueType
 
 DTYPES: dict[ValueType, torch.dtype] = {"float32": torch.float32, "float64": torch.float64, "bool": torch.bool}
 

@@ -15,7 +15,7 @@ from lr_runtime.contract import METADATA_KEY
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")

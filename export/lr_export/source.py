@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 from lr_runtime.equation import number
 from lr_runtime.errors import escaped
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Operand, Program, Step, ValueType
+    from lr_export.program.program import Operand, Program, Step, ValueType
     from lr_runtime.contract import Column, Contract, Output
 
 _OPERATORS = {

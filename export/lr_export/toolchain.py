@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Program
+    from lr_export.program.program import Program
 
 _SECONDS = 60
 """After which a compiler or a driver is taken to hang; both need a fraction of one second."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
     from lr_export.leverage_bound import Root
-    from lr_export.uncertainty import Uncertainty
+    from lr_export.program.uncertainty import Uncertainty
     from lr_runtime.checkpoint import Checkpoint
 
 _KEPT = 4

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.formats import Engine as Run
     from lr_export.formats import Results
-    from lr_export.program import Program
+    from lr_export.program.program import Program
 
 
 class Job(NamedTuple):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
     from lr_export.formats import Engine as Run
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Precision
     from tests.engines.measuring import Kept
 

@@ -10,7 +10,7 @@ from tests.engines.measuring import Engine
 
 if TYPE_CHECKING:
     from lr_export.formats import Engine as Run
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Precision
 
 

@@ -24,8 +24,8 @@ from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check
 from tests.engines.measuring import Engine
 from tests.engines.recording import Job, Recorded, jobs, record
+from tests.export.program.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.straight_line import same_bits
-from tests.export.test_uncertainty import CHECKPOINTS as FITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lr_export.exact.model import Floats
     from lr_export.formats import Engine as Run
-    from lr_export.program import Program
+    from lr_export.program.program import Program
 
 OLDEST = "1.15.0"
 PYTHON = (3, 11)

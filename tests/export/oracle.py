@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lr_export.bound import ForwardError
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.exact.dyadic import Dyadic
     from lr_export.exact.numbers import Numbers
-    from lr_export.program import Program, Step
+    from lr_export.program.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.terms import Term
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.program import Builder, Constant
+from lr_export.program.program import Builder, Constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from lr_export.program import Program, Step, Value
+    from lr_export.program.program import Program, Step, Value
     from lr_runtime.contract import Dtype
 
 Values = dict[str, "NDArray[Any]"]

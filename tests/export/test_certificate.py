@@ -14,12 +14,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from lr_export import Certificate, certificate, export, pt2, torchscript
-from lr_export.building import program_of
 from lr_export.choices import that_have
 from lr_export.exact.numbers import numbers_at
 from lr_export.formats import FORMATS, Opened, eager
 from lr_export.probes import probe_rows
-from lr_export.program import Constant
+from lr_export.program.build import program_of
+from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lr_export.exact.numbers import Numbers
     from lr_export.formats import Engine, Results
     from lr_export.module import ProgramModule
-    from lr_export.program import Program, Step
+    from lr_export.program.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract, Precision
     from tests.export.oracle import Floats

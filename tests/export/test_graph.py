@@ -20,10 +20,10 @@ import torch
 from onnx import TensorProto
 
 from lr_export import export
-from lr_export.building import program_of
 from lr_export.choices import SUFFIXES
 from lr_export.exact.numbers import numbers_at
 from lr_export.graph import OPSET, onnx_bytes, read_onnx
+from lr_export.program.build import program_of
 from lr_runtime.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of

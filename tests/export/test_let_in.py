@@ -17,8 +17,8 @@ from lr_runtime.model_file import check_model, signature_of
 from lr_runtime.onnx_file import OPSETS, read_onnx
 from lr_runtime.operators import OPERATORS
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
+from tests.export.program.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.scaled import LEVEL, fitted, of_width
-from tests.export.test_uncertainty import CHECKPOINTS as FITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from lr_export import export, graph
 from lr_export.blueprint import Blueprint
 from lr_export.formats import FORMATS
 from lr_export.graph import onnx_bytes, read_onnx
-from lr_export.program import Builder, Constant
+from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.formats import Opened
-    from lr_export.program import Operation, Program
+    from lr_export.program.program import Operation, Program
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype, Precision
     from tests.conftest import Run

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from lr_export import export
-from lr_export.building import program_of
 from lr_export.choices import CHOICES, that_have
 from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.exact.numbers import numbers_at
 from lr_export.formats import FORMATS, REFERENCE, eager
+from lr_export.program.build import program_of
 from lr_runtime import Predictor
 from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from tests.conftest import CHECKPOINTS

@@ -17,7 +17,7 @@ from lr_export.c_header import c_bytes, read_c
 from lr_export.choices import CHOICES
 from lr_export.javascript import js_bytes
 from lr_export.known_rows import KnownRows
-from lr_export.program import Builder, Constant
+from lr_export.program.program import Builder, Constant
 from lr_export.toolchain import output_of
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_export.choices import InputChoice
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Contract, Precision
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")

@@ -13,7 +13,7 @@ from lr_export.c_header import C_FLAGS, c_bytes, read_c
 from lr_export.choices import CHOICES
 from lr_export.formats import FORMATS, eager
 from lr_export.javascript import js_bytes, read_js
-from lr_export.program import Builder, Constant
+from lr_export.program.program import Builder, Constant
 from lr_export.toolchain import c_driver, js_driver, output_of
 from lr_runtime import Column, Contract, Output
 from lr_runtime.errors import OptionError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.formats import Engine
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_export.toolchain import Driver
     from lr_runtime.contract import Dtype
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.building import program_of
 from lr_export.exact.dyadic import nearest
 from lr_export.exact.numbers import numbers_at
+from lr_export.program.build import program_of
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import checkpoint_of

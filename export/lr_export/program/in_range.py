@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from lr_export.building import ModelValues
     from lr_export.exact.layout import Layout
     from lr_export.exact.model import Floats
-    from lr_export.program import Builder, Value
+    from lr_export.program.build import ModelValues
+    from lr_export.program.program import Builder, Value
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype
 

@@ -16,17 +16,17 @@ import numpy as np
 
 from lr_export.exact.interval import interval_of, why_no_leverage
 from lr_export.exact.numbers import narrowed
-from lr_export.leverage import leverage_numbers
-from lr_export.limits import Limits
-from lr_export.program import Constant
+from lr_export.program.in_range import Limits
+from lr_export.program.leverage import leverage_numbers
+from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
-    from lr_export.building import ModelValues
     from lr_export.exact.interval import Interval
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_export.leverage import LeverageNumbers
-    from lr_export.program import Builder, Operand, Value
+    from lr_export.program.build import ModelValues
+    from lr_export.program.leverage import LeverageNumbers
+    from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype, Result
 

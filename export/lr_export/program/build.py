@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.program import Builder, Constant
+from lr_export.program.program import Builder, Constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lr_export.exact.layout import CategoryColumn
     from lr_export.exact.numbers import Numbers
-    from lr_export.program import Program, Value
+    from lr_export.program.program import Program, Value
     from lr_runtime.contract import Dtype
 
 

@@ -24,8 +24,8 @@ from lr_export.exact.model import ExactModel
 from lr_export.formats import FORMATS, eager
 from lr_export.graph import onnx_bytes
 from lr_export.leverage_bound import ExactLeverage
-from lr_export.limits import Limits
 from lr_export.probes import probe_rows, refused_rows
+from lr_export.program.in_range import Limits
 from lr_runtime import Predictor
 from lr_runtime.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.choices import FormatName
-    from lr_export.program import Program
+    from lr_export.program.program import Program
     from lr_runtime.contract import Contract, Precision
     from lr_trainer import Checkpoint
     from tests.conftest import Run

@@ -16,17 +16,17 @@ import numpy as np
 
 from lr_export.exact.dyadic import Dyadic, nearest
 from lr_export.exact.model import ExactDesign, coefficients_of, scale_exponents
-from lr_export.program import Constant
+from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.building import ModelValues
     from lr_export.exact.layout import Layout
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_export.program import Builder, Value
+    from lr_export.program.build import ModelValues
+    from lr_export.program.program import Builder, Value
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.leverage import Leverage
 
