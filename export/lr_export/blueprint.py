@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lr_export.claim import claim_of_y
+from lr_export.bounds.claim import claim_of_y
+from lr_export.bounds.input_dtype import Inputs
+from lr_export.bounds.uncertainty import claims_of
 from lr_export.exact.numbers import numbers_at
 from lr_export.golden import as_computed, golden_rows
-from lr_export.inputs import Inputs
 from lr_export.program.build import program_of
 from lr_export.program.uncertainty import Uncertainty
-from lr_export.uncertainty_bound import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lr_export.bounds.claim import Claim
     from lr_export.choices import InputChoice
-    from lr_export.claim import Claim
     from lr_export.exact.numbers import Numbers
     from lr_export.program.program import Program
     from lr_runtime.checkpoint import Checkpoint

@@ -41,7 +41,7 @@ def export(
         format: one of `lr_export.choices.CHOICES`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
-        input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.inputs`.
+        input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.bounds.input_dtype`.
         interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
         opset: of an ONNX file; by default the lowest that expresses the graph.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bound import ForwardError
+from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import spread_row
 from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.formats import eager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.claim import rounded_box
+from lr_export.bounds.claim import rounded_box
 from lr_export.exact.dyadic import Dyadic
 from lr_export.probes import BATCH_SIZES, probe_rows, refused_rows
 from lr_runtime.errors import CheckFailedError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.blueprint import Blueprint
-    from lr_export.claim import Claim
+    from lr_export.bounds.claim import Claim
     from lr_export.exact.model import Floats
     from lr_export.formats import Engine, Results
     from lr_export.program.program import Program, Value

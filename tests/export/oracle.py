@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_export.bound import ForwardError
+from lr_export.bounds.forward import ForwardError
 from lr_export.program.program import Constant
 
 if TYPE_CHECKING:

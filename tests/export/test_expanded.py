@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from lr_export import export
-from lr_export.bound import ForwardError
+from lr_export.bounds.forward import ForwardError
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
 from lr_export.exact.model import ExactModel

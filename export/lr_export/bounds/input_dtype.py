@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bound import input_rounding
+from lr_export.bounds.forward import input_rounding
 from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import rounded_up

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.bound import ForwardError, input_rounding
+from lr_export.bounds.forward import ForwardError, input_rounding
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
 from lr_export.exact.model import Coefficients, ExactDesign, ExactModel

@@ -10,9 +10,9 @@ import onnx
 import pytest
 
 from lr_export import export
-from lr_export.bound import input_rounding
+from lr_export.bounds.forward import input_rounding
+from lr_export.bounds.input_dtype import Inputs
 from lr_export.exact.box import box
-from lr_export.inputs import Inputs
 from lr_runtime import Predictor
 from lr_runtime.errors import OptionError
 from tests.conftest import EXPANDED, checkpoint_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bound import ForwardError
+from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic, rounded_up
 from lr_runtime.errors import CheckFailedError

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bound import gamma, times, underflow_of
+from lr_export.bounds.forward import gamma, times, underflow_of
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact.model import Coefficients, ExactDesign, ExactModel, coefficients_of
 from lr_export.program.leverage import difference, exact_shift, held_design, kept, mean_design

@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bound import ForwardError, gamma, rounding, times
-from lr_export.claim import Claim, check_reach, rounded_box
+from lr_export.bounds.claim import Claim, check_reach, rounded_box
+from lr_export.bounds.forward import ForwardError, gamma, rounding, times
+from lr_export.bounds.leverage import ExactLeverage
 from lr_export.exact.dyadic import DIGITS, Dyadic, rounded_up
-from lr_export.leverage_bound import ExactLeverage
 
 if TYPE_CHECKING:
+    from lr_export.bounds.leverage import Root
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_export.leverage_bound import Root
     from lr_export.program.uncertainty import Uncertainty
     from lr_runtime.checkpoint import Checkpoint
 
