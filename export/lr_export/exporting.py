@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lr_export.blueprint import Blueprint
 from lr_export.certificate import Certificate, certify
 from lr_export.choices import CHOICES, asked_for, check_pair
-from lr_export.formats import FORMATS
+from lr_export.formats.registry import FORMATS
 from lr_runtime.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
 from lr_runtime.replacement import replacing

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lr_export.blueprint import Blueprint
     from lr_export.bounds.claim import Claim
     from lr_export.exact.model import Floats
-    from lr_export.formats import Engine, Results
+    from lr_export.formats.registry import Engine, Results
     from lr_export.program.program import Program, Value
     from lr_runtime.contract import Dtype
 

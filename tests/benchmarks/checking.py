@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from lr_export.blueprint import Blueprint
-from lr_export.graph import onnx_bytes
+from lr_export.formats.onnx_graph import onnx_bytes
 from lr_runtime.errors import ModelFileError
 from lr_runtime.model_file import check_model
 from lr_runtime.onnx_file import read_onnx

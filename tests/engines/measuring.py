@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.formats import Engine as Run
+    from lr_export.formats.registry import Engine as Run
     from lr_export.measuring import Allowed
     from lr_export.program.program import Program
     from lr_runtime.contract import Precision

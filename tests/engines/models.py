@@ -10,8 +10,8 @@ import numpy as np
 
 from lr_export.blueprint import Blueprint
 from lr_export.choices import check_pair
-from lr_export.formats import FORMATS
-from lr_export.graph import onnx_bytes
+from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.registry import FORMATS
 from lr_export.measuring import Trial
 from lr_runtime.errors import OptionError
 from lr_runtime.session import Session
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.exact.model import Floats
-    from lr_export.formats import Results
+    from lr_export.formats.registry import Results
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Precision
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lr_export.exact.model import Floats
-    from lr_export.formats import Engine as Run
-    from lr_export.formats import Results
+    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.registry import Results
     from lr_export.program.program import Program
 
 

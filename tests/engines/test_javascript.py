@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_export.toolchain import js_driver, version_of
+from lr_export.formats.toolchain import js_driver, version_of
 from tests.engines.holding import check, held, needs_command
 from tests.engines.measuring import Engine
 
 if TYPE_CHECKING:
-    from lr_export.formats import Engine as Run
+    from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract import Precision
 

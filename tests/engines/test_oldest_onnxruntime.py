@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from lr_export.blueprint import Blueprint
-from lr_export.formats import eager
-from lr_export.graph import onnx_bytes
+from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.registry import eager
+from lr_export.formats.toolchain import output_of
 from lr_export.measuring import Trial
-from lr_export.toolchain import output_of
 from lr_runtime.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.exact.model import Floats
-    from lr_export.formats import Engine as Run
+    from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
 
 OLDEST = "1.15.0"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lr_export.formats import FORMATS, REFERENCE
+from lr_export.formats.registry import FORMATS, REFERENCE
 from lr_runtime.session import ENGINE
 from tests.engines.holding import INSTALLED, check, held, needs_command
 from tests.engines.measuring import Engine
@@ -19,7 +19,7 @@ from tests.engines.recording import Recorded, jobs, record
 from tests.export.straight_line import evaluated, same_bits
 
 if TYPE_CHECKING:
-    from lr_export.formats import Engine as Run
+    from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract import Precision
     from tests.engines.measuring import Kept

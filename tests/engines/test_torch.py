@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_export.formats import FORMATS
-from lr_export.toolchain import Driver
+from lr_export.formats.registry import FORMATS
+from lr_export.formats.toolchain import Driver
 from tests.engines.holding import check, held, needs_command, needs_time
 from tests.engines.measuring import Engine
 
 if TYPE_CHECKING:
-    from lr_export.formats import Engine as Run
+    from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract import Precision
     from tests.engines.measuring import Kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lr_export.module import ProgramModule
+from lr_export.formats.torch_module import ProgramModule
 
 
 class InFloat32(ProgramModule):

@@ -13,10 +13,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lr_export import Certificate, certificate, export, pt2, torchscript
+from lr_export import Certificate, certificate, export
 from lr_export.choices import that_have
 from lr_export.exact.numbers import numbers_at
-from lr_export.formats import FORMATS, Opened, eager
+from lr_export.formats import pt2, torchscript
+from lr_export.formats.registry import FORMATS, Opened, eager
 from lr_export.probes import probe_rows
 from lr_export.program.build import program_of
 from lr_export.program.program import Constant
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.exact.numbers import Numbers
-    from lr_export.formats import Engine, Results
-    from lr_export.module import ProgramModule
+    from lr_export.formats.registry import Engine, Results
+    from lr_export.formats.torch_module import ProgramModule
     from lr_export.program.program import Program, Step
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Contract, Precision

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from lr_export.blueprint import Blueprint
-from lr_export.graph import OPSET, onnx_bytes
+from lr_export.formats.onnx_graph import OPSET, onnx_bytes
 from lr_runtime.contract import PRECISIONS, Precision
 from lr_runtime.model_file import check_model, signature_of
 from lr_runtime.onnx_file import OPSETS, read_onnx

@@ -17,7 +17,7 @@ from lr_export import export
 from lr_export.choices import CHOICES, that_have
 from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.exact.numbers import numbers_at
-from lr_export.formats import FORMATS, REFERENCE, eager
+from lr_export.formats.registry import FORMATS, REFERENCE, eager
 from lr_export.program.build import program_of
 from lr_runtime import Predictor
 from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.exact.numbers import Numbers
-    from lr_export.formats import Engine, Opened
+    from lr_export.formats.registry import Engine, Opened
     from lr_runtime.contract import Precision
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats

@@ -19,8 +19,8 @@ import numpy as np
 from lr_export import export
 from lr_export.blueprint import Blueprint
 from lr_export.choices import CHOICES, that_have
-from lr_export.formats import FORMATS
-from lr_export.toolchain import c_driver, js_driver
+from lr_export.formats.registry import FORMATS
+from lr_export.formats.toolchain import c_driver, js_driver
 from lr_runtime import __version__
 from lr_runtime.contract import PRECISIONS
 from lr_trainer import Descent, fit, lesson
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.formats import Engine
+    from lr_export.formats.registry import Engine
     from lr_runtime.contract import Contract, Precision
     from lr_trainer import Checkpoint
 

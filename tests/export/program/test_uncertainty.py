@@ -22,8 +22,8 @@ from lr_export.choices import that_have
 from lr_export.exact.box import box
 from lr_export.exact.layout import Layout
 from lr_export.exact.model import ExactModel
-from lr_export.formats import FORMATS, eager
-from lr_export.graph import onnx_bytes
+from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.registry import FORMATS, eager
 from lr_export.probes import probe_rows, refused_rows
 from lr_export.program.in_range import Limits
 from lr_runtime import Predictor

@@ -13,18 +13,18 @@ import pytest
 
 from lr_export import export
 from lr_export.blueprint import Blueprint
-from lr_export.c_header import c_bytes, read_c
 from lr_export.choices import CHOICES
-from lr_export.javascript import js_bytes
-from lr_export.known_rows import KnownRows
+from lr_export.formats.c_header import c_bytes, read_c
+from lr_export.formats.javascript import js_bytes
+from lr_export.formats.known_rows import KnownRows
+from lr_export.formats.toolchain import output_of
 from lr_export.program.program import Builder, Constant
-from lr_export.toolchain import output_of
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED
+from tests.export.formats.test_source import CONTRACT
 from tests.export.present import runs
 from tests.export.scaled import LEVEL, conformal, fitted
 from tests.export.straight_line import evaluated
-from tests.export.test_source import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

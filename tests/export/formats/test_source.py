@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_export.c_header import C_FLAGS, c_bytes, read_c
 from lr_export.choices import CHOICES
-from lr_export.formats import FORMATS, eager
-from lr_export.javascript import js_bytes, read_js
+from lr_export.formats.c_header import C_FLAGS, c_bytes, read_c
+from lr_export.formats.javascript import js_bytes, read_js
+from lr_export.formats.registry import FORMATS, eager
+from lr_export.formats.toolchain import c_driver, js_driver, output_of
 from lr_export.program.program import Builder, Constant
-from lr_export.toolchain import c_driver, js_driver, output_of
 from lr_runtime import Column, Contract, Output
 from lr_runtime.errors import OptionError
 from tests.export.straight_line import awkward_rows, evaluated, every_operation, same_bits
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lr_export.formats import Engine
+    from lr_export.formats.registry import Engine
+    from lr_export.formats.toolchain import Driver
     from lr_export.program.program import Program
-    from lr_export.toolchain import Driver
     from lr_runtime.contract import Dtype
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.known_rows import KnownRows
-from lr_export.source import Dialect, body, constants, documented, dtype_of, each, rows_of, stored
+from lr_export.formats.known_rows import KnownRows
+from lr_export.formats.source import Dialect, body, constants, documented, dtype_of, each, rows_of, stored
 from lr_runtime.embedded import as_comment, from_comment
 from lr_runtime.errors import OptionError, escaped
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lr_export.archive import repacked
-from lr_export.module import DTYPES, ProgramModule
+from lr_export.formats.archive import repacked
+from lr_export.formats.torch_module import DTYPES, ProgramModule
 from lr_runtime.contract import METADATA_KEY
 
 if TYPE_CHECKING:

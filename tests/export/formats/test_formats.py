@@ -16,7 +16,7 @@ from lr_export.blueprint import Blueprint
 from lr_export.certificate import certify
 from lr_export.choices import CHOICES, SUFFIXES, check_pair, that_have
 from lr_export.cli import main
-from lr_export.formats import FORMATS
+from lr_export.formats.registry import FORMATS
 from lr_export.tools import MissingToolError
 from lr_runtime.artefact import KINDS, Artefact
 from lr_runtime.contract import PRECISIONS, RESULTS

@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
-from lr_export import export, graph
+from lr_export import export
 from lr_export.blueprint import Blueprint
-from lr_export.formats import FORMATS
-from lr_export.graph import onnx_bytes, read_onnx
+from lr_export.formats import onnx_graph as graph
+from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
+from lr_export.formats.registry import FORMATS
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
 from lr_runtime.contract import PRECISIONS
@@ -21,16 +22,16 @@ from lr_runtime.errors import CheckFailedError
 from lr_runtime.model_file import check_model
 from lr_runtime.session import OPTIMISATIONS, Session
 from tests.conftest import ROOT, checkpoint_of
+from tests.export.formats.test_source import CONTRACT
 from tests.export.oracle import some_rows
 from tests.export.scaled import LEVEL, conformal, fitted, in_units_of, of_width, width_of
 from tests.export.straight_line import evaluated, same_bits
-from tests.export.test_source import CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lr_export.formats import Opened
+    from lr_export.formats.registry import Opened
     from lr_export.program.program import Operation, Program
     from lr_runtime.checkpoint import Checkpoint
     from lr_runtime.contract import Dtype, Precision

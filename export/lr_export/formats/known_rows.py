@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lr_export.exact.box import are_categories, box_of, irrational, spread_row
-from lr_export.module import ProgramModule
+from lr_export.formats.torch_module import ProgramModule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

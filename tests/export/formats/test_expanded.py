@@ -21,8 +21,8 @@ from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
 from lr_export.exact.model import ExactModel
 from lr_export.exact.numbers import numbers_at
-from lr_export.formats import FORMATS, eager
-from lr_export.graph import read_onnx
+from lr_export.formats.onnx_graph import read_onnx
+from lr_export.formats.registry import FORMATS, eager
 from lr_export.probes import probe_rows, refused_rows
 from lr_export.program.build import program_of
 from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
@@ -31,7 +31,7 @@ from tests.conftest import EXPANDED, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows, terms
 
 if TYPE_CHECKING:
-    from lr_export.formats import Engine
+    from lr_export.formats.registry import Engine
     from lr_runtime.contract import Precision
     from tests.export.oracle import Exact
 

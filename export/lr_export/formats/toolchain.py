@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.c_header import C_FLAGS, C_TYPES, name_in
-from lr_export.javascript import ARRAYS
+from lr_export.formats.c_header import C_FLAGS, C_TYPES, name_in
+from lr_export.formats.javascript import ARRAYS
 from lr_runtime.files import in_temporary_folder
 
 if TYPE_CHECKING:

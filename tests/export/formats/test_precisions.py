@@ -12,7 +12,7 @@ import pytest
 from lr_export.blueprint import Blueprint
 from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
 from lr_export.exact.model import ExactModel
-from lr_export.formats import FORMATS, REFERENCE, eager
+from lr_export.formats.registry import FORMATS, REFERENCE, eager
 from lr_export.probes import probe_rows
 from lr_runtime.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of

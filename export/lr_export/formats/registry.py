@@ -10,14 +10,14 @@ import onnx
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from lr_export.c_header import c_bytes, read_c
 from lr_export.choices import CHOICES
-from lr_export.graph import onnx_bytes, read_onnx
-from lr_export.javascript import js_bytes, read_js
-from lr_export.module import ProgramModule
-from lr_export.pt2 import pt2_bytes, read_pt2
-from lr_export.toolchain import c_driver, js_driver, version_of
-from lr_export.torchscript import read_torchscript, torchscript_bytes
+from lr_export.formats.c_header import c_bytes, read_c
+from lr_export.formats.javascript import js_bytes, read_js
+from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
+from lr_export.formats.pt2 import pt2_bytes, read_pt2
+from lr_export.formats.toolchain import c_driver, js_driver, version_of
+from lr_export.formats.torch_module import ProgramModule
+from lr_export.formats.torchscript import read_torchscript, torchscript_bytes
 from lr_runtime.contract import Contract
 from lr_runtime.session import ENGINE, OPTIMISATIONS, Session
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
+    from lr_export.formats.toolchain import Driver
     from lr_export.program.program import Program
-    from lr_export.toolchain import Driver
     from lr_runtime.session import Optimisation
 
     Array = NDArray[np.floating[Any]]

@@ -1,0 +1,1 @@
+"""How a program becomes a file of each format, and what runs it for its certificate."""
