@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from lr_runtime.importing import lazily
 
 if TYPE_CHECKING:
-    from lr_export.certificate import Certificate
+    from lr_export.certificate.certify import Certificate
     from lr_export.exporting import export
 
 __all__ = ["Certificate", "export"]
@@ -41,7 +41,7 @@ __all__ = ["Certificate", "export"]
 __getattr__ = lazily(
     __name__,
     {
-        "Certificate": "certificate",
+        "Certificate": "certificate.certify",
         "export": "exporting",
     },
     extra="export",

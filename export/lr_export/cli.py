@@ -23,7 +23,7 @@ from lr_runtime.replacement import Together, replacing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lr_export.certificate import Certificate
+    from lr_export.certificate.certify import Certificate
     from lr_export.choices import FormatName, InputChoice
     from lr_runtime.contract import Precision, Result
 

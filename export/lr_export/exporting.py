@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lr_export.blueprint import Blueprint
-from lr_export.certificate import Certificate, certify
+from lr_export.certificate.certify import Certificate, certify
+from lr_export.certificate.specification import Blueprint
 from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats.registry import FORMATS
 from lr_runtime.checkpoint import Checkpoint

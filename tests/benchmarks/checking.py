@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime
 
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_runtime.errors import ModelFileError
 from lr_runtime.model_file import check_model

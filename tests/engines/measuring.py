@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_export.certificate.trial import Allowed
     from lr_export.choices import FormatName
     from lr_export.formats.registry import Engine as Run
-    from lr_export.measuring import Allowed
     from lr_export.program.program import Program
     from lr_runtime.contract import Precision
     from tests.engines.models import Case

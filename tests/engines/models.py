@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
+from lr_export.certificate.trial import Trial
 from lr_export.choices import check_pair
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import FORMATS
-from lr_export.measuring import Trial
 from lr_runtime.errors import OptionError
 from lr_runtime.session import Session
 from lr_trainer import fit

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
+from lr_export.certificate.trial import Trial
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import eager
 from lr_export.formats.toolchain import output_of
-from lr_export.measuring import Trial
 from lr_runtime.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check

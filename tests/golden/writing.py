@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export import export
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.choices import CHOICES, that_have
 from lr_export.formats.registry import FORMATS
 from lr_export.formats.toolchain import c_driver, js_driver

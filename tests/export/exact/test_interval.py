@@ -14,7 +14,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.interval import interval_of
 from lr_export.formats.onnx_graph import onnx_bytes

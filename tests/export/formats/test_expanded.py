@@ -17,13 +17,13 @@ import torch
 
 from lr_export import export
 from lr_export.bounds.forward import ForwardError
+from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
 from lr_export.exact.model import ExactModel
 from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import read_onnx
 from lr_export.formats.registry import FORMATS, eager
-from lr_export.probes import probe_rows, refused_rows
 from lr_export.program.build import program_of
 from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from lr_runtime.terms import Term

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from lr_export import export
-from lr_export.blueprint import Blueprint
-from lr_export.certificate import certify
+from lr_export.certificate.certify import certify
+from lr_export.certificate.specification import Blueprint
 from lr_export.choices import CHOICES, SUFFIXES, check_pair, that_have
 from lr_export.cli import main
 from lr_export.formats.registry import FORMATS

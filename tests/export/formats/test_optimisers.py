@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from lr_export import export
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.formats import onnx_graph as graph
 from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
 from lr_export.formats.registry import FORMATS

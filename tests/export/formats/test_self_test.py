@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lr_export import export
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.choices import CHOICES
 from lr_export.formats.c_header import c_bytes, read_c
 from lr_export.formats.javascript import js_bytes

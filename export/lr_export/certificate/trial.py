@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export.bounds.claim import rounded_box
+from lr_export.certificate.probes import BATCH_SIZES, probe_rows, refused_rows
 from lr_export.exact.dyadic import Dyadic
-from lr_export.probes import BATCH_SIZES, probe_rows, refused_rows
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.blueprint import Blueprint
     from lr_export.bounds.claim import Claim
+    from lr_export.certificate.specification import Blueprint
     from lr_export.exact.model import Floats
     from lr_export.formats.registry import Engine, Results
     from lr_export.program.program import Program, Value

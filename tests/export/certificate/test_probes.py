@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from lr_export.certificate.probes import BATCH_SIZES, GRID_STEPS, probe_rows
 from lr_export.exact.box import box
 from lr_export.exact.numbers import numbers_at
-from lr_export.probes import BATCH_SIZES, GRID_STEPS, probe_rows
 from lr_runtime.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import fractions, magnitudes, outputs

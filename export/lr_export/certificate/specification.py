@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lr_export.bounds.claim import claim_of_y
 from lr_export.bounds.input_dtype import Inputs
 from lr_export.bounds.uncertainty import claims_of
+from lr_export.certificate.golden import as_computed, golden_rows
 from lr_export.exact.numbers import numbers_at
-from lr_export.golden import as_computed, golden_rows
 from lr_export.program.build import program_of
 from lr_export.program.uncertainty import Uncertainty
 

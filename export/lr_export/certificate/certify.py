@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lr_export.certificate.trial import Measured, Trial
 from lr_export.choices import CHOICES
 from lr_export.formats.registry import FORMATS, eager
-from lr_export.measuring import Measured, Trial
 from lr_export.tools import MissingToolError
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.files import sha256
 
 if TYPE_CHECKING:
-    from lr_export.blueprint import Blueprint
+    from lr_export.certificate.specification import Blueprint
     from lr_export.choices import FormatName
     from lr_export.formats.registry import Opened
     from lr_runtime.contract import Dtype, Precision

@@ -13,12 +13,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from lr_export import Certificate, certificate, export
+from lr_export import Certificate, export
+from lr_export.certificate import certify as certificate
+from lr_export.certificate.probes import probe_rows
 from lr_export.choices import that_have
 from lr_export.exact.numbers import numbers_at
 from lr_export.formats import pt2, torchscript
 from lr_export.formats.registry import FORMATS, Opened, eager
-from lr_export.probes import probe_rows
 from lr_export.program.build import program_of
 from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError

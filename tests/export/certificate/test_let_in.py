@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from lr_export.blueprint import Blueprint
+from lr_export.certificate.specification import Blueprint
 from lr_export.formats.onnx_graph import OPSET, onnx_bytes
 from lr_runtime.contract import PRECISIONS, Precision
 from lr_runtime.model_file import check_model, signature_of

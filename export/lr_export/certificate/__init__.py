@@ -1,0 +1,1 @@
+"""What a file is to be, the rows that it is checked on, and the check."""
