@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-import lr_runtime.checkpoint
+import lr_runtime.contract.checkpoint
 from lr_runtime import Column, Contract, Output
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import MissingExtraError
-from lr_runtime.terms import Term
 from lr_runtime.wording import of_a_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lr_runtime.contract import Missing
+    from lr_runtime.contract.columns import Missing
     from lr_trainer import Checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +102,7 @@ def _checkpoint_class() -> type[Checkpoint]:
     try:
         from lr_trainer import Checkpoint
     except MissingExtraError:
-        return cast("type[Checkpoint]", lr_runtime.checkpoint.Checkpoint)
+        return cast("type[Checkpoint]", lr_runtime.contract.checkpoint.Checkpoint)
     return Checkpoint
 
 

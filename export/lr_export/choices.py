@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.tools import MissingToolError, Tool
 from lr_runtime.choices import check_choice
-from lr_runtime.contract import PRECISIONS, RESULTS
+from lr_runtime.contract.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lr_runtime.contract import Precision, Result
+    from lr_runtime.contract.contract import Precision, Result
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)

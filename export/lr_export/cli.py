@@ -14,7 +14,7 @@ import click
 
 from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
 from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import OptionError
 from lr_runtime.files import in_temporary_folder
 from lr_runtime.importing import needs_extra
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lr_export.certificate.certify import Certificate
     from lr_export.choices import FormatName, InputChoice
-    from lr_runtime.contract import Precision, Result
+    from lr_runtime.contract.contract import Precision, Result
 
 
 @command("lr-export")
@@ -83,7 +83,7 @@ def main(
       lr-export --interval 0.95 --flags
       lr-export sensor.safetensors --format c --precision portable -o sensor.h
     """
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
     targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
     with needs_extra("export"):

@@ -9,13 +9,13 @@ from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats.registry import FORMATS
-from lr_runtime.checkpoint import Checkpoint
+from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
 from lr_runtime.replacement import replacing
 
 if TYPE_CHECKING:
     from lr_export.choices import FormatName, InputChoice
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from lr_runtime.replacement import Together
 
 

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING
 from lr_runtime.importing import lazily
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Column, Contract, GoldenRow, Output
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.contract import Contract, GoldenRow, Output
     from lr_runtime.errors import LinedgeError
     from lr_runtime.prediction import Prediction
     from lr_runtime.predictor import Predictor
@@ -62,11 +63,11 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Column": "contract",
-        "Contract": "contract",
-        "GoldenRow": "contract",
+        "Column": "contract.columns",
+        "Contract": "contract.contract",
+        "GoldenRow": "contract.contract",
         "LinedgeError": "errors",
-        "Output": "contract",
+        "Output": "contract.contract",
         "Prediction": "prediction",
         "Predictor": "predictor",
         "predict_batches": "streaming",

@@ -7,8 +7,8 @@ import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from lr_runtime.contract import METADATA_KEY, Contract
-from lr_runtime.embedded import from_comment
+from lr_runtime.contract.comment import from_comment
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
 from lr_runtime.files import CHECKPOINT, read_bytes, sha256, what_it_is
 
@@ -103,7 +103,7 @@ class Artefact:
 
 
 def _checkpoint(content: bytes) -> Artefact:
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
     checkpoint = Checkpoint.from_bytes(content)
     contract = checkpoint.contract._replace(equation=checkpoint.equation)

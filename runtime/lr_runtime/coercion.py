@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import Unknown
-    from lr_runtime.contract import Column, Contract
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.contract import Contract
     from lr_runtime.inputs import Cells
     from lr_runtime.tables.batch import Coded
 

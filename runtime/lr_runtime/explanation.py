@@ -6,14 +6,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lr_runtime.equation import scaled_name
+from lr_runtime.contract.equation import scaled_name
 from lr_runtime.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract import Contract, Equation
-    from lr_runtime.terms import Term
+    from lr_runtime.contract.contract import Contract, Equation
+    from lr_runtime.contract.terms import Term
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lr_runtime.contract import Column, Contract, Dtype, Output
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.contract import Contract, Dtype, Output
 from lr_runtime.errors import ModelFileError, OptionError, escaped
 from lr_runtime.session import Session
 

@@ -6,15 +6,16 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.artefact import KINDS
-from lr_runtime.contract import CONTRACT_VERSION
-from lr_runtime.equation import equation_lines, number, plain_name
+from lr_runtime.contract.contract import CONTRACT_VERSION
+from lr_runtime.contract.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.artefact import Artefact
-    from lr_runtime.contract import Column, Contract, Output
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.contract import Contract, Output
     from lr_runtime.self_test import SelfTest
 
 _RESULTS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.errors import (
     DigestError,
     ForeignModelError,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
     from lr_runtime.session import BoundRow, Session
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))

@@ -14,7 +14,7 @@ from lr_runtime.session import ENGINE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.contract import Contract, Precision
 
 EQUAL_BITS: tuple[Precision, ...] = ("exact", "portable")
 """The precisions at which every engine gives the golden outputs themselves; at the others, the stated bound holds."""

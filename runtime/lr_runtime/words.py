@@ -9,7 +9,7 @@ from lr_runtime.errors import InputError, OptionError, escaped, listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract import Column
+    from lr_runtime.contract.columns import Column
     from lr_runtime.tables import TableOptions
 
     Value = float | int | str | None

@@ -20,7 +20,7 @@ from tests.runtime.hostile import GOOD, HOSTILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
 
 RUNS = 50
 

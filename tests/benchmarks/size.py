@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from lr_export import export
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_trainer import lesson
 from tests.conftest import ROOT, checkpoint_of
 

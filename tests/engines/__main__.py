@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from tests.engines.measuring import measure
 from tests.engines.table import ROWS
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Engine
 
 

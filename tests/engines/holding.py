@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.engines.measuring import measure
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Engine
 
 INSTALLED = ROOT / "build" / "engines"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lr_export.choices import FormatName
     from lr_export.exact.model import Floats
     from lr_export.formats.registry import Results
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Precision
 
 
 def _far() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.files import sha256
 from tests.engines.models import cases
 

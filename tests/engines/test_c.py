@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Kept
 
 KEEPS: dict[Precision, Kept] = {"exact": "correctly rounded", "portable": "same bits"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import ROOT
 from tests.engines.models import MODELS, cases
 from tests.engines.table import ROWS

@@ -19,7 +19,7 @@ from lr_export.certificate.trial import Trial
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import eager
 from lr_export.formats.toolchain import output_of
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check
 from tests.engines.measuring import Engine

@@ -21,7 +21,7 @@ from tests.export.straight_line import evaluated, same_bits
 if TYPE_CHECKING:
     from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Kept
 
 KEEPS: dict[Precision, Kept] = {

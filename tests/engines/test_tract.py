@@ -15,7 +15,7 @@ from tests.engines.measuring import Engine
 if TYPE_CHECKING:
     from lr_export.formats.registry import Engine as Run
     from lr_export.program.program import Program
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
 
 
 def _tract(content: bytes, program: Program) -> Run:

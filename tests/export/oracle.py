@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from lr_export.exact.dyadic import Dyadic
     from lr_export.exact.numbers import Numbers
     from lr_export.program.program import Program, Step
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.terms import Term
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.terms import Term
 
 Floats = NDArray[np.floating[Any]]
 Exact = NDArray[Any]
@@ -35,7 +35,7 @@ def fractions(values: Floats) -> Exact:
 
 
 def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
-    """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.checkpoint` states it."""
+    """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.contract.checkpoint` states it."""
     rows = [[_term(checkpoint, term, row[term.column]) for term in checkpoint.terms] for row in x.tolist()]
     exact = np.empty((len(x), len(checkpoint.terms)), dtype=object)
     exact[:] = rows
@@ -169,7 +169,7 @@ def rows_in_the_box(checkpoint: Checkpoint, rows: int, dtype: str, seed: int = 5
 
 
 def leverages(checkpoint: Checkpoint, x: Floats) -> Exact:
-    """Return the leverage (rows, 1) at x, as `lr_runtime.leverage` states it."""
+    """Return the leverage (rows, 1) at x, as `lr_runtime.contract.leverage` states it."""
     leverage = checkpoint.leverage
     assert leverage is not None
     whitened = (terms(checkpoint, x) - fractions(leverage.mean)) @ fractions(leverage.factor) + fractions(

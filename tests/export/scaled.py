@@ -11,7 +11,7 @@ from lr_export.exact.interval import interval_of
 from lr_trainer import fit
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 LEVEL = 0.9
 

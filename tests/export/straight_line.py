@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Program, Step, Value
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
 
 Values = dict[str, "NDArray[Any]"]
 

@@ -12,7 +12,7 @@ import pytest
 from lr_export import export
 from lr_runtime import Contract, Predictor
 from lr_runtime.artefact import Artefact
-from lr_runtime.contract import CONTRACT_VERSION, METADATA_KEY
+from lr_runtime.contract.contract import CONTRACT_VERSION, METADATA_KEY
 from lr_runtime.errors import ModelFileError
 from lr_trainer import Checkpoint, merge
 from tests.conftest import DATA
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.choices import FormatName
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
 
 FOLDERS = sorted(DATA.glob("golden-*"))
 CASES = [

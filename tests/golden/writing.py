@@ -22,7 +22,7 @@ from lr_export.choices import CHOICES, that_have
 from lr_export.formats.registry import FORMATS
 from lr_export.formats.toolchain import c_driver, js_driver
 from lr_runtime import __version__
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_trainer import Descent, fit, lesson
 from tests.conftest import DATA
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.formats.registry import Engine
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.contract import Contract, Precision
     from lr_trainer import Checkpoint
 
 ROWS = 12

@@ -24,7 +24,7 @@ from lr_export import export
 from lr_export.choices import SUFFIXES
 from lr_runtime import Column, Contract, Output, Predictor, self_test
 from lr_runtime.artefact import KINDS, Artefact
-from lr_runtime.contract import METADATA_KEY, PRECISIONS
+from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
 from lr_runtime.inspecting import lines
 from lr_runtime.session import Session
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.choices import FormatName
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.conftest import Run
 
     Runner = Callable[..., Run]

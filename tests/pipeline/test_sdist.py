@@ -17,7 +17,11 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-PART = ("tests/runtime/test_embedded.py", "tests/runtime/test_equation.py", "tests/runtime/test_loading.py")
+PART = (
+    "tests/runtime/contract/test_comment.py",
+    "tests/runtime/contract/test_equation.py",
+    "tests/runtime/test_loading.py",
+)
 """Tests of exports, of words, and of a model in tests/data."""
 NEEDED = {
     "Makefile",

@@ -17,7 +17,7 @@ from tests.runtime import prebuilt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 Model = tuple["Checkpoint", Path]
 

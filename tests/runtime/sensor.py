@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime import Column, Contract, Output
-from lr_runtime.contract import METADATA_KEY, Equation
-from lr_runtime.terms import Term
+from lr_runtime.contract.contract import METADATA_KEY, Equation
+from lr_runtime.contract.terms import Term
 from tests.optional import optional
 from tests.runtime import prebuilt
 

@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 
 from lr_runtime import Predictor
-from lr_runtime.contract import METADATA_KEY, Contract
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.errors import (
     DigestError,
     LinedgeError,

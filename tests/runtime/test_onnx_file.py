@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime import Predictor
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import LinedgeError, ModelFileError, RowError
 from lr_runtime.model_file import check_model
 from lr_runtime.onnx_file import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.leverage import Leverage
+    from lr_runtime.contract.leverage import Leverage
 
 
 def halves(columns: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

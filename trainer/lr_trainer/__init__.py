@@ -19,7 +19,7 @@
     cycle.py           the PyTorch cycle on the lesson's data
     splitting.py       rows held out
     descents/          fits by descent: other losses, batches, early stopping
-    checkpoint.py      writing, summary (the layout is lr_runtime.checkpoint's);  model.py  the eager model
+    checkpoint.py      writing, summary (the layout is lr_runtime.contract.checkpoint's);  model.py  the eager model
     __main__.py        lr-train as a program;  cli.py  its words;  choices.py  values of its options
     device.py          CPU or CUDA;  errors.py
 

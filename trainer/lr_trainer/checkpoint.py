@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors.numpy
 
-import lr_runtime.checkpoint
+import lr_runtime.contract.checkpoint
 from lr_runtime.replacement import write_bytes
 from lr_trainer.summary import summary
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lr_trainer.model import LinearModel
 
 
-class Checkpoint(lr_runtime.checkpoint.Checkpoint):
-    """See `lr_runtime.checkpoint.Checkpoint` for the fields."""
+class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
+    """See `lr_runtime.contract.checkpoint.Checkpoint` for the fields."""
 
     def to_bytes(self) -> bytes:
         """Return the safetensors file; equal checkpoints give equal bytes."""

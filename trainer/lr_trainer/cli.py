@@ -364,7 +364,7 @@ def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], s
 
 
 def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -> Checkpoint:
-    from lr_runtime.checkpoint import Checkpoint as Stored
+    from lr_runtime.contract.checkpoint import Checkpoint as Stored
 
     with needs_extra("train"):
         from lr_trainer.cycle import ASKED, lesson

@@ -16,9 +16,10 @@ from torch import nn
 
 from lr_runtime import __version__
 from lr_runtime.choices import check_choice
-from lr_runtime.contract import Column, Contract, Output
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.contract import Contract, Output
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import OptionError
-from lr_runtime.terms import Term
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.device import device_named
 from lr_trainer.errors import DivergedError
@@ -27,7 +28,7 @@ from lr_trainer.moments import block_moments
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import lr_runtime.checkpoint
+    import lr_runtime.contract.checkpoint
     from lr_trainer.choices import Device, Loss, Optimizer
 
 X = ((1.0,), (2.0,), (3.0,))
@@ -54,7 +55,7 @@ def lesson(
     loss: Loss = "squared",
     seed: int = 0,
     device: Device = "cpu",
-    init: lr_runtime.checkpoint.Checkpoint | None = None,
+    init: lr_runtime.contract.checkpoint.Checkpoint | None = None,
     report: Callable[[int, float], None] = lambda _epoch, _loss: None,
 ) -> tuple[Checkpoint, float]:
     """Train the lesson's model; return its checkpoint and its float32 prediction at 4.
@@ -113,7 +114,7 @@ def _check_finite(epoch: int, loss: float) -> None:
         raise DivergedError(epoch, loss)
 
 
-def _start_from(init: lr_runtime.checkpoint.Checkpoint, model: nn.Linear) -> None:
+def _start_from(init: lr_runtime.contract.checkpoint.Checkpoint, model: nn.Linear) -> None:
     if init.weight.shape != (1, 1) or init.origin[0] != 0 or init.scale[0] != 1:
         raise OptionError(
             "--init: the lesson's model has one column, one output and no origin; this checkpoint differs"

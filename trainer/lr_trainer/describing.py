@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime import __version__
-from lr_runtime.contract import Column, Contract, Output
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.contract import Contract, Output
 from lr_trainer.certainty import Certainty
 from lr_trainer.checkpoint import Checkpoint
 from lr_trainer.report import coefficient, quality, raw_estimates, raw_units
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Kind
-    from lr_runtime.contract import Missing as MissingPolicy
+    from lr_runtime.contract.columns import Kind
+    from lr_runtime.contract.columns import Missing as MissingPolicy
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes

@@ -18,8 +18,8 @@ from lr_trainer.extended import Extended, two_sum
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.terms import Term
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.terms import Term
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.contract import Column, Kind
+    from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import FitError, escaped
-from lr_runtime.terms import Term
 from lr_trainer.rows import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Column
+    from lr_runtime.contract.columns import Column
     from lr_trainer.design import Design
     from lr_trainer.moments import Moments
 

@@ -10,7 +10,7 @@ from torch import nn
 from lr_trainer.design import Design
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 
 class LinearModel(nn.Module):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import FitError, TableError, escaped, listed
-from lr_runtime.terms import Term
 from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
 from lr_trainer.extended import Extended, two_sum

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.leverage import Leverage
+from lr_runtime.contract.leverage import Leverage
 from lr_trainer import penalised
 from lr_trainer.condition import condition_number
 from lr_trainer.design import raw_parts

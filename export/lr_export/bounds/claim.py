@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from lr_export.exact.model import Coefficients, ExactModel
 if TYPE_CHECKING:
     from lr_export.exact.model import ExactDesign, Floats
     from lr_export.exact.numbers import Numbers
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 _SLACK_BITS = 64
 

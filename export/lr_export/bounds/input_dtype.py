@@ -17,8 +17,8 @@ from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
     from lr_export.choices import InputChoice
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype, Precision
 
 _TAKEN: dict[Precision, tuple[Dtype, ...]] = {
     "exact": ("float32", "float64"),

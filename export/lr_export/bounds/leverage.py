@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
     from lr_export.program.leverage import LeverageNumbers
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.leverage import Leverage
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.leverage import Leverage
 
 _HIGHEST = {"float32": 60, "float64": 500}
 """Squares of sums below 2 to this power, and sums of squares, are within the range of the dtype."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
     from lr_export.program.uncertainty import Uncertainty
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 _KEPT = 4
 _BEYOND = 1100

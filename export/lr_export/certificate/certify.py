@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
     from lr_export.choices import FormatName
     from lr_export.formats.registry import Opened
-    from lr_runtime.contract import Dtype, Precision
+    from lr_runtime.contract.contract import Dtype, Precision
 
 
 _SAME_BITS = {"exact", "portable"}

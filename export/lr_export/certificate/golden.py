@@ -11,13 +11,13 @@ from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import spread_row
 from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.formats.registry import eager
-from lr_runtime.contract import GoldenRow
+from lr_runtime.contract.contract import GoldenRow
 
 if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.exact.numbers import Numbers
     from lr_export.program.program import Program
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 GOLDEN_ROWS = 3
 _TRIED = 64

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Column
-    from lr_runtime.terms import Term
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.terms import Term
 
     Row = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lr_export.choices import InputChoice
     from lr_export.exact.numbers import Numbers
     from lr_export.program.program import Program
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Contract, Precision
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.formats.registry import Engine, Results
     from lr_export.program.program import Program, Value
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
 
 _TINY = 2.0**-100
 _ROUNDED_UP = 1 + 2.0**-50

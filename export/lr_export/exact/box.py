@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Contract
 
     Row = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
 
 Direction = Literal["down", "nearest", "up"]
 DIGITS = {"float32": 24, "float64": 53}

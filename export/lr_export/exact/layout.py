@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import listed
-from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

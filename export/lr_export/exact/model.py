@@ -13,7 +13,7 @@ from lr_export.exact.layout import Layout
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
@@ -76,7 +76,7 @@ def scale_exponents(checkpoint: Checkpoint, layout: Layout) -> NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ExactModel:
-    """y = bias + sum_t weight_t term_t(x), as `lr_runtime.checkpoint` states it, on the places of a `Layout`.
+    """y = bias + sum_t weight_t term_t(x), as `lr_runtime.contract.checkpoint` states it, on the places of a `Layout`.
 
     Attributes:
         layout: the places.

@@ -10,14 +10,14 @@ import numpy as np
 
 from lr_export.exact.dyadic import nearest
 from lr_export.exact.layout import Layout
-from lr_runtime.contract import OUTPUT_DTYPES
+from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype, Precision
 
 COMPUTE_DTYPES: dict[Precision, Dtype] = {
     "exact": "float64",

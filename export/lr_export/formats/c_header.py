@@ -16,7 +16,7 @@ import numpy as np
 
 from lr_export.formats.known_rows import KnownRows
 from lr_export.formats.source import Dialect, body, constants, documented, dtype_of, each, rows_of, stored
-from lr_runtime.embedded import as_comment, from_comment
+from lr_runtime.contract.comment import as_comment, from_comment
 from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Constant, Program, ValueType
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
 C_TYPES: dict[ValueType, str] = {"float32": "float", "float64": "double", "bool": "unsigned char"}
 C_FLAGS = ("-std=c99", "-ffp-contract=off")

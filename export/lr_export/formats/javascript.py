@@ -13,7 +13,7 @@ import numpy as np
 
 from lr_export.formats.known_rows import KnownRows
 from lr_export.formats.source import Dialect, body, constants, documented, dtype_of, rows_of, stored
-from lr_runtime.embedded import as_comment, from_comment
+from lr_runtime.contract.comment import as_comment, from_comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Constant, Program, ValueType
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
 ARRAYS: dict[ValueType, str] = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array"}
 _PREFIX = "c_"

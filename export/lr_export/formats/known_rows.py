@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Program, Step
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
     Rows = NDArray[Any]
 

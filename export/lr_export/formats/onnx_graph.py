@@ -23,7 +23,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from lr_export.program.program import Constant
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
 from lr_runtime.operators import SPLIT_STATES_NUMBER
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Operand, Program, Step, Value
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
 OPSET = 13
 """The lowest that has every operator below in its present form."""

@@ -10,13 +10,13 @@ import torch
 
 from lr_export.formats.archive import repacked
 from lr_export.formats.torch_module import DTYPES, ProgramModule
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Program
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")
 _BUILD = re.compile(rb'("torch_version": "[0-9.]+)\+[^"]*')

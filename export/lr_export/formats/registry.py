@@ -18,7 +18,7 @@ from lr_export.formats.pt2 import pt2_bytes, read_pt2
 from lr_export.formats.toolchain import c_driver, js_driver, version_of
 from lr_export.formats.torch_module import ProgramModule
 from lr_export.formats.torchscript import read_torchscript, torchscript_bytes
-from lr_runtime.contract import Contract
+from lr_runtime.contract.contract import Contract
 from lr_runtime.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:

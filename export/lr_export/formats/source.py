@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lr_export.program.program import Constant
-from lr_runtime.equation import number
+from lr_runtime.contract.equation import number
 from lr_runtime.errors import escaped
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Operand, Program, Step, ValueType
-    from lr_runtime.contract import Column, Contract, Output
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.contract import Contract, Output
 
 _OPERATORS = {
     "add": "+",

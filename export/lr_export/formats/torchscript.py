@@ -11,7 +11,7 @@ import torch
 
 from lr_export.formats.archive import repacked
 from lr_export.formats.torch_module import DTYPES, ProgramModule
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.program.program import Program
-    from lr_runtime.contract import Contract
+    from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
 _COUNTER = re.compile(rb"[./]___torch_mangle_\d+")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lr_export.exact.layout import CategoryColumn
     from lr_export.exact.numbers import Numbers
     from lr_export.program.program import Program, Value
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lr_export.exact.model import Floats
     from lr_export.program.build import ModelValues
     from lr_export.program.program import Builder, Value
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype
 
 
 @dataclass(frozen=True)

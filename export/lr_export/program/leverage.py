@@ -2,7 +2,7 @@
 
     d = design - center,    z = d @ factor.T + shift,    h = sum_k z_k^2 + constant
 
-are the leverage of `lr_runtime.leverage` for any center, if its shift and (center - mean) @ L, rounded once, are the
+are the leverage of `lr_runtime.contract.leverage` for any center, if its shift and (center - mean) @ L, rounded once, are the
 shift. The center is the mean, rounded once to the computing dtype, where the terms are large beside what they differ
 by: the difference comes first then, and loses nothing. Where they are not, there is no center.
 """
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lr_export.exact.numbers import Numbers
     from lr_export.program.build import ModelValues
     from lr_export.program.program import Builder, Value
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.leverage import Leverage
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.leverage import Leverage
 
 _FAR = 32.0
 """Where products are larger than their sum by this factor, more than 5 bits of it are lost."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lr_export.program.build import ModelValues
     from lr_export.program.leverage import LeverageNumbers
     from lr_export.program.program import Builder, Operand, Value
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype, Result
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype, Result
 
 
 _ROOM = 2.0**20

@@ -17,7 +17,7 @@ from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
 from lr_export.exact.model import Coefficients, ExactDesign, ExactModel
 from lr_export.exact.numbers import numbers_at
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, magnitudes, outputs
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.exact.numbers import Numbers
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Precision
     from tests.export.oracle import Exact, Floats
 
 precisions = st.sampled_from(PRECISIONS)

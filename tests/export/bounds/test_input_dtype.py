@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_export.choices import InputChoice
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype, Precision
     from tests.export.oracle import Exact
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from lr_export.formats.registry import Engine, Results
     from lr_export.formats.torch_module import ProgramModule
     from lr_export.program.program import Program, Step
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Contract, Precision
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]

@@ -12,7 +12,7 @@ import pytest
 
 from lr_export.certificate.specification import Blueprint
 from lr_export.formats.onnx_graph import OPSET, onnx_bytes
-from lr_runtime.contract import PRECISIONS, Precision
+from lr_runtime.contract.contract import PRECISIONS, Precision
 from lr_runtime.model_file import check_model, signature_of
 from lr_runtime.onnx_file import OPSETS, read_onnx
 from lr_runtime.operators import OPERATORS
@@ -23,7 +23,7 @@ from tests.export.scaled import LEVEL, fitted, of_width
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lr_runtime.checkpoint import Checkpoint
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 CASES: dict[str, Callable[[], Checkpoint]] = {
     **CHECKPOINTS,

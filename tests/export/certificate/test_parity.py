@@ -20,7 +20,7 @@ from lr_export.exact.numbers import numbers_at
 from lr_export.formats.registry import FORMATS, REFERENCE, eager
 from lr_export.program.build import program_of
 from lr_runtime import Predictor
-from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
+from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from tests.conftest import CHECKPOINTS
 from tests.export.oracle import bounds, bounds_before_rounding, fractions, outputs, rows_in_the_box
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lr_export.choices import FormatName
     from lr_export.exact.numbers import Numbers
     from lr_export.formats.registry import Engine, Opened
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats
 

@@ -11,13 +11,13 @@ import pytest
 from lr_export.certificate.probes import BATCH_SIZES, GRID_STEPS, probe_rows
 from lr_export.exact.box import box
 from lr_export.exact.numbers import numbers_at
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import fractions, magnitudes, outputs
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Precision
     from tests.export.oracle import Floats
 
 WIDE: dict[str, Checkpoint] = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
     from tests.export.oracle import Floats
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from lr_export.exact.dyadic import nearest
 from lr_export.exact.numbers import numbers_at
 from lr_export.program.build import program_of
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import checkpoint_of
 from tests.export.oracle import fractions
@@ -22,8 +22,8 @@ from tests.export.oracle import fractions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Precision
     from tests.export.oracle import Exact
 
 LOST: dict[str, tuple[Checkpoint, Precision, str]] = {

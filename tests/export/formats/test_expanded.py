@@ -25,14 +25,14 @@ from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import read_onnx
 from lr_export.formats.registry import FORMATS, eager
 from lr_export.program.build import program_of
-from lr_runtime.contract import OUTPUT_DTYPES, PRECISIONS, Contract
-from lr_runtime.terms import Term
+from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
+from lr_runtime.contract.terms import Term
 from tests.conftest import EXPANDED, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows, terms
 
 if TYPE_CHECKING:
     from lr_export.formats.registry import Engine
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.contract import Precision
     from tests.export.oracle import Exact
 
 all_expanded = pytest.mark.parametrize("name", EXPANDED)

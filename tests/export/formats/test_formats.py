@@ -19,7 +19,7 @@ from lr_export.cli import main
 from lr_export.formats.registry import FORMATS
 from lr_export.tools import MissingToolError
 from lr_runtime.artefact import KINDS, Artefact
-from lr_runtime.contract import PRECISIONS, RESULTS
+from lr_runtime.contract.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import CheckFailedError, OptionError
 from tests.conftest import ROOT, checkpoint_of
 from tests.export.present import FORMAT_NAMES, param, with_every_tool
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from click.testing import Result as Done
 
     from lr_export.choices import FormatName
-    from lr_runtime.contract import Precision, Result
+    from lr_runtime.contract.contract import Precision, Result
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 PAIRS = list(product(FORMAT_NAMES, PRECISIONS))

@@ -24,7 +24,7 @@ from lr_export.choices import SUFFIXES
 from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import OPSET, onnx_bytes, read_onnx
 from lr_export.program.build import program_of
-from lr_runtime.contract import METADATA_KEY, PRECISIONS, Contract
+from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of
 from tests.export.oracle import bounds, fractions, outputs
@@ -32,8 +32,8 @@ from tests.export.present import FORMAT_NAMES, in_every_format
 
 if TYPE_CHECKING:
     from lr_export.choices import FormatName
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Precision
 
 IO_TYPES = {
     "exact": TensorProto.FLOAT,

@@ -17,7 +17,7 @@ from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
 from lr_export.formats.registry import FORMATS
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.model_file import check_model
 from lr_runtime.session import OPTIMISATIONS, Session
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from lr_export.formats.registry import Opened
     from lr_export.program.program import Operation, Program
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype, Precision
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype, Precision
     from tests.conftest import Run
 
 NEAR = 1 + 3e-9

@@ -19,8 +19,8 @@ from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export.oracle import bounds_before_rounding, interpreted, outputs, rows_in_the_box, some_rows
 
 if TYPE_CHECKING:
-    from lr_runtime.checkpoint import Checkpoint
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype
     from tests.export.oracle import Floats
 
 WIDTHS = [3, 8, 32, 64]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import InputChoice
     from lr_export.program.program import Program
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.contract import Contract, Precision
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 COMPILERS = {

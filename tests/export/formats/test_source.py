@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lr_export.formats.registry import Engine
     from lr_export.formats.toolchain import Driver
     from lr_export.program.program import Program
-    from lr_runtime.contract import Dtype
+    from lr_runtime.contract.contract import Dtype
 
 
 def _path(language: str) -> str:

@@ -27,9 +27,9 @@ from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import FORMATS, eager
 from lr_export.program.in_range import Limits
 from lr_runtime import Predictor
-from lr_runtime.contract import PRECISIONS
+from lr_runtime.contract.contract import PRECISIONS
+from lr_runtime.contract.leverage import Leverage
 from lr_runtime.errors import CheckFailedError
-from lr_runtime.leverage import Leverage
 from lr_runtime.session import Session
 from lr_trainer import fit
 from tests.conftest import checkpoint_of, one_line
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from lr_export.choices import FormatName
     from lr_export.program.program import Program
-    from lr_runtime.contract import Contract, Precision
+    from lr_runtime.contract.contract import Contract, Precision
     from lr_trainer import Checkpoint
     from tests.conftest import Run
     from tests.export.oracle import Floats

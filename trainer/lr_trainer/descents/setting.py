@@ -17,7 +17,7 @@ from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_wit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.contract import Column
+    from lr_runtime.contract.columns import Column
     from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.descents.coordinates import Coordinates
     from lr_trainer.descents.descent import Descent

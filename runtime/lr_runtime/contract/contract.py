@@ -14,8 +14,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
+from lr_runtime.contract.columns import KINDS, MISSING, Column
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import ModelFileError, escaped
-from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +25,6 @@ CONTRACT_VERSION = 1
 METADATA_KEY = "linedge"
 """Where the JSON stands: ONNX `metadata_props`, TorchScript `_extra_files`, the safetensors header."""
 
-Kind = Literal["number", "category"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-Missing = Literal["error", "mean", "indicator"]
-MISSING: tuple[Missing, ...] = get_args(Missing)
 Precision = Literal["exact", "float32", "float64", "portable"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Dtype = Literal["float32", "float64"]
@@ -41,22 +38,6 @@ OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "portable": "float32",
 }
 """The dtype of the results at each precision; `exact` computes in float64 before it rounds to it."""
-
-
-class Column(NamedTuple):
-    """An input column: its name, and the range [minimum, maximum] of its training rows, in `unit` if known.
-
-    A category enters the model as its index in `categories`. `missing` says what a missing value does: an error, or the
-    training rows' mean in its place, with or without an indicator of its own.
-    """
-
-    name: str
-    minimum: float
-    maximum: float
-    unit: str | None = None
-    kind: Kind = "number"
-    missing: Missing = "error"
-    categories: tuple[str, ...] = ()
 
 
 class Output(NamedTuple):
@@ -86,7 +67,7 @@ class Equation(NamedTuple):
     """The model's own numbers, as a checkpoint holds them: y = bias + weight @ terms.
 
     Attributes:
-        terms: of the columns' values; see `lr_runtime.terms.Term`.
+        terms: of the columns' values; see `lr_runtime.contract.terms.Term`.
         weight: (outputs, terms).
         bias: (outputs,).
         origin: (columns,).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from lr_runtime.contract import Column
+    from lr_runtime.contract.columns import Column
 
 
 class Term(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lr_runtime.embedded import as_comment, from_comment
+from lr_runtime.contract.comment import as_comment, from_comment
 
 json_values = st.dictionaries(st.text(), st.text() | st.floats(allow_nan=False) | st.lists(st.text()), max_size=5)
 

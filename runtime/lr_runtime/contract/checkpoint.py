@@ -9,7 +9,7 @@ missing x_j counts as fill_j.
 
 Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit; of a
 least-squares fit also what its leverage and prediction interval need, `leverage.constant`, `.mean`, `.factor` and
-`.shift` (`lr_runtime.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
+`.shift` (`lr_runtime.contract.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
 The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 
@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.contract import METADATA_KEY, Contract, Equation
+from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
+from lr_runtime.contract.leverage import Leverage
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.files import read_bytes, what_it_is
-from lr_runtime.leverage import Leverage
-from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,8 +17,8 @@ from lr_runtime.errors import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lr_runtime.contract import Contract, Equation
-    from lr_runtime.terms import Term
+    from lr_runtime.contract.contract import Contract, Equation
+    from lr_runtime.contract.terms import Term
 
 _PLAIN = re.compile(r"(?!\d)\w{1,60}")
 

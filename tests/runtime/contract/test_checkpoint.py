@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from lr_runtime.checkpoint import Checkpoint
-from lr_runtime.contract import METADATA_KEY
+from lr_runtime.contract.checkpoint import Checkpoint
+from lr_runtime.contract.contract import METADATA_KEY
+from lr_runtime.contract.leverage import Leverage
 from lr_runtime.errors import CheckpointError, LinedgeError, MissingFileError
-from lr_runtime.leverage import Leverage
 from tests.conftest import CHECKPOINTS, checkpoint_of
 
 if TYPE_CHECKING:

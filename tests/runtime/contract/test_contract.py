@@ -11,18 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime import Column, Contract, GoldenRow, Output
-from lr_runtime.contract import (
-    CONTRACT_VERSION,
-    OUTPUT_DTYPES,
-    PRECISIONS,
-    RESULTS,
-    Dtype,
-    Equation,
-    Kind,
-    Missing,
-)
+from lr_runtime.contract.columns import Kind, Missing
+from lr_runtime.contract.contract import CONTRACT_VERSION, OUTPUT_DTYPES, PRECISIONS, RESULTS, Dtype, Equation
+from lr_runtime.contract.terms import Term
 from lr_runtime.errors import ModelFileError
-from lr_runtime.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lr_runtime.contract import Column, Contract, Equation, Output
-from lr_runtime.equation import equation_lines, number
-from lr_runtime.terms import Term
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.contract import Contract, Equation, Output
+from lr_runtime.contract.equation import equation_lines, number
+from lr_runtime.contract.terms import Term
 from tests.conftest import checkpoint_of
 
 NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?"

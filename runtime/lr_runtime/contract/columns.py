@@ -1,0 +1,32 @@
+"""The input columns of a model: names, ranges, units, categories and what a missing value does."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+Kind = Literal["number", "category"]
+
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+Missing = Literal["error", "mean", "indicator"]
+
+
+MISSING: tuple[Missing, ...] = get_args(Missing)
+
+
+class Column(NamedTuple):
+    """An input column: its name, and the range [minimum, maximum] of its training rows, in `unit` if known.
+
+    A category enters the model as its index in `categories`. `missing` says what a missing value does: an error, or the
+    training rows' mean in its place, with or without an indicator of its own.
+    """
+
+    name: str
+    minimum: float
+    maximum: float
+    unit: str | None = None
+    kind: Kind = "number"
+    missing: Missing = "error"
+    categories: tuple[str, ...] = ()
