@@ -16,9 +16,9 @@ from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check
 from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import OptionError
-from lr_runtime.files import in_temporary_folder
-from lr_runtime.importing import needs_extra
-from lr_runtime.replacement import Together, replacing
+from lr_runtime.system.files import in_temporary_folder
+from lr_runtime.system.lazy import needs_extra
+from lr_runtime.system.replacement import Together, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

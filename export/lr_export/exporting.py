@@ -11,12 +11,12 @@ from lr_export.choices import CHOICES, asked_for, check_pair
 from lr_export.formats.registry import FORMATS
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
-from lr_runtime.replacement import replacing
+from lr_runtime.system.replacement import replacing
 
 if TYPE_CHECKING:
     from lr_export.choices import FormatName, InputChoice
     from lr_runtime.contract.contract import Precision
-    from lr_runtime.replacement import Together
+    from lr_runtime.system.replacement import Together
 
 
 def export(

@@ -32,7 +32,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lr_runtime.importing import lazily
+from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_runtime.contract.columns import Column

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from lr_runtime.contract.comment import from_comment
 from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
-from lr_runtime.files import CHECKPOINT, read_bytes, sha256, what_it_is
+from lr_runtime.system.files import CHECKPOINT, read_bytes, sha256, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

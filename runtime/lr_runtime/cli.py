@@ -23,8 +23,8 @@ from lr_runtime.console import (
     write_text,
 )
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
-from lr_runtime.importing import uncollected
 from lr_runtime.reading_options import table_options
+from lr_runtime.system.lazy import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

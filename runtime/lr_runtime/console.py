@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lr_runtime.ending import InOrder, handled
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, UnusableFileError, escaped
+from lr_runtime.system.signals import InOrder, handled
 from lr_runtime.wording import of_a_command
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str]
     """
     if output is None or is_stdout(output):
         return
-    from lr_runtime.replacement import check_replaceable
+    from lr_runtime.system.replacement import check_replaceable
 
     try:
         caution = check_replaceable(output)
@@ -258,7 +258,7 @@ def result_sink(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None or is_stdout(output):
         yield sys.stdout.buffer
         return
-    from lr_runtime.replacement import replacing
+    from lr_runtime.system.replacement import replacing
 
     with replacing(output) as part, part.open("wb") as file:
         yield file
@@ -276,7 +276,7 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
         return
     import tomllib
 
-    from lr_runtime.files import read_bytes
+    from lr_runtime.system.files import read_bytes
 
     try:
         content = tomllib.loads(read_bytes(path, "Name a TOML file", _LARGEST_CONFIG).decode())

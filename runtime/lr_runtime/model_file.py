@@ -18,8 +18,8 @@ from lr_runtime.errors import (
     UnusableFileError,
     escaped,
 )
-from lr_runtime.files import read_bytes, sha256
 from lr_runtime.onnx_file import MAX_BYTES, OnnxFile, Value, read_onnx
+from lr_runtime.system.files import read_bytes, sha256
 from lr_runtime.wire import WireError
 
 if TYPE_CHECKING:

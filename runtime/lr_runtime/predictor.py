@@ -10,11 +10,11 @@ import numpy as np
 from lr_runtime.choices import UNKNOWN, check_choice
 from lr_runtime.coercion import Coercion
 from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
-from lr_runtime.files import sha256
 from lr_runtime.inputs import Given, first_fault, given
 from lr_runtime.model_file import called, open_model, read_model
 from lr_runtime.one_row import OneRow
 from lr_runtime.prediction import Prediction
+from lr_runtime.system.files import sha256
 from lr_runtime.wording import worded
 
 if TYPE_CHECKING:

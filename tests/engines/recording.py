@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.contract.contract import PRECISIONS
-from lr_runtime.files import sha256
+from lr_runtime.system.files import sha256
 from tests.engines.models import cases
 
 if TYPE_CHECKING:

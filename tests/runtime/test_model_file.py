@@ -26,10 +26,10 @@ from lr_runtime.errors import (
     OptionError,
     UnusableFileError,
 )
-from lr_runtime.files import read_bytes, sha256
 from lr_runtime.kinds import foreign_producer, kind_of
 from lr_runtime.model_file import check_model, read_model
 from lr_runtime.onnx_file import MAX_BYTES
+from lr_runtime.system.files import read_bytes, sha256
 from tests.conftest import DATA, one_line
 from tests.optional import optional
 from tests.runtime.hostile import GOOD, assign, changed, external

@@ -168,7 +168,7 @@ def test_a_bomb_is_read_in_bounded_memory(case: str, tmp_path: Path, monkeypatch
     assert path.stat().st_size < 1 << 17
     monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 18)
     monkeypatch.setattr(text, "_LONGEST_RECORD", 1 << 20)
-    monkeypatch.setattr("lr_runtime.ahead._keep_free_memory", lambda: None)  # 32 MiB that are never touched
+    monkeypatch.setattr("lr_runtime.system.parallel._keep_free_memory", lambda: None)  # 32 MiB that are never touched
     tracemalloc.start()
     try:
         assert "is longer than 1 MiB" in refusal(path)

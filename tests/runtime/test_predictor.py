@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lr_runtime import Predictor
 from lr_runtime.errors import InputError, MissingColumnError, RowError
-from lr_runtime.files import sha256
+from lr_runtime.system.files import sha256
 from tests.conftest import CHECKPOINTS
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.importing import lazily
+from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_trainer.checkpoint import Checkpoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lr_runtime.ending import at_once, handled
+from lr_runtime.system.signals import at_once, handled
 
 
 def main() -> None:

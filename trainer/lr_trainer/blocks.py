@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from threadpoolctl import ThreadpoolController
 
-from lr_runtime.ahead import in_order
+from lr_runtime.system.parallel import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors.numpy
 
 import lr_runtime.contract.checkpoint
-from lr_runtime.replacement import write_bytes
+from lr_runtime.system.replacement import write_bytes
 from lr_trainer.summary import summary
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from lr_runtime.console import (
     read_names,
 )
 from lr_runtime.errors import OptionError, TableError, escaped
-from lr_runtime.importing import needs_extra
 from lr_runtime.reading_options import pairs_of, table_options
+from lr_runtime.system.lazy import needs_extra
 from lr_trainer.choices import (
     DEVICES,
     LOSSES,

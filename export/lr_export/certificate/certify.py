@@ -13,7 +13,7 @@ from lr_export.choices import CHOICES
 from lr_export.formats.registry import FORMATS, eager
 from lr_export.tools import MissingToolError
 from lr_runtime.errors import CheckFailedError
-from lr_runtime.files import sha256
+from lr_runtime.system.files import sha256
 
 if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint

@@ -17,7 +17,7 @@ import numpy as np
 
 from lr_export.formats.c_header import C_FLAGS, C_TYPES, name_in
 from lr_export.formats.javascript import ARRAYS
-from lr_runtime.files import in_temporary_folder
+from lr_runtime.system.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

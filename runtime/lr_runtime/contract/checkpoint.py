@@ -26,7 +26,7 @@ from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms import Term
 from lr_runtime.errors import CheckpointError, LinedgeError
-from lr_runtime.files import read_bytes, what_it_is
+from lr_runtime.system.files import read_bytes, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

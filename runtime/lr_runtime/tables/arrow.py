@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from lr_runtime.ahead import made_ahead
 from lr_runtime.errors import TableError, escaped
+from lr_runtime.system.parallel import made_ahead
 from lr_runtime.tables.arrow_memory import as_numbers, as_numpy, has_row_without_values
 from lr_runtime.tables.batch import (
     READ_ERRORS,

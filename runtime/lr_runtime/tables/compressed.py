@@ -11,7 +11,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lr_runtime.errors import TableError, listed
-from lr_runtime.importing import needs_extra
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
-from lr_runtime.importing import needs_extra
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
 from lr_runtime.tables.csv_syntax import CsvSyntax

@@ -10,7 +10,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from lr_runtime.errors import TableError
-from lr_runtime.files import in_temporary_folder
+from lr_runtime.system.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

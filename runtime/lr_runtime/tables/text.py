@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lr_runtime.ahead import in_order
 from lr_runtime.errors import TableError, UnusableFileError
+from lr_runtime.system.parallel import in_order
 from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
 from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.kinds import sort_of

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from lr_runtime.importing import needs_extra
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import acceleration
 
 if TYPE_CHECKING:

@@ -117,7 +117,7 @@ class Descent:
 
     def described(self) -> dict[str, Any]:
         """Return the options as JSON values, `init` by the SHA-256 of its file's bytes."""
-        from lr_runtime.files import sha256
+        from lr_runtime.system.files import sha256
 
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "init": None if self.init is None else sha256(self.init.to_bytes())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lr_runtime.ending import handled
+from lr_runtime.system.signals import handled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError
 
 from lr_runtime.errors import CheckpointError, OptionError
-from lr_runtime.files import read_bytes
-from lr_runtime.replacement import replacing
+from lr_runtime.system.files import read_bytes
+from lr_runtime.system.replacement import replacing
 from lr_trainer.errors import InterruptedFitError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_runtime.files import in_temporary_folder
+from lr_runtime.system.files import in_temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,8 +15,8 @@ import click
 
 from lr_runtime.console import progress
 from lr_runtime.errors import UnusableFileError
-from lr_runtime.files import read_bytes
-from lr_runtime.replacement import is_written_to, write_bytes
+from lr_runtime.system.files import read_bytes
+from lr_runtime.system.replacement import is_written_to, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

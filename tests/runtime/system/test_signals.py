@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lr_runtime import ending
+from lr_runtime.system import signals as ending
 from tests.conftest import DATA, SCRIPTS, has_begun
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ NAMELESS = pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="only Linux h
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lr_runtime import ending
-from lr_runtime.replacement import replacing
+from lr_runtime.system import signals as ending
+from lr_runtime.system.replacement import replacing
 if sys.argv[1] == "named":
     del os.O_TMPFILE
 with ending.handled(ending.InOrder()), replacing(Path("a")) as part:

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from lr_runtime.ending import UNFINISHED, deferred
 from lr_runtime.errors import LinedgeError, UnusableFileError
+from lr_runtime.system.signals import UNFINISHED, deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

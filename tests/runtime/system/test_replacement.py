@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lr_runtime import ending
 from lr_runtime.errors import UnusableFileError
-from lr_runtime.replacement import Together, check_replaceable, replacing, write_bytes
+from lr_runtime.system import signals as ending
+from lr_runtime.system.replacement import Together, check_replaceable, replacing, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
