@@ -142,7 +142,7 @@ def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _onnx(content: bytes) -> Artefact:
-    from lr_runtime.model_file import check_model
+    from lr_runtime.onnx_file.check import check_model
 
     model = check_model(content)
     nodes = tuple(node.operator for node in model.onnx.nodes)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.contract import Contract
-    from lr_runtime.session import BoundRow, Session
+    from lr_runtime.onnx_file.session import BoundRow, Session
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ORDINARY = frozenset({float, int, np.float64})

@@ -11,8 +11,8 @@ from lr_runtime.choices import UNKNOWN, check_choice
 from lr_runtime.coercion import Coercion
 from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
 from lr_runtime.inputs import Given, first_fault, given
-from lr_runtime.model_file import called, open_model, read_model
 from lr_runtime.one_row import OneRow
+from lr_runtime.onnx_file.check import called, open_model, read_model
 from lr_runtime.prediction import Prediction
 from lr_runtime.system.files import sha256
 from lr_runtime.wording import worded
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import Unknown
     from lr_runtime.explanation import Explanation
-    from lr_runtime.model_file import Source
+    from lr_runtime.onnx_file.check import Source
 
 
 class Predictor:

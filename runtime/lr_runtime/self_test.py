@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import CheckFailedError, escaped
-from lr_runtime.model_file import open_model
-from lr_runtime.session import ENGINE
+from lr_runtime.onnx_file.check import open_model
+from lr_runtime.onnx_file.session import ENGINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

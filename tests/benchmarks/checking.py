@@ -12,8 +12,8 @@ import onnxruntime
 from lr_export.certificate.specification import Blueprint
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_runtime.errors import ModelFileError
-from lr_runtime.model_file import check_model
-from lr_runtime.onnx_file import read_onnx
+from lr_runtime.onnx_file.check import check_model
+from lr_runtime.onnx_file.reader import read_onnx
 from tests.conftest import checkpoint_of
 from tests.runtime.hostile import GOOD, HOSTILE
 

@@ -14,7 +14,7 @@ from lr_export.choices import check_pair
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import FORMATS
 from lr_runtime.errors import OptionError
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit
 from tests.conftest import CHECKPOINTS, EXPANDED
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 
 for place, job in enumerate(json.loads(Path("jobs.json").read_text())):
     x = np.fromfile(f"{place}.x", job["dtype"]).reshape(-1, job["columns"])

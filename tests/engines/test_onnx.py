@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lr_export.formats.registry import FORMATS, REFERENCE
-from lr_runtime.session import ENGINE
+from lr_runtime.onnx_file.session import ENGINE
 from tests.engines.holding import INSTALLED, check, held, needs_command
 from tests.engines.measuring import Engine
 from tests.engines.models import MODELS, cases

@@ -56,7 +56,7 @@ def test_a_forked_child_predicts_while_threads_of_the_parent_do() -> None:
 
 UNWILLING = """\
 import os, sys
-import lr_runtime.session as session
+import lr_runtime.onnx_file.session as session
 from lr_runtime import LinedgeError, Predictor
 
 predictor = Predictor.load(sys.argv[1])

@@ -27,7 +27,7 @@ from lr_runtime.artefact import KINDS, Artefact
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
 from lr_runtime.inspecting import lines
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from tests.conftest import DATA, checkpoint_of, one_line
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PART = (
     "tests/runtime/contract/test_comment.py",
     "tests/runtime/contract/test_equation.py",
-    "tests/runtime/test_loading.py",
+    "tests/runtime/onnx_file/test_loading.py",
 )
 """Tests of exports, of words, and of a model in tests/data."""
 NEEDED = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.onnx_file import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, MAX_NODES
-from lr_runtime.operators import MAX_WIDTH
+from lr_runtime.onnx_file.operators import MAX_WIDTH
+from lr_runtime.onnx_file.reader import MAX_BYTES, MAX_FIELDS, MAX_METADATA, MAX_NAME, MAX_NODES
 from tests.conftest import DATA
 from tests.optional import optional
 from tests.runtime import prebuilt

@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lr_export.program.program import Constant
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
-from lr_runtime.operators import SPLIT_STATES_NUMBER
+from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ from lr_export.formats.toolchain import c_driver, js_driver, version_of
 from lr_export.formats.torch_module import ProgramModule
 from lr_export.formats.torchscript import read_torchscript, torchscript_bytes
 from lr_runtime.contract.contract import Contract
-from lr_runtime.session import ENGINE, OPTIMISATIONS, Session
+from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lr_export.choices import FormatName
     from lr_export.formats.toolchain import Driver
     from lr_export.program.program import Program
-    from lr_runtime.session import Optimisation
+    from lr_runtime.onnx_file.session import Optimisation
 
     Array = NDArray[np.floating[Any]]
     Results = Mapping[str, NDArray[Any]]

@@ -13,9 +13,9 @@ import pytest
 from lr_export.certificate.specification import Blueprint
 from lr_export.formats.onnx_graph import OPSET, onnx_bytes
 from lr_runtime.contract.contract import PRECISIONS, Precision
-from lr_runtime.model_file import check_model, signature_of
-from lr_runtime.onnx_file import OPSETS, read_onnx
-from lr_runtime.operators import OPERATORS
+from lr_runtime.onnx_file.check import check_model, signature_of
+from lr_runtime.onnx_file.operators import OPERATORS
+from lr_runtime.onnx_file.reader import OPSETS, read_onnx
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export.program.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.scaled import LEVEL, fitted, of_width

@@ -19,7 +19,7 @@ from lr_export.errors import UnsupportedModelError
 from lr_export.exact.interval import interval_of
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_runtime.errors import CheckpointError, OptionError
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit, merge, update
 from tests.conftest import DATA
 from tests.export.exact_fit import ExactFit, powers

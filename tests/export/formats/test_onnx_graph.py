@@ -25,7 +25,7 @@ from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import OPSET, onnx_bytes, read_onnx
 from lr_export.program.build import program_of
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of
 from tests.export.oracle import bounds, fractions, outputs
 from tests.export.present import FORMAT_NAMES, in_every_format

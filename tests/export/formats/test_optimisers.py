@@ -19,8 +19,8 @@ from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
-from lr_runtime.model_file import check_model
-from lr_runtime.session import OPTIMISATIONS, Session
+from lr_runtime.onnx_file.check import check_model
+from lr_runtime.onnx_file.session import OPTIMISATIONS, Session
 from tests.conftest import ROOT, checkpoint_of
 from tests.export.formats.test_source import CONTRACT
 from tests.export.oracle import some_rows

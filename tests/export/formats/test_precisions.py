@@ -14,7 +14,7 @@ from lr_export.certificate.specification import Blueprint
 from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
 from lr_export.exact.model import ExactModel
 from lr_export.formats.registry import FORMATS, REFERENCE, eager
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export.oracle import bounds_before_rounding, interpreted, outputs, rows_in_the_box, some_rows
 

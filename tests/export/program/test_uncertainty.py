@@ -30,7 +30,7 @@ from lr_runtime import Predictor
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.errors import CheckFailedError
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit
 from tests.conftest import checkpoint_of, one_line
 from tests.export.exact.test_interval import table

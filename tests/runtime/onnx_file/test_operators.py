@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from lr_runtime.errors import ModelFileError
-from lr_runtime.onnx_file import OPSETS
-from lr_runtime.operators import OPERATORS, Constant, Node, Rows, widths
+from lr_runtime.onnx_file.operators import OPERATORS, Constant, Node, Rows, widths
+from lr_runtime.onnx_file.reader import OPSETS
 
 TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
 ROWS = 3

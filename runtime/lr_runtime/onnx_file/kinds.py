@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import METADATA_KEY
+from lr_runtime.onnx_file.protobuf import LENGTH, VARINT, WireError, varint
 from lr_runtime.system.files import CHECKPOINT, what_it_is
-from lr_runtime.wire import LENGTH, VARINT, WireError, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

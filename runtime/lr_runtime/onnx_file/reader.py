@@ -1,6 +1,6 @@
 """An ONNX file, read without the onnx package, and refused unless linedge could have written it.
 
-The tables below are the whole of what is let in; `lr_runtime.operators` says the same of the operators. What the tables
+The tables below are the whole of what is let in; `lr_runtime.onnx_file.operators` says the same of the operators. What the tables
 leave out is how a model file hurts: external data reads another file, functions and subgraphs run others, sparse and
 text tensors, quantisation annotations and training information reach code that nobody tests.
 
@@ -16,8 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import ModelFileError, escaped
-from lr_runtime.operators import MAX_WIDTH, Constant, Node, Rows, widths
-from lr_runtime.wire import LENGTH, VARINT, Field, Message, Source, WireError, integer, raw, read_message, text
+from lr_runtime.onnx_file.operators import MAX_WIDTH, Constant, Node, Rows, widths
+from lr_runtime.onnx_file.protobuf import (
+    LENGTH,
+    VARINT,
+    Field,
+    Message,
+    Source,
+    WireError,
+    integer,
+    raw,
+    read_message,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

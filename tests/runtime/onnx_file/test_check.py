@@ -26,9 +26,9 @@ from lr_runtime.errors import (
     OptionError,
     UnusableFileError,
 )
-from lr_runtime.kinds import foreign_producer, kind_of
-from lr_runtime.model_file import check_model, read_model
-from lr_runtime.onnx_file import MAX_BYTES
+from lr_runtime.onnx_file.check import check_model, read_model
+from lr_runtime.onnx_file.kinds import foreign_producer, kind_of
+from lr_runtime.onnx_file.reader import MAX_BYTES
 from lr_runtime.system.files import read_bytes, sha256
 from tests.conftest import DATA, one_line
 from tests.optional import optional
@@ -194,7 +194,7 @@ def test_many_rows_are_evaluated_in_parts_of_bounded_memory(model: Models, monke
         return run(session, results, inputs)
 
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", counted)
-    monkeypatch.setattr("lr_runtime.model_file.VALUES_AT_ONCE", 200)
+    monkeypatch.setattr("lr_runtime.onnx_file.check.VALUES_AT_ONCE", 200)
     assert Predictor(content).predict(x).values.tobytes() == whole.tobytes()
     assert sizes == [28, 28, 28, 17]  # 200 values at 7 a row
 
@@ -305,7 +305,7 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_a_stranger_is_named_with_what_reads_it(
     case: str, allow_foreign: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.session.Session.__init__", lambda *_: pytest.fail("a session was made"))
+    monkeypatch.setattr("lr_runtime.onnx_file.session.Session.__init__", lambda *_: pytest.fail("a session was made"))
     make, said = STRANGERS[case]
     (tmp_path / "m.onnx").write_bytes(make())
     with pytest.raises(ModelFileError) as caught:

@@ -14,7 +14,7 @@ import numpy as np
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Dtype, Output
 from lr_runtime.errors import ModelFileError, OptionError, escaped
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

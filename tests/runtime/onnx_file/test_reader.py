@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import LinedgeError, ModelFileError, RowError
-from lr_runtime.model_file import check_model
-from lr_runtime.onnx_file import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
-from lr_runtime.operators import OPERATORS
+from lr_runtime.onnx_file.check import check_model
+from lr_runtime.onnx_file.operators import OPERATORS
+from lr_runtime.onnx_file.reader import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
 from tests.conftest import DATA
 from tests.optional import optional
 from tests.runtime.conftest import MODELS
@@ -85,7 +85,7 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         pytest.fail("a session was made")
 
-    monkeypatch.setattr("lr_runtime.session.Session.__init__", never)
+    monkeypatch.setattr("lr_runtime.onnx_file.session.Session.__init__", never)
 
 
 @pytest.mark.usefixtures("no_session")
@@ -114,8 +114,8 @@ def test_a_change_is_what_it_says_and_the_golden_model_without_it_passes(case: s
 REFUSE_ALL = """\
 import pathlib, resource, sys
 from lr_runtime.errors import LinedgeError
-from lr_runtime.model_file import check_model
-import lr_runtime.kinds
+from lr_runtime.onnx_file.check import check_model
+import lr_runtime.onnx_file.kinds
 size = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize"))) << 10
 resource.setrlimit(resource.RLIMIT_AS, (size + (256 << 20),) * 2)
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):

@@ -12,7 +12,7 @@ import pytest
 
 from lr_runtime import LinedgeError, Predictor, errors
 from lr_runtime.errors import DigestError, ModelFileError, OptionError, UnusableFileError
-from lr_runtime.onnx_file import MAX_BYTES
+from lr_runtime.onnx_file.reader import MAX_BYTES
 from lr_runtime.system.files import sha256
 from tests.conftest import DATA
 

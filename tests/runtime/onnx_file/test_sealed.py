@@ -57,7 +57,7 @@ def test_loading_and_predicting_open_nothing_and_start_nothing(name: str, model:
 
 WITHOUT_CHECKS = """\
 import sys, pathlib
-from lr_runtime.session import Session
+from lr_runtime.onnx_file.session import Session
 from tests.runtime.sealed import seal
 golden, model = (pathlib.Path(path).read_bytes() for path in sys.argv[1:])
 Session(golden)
@@ -104,6 +104,6 @@ def test_the_whole_command_reaches_no_network_and_starts_no_program(tmp_path: Pa
 def test_onnx_runtime_is_told_to_send_no_telemetry() -> None:
     done = script(
         "import onnxruntime\ntold = []\nonnxruntime.disable_telemetry_events = lambda: told.append(True)\n"
-        "import lr_runtime.session\nassert told == [True]"
+        "import lr_runtime.onnx_file.session\nassert told == [True]"
     )
     assert (done.returncode, done.stderr) == (0, "")

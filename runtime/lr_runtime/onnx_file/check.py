@@ -18,12 +18,12 @@ from lr_runtime.errors import (
     UnusableFileError,
     escaped,
 )
-from lr_runtime.onnx_file import MAX_BYTES, OnnxFile, Value, read_onnx
+from lr_runtime.onnx_file.protobuf import WireError
+from lr_runtime.onnx_file.reader import MAX_BYTES, OnnxFile, Value, read_onnx
 from lr_runtime.system.files import read_bytes, sha256
-from lr_runtime.wire import WireError
 
 if TYPE_CHECKING:
-    from lr_runtime.session import Session
+    from lr_runtime.onnx_file.session import Session
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
 """What a model file comes as: its path, its bytes, or a file opened in binary mode."""
@@ -118,11 +118,11 @@ def check_model(content: bytes) -> ModelFile:
     try:
         onnx = read_onnx(content)
     except WireError as error:
-        from lr_runtime.kinds import kind_of
+        from lr_runtime.onnx_file.kinds import kind_of
 
         raise ModelFileError(kind_of(content) or f"not an ONNX model, or a damaged one ({error})") from error
     except ModelFileError as error:
-        from lr_runtime.kinds import foreign_producer
+        from lr_runtime.onnx_file.kinds import foreign_producer
 
         producer = foreign_producer(content)
         raise error if producer is None else ForeignModelError(producer, str(error)) from error
@@ -159,10 +159,10 @@ def open_model(
     except ForeignModelError:
         if not allow_foreign:
             raise
-        from lr_runtime.foreign import open_foreign
+        from lr_runtime.onnx_file.foreign import open_foreign
 
         return open_foreign(content, threads=threads, provider=provider)
-    from lr_runtime.session import Session
+    from lr_runtime.onnx_file.session import Session
 
     rows = max(1, VALUES_AT_ONCE // model.onnx.cells)
     try:
