@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract, GoldenRow, Output
     from lr_runtime.errors import LinedgeError
-    from lr_runtime.prediction import Prediction
-    from lr_runtime.predictor import Predictor
-    from lr_runtime.streaming import predict_batches
+    from lr_runtime.prediction.batches import predict_batches
+    from lr_runtime.prediction.predictor import Predictor
+    from lr_runtime.prediction.result import Prediction
 
 __version__ = "0.1.0"
 
@@ -68,8 +68,8 @@ __getattr__ = lazily(
         "GoldenRow": "contract.contract",
         "LinedgeError": "errors",
         "Output": "contract.contract",
-        "Prediction": "prediction",
-        "Predictor": "predictor",
-        "predict_batches": "streaming",
+        "Prediction": "prediction.result",
+        "Predictor": "prediction.predictor",
+        "predict_batches": "prediction.batches",
     },
 )

@@ -10,8 +10,8 @@ from lr_runtime.errors import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.explanation import Explanation
-    from lr_runtime.prediction import Prediction
+    from lr_runtime.prediction.explanation import Explanation
+    from lr_runtime.prediction.result import Prediction
 
 _TITLES = ("term", "value", "weight", "contribution")
 

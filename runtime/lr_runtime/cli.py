@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lr_runtime.choices import Format
-    from lr_runtime.predictor import Predictor
-    from lr_runtime.scoring import Scoring
+    from lr_runtime.prediction.predictor import Predictor
+    from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables import TableOptions
     from lr_runtime.tables.writing import Rows, TableWriter
 
@@ -95,7 +95,7 @@ def main(
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
-    from lr_runtime.scoring import Scoring
+    from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables import open_followed, open_table
 
     options = replace(reading, marks=True, format=from_)
@@ -170,7 +170,7 @@ def _format_of(output: Path) -> Format:
 
 def _loaded(model: str, loading: dict[str, Any], *, quiet: bool) -> Predictor:
     with uncollected():
-        from lr_runtime.predictor import Predictor
+        from lr_runtime.prediction.predictor import Predictor
 
     predictor = Predictor.load(model, **loading)
     if predictor.is_foreign:

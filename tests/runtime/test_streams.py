@@ -18,7 +18,7 @@ import pytest
 
 from lr_runtime import Predictor, predict_batches
 from lr_runtime.errors import MissingColumnError, RowError, TableError
-from lr_runtime.scoring import Scoring
+from lr_runtime.prediction.table import Scoring
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.text import BLOCK_BYTES
 from tests.conftest import SCRIPTS, has_begun, one_line

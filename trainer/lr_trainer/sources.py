@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.inputs import as_cells, as_numbers, as_text, number_in, unmasked
+from lr_runtime.prediction.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, positions, renamed, rows_of, without_faults
 from lr_runtime.tables.notices import Notices

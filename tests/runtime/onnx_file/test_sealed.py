@@ -32,7 +32,7 @@ def script(text: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 PREDICT = """\
 import sys, pathlib
-from lr_runtime.predictor import Predictor
+from lr_runtime.prediction.predictor import Predictor
 from tests.runtime.sealed import seal
 golden, model = (pathlib.Path(path).read_bytes() for path in sys.argv[1:])
 rows = lambda columns: [[0.25] * columns, [1.0] * columns]

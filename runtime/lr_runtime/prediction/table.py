@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
-from lr_runtime.inputs import Given
-from lr_runtime.streaming import predict_batches
+from lr_runtime.prediction.batches import predict_batches
+from lr_runtime.prediction.inputs import Given
 from lr_runtime.tables.batch import place_of
 from lr_runtime.tables.writing import Rows
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import OnError
-    from lr_runtime.prediction import Prediction
-    from lr_runtime.predictor import Predictor
-    from lr_runtime.streaming import Predicted
+    from lr_runtime.prediction.batches import Predicted
+    from lr_runtime.prediction.predictor import Predictor
+    from lr_runtime.prediction.result import Prediction
     from lr_runtime.tables.batch import Batch, FileTable, Kept
 
 

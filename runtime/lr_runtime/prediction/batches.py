@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import OnError
-    from lr_runtime.prediction import Prediction
-    from lr_runtime.predictor import Predictor
+    from lr_runtime.prediction.predictor import Predictor
+    from lr_runtime.prediction.result import Prediction
 
 T = TypeVar("T")
 

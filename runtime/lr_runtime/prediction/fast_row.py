@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.coercion import DENSE
+from lr_runtime.prediction.coercion import DENSE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lr_runtime import Predictor
 from lr_runtime.errors import InputError, MissingColumnError, OptionError, RowError
-from lr_runtime.explanation import explained
+from lr_runtime.prediction.explanation import explained
 from tests.conftest import DATA
 from tests.optional import optional
 from tests.runtime import sensor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import escaped, listed
-from lr_runtime.inputs import Given, as_numbers, as_text, as_text_or_index
+from lr_runtime.prediction.inputs import Given, as_numbers, as_text, as_text_or_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lr_runtime.choices import Unknown
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract
-    from lr_runtime.inputs import Cells
+    from lr_runtime.prediction.inputs import Cells
     from lr_runtime.tables.batch import Coded
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.choices import UNKNOWN, check_choice
-from lr_runtime.coercion import Coercion
 from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
-from lr_runtime.inputs import Given, first_fault, given
-from lr_runtime.one_row import OneRow
 from lr_runtime.onnx_file.check import called, open_model, read_model
-from lr_runtime.prediction import Prediction
+from lr_runtime.prediction.coercion import Coercion
+from lr_runtime.prediction.fast_row import OneRow
+from lr_runtime.prediction.inputs import Given, first_fault, given
+from lr_runtime.prediction.result import Prediction
 from lr_runtime.system.files import sha256
 from lr_runtime.wording import worded
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import Unknown
-    from lr_runtime.explanation import Explanation
     from lr_runtime.onnx_file.check import Source
+    from lr_runtime.prediction.explanation import Explanation
 
 
 class Predictor:
@@ -192,7 +192,7 @@ class Predictor:
             InputError: not one row, or the model carries no equation.
             RowError: see `predict`.
         """
-        from lr_runtime.explanation import explained
+        from lr_runtime.prediction.explanation import explained
 
         values = self.predict(x).values
         if len(values) != 1:

@@ -1,0 +1,1 @@
+"""From rows and tables to predictions."""
