@@ -13,8 +13,8 @@ from lr_runtime.console import check_output, command, output_option, write_text
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
-    from lr_runtime.artefact import Artefact
-    from lr_runtime.self_test import SelfTest
+    from lr_runtime.inspection.artefact import Artefact
+    from lr_runtime.inspection.self_test import SelfTest
 
 
 @command("lr-inspect")
@@ -34,8 +34,8 @@ def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet
       lr-inspect model.onnx --self-test --json
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from lr_runtime.artefact import Artefact
-    from lr_runtime.inspecting import described, lines
+    from lr_runtime.inspection.artefact import Artefact
+    from lr_runtime.inspection.report import described, lines
 
     check_output(output, file)
     artefact = Artefact.load(file)
@@ -47,8 +47,8 @@ def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet
 
 
 def _tested(artefact: Artefact, file: Path) -> SelfTest:
-    from lr_runtime.artefact import KINDS
-    from lr_runtime.self_test import self_test
+    from lr_runtime.inspection.artefact import KINDS
+    from lr_runtime.inspection.self_test import self_test
 
     if artefact.kind != "onnx":
         raise OptionError(f"--self-test runs ONNX files; {file} is a {KINDS[artefact.kind]}")

@@ -11,9 +11,9 @@ import pytest
 
 from lr_export import export
 from lr_runtime import Contract, Predictor
-from lr_runtime.artefact import Artefact
 from lr_runtime.contract.contract import CONTRACT_VERSION, METADATA_KEY
 from lr_runtime.errors import ModelFileError
+from lr_runtime.inspection.artefact import Artefact
 from lr_trainer import Checkpoint, merge
 from tests.conftest import DATA
 from tests.export.present import runs

@@ -22,11 +22,12 @@ from onnx.checker import check_model
 
 from lr_export import export
 from lr_export.choices import SUFFIXES
-from lr_runtime import Column, Contract, Output, Predictor, self_test
-from lr_runtime.artefact import KINDS, Artefact
+from lr_runtime import Column, Contract, Output, Predictor
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
-from lr_runtime.inspecting import lines
+from lr_runtime.inspection import self_test
+from lr_runtime.inspection.artefact import KINDS, Artefact
+from lr_runtime.inspection.report import lines
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import DATA, checkpoint_of, one_line
 

@@ -18,9 +18,9 @@ from lr_export.choices import CHOICES, SUFFIXES, check_pair, that_have
 from lr_export.cli import main
 from lr_export.formats.registry import FORMATS
 from lr_export.tools import MissingToolError
-from lr_runtime.artefact import KINDS, Artefact
 from lr_runtime.contract.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import CheckFailedError, OptionError
+from lr_runtime.inspection.artefact import KINDS, Artefact
 from tests.conftest import ROOT, checkpoint_of
 from tests.export.present import FORMAT_NAMES, param, with_every_tool
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from lr_runtime.artefact import KINDS
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
+from lr_runtime.inspection.artefact import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.artefact import Artefact
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract, Output
-    from lr_runtime.self_test import SelfTest
+    from lr_runtime.inspection.artefact import Artefact
+    from lr_runtime.inspection.self_test import SelfTest
 
 _RESULTS = {
     "y": "the prediction",

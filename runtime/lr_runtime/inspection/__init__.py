@@ -1,0 +1,1 @@
+"""What any file of linedge says of itself, and whether it still gives its golden rows."""
