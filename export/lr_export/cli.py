@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
-from lr_runtime.console import FilePath, check_output, command, is_stdout, note, output_option
+from lr_runtime.commands.console import FilePath, check_output, command, is_stdout, note, output_option
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import OptionError
 from lr_runtime.system.files import in_temporary_folder

@@ -8,7 +8,7 @@ from lr_runtime.system.signals import at_once, handled
 def infer() -> None:
     """Run lr-infer."""
     with handled(at_once):
-        from lr_runtime.cli import main
+        from lr_runtime.commands.infer import main
 
         main()
 
@@ -16,7 +16,7 @@ def infer() -> None:
 def inspect() -> None:
     """Run lr-inspect."""
     with handled(at_once):
-        from lr_runtime.inspect_cli import main
+        from lr_runtime.commands.inspect import main
 
         main()
 

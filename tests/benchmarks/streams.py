@@ -44,7 +44,7 @@ done.to_csv(target, index=False) if suffix == ".csv" else done.to_parquet(target
 # The command, and then the most memory that it took: ru_maxrss would be that of the process that starts it.
 PEAK = """\
 import sys
-from lr_runtime.cli import main
+from lr_runtime.commands.infer import main
 try:
     main(sys.argv[1:], prog_name="lr-infer")
 except SystemExit:
@@ -63,7 +63,7 @@ class _Without(MetaPathFinder):
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "pyarrow" else found(name, *rest)
 sys.meta_path.insert(0, _Without())
-from lr_runtime.cli import main
+from lr_runtime.commands.infer import main
 main(sys.argv[1:], prog_name="lr-infer")
 """
 

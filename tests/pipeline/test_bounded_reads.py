@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from lr_export.cli import main as lr_export
-from lr_runtime.cli import main as lr_infer
-from lr_runtime.inspect_cli import main as lr_inspect
+from lr_runtime.commands.infer import main as lr_infer
+from lr_runtime.commands.inspect import main as lr_inspect
 from lr_trainer.cli import main as lr_train
 from tests.conftest import DATA, checkpoint_of
 

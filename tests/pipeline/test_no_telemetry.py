@@ -25,13 +25,13 @@ SECONDS = 15
 """Longer than ONNX Runtime waits before it looks its host up."""
 
 COMMANDS: dict[str, list[tuple[str, ...]]] = {
-    "a device": [("lr_runtime.cli", GOLDEN, "4.0")],
-    "a look at a file": [("lr_runtime.inspect_cli", GOLDEN, "--self-test")],
+    "a device": [("lr_runtime.commands.infer", GOLDEN, "4.0")],
+    "a look at a file": [("lr_runtime.commands.inspect", GOLDEN, "--self-test")],
     "a workshop": [
         ("lr_trainer.cli", NORRIS, "--target", "y"),
         ("lr_export.cli", "--format", "onnx"),
         ("lr_export.cli", "--format", "pt2"),
-        ("lr_runtime.cli", "model.onnx", "4.0"),
+        ("lr_runtime.commands.infer", "model.onnx", "4.0"),
     ],
 }
 """What each process does, one after the other, before it waits; torch and onnx are imported in the last alone."""

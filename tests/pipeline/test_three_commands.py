@@ -51,7 +51,7 @@ def test_what_lr_infer_imports(run: Runner, tmp_path: Path) -> None:
     run("lr-export", "--quiet")
     python = SCRIPTS / "python"
     script = (
-        "import sys, lr_runtime.cli as cli\n"
+        "import sys, lr_runtime.commands.infer as cli\n"
         "try: cli.main(['model.onnx', '4.0'])\n"
         "except SystemExit: pass\n"
         "print(sorted({name.partition('.')[0] for name in sys.modules}))\n"
@@ -65,8 +65,8 @@ def test_what_lr_infer_imports(run: Runner, tmp_path: Path) -> None:
 MODULES = {
     "lr-train": "lr_trainer.cli",
     "lr-export": "lr_export.cli",
-    "lr-infer": "lr_runtime.cli",
-    "lr-inspect": "lr_runtime.inspect_cli",
+    "lr-infer": "lr_runtime.commands.infer",
+    "lr-inspect": "lr_runtime.commands.inspect",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lr_export.cli
-import lr_runtime.cli
+import lr_runtime.commands.infer
 import lr_trainer.cli
 from lr_export import export
 from lr_runtime import LinedgeError, Predictor, predict_batches
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lr_runtime.console import Command
+    from lr_runtime.commands.console import Command
     from lr_trainer import Checkpoint
 
 GOLDEN = DATA / "golden.onnx"
@@ -58,7 +58,7 @@ def gap() -> dict[str, Any]:
     return columns(a=np.where(table()["a"] > 3, table()["a"], np.nan))
 
 
-TRAIN, EXPORT, INFER = lr_trainer.cli.main, lr_export.cli.main, lr_runtime.cli.main
+TRAIN, EXPORT, INFER = lr_trainer.cli.main, lr_export.cli.main, lr_runtime.commands.infer.main
 BY_Y = ("t.csv", "--target", "y")
 DESCENT = (*BY_Y, "--solver", "descent")
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from lr_runtime.commands.table_options import read_as
 from lr_runtime.errors import LinedgeError, OptionError, TableError
-from lr_runtime.reading_options import read_as
 from lr_runtime.tables import TableOptions, encoding, open_followed, open_table, text
 from tests.runtime.test_tables import accelerate, table_file
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import (
+from lr_runtime.commands.console import (
     FilePath,
     FiniteRange,
     check_output,
@@ -24,8 +24,8 @@ from lr_runtime.console import (
     progress,
     read_names,
 )
+from lr_runtime.commands.table_options import pairs_of, table_options
 from lr_runtime.errors import OptionError, TableError, escaped
-from lr_runtime.reading_options import pairs_of, table_options
 from lr_runtime.system.lazy import needs_extra
 from lr_trainer.choices import (
     DEVICES,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.console import progress
+from lr_runtime.commands.console import progress
 from lr_runtime.errors import UnusableFileError
 from lr_runtime.system.files import read_bytes
 from lr_runtime.system.replacement import is_written_to, write_bytes

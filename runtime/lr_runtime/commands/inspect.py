@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.console import check_output, command, output_option, write_text
+from lr_runtime.commands.console import check_output, command, output_option, write_text
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from lr_runtime import __version__, errors
-from lr_runtime.console import command, note, output_option, progress, read_names
-from lr_runtime.reading_options import read_as, table_options
+from lr_runtime.commands.console import command, note, output_option, progress, read_names
+from lr_runtime.commands.table_options import read_as, table_options
 from lr_runtime.system import lazy as importing
 from lr_runtime.tables import TableOptions
 from tests.conftest import DATA, SCRIPTS, one_line

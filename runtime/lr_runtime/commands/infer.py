@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
-from lr_runtime.console import (
+from lr_runtime.commands.console import (
     check_output,
     command,
     is_stdout,
@@ -22,8 +22,8 @@ from lr_runtime.console import (
     result_sink,
     write_text,
 )
+from lr_runtime.commands.table_options import table_options
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
-from lr_runtime.reading_options import table_options
 from lr_runtime.system.lazy import uncollected
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ def _loaded(model: str, loading: dict[str, Any], *, quiet: bool) -> Predictor:
 
 def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, *, explain: bool, as_json: bool) -> str:
     """Return the prediction of one row, or its explanation, as text."""
-    from lr_runtime import answers
-    from lr_runtime.words import row_of
+    from lr_runtime.commands import row_printer as answers
+    from lr_runtime.commands.row_parser import row_of
 
     row = row_of(values, predictor.contract.columns, reading)
     try:
