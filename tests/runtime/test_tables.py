@@ -33,10 +33,10 @@ from lr_runtime.errors import (
 from lr_runtime.tables import TableOptions, loadtxt, open_table, reading, text
 from lr_runtime.tables.acceleration import csv_block, csv_cells
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
+from lr_runtime.tables.cells.missing import MISSING_TOKENS
+from lr_runtime.tables.cells.options import BOOLEANS, NotANumberError, has_table_suffix
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.kinds import kinds_of
-from lr_runtime.tables.missing import MISSING_TOKENS
-from lr_runtime.tables.options import BOOLEANS, NotANumberError, has_table_suffix
 from lr_runtime.tables.syntax import LineError
 from tests.optional import needs, optional
 

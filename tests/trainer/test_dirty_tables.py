@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from lr_runtime.errors import TableError
-from lr_runtime.tables import TableOptions, acceleration, kinds, open_table, text
+from lr_runtime.tables import TableOptions, acceleration, open_table, sample, text
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.sources import ArrayTable
 from tests.runtime.test_tables import arrow, folder_of
@@ -212,7 +212,7 @@ def read(table: Table, columns: list[str]) -> tuple[list[list[Any]], int] | None
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_a_fit_reads_what_the_slow_reader_reads(group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "FIRST_ROWS", FIRST_ROWS)
+    monkeypatch.setattr(sample, "FIRST_ROWS", FIRST_ROWS)
     outcomes = {"read": 0, "refused": 0}
     for seed in range(group, TABLES, GROUPS):
         random, table = np.random.default_rng([seed, 1]), dirty(seed)

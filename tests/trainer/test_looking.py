@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
-from lr_runtime.tables.missing import MISSING_TOKENS
+from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_trainer import look
 from lr_trainer.cli import main as lr_train
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lr_runtime.tables import Table
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.sample import Sample
 
 _BATCH_ROWS = 1 << 16
 

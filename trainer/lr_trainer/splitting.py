@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables import Batch, Table
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.sample import Sample
 
 _RUN = 1 << 12
 _EVERY = 10

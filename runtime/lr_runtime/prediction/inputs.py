@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.errors import LinedgeError
     from lr_runtime.tables.batch import Coded
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
 
 Cells: TypeAlias = "NDArray[Any] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
@@ -254,7 +254,7 @@ def number_in(cell: Any, options: TableOptions | None = None) -> float:
     Raises:
         NotANumberError: it is no number; infinite ones are.
     """
-    from lr_runtime.tables.options import DATE, NotANumberError, TableOptions
+    from lr_runtime.tables.cells.options import DATE, NotANumberError, TableOptions
 
     if is_missing(cell):
         return np.nan

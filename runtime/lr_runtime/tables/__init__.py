@@ -32,7 +32,7 @@ from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_runtime.tables.batch import Batch, ColumnKind, FileTable, Table, place_of
-    from lr_runtime.tables.options import TableOptions, format_of, has_table_suffix, names_table
+    from lr_runtime.tables.cells.options import TableOptions, format_of, has_table_suffix, names_table
     from lr_runtime.tables.reading import open_followed, open_table
 
 __all__ = [
@@ -57,10 +57,10 @@ __getattr__ = lazily(
         "ColumnKind": "batch",
         "FileTable": "batch",
         "Table": "batch",
-        "TableOptions": "options",
-        "format_of": "options",
-        "has_table_suffix": "options",
-        "names_table": "options",
+        "TableOptions": "cells.options",
+        "format_of": "cells.options",
+        "has_table_suffix": "cells.options",
+        "names_table": "cells.options",
         "open_followed": "reading",
         "open_table": "reading",
         "place_of": "batch",

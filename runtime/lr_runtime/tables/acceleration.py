@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.batch import Kept
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.syntax import Parsed, Text
 
 

@@ -30,8 +30,8 @@ from lr_runtime.tables.batch import (
     rows_of,
     without_faults,
 )
+from lr_runtime.tables.cells.options import BOOLEANS, DATE
 from lr_runtime.tables.encoding import BOM
-from lr_runtime.tables.options import BOOLEANS, DATE
 from lr_runtime.tables.syntax import Parsed
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import ColumnKind, Kept
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.sample import Sample
     from lr_runtime.tables.syntax import Text
 
 _MOST_ROWS = 1 << 16

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.sample import Sample
 
 ColumnKind = Literal["number", "category", "date"]
 """What a column is (see `kinds.py`); a date is no number, and a category only where one is asked for."""

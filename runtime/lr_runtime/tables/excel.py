@@ -24,8 +24,8 @@ from lr_runtime.tables.text import TextTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.options import TableOptions
     from lr_runtime.tables.syntax import Record
 
     Opener = Callable[[], IO[bytes]]

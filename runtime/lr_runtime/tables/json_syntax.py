@@ -8,13 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.options import NotANumberError
+from lr_runtime.tables.cells.options import NotANumberError
 from lr_runtime.tables.syntax import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.syntax import Parsed, Record, Text
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
 
 TYPED = {";": "';'", "\t": "$'\\t'", "|": "'|'"}
 """Delimiters beside the usual one, as a shell takes them."""

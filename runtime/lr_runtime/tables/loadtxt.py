@@ -15,7 +15,7 @@ from lr_runtime.tables.syntax import Parsed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.syntax import Text
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.

@@ -11,14 +11,14 @@ import numpy as np
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.batch import Batch, Coded, positions
-from lr_runtime.tables.kinds import Sample
-from lr_runtime.tables.options import NotANumberError, is_date
+from lr_runtime.tables.cells.options import NotANumberError, is_date
+from lr_runtime.tables.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_runtime.tables.batch import ColumnKind, FileTable, Kept
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
 
     Values = dict[str, str | None]
 

@@ -13,12 +13,12 @@ from typing import IO, TYPE_CHECKING, cast
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
+from lr_runtime.tables.cells.options import TableOptions, packed_name
 from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
 from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
-from lr_runtime.tables.options import TableOptions, packed_name
 from lr_runtime.tables.other_files import refusal
 from lr_runtime.tables.partitions import values_of, with_partitions
 from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter

@@ -16,7 +16,7 @@ from lr_runtime.tables.encoding import BOM, PIECE, Converted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.cells.options import TableOptions
 
     Opener = Callable[[], IO[bytes]]
 

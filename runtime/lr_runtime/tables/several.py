@@ -18,13 +18,13 @@ from lr_runtime.errors import (
     quoted,
     shown,
 )
-from lr_runtime.tables.options import has_table_suffix
+from lr_runtime.tables.cells.options import has_table_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch, FileTable, Table
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.sample import Sample
 
 _MOST_NAMED = 3
 

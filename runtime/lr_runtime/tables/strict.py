@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.batch import Batch, coded
-from lr_runtime.tables.options import NotANumberError
+from lr_runtime.tables.cells.options import NotANumberError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

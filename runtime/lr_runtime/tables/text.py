@@ -19,7 +19,7 @@ from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.system.parallel import in_order
 from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
 from lr_runtime.tables.encoding import BOM
-from lr_runtime.tables.kinds import sort_of
+from lr_runtime.tables.sample import sort_of
 from lr_runtime.tables.strict import CellError, Places, StrictRows
 from lr_runtime.tables.syntax import LineError
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Kept
-    from lr_runtime.tables.kinds import Sample
+    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.options import TableOptions
+    from lr_runtime.tables.sample import Sample
     from lr_runtime.tables.syntax import Parsed, Record, Syntax, Text
 
 BLOCK_BYTES = 4 << 20

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lr_runtime.errors import MissingColumnError, TableError
-from lr_runtime.tables import TableOptions, kinds, open_table, text
-from lr_runtime.tables.dress import dress_of
+from lr_runtime.tables import TableOptions, open_table, sample, text
+from lr_runtime.tables.cells.dress import dress_of
+from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.kinds import first_kinds, kinds_of
-from lr_runtime.tables.missing import MISSING_TOKENS
 from tests.optional import optional
 from tests.runtime.test_tables import WAYS, accelerate, arrow, folder_of, table_file
 
@@ -221,7 +221,7 @@ def test_the_first_ten_thousand_rows_tell(place: int, sizes: list[int], way: str
     rows = [f"{row},{row}" for row in range(20_000)]
     rows[place] = f"x,{place}"
     table = open_table(cut(tmp_path / "d", rows, sizes))
-    if place < kinds.FIRST_ROWS:
+    if place < sample.FIRST_ROWS:
         with pytest.raises(TableError, match="of the first 10,000 cells 9,999 are numbers"):
             kinds_of(table, ["c", "n"])
     else:
@@ -229,7 +229,7 @@ def test_the_first_ten_thousand_rows_tell(place: int, sizes: list[int], way: str
 
 
 def test_rows_in_quotes_over_several_lines_are_rows(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "FIRST_ROWS", 10)
+    monkeypatch.setattr(sample, "FIRST_ROWS", 10)
     monkeypatch.setattr(text, "BLOCK_BYTES", 200)
     rows = [f'"a\nb {row}",{row}' for row in range(10)]
     table = open_table(table_file(tmp_path, "\n".join(["c,n", *rows, "c,x"]) + "\n"))
@@ -237,7 +237,7 @@ def test_rows_in_quotes_over_several_lines_are_rows(way: str, tmp_path: Path, mo
 
 
 def test_blank_lines_are_no_rows(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "FIRST_ROWS", 10)
+    monkeypatch.setattr(sample, "FIRST_ROWS", 10)
     rows = "\n\n".join(f"{row},{row}" for row in range(9))
     table = open_table(table_file(tmp_path, f"c,n\n{rows}\n\n5,x\n5,y\n"))
     with pytest.raises(TableError, match=r'"x" is not a number.* of the first 10 cells 9 '):

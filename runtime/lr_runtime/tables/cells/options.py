@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from lr_runtime.tables.dress import EXPONENT, dress_of, edit_of
-from lr_runtime.tables.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
+from lr_runtime.tables.cells.dress import EXPONENT, dress_of, edit_of
+from lr_runtime.tables.cells.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
