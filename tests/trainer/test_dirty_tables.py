@@ -18,10 +18,12 @@ import pyarrow as pa
 import pytest
 
 from lr_runtime.errors import TableError
-from lr_runtime.tables import TableOptions, acceleration, open_table, sample, text
+from lr_runtime.tables import TableOptions, open_table, sample
+from lr_runtime.tables.text import fast as acceleration
+from lr_runtime.tables.text import table as text
 from lr_trainer.rows import Missing, Rows, roles_of
 from lr_trainer.sources import ArrayTable
-from tests.runtime.test_tables import arrow, folder_of
+from tests.runtime.tables.test_tables import arrow, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,7 +222,9 @@ def test_a_fit_reads_what_the_slow_reader_reads(group: int, tmp_path: Path, monk
         monkeypatch.setattr(text, "BLOCK_BYTES", int(random.choice([64, 200, 1 << 22])))
         way = str(random.choice(["pyarrow", "numpy", "neither"]))
         monkeypatch.setattr(acceleration, "available", lambda way=way: way == "pyarrow")
-        monkeypatch.setattr("lr_runtime.tables.loadtxt.csv_block", lambda *_: None) if way == "neither" else None
+        monkeypatch.setattr(
+            "lr_runtime.tables.text.fast_numpy.csv_block", lambda *_: None
+        ) if way == "neither" else None
         folder = tmp_path / str(seed)
         folder.mkdir()
         files = [(form, path) for form, path in written(table, random, folder) if form != "Arrow" or way == "pyarrow"]

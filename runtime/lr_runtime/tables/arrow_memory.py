@@ -14,6 +14,19 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+from typing import TYPE_CHECKING
+
+import pyarrow.csv
+import pyarrow.parquet
+
+from lr_runtime.tables.batch import (
+    Coded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 def as_numbers(column: Any) -> NDArray[Any]:
@@ -69,3 +82,20 @@ def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> An
     validity = None if empty is None else pa.py_buffer(np.packbits(~empty, bitorder="little"))
     kind = pa.bool_() if is_flag else {"float32": pa.float32(), "float64": pa.float64()}[values.dtype.name]
     return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(content)])
+
+
+def stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
+    """Return columns side by side; what is None stays empty."""
+    values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
+    for index, column in enumerate(columns):
+        if column is not None:
+            values[:, index] = as_numbers(column)
+    return values
+
+
+def _coded(column: Any) -> Coded:
+    text = column.cast(pa.string())
+    array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    codes = as_numpy(encoded.indices, encoded.indices.type.to_pandas_dtype(), -1).astype(np.int64)
+    return Coded(codes, tuple(encoded.dictionary.to_pylist()))

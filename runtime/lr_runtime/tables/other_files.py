@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lr_runtime.system.files import what_it_is
-from lr_runtime.tables.encoding import likely_encoding
+from lr_runtime.tables.text.encoding import likely_encoding
 
 _PANDAS = "Convert it, in Python: pandas.{}(FILE).to_csv('FILE.csv', index=False)"
 _UNPACK = "Unpack it, and name the tables: {}"

@@ -15,22 +15,22 @@ from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
 from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
-from lr_runtime.tables.csv_syntax import CsvSyntax
-from lr_runtime.tables.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
-from lr_runtime.tables.json_syntax import JsonLinesSyntax
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.other_files import refusal
 from lr_runtime.tables.partitions import values_of, with_partitions
-from lr_runtime.tables.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
 from lr_runtime.tables.several import SeveralTables, files_of
 from lr_runtime.tables.streams import File, kept, passing, seekable
-from lr_runtime.tables.text import BLOCK_BYTES, TextTable
+from lr_runtime.tables.text.csv_syntax import CsvSyntax
+from lr_runtime.tables.text.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
+from lr_runtime.tables.text.json_lines import JsonLinesSyntax
+from lr_runtime.tables.text.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
+from lr_runtime.tables.text.table import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.batch import FileTable
-    from lr_runtime.tables.syntax import Syntax
+    from lr_runtime.tables.text.syntax import Syntax
 
     Opener = Callable[[], IO[bytes]]
 
@@ -96,7 +96,7 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
         opener = opener if _is_regular(path) else seekable(opener)
         if WORKBOOK in names_in_zip(opener, name):
             with needs_extra("excel"):
-                from lr_runtime.tables.excel import sheet_table
+                from lr_runtime.tables.text.excel import sheet_table
             return sheet_table(opener, name, options, notices)
     content = unpacked(opener, head, name)
     if content is not None:
@@ -155,7 +155,7 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     Raises:
         TableError: it does not begin as a table does.
     """
-    from lr_runtime.tables.following import AsItComes, FollowedTable, Lines
+    from lr_runtime.tables.text.following import AsItComes, FollowedTable, Lines
 
     name = "standard input"
     stream = _stdin()

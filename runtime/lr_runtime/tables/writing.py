@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables import acceleration
+from lr_runtime.tables.text import fast as acceleration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lr_runtime.errors import MissingColumnError, TableError
-from lr_runtime.tables import TableOptions, open_table, sample, text
+from lr_runtime.tables import TableOptions, open_table, sample
 from lr_runtime.tables.cells.dress import dress_of
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.kinds import first_kinds, kinds_of
+from lr_runtime.tables.text import table as text
 from tests.optional import optional
-from tests.runtime.test_tables import WAYS, accelerate, arrow, folder_of, table_file
+from tests.runtime.tables.test_tables import WAYS, accelerate, arrow, folder_of, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

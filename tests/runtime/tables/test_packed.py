@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from lr_runtime.errors import MissingExtraError, TableError, UnusableFileError
-from lr_runtime.tables import TableOptions, has_table_suffix, open_followed, open_table, text
+from lr_runtime.tables import TableOptions, has_table_suffix, open_followed, open_table
+from lr_runtime.tables.text import table as text
 from tests.optional import needs, optional
-from tests.runtime.test_tables import _Standard, parquet, read, refusal, table_file
+from tests.runtime.tables.test_tables import _Standard, parquet, read, refusal, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

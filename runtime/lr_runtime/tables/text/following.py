@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from lr_runtime.tables.encoding import BOM
-from lr_runtime.tables.text import Block, TextTable
+from lr_runtime.tables.text.encoding import BOM
+from lr_runtime.tables.text.table import Block, TextTable
 
 if TYPE_CHECKING:
     import io

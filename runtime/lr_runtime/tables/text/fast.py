@@ -1,7 +1,7 @@
 """Faster parsing, with pyarrow where it is installed, else with numpy; on anything unusual it declines with None.
 
-A parser may only accept what the strict reader accepts, with the same values: `tests/runtime/test_tables.py` holds
-them against each other on generated text.
+A parser may only accept what the strict reader accepts, with the same values: `tests/runtime/tables/test_tables.py`
+holds them against each other on generated text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.syntax import Parsed, Text
+    from lr_runtime.tables.text.syntax import Parsed, Text
 
 
 _WORTH_AN_IMPORT = 1 << 16
@@ -34,14 +34,14 @@ def csv_block(
 ) -> Parsed | None:
     """Parse whole CSV records, or decline."""
     if not available():
-        from lr_runtime.tables import loadtxt
+        from lr_runtime.tables.text import fast_numpy
 
-        return loadtxt.csv_block(block, names, columns, categories, options)
+        return fast_numpy.csv_block(block, names, columns, categories, options)
     if len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules:
         return None
-    from lr_runtime.tables import arrow
+    from lr_runtime.tables.text import fast_pyarrow
 
-    return arrow.csv_block(block, names, columns, categories, options)
+    return fast_pyarrow.csv_block(block, names, columns, categories, options)
 
 
 def csv_cells(
@@ -49,9 +49,9 @@ def csv_cells(
 ) -> tuple[Kept, ...] | None:
     """Return columns of a block that `csv_block` has parsed, as they stand in it, or decline."""
     if not available():
-        from lr_runtime.tables import loadtxt
+        from lr_runtime.tables.text import fast_numpy
 
-        return loadtxt.csv_cells(block, names, columns, options.mark)
-    from lr_runtime.tables import arrow
+        return fast_numpy.csv_cells(block, names, columns, options.mark)
+    from lr_runtime.tables.text import fast_pyarrow
 
-    return arrow.csv_cells(block, names, columns, options)
+    return fast_pyarrow.csv_cells(block, names, columns, options)

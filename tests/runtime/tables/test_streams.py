@@ -20,7 +20,7 @@ from lr_runtime import Predictor, predict_batches
 from lr_runtime.errors import MissingColumnError, RowError, TableError
 from lr_runtime.prediction.table import Scoring
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.text import BLOCK_BYTES
+from lr_runtime.tables.text.table import BLOCK_BYTES
 from tests.conftest import SCRIPTS, has_begun, one_line
 from tests.optional import needs, optional
 from tests.runtime import sensor

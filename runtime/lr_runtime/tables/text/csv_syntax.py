@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables import acceleration
-from lr_runtime.tables.layout import TYPED, is_comment, proposed
-from lr_runtime.tables.syntax import LineError
+from lr_runtime.tables.text import fast as acceleration
+from lr_runtime.tables.text.layout import TYPED, is_comment, proposed
+from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.syntax import Parsed, Record, Text
+    from lr_runtime.tables.text.syntax import Parsed, Record, Text
 
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"

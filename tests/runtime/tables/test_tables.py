@@ -30,14 +30,16 @@ from lr_runtime.errors import (
     TableError,
     UnusableFileError,
 )
-from lr_runtime.tables import TableOptions, loadtxt, open_table, reading, text
-from lr_runtime.tables.acceleration import csv_block, csv_cells
+from lr_runtime.tables import TableOptions, open_table, reading
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.cells.options import BOOLEANS, NotANumberError, has_table_suffix
-from lr_runtime.tables.csv_syntax import CsvSyntax
 from lr_runtime.tables.kinds import kinds_of
-from lr_runtime.tables.syntax import LineError
+from lr_runtime.tables.text import fast_numpy as loadtxt
+from lr_runtime.tables.text import table as text
+from lr_runtime.tables.text.csv_syntax import CsvSyntax
+from lr_runtime.tables.text.fast import csv_block, csv_cells
+from lr_runtime.tables.text.syntax import LineError
 from tests.optional import needs, optional
 
 if TYPE_CHECKING:
@@ -68,9 +70,9 @@ def reader(request: pytest.FixtureRequest) -> Iterator[str]:
 def accelerate(patch: pytest.MonkeyPatch, way: str) -> None:
     if way == "fast" and find_spec("pyarrow") is None:
         pytest.skip("pyarrow is not installed here")
-    patch.setattr("lr_runtime.tables.acceleration.available", lambda: way == "fast")
+    patch.setattr("lr_runtime.tables.text.fast.available", lambda: way == "fast")
     if way == "strict":
-        patch.setattr("lr_runtime.tables.loadtxt.csv_block", lambda *_: None)
+        patch.setattr("lr_runtime.tables.text.fast_numpy.csv_block", lambda *_: None)
 
 
 def table_file(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -932,7 +934,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
     name = ENCODINGS[encoding]
     path = table_file(tmp_path, f"{name},b\n1,2\n3,4\n".encode(encoding))
     for piece in (3, 1 << 16):
-        monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
+        monkeypatch.setattr("lr_runtime.tables.text.encoding.PIECE", piece)
         assert open_table(path, TableOptions(encoding=encoding)).names == (name, "b")
         assert read(path, TableOptions(encoding=encoding)).tolist() == [[1, 2], [3, 4]]
 
@@ -941,7 +943,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_byte_that_is_not_of_the_encoding_has_its_place(
     piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.tables.encoding.PIECE", piece)
+    monkeypatch.setattr("lr_runtime.tables.text.encoding.PIECE", piece)
     path = table_file(tmp_path, "名,b\n1,2\n".encode("shift_jis") + b"x,\x81\xff\n")
     said = refusal(path, TableOptions(encoding="shift_jis"), ["b"])
     assert "t.csv line 3: the byte 0x81 at offset 11 is not shift_jis text" in said

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.cells.options import NotANumberError
-from lr_runtime.tables.syntax import LineError
+from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.syntax import Parsed, Record, Text
+    from lr_runtime.tables.text.syntax import Parsed, Record, Text
 
 
 _MOST_PATHS = 4

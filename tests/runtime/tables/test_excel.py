@@ -17,7 +17,7 @@ from lr_runtime.errors import MissingExtraError, TableError, UnusableFileError
 from lr_runtime.tables import TableOptions, has_table_suffix, open_table
 from lr_runtime.tables.kinds import kinds_of
 from tests.optional import needs, optional
-from tests.runtime.test_tables import _Standard, table_file
+from tests.runtime.tables.test_tables import _Standard, table_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,14 +154,14 @@ def test_a_sheet_may_state_its_size_wrongly(tmp_path: Path) -> None:
 
 
 def test_texts_beyond_bounds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lr_runtime.tables.excel._MOST_BESIDE_SHEETS", 1000)
+    monkeypatch.setattr("lr_runtime.tables.text.excel._MOST_BESIDE_SHEETS", 1000)
     with pytest.raises(TableError, match=r"1,000 are read. Save it as CSV"):
         open_table(table_file(tmp_path, book([["a"], [1]]), "t.xlsx"))
 
 
 def test_without_the_extra_the_message_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table_file(tmp_path, book([["a"], [1]]), "t.xlsx")
-    monkeypatch.delitem(sys.modules, "lr_runtime.tables.excel", raising=False)
+    monkeypatch.delitem(sys.modules, "lr_runtime.tables.text.excel", raising=False)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'linedge\[excel\]'"):
         open_table(path)

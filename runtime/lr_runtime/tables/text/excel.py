@@ -17,16 +17,16 @@ from zipfile import BadZipFile, ZipFile
 import openpyxl
 
 from lr_runtime.errors import TableError, escaped, listed
-from lr_runtime.tables.json_syntax import JsonLinesSyntax
-from lr_runtime.tables.syntax import LineError
-from lr_runtime.tables.text import TextTable
+from lr_runtime.tables.text.json_lines import JsonLinesSyntax
+from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.table import TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.syntax import Record
+    from lr_runtime.tables.text.syntax import Record
 
     Opener = Callable[[], IO[bytes]]
 

@@ -18,10 +18,10 @@ import numpy as np
 from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.system.parallel import in_order
 from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
-from lr_runtime.tables.encoding import BOM
 from lr_runtime.tables.sample import sort_of
-from lr_runtime.tables.strict import CellError, Places, StrictRows
-from lr_runtime.tables.syntax import LineError
+from lr_runtime.tables.text.encoding import BOM
+from lr_runtime.tables.text.strict import CellError, Places, StrictRows
+from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
     import io
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
-    from lr_runtime.tables.syntax import Parsed, Record, Syntax, Text
+    from lr_runtime.tables.text.syntax import Parsed, Record, Syntax, Text
 
 BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14

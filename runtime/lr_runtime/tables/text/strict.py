@@ -14,7 +14,7 @@ from lr_runtime.tables.cells.options import NotANumberError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.tables.syntax import LineError, Syntax
+    from lr_runtime.tables.text.syntax import LineError, Syntax
 
 
 class Places(NamedTuple):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import TableError
-from lr_runtime.tables.encoding import BOM, PIECE, Converted
+from lr_runtime.tables.text.encoding import BOM, PIECE, Converted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,10 @@ import pytest
 
 from lr_runtime.commands.table_options import read_as
 from lr_runtime.errors import LinedgeError, OptionError, TableError
-from lr_runtime.tables import TableOptions, encoding, open_followed, open_table, text
-from tests.runtime.test_tables import accelerate, table_file
+from lr_runtime.tables import TableOptions, open_followed, open_table
+from lr_runtime.tables.text import encoding
+from lr_runtime.tables.text import table as text
+from tests.runtime.tables.test_tables import accelerate, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

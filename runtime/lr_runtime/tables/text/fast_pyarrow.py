@@ -1,0 +1,140 @@
+"""Faster parsing of CSV with pyarrow; on anything that the strict reader reads otherwise it declines with None."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from lr_runtime.tables.arrow_memory import _coded, has_row_without_values, stacked
+from lr_runtime.tables.cells.options import BOOLEANS
+from lr_runtime.tables.text.encoding import BOM
+from lr_runtime.tables.text.syntax import Parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_runtime.tables.batch import Kept
+    from lr_runtime.tables.cells.options import TableOptions
+    from lr_runtime.tables.text.syntax import Text
+
+
+_FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")
+
+
+_TRUE = [word for word, value in BOOLEANS.items() if value]
+
+
+_FALSE = [word for word, value in BOOLEANS.items() if not value]
+
+
+def csv_block(
+    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
+) -> Parsed | None:
+    """Parse whole CSV records; None where the strict reader must look."""
+    has_quotes = b'"' in block
+    if not _same_cells(block, options.mark, has_quotes=has_quotes):
+        return None
+    types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
+    types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
+    parse = partial(
+        _read_csv,
+        block,
+        names,
+        options.mark,
+        has_quotes=has_quotes,
+        column_types=types,
+        include_columns=[*columns, *categories],
+        null_values=list(options.tokens if categories else options.number_tokens),
+        true_values=_TRUE,
+        false_values=_FALSE,
+        strings_can_be_null=True,
+        decimal_point=options.decimal,
+    )
+    # A row for each line, so that nobody needs to count those; a row without any value may be a blank line.
+    newlines = None
+    table = None if has_quotes else parse(passes_over_blank_lines=False)
+    if table is None or has_row_without_values(table):
+        table = parse(passes_over_blank_lines=True)
+    else:
+        newlines = table.num_rows - (not block.endswith(b"\n"))
+    if table is None:
+        return None
+    numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
+    values = stacked(numbers, table.num_rows)
+    # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
+    if np.count_nonzero(~np.isfinite(values)) != sum(column.null_count for column in numbers):
+        return None
+    # The strict reader trims spaces around a token, which pyarrow does around numbers alone.
+    if options.token_numbers and np.isin(values, options.token_numbers).any():
+        return None
+    # The strict reader trims spaces around a value, which may make it another value, or a missing one.
+    if any(value != value.strip(" \t") for text in texts for value in text.values):
+        return None
+    return Parsed(values, tuple(texts), newlines)
+
+
+def csv_cells(
+    block: Text, names: Sequence[str], columns: Sequence[str], options: TableOptions
+) -> tuple[Kept, ...] | None:
+    """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
+    types, each = dict.fromkeys(columns, pa.string()), list(dict.fromkeys(columns))
+    has_quotes = b'"' in block
+    table = _read_csv(block, names, options.mark, has_quotes=has_quotes, column_types=types, include_columns=each)
+    return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
+
+
+def _read_csv(
+    block: Text,
+    names: Sequence[str],
+    delimiter: str,
+    *,
+    has_quotes: bool,
+    passes_over_blank_lines: bool = True,
+    **conversion: Any,
+) -> Any | None:
+    """Return a table of pyarrow, parsed in this thread alone; None where a cell is not what its column holds."""
+    try:
+        return pyarrow.csv.read_csv(
+            pa.py_buffer(block),
+            pyarrow.csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(block) + 1),
+            pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if has_quotes else False,
+                newlines_in_values=has_quotes,
+                ignore_empty_lines=passes_over_blank_lines,
+            ),
+            pyarrow.csv.ConvertOptions(**conversion),
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _same_cells(block: Text, delimiter: str, *, has_quotes: bool) -> bool:
+    """Whether pyarrow splits `block` as the strict reader does.
+
+    It passes over a byte order mark in front of any block, ends lines at a lone CR, and reads "1"2 as 12.
+    """
+    if block.startswith(BOM) or b"\0" in block or not delimiter.isascii():
+        return False
+    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+        return False
+    if not has_quotes:
+        return True
+    mark = re.escape(delimiter.encode())
+    quoted_cell = rb'(?<![^\n%b])"(?:[^"]|"")*"(?=[\r\n%b]|\Z)' % (mark, mark)
+    return b'"' not in re.sub(quoted_cell, b"", block)
+
+
+def _booleans(block: Text, names: Sequence[str], options: TableOptions) -> Iterator[str]:
+    """Yield the columns whose first cell is a boolean; where that misleads, the parser fails and declines."""
+    first = _FIRST_RECORD.match(block)
+    cells = first[1].decode(errors="replace").split(options.mark) if first else []
+    for name, cell in zip(names, cells, strict=False):
+        if cell.strip(' \t\r"') in BOOLEANS and cell.strip(' \t\r"') not in options.tokens:
+            yield name
