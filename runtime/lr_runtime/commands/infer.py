@@ -233,7 +233,8 @@ def _write_rows(
 def _writer(
     sink: IO[bytes], kind: Format | None, first: Rows, predictor: Predictor, output: Path | None
 ) -> TableWriter:
-    from lr_runtime.tables.writing import JsonDocumentWriter, table_writer
+    from lr_runtime.tables.saving import table_writer
+    from lr_runtime.tables.writing import JsonDocumentWriter
 
     if kind is None:
         return JsonDocumentWriter(sink, '{"predictions": [', lambda: f'], "model_sha256": "{predictor.sha256}"}}\n')

@@ -56,7 +56,7 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
         return partial(_opened, opener, partial(_Unpacked, make=make))
     if head.startswith(_ZSTANDARD):
         with needs_extra("tables"):
-            from lr_runtime.tables.arrow_memory import zstandard
+            from lr_runtime.tables.arrow.memory import zstandard
         return partial(_opened, opener, zstandard)
     return None
 

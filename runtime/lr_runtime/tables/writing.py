@@ -13,20 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables.text import fast as acceleration
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from lr_runtime.choices import Format
     from lr_runtime.tables.batch import Kept
-
-_MANY = 2_000
-"""Rows in a first batch from which on pyarrow is worth its import."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +60,6 @@ class TableWriter(Protocol):
     def close(self) -> None:
         """Write what ends the table; the sink stays open."""
         ...
-
-
-def table_writer(sink: IO[bytes], format: Format, first: Rows, *, delimiter: str = ",", seeks: bool) -> TableWriter:  # noqa: A002 - the word that users know
-    """Return what writes a table.
-
-    Args:
-        sink: takes its bytes.
-        format: what it is.
-        first: the rows that will come first, which tell the columns and whether speed matters.
-        delimiter: between the cells of CSV.
-        seeks: whether the sink is a file; standard output takes the stream format of Arrow.
-
-    Raises:
-        MissingExtraError: Parquet and Arrow need pyarrow.
-    """
-    if format in {"parquet", "arrow"}:
-        with needs_extra("tables"):
-            from lr_runtime.tables.arrow_writing import ArrowFile, ParquetFile
-        return ParquetFile(sink) if format == "parquet" else ArrowFile(sink, seeks=seeks)
-    if format == "jsonl":
-        return JsonLinesWriter(sink)
-    is_arrow = any(not isinstance(column, list) for column in first.kept.values())
-    if acceleration.available() and (is_arrow or len(first) >= _MANY):
-        from lr_runtime.tables.arrow_writing import ArrowCsv
-
-        return ArrowCsv(sink, delimiter)
-    return CsvWriter(sink, delimiter)
 
 
 class CsvWriter:

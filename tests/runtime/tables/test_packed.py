@@ -181,7 +181,7 @@ def test_a_bomb_is_read_in_bounded_memory(case: str, tmp_path: Path, monkeypatch
 @needs(pa)
 def test_without_pyarrow_zstandard_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table_file(tmp_path, zstandard(CSV), "t.csv.zst")
-    monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow_memory", raising=False)
+    monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow.memory", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setattr("lr_runtime.tables.compressed._decompressor", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"linedge\[tables\]"):

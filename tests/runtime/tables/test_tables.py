@@ -1200,8 +1200,8 @@ def test_other_types_are_refused(case: str, tmp_path: Path) -> None:
 def test_infinite_values_name_their_row(
     build: Callable[[Any], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.tables.arrow._MOST_ROWS", 2)
-    monkeypatch.setattr("lr_runtime.tables.arrow._FEWEST_ROWS", 1)
+    monkeypatch.setattr("lr_runtime.tables.arrow.table._MOST_ROWS", 2)
+    monkeypatch.setattr("lr_runtime.tables.arrow.table._FEWEST_ROWS", 1)
     path = table_file(tmp_path, build(pa.table({"b": pa.array([1.0, math.nan, 3.0, -math.inf])})), "t.any")
     with pytest.raises(TableError, match=r't\.any row 4, column "b": the value is not finite'):
         list(open_table(path).batches(["b"]))
@@ -1240,7 +1240,7 @@ def test_damaged_binary_tables_raise_nothing_else(
 
 @needs(pa)
 def test_without_pyarrow_the_message_is_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow")
+    monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow.table")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'linedge\[tables\]'"):
         open_table(table_file(tmp_path, parquet(ROWS)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from lr_runtime.tables.arrow_memory import _coded, has_row_without_values, stacked
+from lr_runtime.tables.arrow.memory import _coded, has_row_without_values, stacked
 from lr_runtime.tables.cells.options import BOOLEANS
 from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.syntax import Parsed

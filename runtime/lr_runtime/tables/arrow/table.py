@@ -17,7 +17,7 @@ import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.system.parallel import made_ahead
-from lr_runtime.tables.arrow_memory import _coded, stacked
+from lr_runtime.tables.arrow.memory import _coded, stacked
 from lr_runtime.tables.batch import (
     READ_ERRORS,
     Batch,

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lr_runtime.tables import arrow_memory
+from lr_runtime.tables.arrow import memory as arrow_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def test_no_conversion_imports_pandas_or_compute_functions(tmp_path: Path) -> No
     code = f"""
 import sys
 from lr_runtime.tables import open_table
-from lr_runtime.tables.arrow_writing import ArrowCsv, ParquetFile
+from lr_runtime.tables.arrow.writing import ArrowCsv, ParquetFile
 from lr_runtime.tables.writing import Rows
 import io, numpy
 rows = Rows({{}}, {{"y": next(open_table({str(path)!r}).batches(["a"])).values[:, 0]}}, numpy.array([True, False]))

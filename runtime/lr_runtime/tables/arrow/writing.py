@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.arrow_memory import as_arrow
+from lr_runtime.tables.arrow.memory import as_arrow
 from lr_runtime.tables.writing import CsvWriter, cell_text
 
 if TYPE_CHECKING:
