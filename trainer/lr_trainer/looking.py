@@ -13,8 +13,8 @@ import numpy as np
 
 from lr_runtime.errors import TableError, escaped, shown
 from lr_runtime.tables import TableOptions, place_of
-from lr_runtime.tables.batch import positions
 from lr_runtime.tables.kinds import Kinds, first_kinds
+from lr_runtime.tables.table import positions
 from lr_trainer.blocks import in_blocks
 from lr_trainer.rows import numbers_among
 from lr_trainer.sources import opened

@@ -11,8 +11,8 @@ import numpy as np
 
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
 from lr_runtime.tables import place_of
-from lr_runtime.tables.batch import without_faults
 from lr_runtime.tables.kinds import kinds_of
+from lr_runtime.tables.table import without_faults
 from lr_trainer.outliers import FirstRows
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import numpy as np
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.prediction.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, positions, renamed, rows_of, without_faults
+from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, renamed, rows_of
 from lr_runtime.tables.notices import Notices
+from lr_runtime.tables.table import positions, without_faults
 from lr_runtime.wording import worded
 
 if TYPE_CHECKING:

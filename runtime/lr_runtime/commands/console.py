@@ -245,7 +245,7 @@ def check_output(output: Path | None, *inputs: str | Path, tables: Sequence[str]
         note(f"{click.get_current_context().info_name}: warning: {caution}", quiet=False)
     if not os.path.isfile(output):  # noqa: PTH113 - false where the disk fails
         return
-    from lr_runtime.tables.several import files_of
+    from lr_runtime.tables.files.several import files_of
 
     for path in (*inputs, *files_of(tables)):
         if os.path.exists(path) and output.samefile(path):  # noqa: PTH110 - text or a path

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.inputs import Given
-from lr_runtime.tables.batch import place_of
+from lr_runtime.tables.table import place_of
 from lr_runtime.tables.writing import Rows
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from lr_runtime.prediction.batches import Predicted
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.result import Prediction
-    from lr_runtime.tables.batch import Batch, FileTable, Kept
+    from lr_runtime.tables.batch import Batch, Kept
+    from lr_runtime.tables.table import FileTable
 
 
 @dataclass

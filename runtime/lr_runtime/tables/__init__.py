@@ -31,9 +31,10 @@ from typing import TYPE_CHECKING
 from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_runtime.tables.batch import Batch, ColumnKind, FileTable, Table, place_of
+    from lr_runtime.tables.batch import Batch, ColumnKind
     from lr_runtime.tables.cells.options import TableOptions, format_of, has_table_suffix, names_table
-    from lr_runtime.tables.reading import open_followed, open_table
+    from lr_runtime.tables.opening import open_followed, open_table
+    from lr_runtime.tables.table import FileTable, Table, place_of
 
 __all__ = [
     "Batch",
@@ -55,14 +56,14 @@ __getattr__ = lazily(
     {
         "Batch": "batch",
         "ColumnKind": "batch",
-        "FileTable": "batch",
-        "Table": "batch",
+        "FileTable": "table",
+        "Table": "table",
         "TableOptions": "cells.options",
         "format_of": "cells.options",
         "has_table_suffix": "cells.options",
         "names_table": "cells.options",
-        "open_followed": "reading",
-        "open_table": "reading",
-        "place_of": "batch",
+        "open_followed": "opening",
+        "open_table": "opening",
+        "place_of": "table",
     },
 )

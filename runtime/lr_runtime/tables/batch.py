@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from lr_runtime.errors import MissingColumnError, TableError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.sample import Sample
 
 ColumnKind = Literal["number", "category", "date"]
 """What a column is (see `kinds.py`); a date is no number, and a category only where one is asked for."""
@@ -105,68 +103,6 @@ class Batch:
         )
 
 
-class Table(Protocol):
-    """A table that is open: its columns' names, and its rows as often as it can be read.
-
-    Attributes:
-        name: what messages call it.
-        names: those of all columns that can be asked for.
-        indexes: those of `names` that tell rows apart, and are no features unless they are asked for by name.
-        size: how much there is to read, None where unknown; see `Batch.size`.
-    """
-
-    name: str
-    names: tuple[str, ...]
-    indexes: tuple[str, ...]
-    size: int | None
-    options: TableOptions
-    notices: Notices
-
-    def fill(self, sample: Sample) -> None:
-        """Add the first rows to a sample, as many as it has room for.
-
-        Raises:
-            MissingColumnError: a column of the sample is not there.
-        """
-        ...
-
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
-        """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
-
-        Raises:
-            TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
-        """
-        ...
-
-
-class FileTable(Table, Protocol):
-    """A table of files, whose columns may come along as they stand there."""
-
-    def batches(
-        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
-    ) -> Iterator[Batch]:
-        """See `Table.batches`; the columns `kept` come along untouched."""
-        ...
-
-
-def positions(table: Table, columns: Sequence[str], among: Sequence[str] | None = None) -> list[int]:
-    """Return where `columns` stand in the table.
-
-    Args:
-        table: whose columns they are.
-        columns: their names.
-        among: the names of all its columns, "" for one without; default: `table.names`.
-
-    Raises:
-        MissingColumnError: some of them are not there.
-    """
-    places = {name: place for place, name in enumerate(table.names if among is None else among)}
-    missing = [name for name in columns if name not in places or not name]
-    if missing:
-        raise MissingColumnError(table.name, missing, table.names)
-    return [places[name] for name in columns]
-
-
 def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:
     """Return the header in composed characters (NFC), or refuse one that does not tell the columns apart.
 
@@ -218,33 +154,6 @@ def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]
     if missing := [old for old, new in to.items() if old not in found and new not in found]:
         raise MissingColumnError(place, missing, found)
     return check_names(place, [to.get(name, name) for name in found]) if to else found
-
-
-def place_of(table: Table, batch: Batch, row: int) -> str:
-    """Return the file and the line of a row of a batch."""
-    return f"{batch.file or table.name} {batch.where(row)}"
-
-
-def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
-    """Return the rows that have no fault and whose numbers are finite or missing.
-
-    Where the table skips bad rows, what is wrong with each is said.
-
-    Raises:
-        TableError: there are others, and they are not to be skipped.
-    """
-    faults = dict(batch.faults)
-    for row, index in np.argwhere(np.isinf(batch.values)).tolist():
-        faults.setdefault(row, f"column {escaped(columns[index])}: the value is not finite")
-    if not faults:
-        return batch
-    for row, fault in sorted(faults.items()):
-        said = f"{place_of(table, batch, row)}, {fault}"
-        if not table.options.skips:
-            raise TableError(said)
-        table.notices.skipped(said)
-    good = np.setdiff1d(np.arange(len(batch.values)), list(faults))
-    return replace(batch.rows(good), skipped=batch.skipped + len(faults))
 
 
 def rows_of(bad: Mapping[tuple[int, str], str]) -> dict[int, str]:

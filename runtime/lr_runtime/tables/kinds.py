@@ -17,7 +17,8 @@ from lr_runtime.tables.sample import Cells, Sample, Sort
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from lr_runtime.tables.batch import ColumnKind, Table
+    from lr_runtime.tables.batch import ColumnKind
+    from lr_runtime.tables.table import Table
 
 
 MOST_ROWS_OF_UNITS = 3

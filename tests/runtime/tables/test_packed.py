@@ -183,7 +183,7 @@ def test_without_pyarrow_zstandard_names_the_extra(tmp_path: Path, monkeypatch: 
     path = table_file(tmp_path, zstandard(CSV), "t.csv.zst")
     monkeypatch.delitem(sys.modules, "lr_runtime.tables.arrow.memory", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.setattr("lr_runtime.tables.compressed._decompressor", lambda _: None)
+    monkeypatch.setattr("lr_runtime.tables.files.compressed._decompressor", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"linedge\[tables\]"):
         open_table(path)
 

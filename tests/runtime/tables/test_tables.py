@@ -30,7 +30,8 @@ from lr_runtime.errors import (
     TableError,
     UnusableFileError,
 )
-from lr_runtime.tables import TableOptions, open_table, reading
+from lr_runtime.tables import TableOptions, open_table
+from lr_runtime.tables import opening as reading
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.cells.options import BOOLEANS, NotANumberError, has_table_suffix

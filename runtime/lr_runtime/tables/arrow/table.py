@@ -18,18 +18,9 @@ import pyarrow.parquet
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.system.parallel import made_ahead
 from lr_runtime.tables.arrow.memory import _coded, stacked
-from lr_runtime.tables.batch import (
-    READ_ERRORS,
-    Batch,
-    Coded,
-    indexes_among,
-    numbers_in,
-    positions,
-    renamed,
-    rows_of,
-    without_faults,
-)
+from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
 from lr_runtime.tables.cells.options import DATE
+from lr_runtime.tables.table import positions, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

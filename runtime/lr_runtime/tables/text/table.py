@@ -17,8 +17,9 @@ import numpy as np
 
 from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.system.parallel import in_order
-from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, positions, renamed
+from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, renamed
 from lr_runtime.tables.sample import sort_of
+from lr_runtime.tables.table import positions
 from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.strict import CellError, Places, StrictRows
 from lr_runtime.tables.text.syntax import LineError

@@ -23,8 +23,9 @@ from lr_runtime.tables.cells.options import has_table_suffix
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Batch, FileTable, Table
+    from lr_runtime.tables.batch import Batch
     from lr_runtime.tables.sample import Sample
+    from lr_runtime.tables.table import FileTable, Table
 
 _MOST_NAMED = 3
 

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lr_runtime.errors import TableError, listed
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables.streams import GZIP_MAGIC, gunzipped
+from lr_runtime.tables.files.streams import GZIP_MAGIC, gunzipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,12 +14,12 @@ from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, Table
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
-from lr_runtime.tables.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
+from lr_runtime.tables.files.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
+from lr_runtime.tables.files.other_files import refusal
+from lr_runtime.tables.files.partitions import values_of, with_partitions
+from lr_runtime.tables.files.several import SeveralTables, files_of
+from lr_runtime.tables.files.streams import File, kept, passing, seekable
 from lr_runtime.tables.notices import Notices
-from lr_runtime.tables.other_files import refusal
-from lr_runtime.tables.partitions import values_of, with_partitions
-from lr_runtime.tables.several import SeveralTables, files_of
-from lr_runtime.tables.streams import File, kept, passing, seekable
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
 from lr_runtime.tables.text.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
@@ -29,7 +29,7 @@ from lr_runtime.tables.text.table import BLOCK_BYTES, TextTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.tables.batch import FileTable
+    from lr_runtime.tables.table import FileTable
     from lr_runtime.tables.text.syntax import Syntax
 
     Opener = Callable[[], IO[bytes]]

@@ -10,15 +10,17 @@ from urllib.parse import unquote
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import Batch, Coded, positions
+from lr_runtime.tables.batch import Batch, Coded
 from lr_runtime.tables.cells.options import NotANumberError, is_date
 from lr_runtime.tables.sample import Sample
+from lr_runtime.tables.table import positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lr_runtime.tables.batch import ColumnKind, FileTable, Kept
+    from lr_runtime.tables.batch import ColumnKind, Kept
     from lr_runtime.tables.cells.options import TableOptions
+    from lr_runtime.tables.table import FileTable
 
     Values = dict[str, str | None]
 

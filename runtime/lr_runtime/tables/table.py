@@ -1,0 +1,107 @@
+"""What every reader is: a table that is open, read in passes, batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lr_runtime.errors import MissingColumnError, TableError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_runtime.tables.batch import Batch
+    from lr_runtime.tables.cells.options import TableOptions
+    from lr_runtime.tables.notices import Notices
+    from lr_runtime.tables.sample import Sample
+
+
+class Table(Protocol):
+    """A table that is open: its columns' names, and its rows as often as it can be read.
+
+    Attributes:
+        name: what messages call it.
+        names: those of all columns that can be asked for.
+        indexes: those of `names` that tell rows apart, and are no features unless they are asked for by name.
+        size: how much there is to read, None where unknown; see `Batch.size`.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    indexes: tuple[str, ...]
+    size: int | None
+    options: TableOptions
+    notices: Notices
+
+    def fill(self, sample: Sample) -> None:
+        """Add the first rows to a sample, as many as it has room for.
+
+        Raises:
+            MissingColumnError: a column of the sample is not there.
+        """
+        ...
+
+    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+        """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
+
+        Raises:
+            TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
+        """
+        ...
+
+
+class FileTable(Table, Protocol):
+    """A table of files, whose columns may come along as they stand there."""
+
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """See `Table.batches`; the columns `kept` come along untouched."""
+        ...
+
+
+def positions(table: Table, columns: Sequence[str], among: Sequence[str] | None = None) -> list[int]:
+    """Return where `columns` stand in the table.
+
+    Args:
+        table: whose columns they are.
+        columns: their names.
+        among: the names of all its columns, "" for one without; default: `table.names`.
+
+    Raises:
+        MissingColumnError: some of them are not there.
+    """
+    places = {name: place for place, name in enumerate(table.names if among is None else among)}
+    missing = [name for name in columns if name not in places or not name]
+    if missing:
+        raise MissingColumnError(table.name, missing, table.names)
+    return [places[name] for name in columns]
+
+
+def place_of(table: Table, batch: Batch, row: int) -> str:
+    """Return the file and the line of a row of a batch."""
+    return f"{batch.file or table.name} {batch.where(row)}"
+
+
+def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
+    """Return the rows that have no fault and whose numbers are finite or missing.
+
+    Where the table skips bad rows, what is wrong with each is said.
+
+    Raises:
+        TableError: there are others, and they are not to be skipped.
+    """
+    faults = dict(batch.faults)
+    for row, index in np.argwhere(np.isinf(batch.values)).tolist():
+        faults.setdefault(row, f"column {escaped(columns[index])}: the value is not finite")
+    if not faults:
+        return batch
+    for row, fault in sorted(faults.items()):
+        said = f"{place_of(table, batch, row)}, {fault}"
+        if not table.options.skips:
+            raise TableError(said)
+        table.notices.skipped(said)
+    good = np.setdiff1d(np.arange(len(batch.values)), list(faults))
+    return replace(batch.rows(good), skipped=batch.skipped + len(faults))
