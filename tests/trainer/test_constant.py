@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lr_export import export
 from lr_runtime import Predictor
 from lr_trainer import Descent, fit
-from lr_trainer.floor import varies
+from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped
-from lr_trainer.floor import varies
+from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_trainer.extended import Extended, two_sum
+from lr_trainer.arithmetic.double_double import Extended, two_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,22 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.rounding import rounding_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from lr_trainer.least_squares import Normal
 
     Array = NDArray[np.float64]
 
-_NOISE = 2.0**-50
-"""Values are rounded to float64: what is below this share of a column's largest value is that rounding."""
-
-_CONSTANT = 4.0
-"""Units in the last place of the largest value: a sum or a product of a few numbers that should be one and the same is
-off by half a unit a step. It is also what _NOISE takes for the rounding of values. Microseconds of today,
-near 1.8e15, have a quarter of one for their unit, so whole ones differ by more."""
 
 _LEAST_SHARE = 0.25
 """A column is no combination of others where they leave more than this share of its sum of squares: one that varies in
@@ -72,15 +67,3 @@ class Floor:
         """A ridge penalty that is above this for certain, where no column is more than the sum of all others."""
         count = len(self.lengths)
         return 10.0 ** math.ceil(math.log10(10 * count * (1 + count) ** 2 * _ROUNDING))
-
-
-def rounding_of(largest: Array) -> Array:
-    """Return how far values of that size at most may have been rounded, to float64."""
-    return _NOISE * largest
-
-
-def varies(minimum: ArrayLike, maximum: ArrayLike) -> NDArray[np.bool_]:
-    """Return which ranges are wider than rounding makes a constant's: more than 4 units in the last place."""
-    low, high = np.asarray(minimum, dtype=np.float64), np.asarray(maximum, dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(high - low > _CONSTANT * np.spacing(np.maximum(np.abs(low), np.abs(high))))

@@ -13,9 +13,9 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
+from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.condition import condition_number
 from lr_trainer.errors import CollinearError, TooFewRowsError
-from lr_trainer.extended import Extended, sum_of
 from lr_trainer.floor import Floor
 from lr_trainer.rounding import DOUBLE_DOUBLE, FEWEST_DIGITS, FLOAT64, Rounding, digits
 

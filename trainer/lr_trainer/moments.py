@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_trainer.extended import two_sum
-from lr_trainer.floor import varies
+from lr_trainer.arithmetic.double_double import two_sum
+from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import escaped
-from lr_trainer.floor import varies
+from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,11 +10,11 @@ import torch
 
 from lr_runtime.contract.terms import Term
 from lr_runtime.errors import FitError, TableError, escaped, listed
+from lr_trainer.arithmetic.double_double import Extended, two_sum
+from lr_trainer.arithmetic.gram import block_gram
+from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.design import Design
-from lr_trainer.extended import Extended, two_sum
-from lr_trainer.floor import varies
-from lr_trainer.gram import block_gram
 from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
 from lr_trainer.sources import ArrayTable

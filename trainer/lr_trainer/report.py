@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from lr_trainer import student
+from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.design import raw_parts
-from lr_trainer.extended import Extended, sum_of
 from lr_trainer.rounding import FEWEST_DIGITS, digits, together
 
 if TYPE_CHECKING:

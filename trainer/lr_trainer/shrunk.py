@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
+from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.condition import condition_number, correlation, sensitivity
 from lr_trainer.errors import WeakPenaltyError
-from lr_trainer.extended import Extended, sum_of
 from lr_trainer.floor import Floor
 from lr_trainer.least_squares import Solution, power_of_two, without_residuals
 from lr_trainer.rounding import DOUBLE_DOUBLE, Rounding

@@ -13,11 +13,11 @@ import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
 from lr_trainer import penalised
+from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.condition import condition_number
 from lr_trainer.design import raw_parts
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
-from lr_trainer.extended import Extended
-from lr_trainer.floor import rounding_of
 from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
 from lr_trainer.passes import nearest_float32
 from lr_trainer.rounding import FEWEST_DIGITS, FLOAT64, magnified, weight_digits

@@ -11,8 +11,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lr_trainer.extended import Extended, two_product, two_sum
-from lr_trainer.gram import block_gram, product
+from lr_trainer.arithmetic.double_double import Extended, two_product, two_sum
+from lr_trainer.arithmetic.gram import block_gram, product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Arithmetic in double-double, exact products of blocks, and the rounding of float64."""
