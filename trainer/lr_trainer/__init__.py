@@ -35,22 +35,22 @@ from typing import TYPE_CHECKING
 from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.cycle import lesson
     from lr_trainer.descents.descent import Descent
     from lr_trainer.fitting import fit
     from lr_trainer.joining import merge, update
     from lr_trainer.looking import look
-    from lr_trainer.model import LinearModel
+    from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.model.module import LinearModel
 
 __all__ = ["Checkpoint", "Descent", "LinearModel", "fit", "lesson", "look", "merge", "update"]
 
 __getattr__ = lazily(
     __name__,
     {
-        "Checkpoint": "checkpoint",
+        "Checkpoint": "model.checkpoint",
         "Descent": "descents.descent",
-        "LinearModel": "model",
+        "LinearModel": "model.module",
         "fit": "fitting",
         "lesson": "cycle",
         "look": "looking",

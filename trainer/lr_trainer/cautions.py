@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
-    from lr_trainer.design import Design
+    from lr_trainer.model.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_runtime.tables import Table, TableOptions
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
+    from lr_trainer.model.checkpoint import Checkpoint
 
     Say = Callable[[str], None]
 
@@ -262,12 +262,12 @@ def _descend(
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):
-        from lr_trainer.checkpoint import Checkpoint
         from lr_trainer.descents.descent import Descent
         from lr_trainer.descents.interruption import interruptible
         from lr_trainer.descents.resume import Resume
         from lr_trainer.descents.watching import Log, watching
         from lr_trainer.fitting import fit
+        from lr_trainer.model.checkpoint import Checkpoint
     chosen.pop("solver", None)
     every, resumes, log = (chosen.pop(name, None) for name in ("checkpoint_every", "resume", "log"))
     if is_stdout(output) and (resumes or every is not None):
@@ -329,7 +329,7 @@ def _update(
 ) -> Checkpoint:
     with needs_extra("train"):
         from lr_trainer import joining
-        from lr_trainer.checkpoint import Checkpoint
+        from lr_trainer.model.checkpoint import Checkpoint
     if not tables or update is None:
         raise OptionError("--update needs a table with the new rows: lr-train TABLE --update CHECKPOINT")
     checkpoint, table = Checkpoint.load(update), _opened(tables, options)
@@ -340,7 +340,7 @@ def _update(
 def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
     with needs_extra("train"):
         from lr_trainer import joining
-        from lr_trainer.checkpoint import Checkpoint
+        from lr_trainer.model.checkpoint import Checkpoint
     if len(checkpoints) < 2:
         raise OptionError("--merge joins two checkpoints or more: lr-train --merge A B")
     places = [Path(path).resolve() for path in checkpoints]

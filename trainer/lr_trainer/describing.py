@@ -13,7 +13,7 @@ from lr_runtime import __version__
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
 from lr_trainer.certainty import Certainty
-from lr_trainer.checkpoint import Checkpoint
+from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.report import coefficient, quality, raw_estimates, raw_units
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Kind
     from lr_runtime.contract.columns import Missing as MissingPolicy
-    from lr_trainer.design import Design
+    from lr_trainer.model.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
     from lr_trainer.report import Figures, Pair

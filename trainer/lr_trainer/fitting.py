@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lr_runtime.tables import Table, TableOptions
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
     from lr_trainer.descents.descending import Memory
     from lr_trainer.descents.descent import Descent, Epoch
+    from lr_trainer.model.checkpoint import Checkpoint
 
 _FOLDS = 5
 _HELD_OUT = 0.1

@@ -14,9 +14,9 @@ from lr_trainer import outliers
 from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
-from lr_trainer.design import Design
 from lr_trainer.device import device_named
 from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
+from lr_trainer.model.design import Design
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.rounding import FEWEST_DIGITS, digits, magnified, weight_digits
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.tables import Table, TableOptions
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Device
+    from lr_trainer.model.checkpoint import Checkpoint
 
 _KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
 

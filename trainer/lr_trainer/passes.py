@@ -14,7 +14,7 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
-from lr_trainer.design import Design
+from lr_trainer.model.design import Design, nearest_float32
 from lr_trainer.moments import Moments, block_moments, merged
 from lr_trainer.rows import Rows, check_weights
 from lr_trainer.sources import ArrayTable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.blocks import Block
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import MissingPolicy
+    from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.outliers import Found
 
     Array = NDArray[np.float64]
@@ -285,10 +285,3 @@ def basis_of(seen: Survey, column: int, *, intercept: bool) -> tuple[float, floa
         origin = mean
     reach = max(seen.maximum[column] - origin, origin - seen.minimum[column])
     return origin, math.ldexp(1.0, math.frexp(reach)[1] - 1) if reach > 0 else 1.0
-
-
-def nearest_float32(value: float) -> float:
-    """Return the nearest float32: exact in every precision of export, and x - origin then rounds nothing near it."""
-    with np.errstate(over="ignore", under="ignore"):
-        near = float(np.float32(value))
-    return near if math.isfinite(near) and (near != 0 or value == 0) else float(value)

@@ -12,7 +12,7 @@ import numpy as np
 
 from lr_trainer import student
 from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.design import raw_parts
+from lr_trainer.model.design import raw_parts
 from lr_trainer.rounding import FEWEST_DIGITS, digits, together
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.design import Design
+    from lr_trainer.model.design import Design
     from lr_trainer.moments import Moments
     from lr_trainer.solving import Solved
 

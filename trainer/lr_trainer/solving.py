@@ -16,10 +16,9 @@ from lr_trainer import penalised
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.condition import condition_number
-from lr_trainer.design import raw_parts
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
 from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
-from lr_trainer.passes import nearest_float32
+from lr_trainer.model.design import nearest_float32, raw_parts
 from lr_trainer.rounding import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
 from lr_trainer.shrunk import LOST, minimum_norm, shrunk
 from lr_trainer.shrunk import penalised as penalised_extended
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.design import Design
+    from lr_trainer.model.design import Design
     from lr_trainer.moments import Moments
 
     Array = NDArray[np.float64]

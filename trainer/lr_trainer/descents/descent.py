@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.choices import Loss, Optimizer, Schedule
     from lr_trainer.descents.objective import Objective
+    from lr_trainer.model.checkpoint import Checkpoint
 
     Array = NDArray[np.float64]
 

@@ -10,17 +10,17 @@ import numpy as np
 from lr_runtime.errors import OptionError
 from lr_trainer.cautions import check_not_the_target, check_squares
 from lr_trainer.describing import columns_of_passes, term_names
-from lr_trainer.design import Design
 from lr_trainer.errors import TooFewRowsError
+from lr_trainer.model.design import Design
 from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
-    from lr_trainer.checkpoint import Checkpoint
     from lr_trainer.descents.coordinates import Coordinates
     from lr_trainer.descents.descent import Descent
+    from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
 

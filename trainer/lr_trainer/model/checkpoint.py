@@ -10,12 +10,12 @@ import safetensors.numpy
 
 import lr_runtime.contract.checkpoint
 from lr_runtime.system.replacement import write_bytes
-from lr_trainer.summary import summary
+from lr_trainer.model.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lr_trainer.model import LinearModel
+    from lr_trainer.model.module import LinearModel
 
 
 class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
@@ -51,6 +51,6 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
 
     def model(self) -> LinearModel:
         """Return the eager PyTorch model with these numbers."""
-        from lr_trainer.model import LinearModel
+        from lr_trainer.model.module import LinearModel
 
         return LinearModel(self)

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.terms import Term
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_trainer.model.checkpoint import Checkpoint
+
+    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -128,3 +137,10 @@ def _parts(design: Design, index: int, term: Term, places: dict[tuple[int, int],
         if value:
             parts[places[term.column, power] if power else None] = value
     return parts
+
+
+def nearest_float32(value: float) -> float:
+    """Return the nearest float32: exact in every precision of export, and x - origin then rounds nothing near it."""
+    with np.errstate(over="ignore", under="ignore"):
+        near = float(np.float32(value))
+    return near if math.isfinite(near) and (near != 0 or value == 0) else float(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lr_trainer.design import Design
+from lr_trainer.model.design import Design
 
 if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint
