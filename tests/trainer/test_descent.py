@@ -15,8 +15,8 @@ from lr_runtime.errors import FitError, OptionError
 from lr_trainer import fit
 from lr_trainer.descents.descent import Descent, Epoch
 from lr_trainer.errors import CollinearError, DivergedError, TooFewHeldOutError
-from lr_trainer.sources import ArrayTable
-from lr_trainer.splitting import Part
+from lr_trainer.rows.holdout import Part
+from lr_trainer.rows.sources import ArrayTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,8 @@ from lr_trainer import fit
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.moments import block_moments
 from lr_trainer.penalised import normal, solve
+from lr_trainer.rows.holdout import Parts
 from lr_trainer.shrunk import penalised
-from lr_trainer.splitting import Parts
 from tests.trainer.test_fit import sample
 from tests.trainer.test_least_squares import extended
 

@@ -16,8 +16,8 @@ from lr_trainer import fit
 from lr_trainer.descents import store
 from lr_trainer.descents.descent import Descent
 from lr_trainer.descents.store import Store
-from lr_trainer.sources import ArrayTable
-from lr_trainer.splitting import Part
+from lr_trainer.rows.holdout import Part
+from lr_trainer.rows.sources import ArrayTable
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ import pytest
 
 from lr_runtime.tables import open_table
 from lr_trainer import Checkpoint
-from lr_trainer.looking import look
+from lr_trainer.rows.profile import look
 from tests.conftest import DATA, SCRIPTS, checkpoint_of, one_line
 from tests.trainer.test_lesson import PUBLISHED_LOSSES, PUBLISHED_PREDICTION, PUBLISHED_START
 
@@ -200,7 +200,7 @@ def test_rows_are_added_to_a_checkpoint_and_checkpoints_joined(run: Runner, tmp_
 
 
 def test_a_dry_run_keeps_no_more_than_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lr_trainer.looking._MOST_DISTINCT", 5)
+    monkeypatch.setattr("lr_trainer.rows.profile._MOST_DISTINCT", 5)
     (tmp_path / "t.csv").write_text("s,d,a\n" + "".join(f"id{row},2026-01-{row + 1:02d},{row}\n" for row in range(9)))
     seen = look(open_table(tmp_path / "t.csv"))
     assert [column.distinct for column in seen.columns] == [None, None, None]

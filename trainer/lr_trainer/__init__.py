@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from lr_trainer.descents.descent import Descent
     from lr_trainer.fitting import fit
     from lr_trainer.joining import merge, update
-    from lr_trainer.looking import look
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.model.module import LinearModel
+    from lr_trainer.rows.profile import look
 
 __all__ = ["Checkpoint", "Descent", "LinearModel", "fit", "lesson", "look", "merge", "update"]
 
@@ -53,7 +53,7 @@ __getattr__ = lazily(
         "LinearModel": "model.module",
         "fit": "fitting",
         "lesson": "cycle",
-        "look": "looking",
+        "look": "rows.profile",
         "merge": "joining",
         "update": "joining",
     },

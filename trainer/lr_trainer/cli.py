@@ -313,7 +313,7 @@ def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
 
 def _check_columns(table: Table, chosen: dict[str, Any]) -> None:
     with needs_extra("train"):
-        from lr_trainer.rows import roles_of
+        from lr_trainer.rows.roles import roles_of
     roles_of(
         table,
         targets=chosen.get("target", []),
@@ -354,7 +354,7 @@ def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], s
         raise OptionError("--dry-run shows a table: lr-train TABLE --dry-run")
     table = _opened(tables, replace(options, marks=True))
     with needs_extra("train"):
-        from lr_trainer.looking import look
+        from lr_trainer.rows.profile import look
     seen = look(table, category)
     say(json.dumps(seen.to_json(), ensure_ascii=False) if as_json else "\n".join(seen.lines()))
     for name in table.indexes:

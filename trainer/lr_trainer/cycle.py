@@ -20,10 +20,10 @@ from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.terms import Term
 from lr_runtime.errors import OptionError
-from lr_trainer.device import device_named
 from lr_trainer.errors import DivergedError
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.moments import block_moments
+from lr_trainer.rows.device import device_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

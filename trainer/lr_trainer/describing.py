@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from lr_trainer.moments import Moments
     from lr_trainer.passes import Passes
     from lr_trainer.report import Figures, Pair
-    from lr_trainer.rows import Missing
+    from lr_trainer.rows.roles import Missing
+    from lr_trainer.rows.survey import Survey
     from lr_trainer.solving import Solved
-    from lr_trainer.survey import Survey
 
     Array = NDArray[np.float64]
 

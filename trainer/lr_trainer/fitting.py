@@ -12,23 +12,23 @@ import numpy as np
 
 from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped, listed
-from lr_trainer import outliers
-from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.choices import MISSING_POLICIES
 from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
 from lr_trainer.describing import Source, columns_of_passes, describe, term_names
-from lr_trainer.device import device_named
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.penalised import choose
 from lr_trainer.rounding import FEWEST_DIGITS, digits
-from lr_trainer.rows import Missing, Rows, roles_of
+from lr_trainer.rows import outliers
+from lr_trainer.rows.blocks import one_thread
+from lr_trainer.rows.device import device_named
+from lr_trainer.rows.holdout import Parts
+from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.sources import opened
 from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
-from lr_trainer.sources import opened
-from lr_trainer.splitting import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

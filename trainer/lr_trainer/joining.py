@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer import outliers
-from lr_trainer.blocks import one_thread
 from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
-from lr_trainer.device import device_named
 from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments import Moments
 from lr_trainer.passes import Passes
 from lr_trainer.rounding import FEWEST_DIGITS, digits, magnified, weight_digits
-from lr_trainer.rows import Missing, Rows, roles_of
+from lr_trainer.rows import outliers
+from lr_trainer.rows.blocks import one_thread
+from lr_trainer.rows.device import device_named
+from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.sources import opened
 from lr_trainer.solving import solve_from_moments, without_origins
-from lr_trainer.sources import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ import numpy as np
 
 from lr_runtime.contract.terms import Term
 from lr_runtime.errors import FitError, escaped
-from lr_trainer.rows import MOST_LEVELS
+from lr_trainer.rows.roles import MOST_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

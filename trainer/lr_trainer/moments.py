@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.blocks import Block
+    from lr_trainer.rows.blocks import Block
 
     Array = NDArray[np.float64]
 

@@ -13,23 +13,23 @@ from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
-from lr_trainer.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.model.design import Design, nearest_float32
 from lr_trainer.moments import Moments, block_moments, merged
-from lr_trainer.rows import Rows, check_weights
-from lr_trainer.sources import ArrayTable
-from lr_trainer.splitting import Part, Parts
-from lr_trainer.survey import Survey, survey
+from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks
+from lr_trainer.rows.holdout import Part, Parts
+from lr_trainer.rows.roles import Rows, check_weights
+from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.blocks import Block
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.model.checkpoint import Checkpoint
-    from lr_trainer.outliers import Found
+    from lr_trainer.rows.blocks import Block
+    from lr_trainer.rows.outliers import Found
 
     Array = NDArray[np.float64]
 

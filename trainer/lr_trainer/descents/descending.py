@@ -11,7 +11,6 @@ import torch
 
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
-from lr_trainer.blocks import one_thread
 from lr_trainer.choices import dashed
 from lr_trainer.descents.coordinates import Coordinates
 from lr_trainer.descents.descent import Cycle, Descent, Keeper
@@ -23,6 +22,7 @@ from lr_trainer.descents.outcome import Descended, descended
 from lr_trainer.descents.quasi_newton import QuasiNewton
 from lr_trainer.descents.setting import Setting, setting_of, start_of
 from lr_trainer.descents.store import Store
+from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

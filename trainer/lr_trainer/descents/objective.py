@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_trainer.blocks import over_blocks
 from lr_trainer.descents.losses import Loss
+from lr_trainer.rows.blocks import over_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,10 +15,10 @@ from lr_runtime.errors import TableError, escaped, shown
 from lr_runtime.tables import TableOptions, place_of
 from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_runtime.tables.table import positions
-from lr_trainer.blocks import in_blocks
-from lr_trainer.rows import numbers_among
-from lr_trainer.sources import opened
-from lr_trainer.survey import survey
+from lr_trainer.rows.blocks import in_blocks
+from lr_trainer.rows.roles import numbers_among
+from lr_trainer.rows.sources import opened
+from lr_trainer.rows.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -21,8 +21,8 @@ from lr_runtime.errors import TableError
 from lr_runtime.tables import TableOptions, open_table, sample
 from lr_runtime.tables.text import fast as acceleration
 from lr_runtime.tables.text import table as text
-from lr_trainer.rows import Missing, Rows, roles_of
-from lr_trainer.sources import ArrayTable
+from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.sources import ArrayTable
 from tests.runtime.tables.test_tables import arrow, folder_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from lr_trainer import Checkpoint, Descent, fit, merge, update
 from lr_trainer.cli import main as lr_train
-from lr_trainer.outliers import are_outliers
+from lr_trainer.rows.outliers import are_outliers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

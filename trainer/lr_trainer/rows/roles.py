@@ -13,7 +13,7 @@ from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableEr
 from lr_runtime.tables import place_of
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
-from lr_trainer.outliers import FirstRows
+from lr_trainer.rows.outliers import FirstRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
     from lr_trainer.choices import MissingPolicy, MissingTarget
-    from lr_trainer.outliers import Found
+    from lr_trainer.rows.outliers import Found
 
 
 MOST_LEVELS = 4096
