@@ -16,7 +16,7 @@ from lr_export.exact.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.least_squares import Normal, solve_fast
-from lr_trainer.moments import block_moments
+from lr_trainer.moments.moments import block_moments
 from tests.conftest import Run, one_line
 
 if TYPE_CHECKING:

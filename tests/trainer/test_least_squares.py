@@ -16,7 +16,7 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
-from lr_trainer.moments import block_moments
+from lr_trainer.moments.moments import block_moments
 from lr_trainer.shrunk import minimum_norm
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from lr_trainer.errors import (
     TooFewFoldsError,
     WeakPenaltyError,
 )
-from lr_trainer.moments import Moments, block_moments
+from lr_trainer.moments.moments import Moments, block_moments
 from lr_trainer.penalised import PENALTIES, Normal, choose, normal, solve
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from sklearn.linear_model import Lasso, Ridge
 from lr_runtime.errors import FitError
 from lr_trainer import fit
 from lr_trainer.errors import WeakPenaltyError
-from lr_trainer.moments import block_moments
+from lr_trainer.moments.moments import block_moments
 from lr_trainer.penalised import normal, solve
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.shrunk import penalised

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column
     from lr_trainer.model.design import Design
-    from lr_trainer.moments import Moments
-    from lr_trainer.passes import Passes
+    from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.passes import Passes
 
 _TOO_GOOD = 0.9999999
 _FEW_DIGITS = 1e-9

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lr_runtime.contract.columns import Kind
     from lr_runtime.contract.columns import Missing as MissingPolicy
     from lr_trainer.model.design import Design
-    from lr_trainer.moments import Moments
-    from lr_trainer.passes import Passes
+    from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.passes import Passes
     from lr_trainer.report import Figures, Pair
     from lr_trainer.rows.roles import Missing
     from lr_trainer.rows.survey import Survey

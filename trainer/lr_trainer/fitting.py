@@ -18,8 +18,8 @@ from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
 from lr_trainer.describing import Source, columns_of_passes, describe, term_names
-from lr_trainer.moments import Moments
-from lr_trainer.passes import Passes
+from lr_trainer.moments.moments import Moments
+from lr_trainer.moments.passes import Passes
 from lr_trainer.penalised import choose
 from lr_trainer.rounding import FEWEST_DIGITS, digits
 from lr_trainer.rows import outliers

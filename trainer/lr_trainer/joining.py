@@ -14,8 +14,8 @@ from lr_trainer.cautions import cautions, check_squares
 from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
-from lr_trainer.moments import Moments
-from lr_trainer.passes import Passes
+from lr_trainer.moments.moments import Moments
+from lr_trainer.moments.passes import Passes
 from lr_trainer.rounding import FEWEST_DIGITS, digits, magnified, weight_digits
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.moments import Moments
+    from lr_trainer.moments.moments import Moments
 
     Array = NDArray[np.float64]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column
     from lr_trainer.model.design import Design
-    from lr_trainer.moments import Moments
+    from lr_trainer.moments.moments import Moments
 
 Levels = dict[str, tuple[str, ...]]
 

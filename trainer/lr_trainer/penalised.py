@@ -31,7 +31,7 @@ from lr_trainer.errors import (
     TooFewFoldsError,
     WeakPenaltyError,
 )
-from lr_trainer.moments import Moments
+from lr_trainer.moments.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

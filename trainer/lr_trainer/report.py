@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.model.design import Design
-    from lr_trainer.moments import Moments
+    from lr_trainer.moments.moments import Moments
     from lr_trainer.solving import Solved
 
     Array = NDArray[np.float64]

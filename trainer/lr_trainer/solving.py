@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.model.design import Design
-    from lr_trainer.moments import Moments
+    from lr_trainer.moments.moments import Moments
 
     Array = NDArray[np.float64]
     Products = Callable[[Design, Array], tuple[Extended[Array], float]]

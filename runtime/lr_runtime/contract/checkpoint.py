@@ -54,7 +54,7 @@ class Checkpoint:
         scale: float64 (columns,), powers of two.
         fill: float64 (columns,), what stands in for a missing value where the column's policy has it; 0 elsewhere.
         terms: the columns of the design matrix.
-        moments: float64 arrays by name, as `lr_trainer.moments.Moments` names its fields.
+        moments: float64 arrays by name, as `lr_trainer.moments.moments.Moments` names its fields.
         fit: the report of the fit, as JSON values.
         leverage: of a least-squares fit; None of any other, whose rows do not spread the weights that way.
     """

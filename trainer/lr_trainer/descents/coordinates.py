@@ -19,7 +19,7 @@ from scipy import linalg
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.moments import Moments
+    from lr_trainer.moments.moments import Moments
 
     Array = NDArray[np.float64]
 

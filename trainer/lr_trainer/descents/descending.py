@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.descents.descent import Epoch, Stepper
-    from lr_trainer.passes import Passes
+    from lr_trainer.moments.passes import Passes
 
     Array = NDArray[np.float64]
 

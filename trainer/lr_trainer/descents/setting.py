@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lr_trainer.descents.coordinates import Coordinates
     from lr_trainer.descents.descent import Descent
     from lr_trainer.model.checkpoint import Checkpoint
-    from lr_trainer.moments import Moments
-    from lr_trainer.passes import Passes
+    from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.passes import Passes
 
     Array = NDArray[np.float64]
 

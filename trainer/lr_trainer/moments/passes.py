@@ -14,7 +14,7 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.model.design import Design, nearest_float32
-from lr_trainer.moments import Moments, block_moments, merged
+from lr_trainer.moments.moments import Moments, block_moments, merged
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.rows.holdout import Part, Parts
 from lr_trainer.rows.roles import Rows, check_weights

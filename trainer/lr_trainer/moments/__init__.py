@@ -1,0 +1,1 @@
+"""Centred moments of the rows, and the passes over a table that gather them."""
