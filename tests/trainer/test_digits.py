@@ -15,8 +15,9 @@ from lr_export.errors import UnsupportedModelError
 from lr_export.exact.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
-from lr_trainer.least_squares import Normal, solve_fast
 from lr_trainer.moments.moments import block_moments
+from lr_trainer.solvers.least_squares import solve_fast
+from lr_trainer.solvers.normal_equations import Normal
 from tests.conftest import Run, one_line
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import escaped, listed
-from lr_trainer.rounding import FEWEST_DIGITS, digits
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_trainer.least_squares import Solution
     from lr_trainer.report import Figures
+    from lr_trainer.solvers.least_squares import Solution
 
 _NEARLY_COLLINEAR = 1e4
 """Beyond this condition number the columns are what takes the digits."""

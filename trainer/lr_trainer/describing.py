@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lr_trainer.report import Figures, Pair
     from lr_trainer.rows.roles import Missing
     from lr_trainer.rows.survey import Survey
-    from lr_trainer.solving import Solved
+    from lr_trainer.solvers.strategy import Solved
 
     Array = NDArray[np.float64]
 

@@ -20,15 +20,15 @@ from lr_trainer.descents.resume import Forgetful
 from lr_trainer.describing import Source, columns_of_passes, describe, term_names
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Passes
-from lr_trainer.penalised import choose
-from lr_trainer.rounding import FEWEST_DIGITS, digits
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
-from lr_trainer.solving import Penalty, Solved, solve_shrunk, solve_with_passes
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
+from lr_trainer.solvers.elastic_net import choose
+from lr_trainer.solvers.strategy import Penalty, Solved, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ def fit(
         intercept: whether to fit one.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
         minimum_norm: of all best fits to collinear columns, take the one with the smallest weights.
-        l1: the lasso penalty on the weights of the columns at unit standard deviation (`lr_trainer.penalised`).
+        l1: the lasso penalty on the weights of the columns at unit standard deviation (`lr_trainer.solvers.elastic_net`).
         l2: the ridge penalty on them.
         penalty: `auto` chooses the penalties by 5-fold cross-validation.
         l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.

@@ -16,13 +16,13 @@ from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union,
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Passes
-from lr_trainer.rounding import FEWEST_DIGITS, digits, magnified, weight_digits
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
-from lr_trainer.solving import solve_from_moments, without_origins
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, magnified, weight_digits
+from lr_trainer.solvers.strategy import solve_from_moments, without_origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,7 @@ import numpy as np
 from lr_trainer import student
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.model.design import raw_parts
-from lr_trainer.rounding import FEWEST_DIGITS, digits, together
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.solving import Solved
+    from lr_trainer.solvers.strategy import Solved
 
     Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class Unit:
 
     Attributes:
         error: the root of the coefficient's variance at unit residual standard deviation; None of a biased one.
-        spread: a of `lr_trainer.rounding`.
+        spread: a of `lr_trainer.solvers.digits`.
         doubt: what part of the variance rounding may be.
     """
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.condition import condition_number
 from lr_trainer.descents.first_order import Batches, Whole
 from lr_trainer.descents.losses import Loss
 from lr_trainer.descents.objective import Objective
 from lr_trainer.descents.quasi_newton import QuasiNewton
-from lr_trainer.least_squares import Normal, Solution
-from lr_trainer.rounding import Rounding
-from lr_trainer.solving import Solved, with_origins
+from lr_trainer.solvers.condition import condition_number
+from lr_trainer.solvers.digits import Rounding
+from lr_trainer.solvers.least_squares import Solution
+from lr_trainer.solvers.normal_equations import Normal
+from lr_trainer.solvers.strategy import Solved, with_origins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from lr_trainer.cautions import check_not_the_target, check_squares
 from lr_trainer.describing import columns_of_passes, term_names
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
-from lr_trainer.solving import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
+from lr_trainer.solvers.strategy import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.errors import CollinearError, TooFewRowsError
-from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
 from lr_trainer.moments.moments import block_moments
-from lr_trainer.shrunk import minimum_norm
+from lr_trainer.solvers.elastic_net_extended import minimum_norm
+from lr_trainer.solvers.least_squares import Solution, solve, solve_fast
+from lr_trainer.solvers.normal_equations import Normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
-from lr_trainer import penalised
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import rounding_of
-from lr_trainer.condition import condition_number
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
-from lr_trainer.least_squares import Normal, Solution, solve, solve_fast
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.rounding import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
-from lr_trainer.shrunk import LOST, minimum_norm, shrunk
-from lr_trainer.shrunk import penalised as penalised_extended
+from lr_trainer.solvers import elastic_net as penalised
+from lr_trainer.solvers.condition import condition_number
+from lr_trainer.solvers.digits import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
+from lr_trainer.solvers.elastic_net_extended import LOST, minimum_norm, shrunk
+from lr_trainer.solvers.elastic_net_extended import penalised as penalised_extended
+from lr_trainer.solvers.least_squares import Solution, solve, solve_fast
+from lr_trainer.solvers.normal_equations import Normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ _CANCELLED = 1e-9
 
 @dataclass(frozen=True)
 class Penalty:
-    """What is added to the squared error, per target; see `lr_trainer.penalised`.
+    """What is added to the squared error, per target; see `lr_trainer.solvers.elastic_net`.
 
     Attributes:
         l1: on the absolute weights of the columns at unit standard deviation.
@@ -261,7 +262,7 @@ def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -
 def solve_from_moments(
     moments: Moments, design: Design, names: Sequence[str], lengths: Array, *, intercept: bool
 ) -> Solved:
-    """Solve where there are no rows to take another pass over; `lengths` are those of `lr_trainer.rounding.magnified`.
+    """Solve where there are no rows to take another pass over; `lengths` are those of `lr_trainer.solvers.digits.magnified`.
 
     Raises:
         IllConditionedError: fewer than 6 digits of the weights would be left.

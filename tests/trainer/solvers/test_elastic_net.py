@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 from lr_runtime.errors import FitError, OptionError
-from lr_trainer import penalised
 from lr_trainer.errors import (
     NotConvergedError,
     OutOfRangeError,
@@ -22,7 +21,8 @@ from lr_trainer.errors import (
     WeakPenaltyError,
 )
 from lr_trainer.moments.moments import Moments, block_moments
-from lr_trainer.penalised import PENALTIES, Normal, choose, normal, solve
+from lr_trainer.solvers import elastic_net as penalised
+from lr_trainer.solvers.elastic_net import PENALTIES, Normal, choose, normal, solve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,7 +28,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.least_squares import Normal
+    from lr_trainer.solvers.normal_equations import Normal
 
     Array = NDArray[np.float64]
 

@@ -15,11 +15,11 @@ from lr_runtime.errors import FitError
 from lr_trainer import fit
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.moments.moments import block_moments
-from lr_trainer.penalised import normal, solve
 from lr_trainer.rows.holdout import Parts
-from lr_trainer.shrunk import penalised
+from lr_trainer.solvers.elastic_net import normal, solve
+from lr_trainer.solvers.elastic_net_extended import penalised
+from tests.trainer.solvers.test_least_squares import extended
 from tests.trainer.test_fit import sample
-from tests.trainer.test_least_squares import extended
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:

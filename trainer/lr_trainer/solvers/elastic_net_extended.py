@@ -13,18 +13,19 @@ import numpy as np
 from scipy import linalg
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.condition import condition_number, correlation, sensitivity
 from lr_trainer.errors import WeakPenaltyError
-from lr_trainer.floor import Floor
-from lr_trainer.least_squares import Solution, power_of_two, without_residuals
-from lr_trainer.rounding import DOUBLE_DOUBLE, Rounding
+from lr_trainer.solvers.collinearity import Floor
+from lr_trainer.solvers.condition import condition_number, correlation, sensitivity
+from lr_trainer.solvers.digits import DOUBLE_DOUBLE, Rounding
+from lr_trainer.solvers.least_squares import Solution, without_residuals
+from lr_trainer.solvers.normal_equations import power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.least_squares import Normal
+    from lr_trainer.solvers.normal_equations import Normal
 
     Array = NDArray[np.float64]
 
@@ -180,7 +181,7 @@ def minimum_norm(normal: Normal, terms: int, rounding: Array | None = None) -> S
     Args:
         normal: the normal equations, in double-double.
         terms: how many of the columns are terms.
-        rounding: as for `lr_trainer.least_squares.solve`.
+        rounding: as for `lr_trainer.solvers.least_squares.solve`.
     """
     scale = power_of_two(normal)
     gram = _scaled(normal, scale)
@@ -224,7 +225,7 @@ def _smallest(
 
 
 def penalised(normal: Normal, l1: Sequence[float], l2: Sequence[float], start: Array) -> Solution:
-    """Fit under the penalties of `lr_trainer.penalised`, in double-double.
+    """Fit under the penalties of `lr_trainer.solvers.elastic_net`, in double-double.
 
     Args:
         normal: the normal equations, in double-double.
