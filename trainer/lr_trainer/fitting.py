@@ -12,12 +12,9 @@ import numpy as np
 
 from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped, listed
-from lr_trainer.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.choices import MISSING_POLICIES
-from lr_trainer.conformal import conformal_quantile
 from lr_trainer.descents.descending import check, descend
 from lr_trainer.descents.resume import Forgetful
-from lr_trainer.describing import Source, columns_of_passes, describe, term_names
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Passes
 from lr_trainer.rows import outliers
@@ -29,6 +26,9 @@ from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import Penalty, Solved, solve_shrunk, solve_with_passes
+from lr_trainer.statistics.assembly import Source, columns_of_passes, describe, term_names
+from lr_trainer.statistics.cautions import cautions, check_not_the_target, check_squares, shortfalls
+from lr_trainer.statistics.conformal import conformal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer.cautions import cautions, check_squares
-from lr_trainer.describing import Source, describe, ranges_of, term_names
 from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
@@ -23,6 +21,8 @@ from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, magnified, weight_digits
 from lr_trainer.solvers.strategy import solve_from_moments, without_origins
+from lr_trainer.statistics.assembly import Source, describe, ranges_of, term_names
+from lr_trainer.statistics.cautions import cautions, check_squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

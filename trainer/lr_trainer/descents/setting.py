@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import OptionError
-from lr_trainer.cautions import check_not_the_target, check_squares
-from lr_trainer.describing import columns_of_passes, term_names
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
 from lr_trainer.solvers.strategy import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
+from lr_trainer.statistics.assembly import columns_of_passes, term_names
+from lr_trainer.statistics.cautions import check_not_the_target, check_squares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from lr_trainer import student
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.model.design import raw_parts
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, together
+from lr_trainer.statistics import student
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

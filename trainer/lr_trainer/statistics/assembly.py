@@ -12,9 +12,9 @@ import numpy as np
 from lr_runtime import __version__
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
-from lr_trainer.certainty import Certainty
 from lr_trainer.model.checkpoint import Checkpoint
-from lr_trainer.report import coefficient, quality, raw_estimates, raw_units
+from lr_trainer.statistics.certainty import Certainty
+from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Passes
-    from lr_trainer.report import Figures, Pair
     from lr_trainer.rows.roles import Missing
     from lr_trainer.rows.survey import Survey
     from lr_trainer.solvers.strategy import Solved
+    from lr_trainer.statistics.statistics import Figures, Pair
 
     Array = NDArray[np.float64]
 

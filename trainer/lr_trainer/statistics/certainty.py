@@ -11,8 +11,8 @@ from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_trainer.report import Figures
     from lr_trainer.solvers.least_squares import Solution
+    from lr_trainer.statistics.statistics import Figures
 
 _NEARLY_COLLINEAR = 1e4
 """Beyond this condition number the columns are what takes the digits."""

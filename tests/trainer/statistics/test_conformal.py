@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lr_trainer.conformal import conformal_quantile
 from lr_trainer.errors import OutOfRangeError, TooFewHeldOutError
+from lr_trainer.statistics.conformal import conformal_quantile
 
 LEVELS = st.integers(1, 99).map(lambda percent: (percent / 100, Fraction(percent, 100)))
 
