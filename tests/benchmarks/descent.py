@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lr_trainer import fit
-from lr_trainer.descents.descent import Descent
+from lr_trainer.descent.options import Descent
 from tests.conftest import SCRIPTS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.descent import Epoch
+    from lr_trainer.descent.cycle import Epoch
 
     Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ KILLS = 30
 PEAK = """\
 import sys
 from lr_trainer import fit
-from lr_trainer.descents.descent import Descent
+from lr_trainer.descent.options import Descent
 fit(sys.argv[1], target="y", descent=Descent(batch_size=1024, epochs=2))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

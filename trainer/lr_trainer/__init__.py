@@ -36,7 +36,7 @@ from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
     from lr_trainer.cycle import lesson
-    from lr_trainer.descents.descent import Descent
+    from lr_trainer.descent.options import Descent
     from lr_trainer.fitting import fit
     from lr_trainer.joining import merge, update
     from lr_trainer.model.checkpoint import Checkpoint
@@ -49,7 +49,7 @@ __getattr__ = lazily(
     __name__,
     {
         "Checkpoint": "model.checkpoint",
-        "Descent": "descents.descent",
+        "Descent": "descent.options",
         "LinearModel": "model.module",
         "fit": "fitting",
         "lesson": "cycle",

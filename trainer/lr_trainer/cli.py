@@ -262,10 +262,10 @@ def _descend(
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):
-        from lr_trainer.descents.descent import Descent
-        from lr_trainer.descents.interruption import interruptible
-        from lr_trainer.descents.resume import Resume
-        from lr_trainer.descents.watching import Log, watching
+        from lr_trainer.descent.options import Descent
+        from lr_trainer.descent.progress import Log, watching
+        from lr_trainer.descent.resume import Resume
+        from lr_trainer.descent.signals import interruptible
         from lr_trainer.fitting import fit
         from lr_trainer.model.checkpoint import Checkpoint
     chosen.pop("solver", None)

@@ -13,8 +13,8 @@ import numpy as np
 from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped, listed
 from lr_trainer.choices import MISSING_POLICIES
-from lr_trainer.descents.descending import check, descend
-from lr_trainer.descents.resume import Forgetful
+from lr_trainer.descent.resume import Forgetful
+from lr_trainer.descent.table import check, descend
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Passes
 from lr_trainer.rows import outliers
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descents.descending import Memory
-    from lr_trainer.descents.descent import Descent, Epoch
+    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.options import Descent
+    from lr_trainer.descent.table import Memory
     from lr_trainer.model.checkpoint import Checkpoint
 
 _FOLDS = 5
@@ -111,7 +112,7 @@ def fit(
         warn: takes a line for each of the first bad rows that are left out, and for columns of integers beyond 2^53,
             which float64 rounds; an open table has its own.
         descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
-        memory: where its state is kept, `lr_trainer.descents.resume.Resume`; None for nowhere.
+        memory: where its state is kept, `lr_trainer.descent.resume.Resume`; None for nowhere.
         report: called after each of its epochs.
 
     Raises:

@@ -3,7 +3,7 @@
 Tensors and arrays stand in the file as such; what holds them, and the numbers between, is JSON in its header. There is
 no code in it. With it stands what the descent was run on: the options and the SHA-256 of the rows, so that the state
 of another descent is refused. The random order of the rows needs no generator's state: it follows from the seed and
-the epoch (`lr_trainer.descents.store`).
+the epoch (`lr_trainer.descent.row_store`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from lr_trainer.descents.interruption import Interruption
+    from lr_trainer.descent.signals import Interruption
 
 _KEY = "linedge.resume"
 _ARRAY, _TENSOR, _FLOAT = "array", "tensor", "float"

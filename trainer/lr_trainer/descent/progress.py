@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lr_trainer.descents.descent import Epoch
+    from lr_trainer.descent.cycle import Epoch
 
 
 class Log:

@@ -13,7 +13,7 @@ from sklearn.linear_model import HuberRegressor, QuantileRegressor
 
 from lr_runtime.errors import FitError, OptionError
 from lr_trainer import fit
-from lr_trainer.descents.descent import Descent, Epoch
+from lr_trainer.descent.options import Descent
 from lr_trainer.errors import CollinearError, DivergedError, TooFewHeldOutError
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.sources import ArrayTable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lr_trainer import Checkpoint
     from lr_trainer.choices import Loss, Optimizer
+    from lr_trainer.descent.cycle import Epoch
 
     Array = NDArray[np.float64]
 

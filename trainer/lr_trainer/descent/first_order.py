@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lr_trainer.descents.descent import Epoch
+from lr_trainer.descent.cycle import Epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.descent import Descent
-    from lr_trainer.descents.objective import Objective
+    from lr_trainer.descent.objective import Objective
+    from lr_trainer.descent.options import Descent
 
     Array = NDArray[np.float64]
 
@@ -110,12 +110,12 @@ class FirstOrder:
         return self._weights.cpu().numpy().copy()
 
     def state(self) -> dict[str, Any]:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         optimizer = self._optimizer.state_dict()["state"]
         return {"plane": self._plane, "optimizer": optimizer, "is_done": self.is_done}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         self._plane.copy_(state["plane"])
         groups = self._optimizer.state_dict()["param_groups"]
         found = {int(key): value for key, value in state["optimizer"].items()}
@@ -146,7 +146,7 @@ class Whole(FirstOrder):
     """Every epoch is one step on all rows."""
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         at = self.at
         rate = self._set_rate(number / self.options.most_epochs)
         gradient = self.objective.gradient(at, 0.0)
@@ -183,16 +183,16 @@ class Batches(FirstOrder):
             self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
 
     def state(self) -> dict[str, Any]:
-        """See `lr_trainer.descents.descent.Stepper`; with it, how far into the epoch it is."""
+        """See `lr_trainer.descent.cycle.Stepper`; with it, how far into the epoch it is."""
         return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         super().restore(state)
         self._done, self._sum = state["done"], state["sum"]
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         store, batch = self.objective.store, self._batch
         batches = -(-store.rows // batch)
         rate = self.rate.at(number / self.options.most_epochs)
@@ -243,5 +243,5 @@ def _optimizer(options: Descent, weights: torch.Tensor, lr: float) -> torch.opti
     betas = (0.9, 0.9 if options.batch_size is None else 0.999)
     if options.stepper == "adam":
         return torch.optim.Adam([weights], lr=lr, betas=betas, eps=_EPS, **how)
-    # Without a penalty there is nothing to decay: see the check on l2 in `lr_trainer.descents.descending`.
+    # Without a penalty there is nothing to decay: see the check on l2 in `lr_trainer.descent.table`.
     return torch.optim.AdamW([weights], lr=lr, betas=betas, eps=_EPS, weight_decay=0.0, **how)

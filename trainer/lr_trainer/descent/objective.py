@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_trainer.descents.losses import Loss
+from lr_trainer.descent.losses import Loss
 from lr_trainer.rows.blocks import over_blocks
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.coordinates import Coordinates
-    from lr_trainer.descents.store import Store
+    from lr_trainer.descent.coordinates import Coordinates
+    from lr_trainer.descent.row_store import Store
 
     Array = NDArray[np.float64]
     T = TypeVar("T")

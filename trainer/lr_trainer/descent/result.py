@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.descents.first_order import Batches, Whole
-from lr_trainer.descents.losses import Loss
-from lr_trainer.descents.objective import Objective
-from lr_trainer.descents.quasi_newton import QuasiNewton
+from lr_trainer.descent.first_order import Batches, Whole
+from lr_trainer.descent.losses import Loss
+from lr_trainer.descent.objective import Objective
+from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import Rounding
 from lr_trainer.solvers.least_squares import Solution
@@ -21,8 +21,9 @@ from lr_trainer.solvers.strategy import Solved, with_origins
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.descent import Cycle, Descent
-    from lr_trainer.descents.setting import Setting
+    from lr_trainer.descent.cycle import Cycle
+    from lr_trainer.descent.options import Descent
+    from lr_trainer.descent.problem import Setting
 
     Array = NDArray[np.float64]
 

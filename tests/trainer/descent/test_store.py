@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from lr_runtime.errors import UnusableFileError
 from lr_trainer import fit
-from lr_trainer.descents import store
-from lr_trainer.descents.descent import Descent
-from lr_trainer.descents.store import Store
+from lr_trainer.descent import row_store as store
+from lr_trainer.descent.options import Descent
+from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.sources import ArrayTable
 

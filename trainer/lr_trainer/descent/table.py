@@ -12,16 +12,16 @@ import torch
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
 from lr_trainer.choices import dashed
-from lr_trainer.descents.coordinates import Coordinates
-from lr_trainer.descents.descent import Cycle, Descent, Keeper
-from lr_trainer.descents.first_order import Batches, Whole
-from lr_trainer.descents.losses import HUBER, MAD, Loss
-from lr_trainer.descents.objective import Objective, Penalties
-from lr_trainer.descents.order_statistics import median_size
-from lr_trainer.descents.outcome import Descended, descended
-from lr_trainer.descents.quasi_newton import QuasiNewton
-from lr_trainer.descents.setting import Setting, setting_of, start_of
-from lr_trainer.descents.store import Store
+from lr_trainer.descent.coordinates import Coordinates
+from lr_trainer.descent.cycle import Cycle, Keeper
+from lr_trainer.descent.first_order import Batches, Whole
+from lr_trainer.descent.losses import HUBER, MAD, Loss
+from lr_trainer.descent.objective import Objective, Penalties
+from lr_trainer.descent.order_statistics import median_size
+from lr_trainer.descent.problem import Setting, setting_of, start_of
+from lr_trainer.descent.quasi_newton import QuasiNewton
+from lr_trainer.descent.result import Descended, descended
+from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.descent import Epoch, Stepper
+    from lr_trainer.descent.cycle import Epoch, Stepper
+    from lr_trainer.descent.options import Descent
     from lr_trainer.moments.passes import Passes
 
     Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ _LARGE = 1 << 16
 
 
 class Memory(Keeper, Protocol):
-    """Where a descent's state is kept; see `lr_trainer.descents.resume`."""
+    """Where a descent's state is kept; see `lr_trainer.descent.resume`."""
 
     def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the state to go on from."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
-    from lr_trainer.descents.coordinates import Coordinates
-    from lr_trainer.descents.descent import Descent
+    from lr_trainer.descent.coordinates import Coordinates
+    from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Passes

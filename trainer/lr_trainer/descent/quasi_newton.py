@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from scipy import linalg
 
-from lr_trainer.descents.descent import Epoch
-from lr_trainer.descents.first_order import TOLERANCE
+from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.first_order import TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descents.objective import Objective
+    from lr_trainer.descent.objective import Objective
 
     Array = NDArray[np.float64]
 
@@ -96,12 +96,12 @@ class QuasiNewton:
         return self.at if self._best is None or not self.is_done else self._best
 
     def state(self) -> dict[str, Any]:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         own = {name: getattr(self, name) for name in _STATE}
         return {**own, "weights": self._weights, "optimizer": self._optimizer.state_dict()["state"]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         for name in _STATE:
             setattr(self, name, state[name])
         self._weights.copy_(state["weights"])
@@ -110,7 +110,7 @@ class QuasiNewton:
         self._optimizer.load_state_dict({"state": found, "param_groups": groups})
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descents.descent.Stepper`."""
+        """See `lr_trainer.descent.cycle.Stepper`."""
         self.taken += 1
         late = self.stage >= _LBFGS_STAGES if self.objective.has_corners else self.taken > _LBFGS_EPOCHS
         norm = self._newton() if late else self._quasi_newton()

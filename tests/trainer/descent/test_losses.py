@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from lr_trainer.descents.coordinates import Coordinates
-from lr_trainer.descents.losses import Loss
-from lr_trainer.descents.objective import Objective, Penalties
-from lr_trainer.descents.order_statistics import median_size
-from lr_trainer.descents.quasi_newton import QuasiNewton
-from lr_trainer.descents.store import Store
+from lr_trainer.descent.coordinates import Coordinates
+from lr_trainer.descent.losses import Loss
+from lr_trainer.descent.objective import Objective, Penalties
+from lr_trainer.descent.order_statistics import median_size
+from lr_trainer.descent.quasi_newton import QuasiNewton
+from lr_trainer.descent.row_store import Store
 from lr_trainer.moments.moments import block_moments
 
 if TYPE_CHECKING:

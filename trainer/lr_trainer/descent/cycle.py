@@ -1,0 +1,164 @@
+"""What a descent is asked to do, and the cycle that does it: epoch after epoch until it has converged or must stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from lr_trainer.descent.options import _PATIENCE, Descent
+from lr_trainer.errors import DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lr_trainer.descent.objective import Objective
+
+    Array = NDArray[np.float64]
+
+
+_BLOWN_UP = 1e6
+"""A loss this many times its first is not coming back."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to.
+
+    `loss` is the objective in the units of the data, summed over the targets, at the epoch's start or, with batches, on
+    its way; `validation` the mean loss on the rows held out; `gradient` the gradient's norm where all rows gave it;
+    `lr` the learning rate of its last step; `rows` how many it went through.
+    """
+
+    number: int
+    loss: float
+    validation: float | None = None
+    gradient: float | None = None
+    lr: float | None = None
+    rows: int = 0
+
+
+class Stepper(Protocol):
+    """A way to take an epoch's steps.
+
+    Attributes:
+        objective: over all rows.
+        at: float64 (outputs, size), where it stands.
+        is_done: whether it has converged, or can come no nearer.
+    """
+
+    objective: Objective
+    is_done: bool
+
+    @property
+    def at(self) -> Array:
+        """Where it stands."""
+        ...
+
+    def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
+        """Take an epoch, calling `pause` wherever `state` is whole."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return all that decides what comes next."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        ...
+
+
+class Keeper(Protocol):
+    """Who keeps the state of a descent that may be stopped."""
+
+    def due(self) -> bool:
+        """Whether it is time to keep the state."""
+        ...
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Keep it; raises where the descent is to stop."""
+        ...
+
+
+@dataclass
+class Cycle:
+    """The cycle of a descent: epochs, the best weights on rows held out, the state to go on from.
+
+    Attributes:
+        number: how many epochs are over.
+        best: the weights with the least validation loss, from 0 (the start) on.
+    """
+
+    stepper: Stepper
+    options: Descent
+    validation: Objective | None
+    unit: Array
+    keeper: Keeper
+    report: Callable[[Epoch], None]
+    number: int = 0
+    best: Array | None = None
+    best_loss: float = np.inf
+    best_number: int = 0
+    first: float | None = None
+
+    def run(self) -> None:
+        """Run until the stepper is done, the epochs are over, or the validation loss has not fallen for long.
+
+        Raises:
+            DivergedError: the loss left the finite numbers, or grew a million times.
+        """
+        while not self.is_over:
+            self._pause()
+            epoch = self.stepper.epoch(self.number, self._pause)
+            self._check(epoch)
+            self.number += 1
+            if self.validation is not None:
+                epoch = replace(epoch, validation=self._validate(self.validation))
+            self.report(replace(epoch, number=self.number, rows=self.stepper.objective.store.rows))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to do."""
+        return self.stepper.is_done or self.number >= self.options.most_epochs or self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the validation loss has not fallen for `patience` epochs."""
+        patience = self.options.patience or _PATIENCE
+        return self.validation is not None and self.number - self.best_number >= patience
+
+    @property
+    def at(self) -> Array:
+        """The weights that are kept."""
+        return self.stepper.at if self.best is None else self.best
+
+    def state(self) -> dict[str, Any]:
+        """Return all that decides what comes next."""
+        own = {name: getattr(self, name) for name in ("number", "best", "best_loss", "best_number", "first")}
+        return {**own, "stepper": self.stepper.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        for name in ("number", "best", "best_loss", "best_number", "first"):
+            setattr(self, name, state[name])
+        self.stepper.restore(state["stepper"])
+
+    def _pause(self) -> None:
+        if self.keeper.due():
+            self.keeper.keep(self.state())
+
+    def _check(self, epoch: Epoch) -> None:
+        if self.first is None:
+            self.first = epoch.loss
+        finite = np.isfinite(epoch.loss) and bool(np.isfinite(self.stepper.at).all())
+        if not finite or epoch.loss > _BLOWN_UP * self.first > 0:
+            raise DivergedError(self.number, epoch.loss, epoch.lr)
+
+    def _validate(self, validation: Objective) -> float:
+        loss = float((validation.mean_loss(self.stepper.at) * self.unit).sum())
+        if self.best is None or loss < self.best_loss:
+            self.best, self.best_loss, self.best_number = self.stepper.at.copy(), loss, self.number
+        return loss
