@@ -14,7 +14,7 @@ from lr_runtime.tables import open_table
 from lr_trainer import Checkpoint
 from lr_trainer.rows.profile import look
 from tests.conftest import DATA, SCRIPTS, checkpoint_of, one_line
-from tests.trainer.test_lesson import PUBLISHED_LOSSES, PUBLISHED_PREDICTION, PUBLISHED_START
+from tests.trainer.fitting.test_lesson import PUBLISHED_LOSSES, PUBLISHED_PREDICTION, PUBLISHED_START
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,10 +35,10 @@ from typing import TYPE_CHECKING
 from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_trainer.cycle import lesson
     from lr_trainer.descent.options import Descent
-    from lr_trainer.fitting import fit
-    from lr_trainer.joining import merge, update
+    from lr_trainer.fitting.first_lesson import lesson
+    from lr_trainer.fitting.joining import merge, update
+    from lr_trainer.fitting.table import fit
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.model.module import LinearModel
     from lr_trainer.rows.profile import look
@@ -51,11 +51,11 @@ __getattr__ = lazily(
         "Checkpoint": "model.checkpoint",
         "Descent": "descent.options",
         "LinearModel": "model.module",
-        "fit": "fitting",
-        "lesson": "cycle",
+        "fit": "fitting.table",
+        "lesson": "fitting.first_lesson",
         "look": "rows.profile",
-        "merge": "joining",
-        "update": "joining",
+        "merge": "fitting.joining",
+        "update": "fitting.joining",
     },
     extra="train",
 )

@@ -266,7 +266,7 @@ def _descend(
         from lr_trainer.descent.progress import Log, watching
         from lr_trainer.descent.resume import Resume
         from lr_trainer.descent.signals import interruptible
-        from lr_trainer.fitting import fit
+        from lr_trainer.fitting.table import fit
         from lr_trainer.model.checkpoint import Checkpoint
     chosen.pop("solver", None)
     every, resumes, log = (chosen.pop(name, None) for name in ("checkpoint_every", "resume", "log"))
@@ -298,7 +298,7 @@ def _fit(
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):
-        from lr_trainer.fitting import fit
+        from lr_trainer.fitting.table import fit
     if chosen.pop("no_intercept", None):
         chosen["intercept"] = False
     with progress("reading", table.size, quiet=quiet) as advance:
@@ -328,7 +328,7 @@ def _update(
     tables: tuple[str, ...], update: Path | None, options: TableOptions, device: Device, *, quiet: bool
 ) -> Checkpoint:
     with needs_extra("train"):
-        from lr_trainer import joining
+        from lr_trainer.fitting import joining
         from lr_trainer.model.checkpoint import Checkpoint
     if not tables or update is None:
         raise OptionError("--update needs a table with the new rows: lr-train TABLE --update CHECKPOINT")
@@ -339,7 +339,7 @@ def _update(
 
 def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
     with needs_extra("train"):
-        from lr_trainer import joining
+        from lr_trainer.fitting import joining
         from lr_trainer.model.checkpoint import Checkpoint
     if len(checkpoints) < 2:
         raise OptionError("--merge joins two checkpoints or more: lr-train --merge A B")
@@ -367,7 +367,7 @@ def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -
     from lr_runtime.contract.checkpoint import Checkpoint as Stored
 
     with needs_extra("train"):
-        from lr_trainer.cycle import ASKED, lesson
+        from lr_trainer.fitting.first_lesson import ASKED, lesson
 
     def report(epoch: int, loss: float) -> None:
         if not silent and epoch % _EPOCHS_BETWEEN_LINES == 0:

@@ -18,8 +18,8 @@ from lr_trainer.moments.moments import block_moments
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.solvers.elastic_net import normal, solve
 from lr_trainer.solvers.elastic_net_extended import penalised
+from tests.trainer.fitting.test_fit import sample
 from tests.trainer.solvers.test_least_squares import extended
-from tests.trainer.test_fit import sample
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from lr_runtime.errors import FitError
 from lr_trainer import Descent, fit
-from tests.trainer.test_fit import sample
+from tests.trainer.fitting.test_fit import sample
 
 
 def numbers() -> dict[str, Any]:

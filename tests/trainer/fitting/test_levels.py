@@ -149,7 +149,7 @@ def test_a_category_does_not_join_a_number() -> None:
 
 def test_too_many_levels_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = sites(200)
-    monkeypatch.setattr("lr_trainer.levels.MOST_LEVELS", 4)
+    monkeypatch.setattr("lr_trainer.fitting.levels.MOST_LEVELS", 4)
     parts = [some(columns, np.isin(columns["site"], list(names))) for names in (("n", "s", "e"), ("æ", "a b"))]
     first = fit(parts[0], target="y", features=["site"])
     with pytest.raises(FitError, match='"site" has over 4 different texts together'):

@@ -9,7 +9,7 @@ import pytest
 
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, fit, lesson, merge, update
-from tests.trainer.test_fit import sample, with_gaps
+from tests.trainer.fitting.test_fit import sample, with_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

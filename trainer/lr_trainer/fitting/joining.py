@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer.levels import Levels, design_with, levels_of, relevelled, union, with_levels
+from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Passes
@@ -116,7 +116,7 @@ class _Part:
         moments: of the terms of `design`, and the targets.
         columns: with the levels and ranges of its rows.
         design: of the moments.
-        lengths: float64 (terms,), see `lr_trainer.levels.relevelled`.
+        lengths: float64 (terms,), see `lr_trainer.fitting.levels.relevelled`.
     """
 
     moments: Moments

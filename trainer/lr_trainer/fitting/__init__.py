@@ -1,0 +1,1 @@
+"""The ways to a checkpoint: a fit, the first lesson, more rows, several checkpoints."""
