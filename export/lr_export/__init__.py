@@ -3,24 +3,13 @@
     table -> moments -> checkpoint -> graph -> certificate -> prediction
                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    layout.py        where the terms stand in the design matrix
-    numbers.py       the checkpoint's numbers at a precision;  inputs.py  the dtype of x, and what it costs
-    program.py       the language of straight-line programs;  building.py  the model as one
-    graph.py         the ONNX graph of a program;  module.py  its PyTorch module;  torchscript.py, pt2.py, archive.py
-                     the files made of that;  source.py, c_header.py, javascript.py  the program as source code
-    choices.py       the one table of formats;  formats.py  how each is built, and what evaluates it
-    known_rows.py    the rows of a source file's self-test;  toolchain.py  compilers and interpreters as engines
-    arithmetic.py    exact arithmetic on floating-point numbers;  exact.py  the model in it
-    bound.py         how far an engine may be from the exact model, with its derivation
-    blueprint.py     what an artefact is to be: program, contract, claims
-    interval.py      the prediction interval of a checkpoint;  leverage.py, limits.py, uncertainty.py  what an artefact
-                     gives of it beside y;  leverage_bound.py, uncertainty_bound.py  how far an engine may be off there
-    claim.py         what is claimed of an artefact;  probes.py  the rows that it is checked on;  measuring.py  engines
-                     held against the claims
-    golden.py        the rows that travel with the file
-    certificate.py   the check of the bytes
-    exporting.py     the way through: nothing is written that did not pass;  errors.py
-    __main__.py      lr-export as a program;  cli.py  its words
+    exporting.py  the way through: nothing is written that did not pass
+    certificate/  what a file is to be, and the check that it is
+    bounds/       how far an engine may be from the exact model
+    formats/      how each format is written and run
+    program/      the model as a straight-line program
+    exact/        the model in exact arithmetic
+    choices.py    the one table of formats;  tools.py  the programs that verify some of them
 
 >>> import lr_export
 >>> lr_export.export("model.safetensors", "model.onnx").sha256  # doctest: +SKIP

@@ -1,6 +1,7 @@
 """The one table of formats, readable without importing torch or onnx: the command, the documents and the tests use it.
 
-How each is written and run stands in `formats.py`, what each is called in `lr_runtime.inspection.artefact.KINDS`.
+How each is written and run stands in `formats/registry.py`, what each is called in
+`lr_runtime.inspection.artefact.KINDS`.
 """
 
 from __future__ import annotations

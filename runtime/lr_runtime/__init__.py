@@ -7,20 +7,14 @@ It needs numpy, onnxruntime and click, and imports neither torch nor onnx, at no
 layout, the reading of tables, the errors and the habits of the commands live here because all three packages share
 them.
 
-    contract.py         what a model takes and gives;  terms.py, equation.py  its terms, and it in words
-    checkpoint.py       the trainer's file;  embedded.py  the contract in source code;  artefact.py  any file of linedge
-    wire.py             an ONNX file, byte by byte;  operators.py, onnx_file.py  what it may hold;  kinds.py  what
-                        else it is;  model_file.py  checked, then given to session.py;  foreign.py  of another tool
-    predictor.py        rows to predictions: inputs.py, coercion.py  the forms they come in;  one_row.py  the short way;
-                        prediction.py, explanation.py, leverage.py  what comes of them
-    scoring.py          tables to predictions;  streaming.py  batch by batch;  ahead.py  in threads
-    tables/             every table's way in and out
-    cli.py              lr-infer;  words.py, answers.py  one row in words
-    inspect_cli.py      lr-inspect;  inspecting.py  what it says;  self_test.py  the golden rows here
-    console.py          the habits of all commands;  reading_options.py, choices.py  options they share
-    errors.py           every error;  wording.py  options in its message, as they are typed or as Python has them
-    files.py            what is read whole;  replacement.py  written whole or not at all;  ending.py  by signals;
-                        __main__.py  from the first line on;  importing.py  what waits
+    commands/     lr-infer and lr-inspect, and what all four commands do alike
+    prediction/   rows and tables to predictions
+    inspection/   what any file of linedge says of itself
+    onnx_file/    an ONNX file: read, checked, run
+    contract/     what a model takes and gives, and the files that say so
+    tables/       every table's way in and out
+    system/       files, signals, threads, late imports
+    wording.py    what messages call an option, in a command and from Python
 
 >>> from lr_runtime import Predictor
 >>> Predictor.load("model.onnx").predict([[4.0]]).values  # doctest: +SKIP

@@ -3,25 +3,14 @@
     table -> moments -> checkpoint -> graph -> certificate -> prediction
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    fitting.py         the way through: table -> passes -> solution -> checkpoint;  joining.py  more rows, later,
-                       levels.py  on other levels
-    sources.py         files, or arrays in memory, as a table
-    rows.py            which columns play which part, missing values;  survey.py, looking.py  a look at them
-    design.py          the terms of the model, made of the columns
-    passes.py          what a fit reads its rows for, in the fixed blocks of blocks.py
-    moments.py         centred moments in float64;  gram.py, extended.py  products in double-double
-    least_squares.py   the solution from either;  floor.py, condition.py  which columns depend on others, how nearly
-    penalised.py, shrunk.py, conformal.py  ridge, lasso, minimum norm
-    solving.py         which of them a fit needs;  rounding.py  how far rounding may have moved it
-    describing.py      solution -> contract, numbers, report (report.py, student.py, summary.py)
-    certainty.py       which figures are left out for want of digits
-    cautions.py, outliers.py  what else a user should look at
-    cycle.py           the PyTorch cycle on the lesson's data
-    splitting.py       rows held out
-    descents/          fits by descent: other losses, batches, early stopping
-    checkpoint.py      writing, summary (the layout is lr_runtime.contract.checkpoint's);  model.py  the eager model
-    __main__.py        lr-train as a program;  cli.py  its words;  choices.py  values of its options
-    device.py          CPU or CUDA;  errors.py
+    fitting/      the ways to a checkpoint: a fit, the first lesson, more rows, several checkpoints
+    descent/      fits of other losses, by the optimizers of torch or by Newton's method
+    statistics/   what is said of a fit
+    solvers/      moments to coefficients
+    moments/      passes over the rows to moments
+    model/        terms, the eager model, the checkpoint
+    rows/         tables and arrays to blocks of rows
+    arithmetic/   double-double, exact products, rounding
 
 >>> import lr_trainer
 >>> checkpoint = lr_trainer.fit("calibration.csv", target="y")  # doctest: +SKIP

@@ -2,9 +2,9 @@
 
     d = design - center,    z = d @ factor.T + shift,    h = sum_k z_k^2 + constant
 
-are the leverage of `lr_runtime.contract.leverage` for any center, if its shift and (center - mean) @ L, rounded once, are the
-shift. The center is the mean, rounded once to the computing dtype, where the terms are large beside what they differ
-by: the difference comes first then, and loses nothing. Where they are not, there is no center.
+are the leverage of `lr_runtime.contract.leverage` for any center, if its shift and (center - mean) @ L, rounded once,
+are the shift. The center is the mean, rounded once to the computing dtype, where the terms are large beside what they
+differ by: the difference comes first then, and loses nothing. Where they are not, there is no center.
 """
 
 from __future__ import annotations

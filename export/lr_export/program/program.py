@@ -25,16 +25,16 @@ of the other operand. Nothing depends on the number of rows, nothing branches, n
     where            mask, a, b             a where the bool mask is True, else b
 
 The results are named values: `y` (rows, outputs) first; an interval and flags are further ones. A result is appended by
-appending steps to the builder that `building.program_of` hands to its extensions:
+appending steps to the builder that `build.program_of` hands to its extensions:
 
     def lower(build: Builder, model: ModelValues) -> None:
         width = build.multiply(...model.design...)
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
-An emitter is one function from a `Program` to a file and has one case for each operation, no more: `graph.py` gives
-ONNX nodes, `module.py` a PyTorch module (the eager reference that every artefact is verified beside). `constants` are
-the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of them), bit for
-bit, and the certificate compares them. No constant is NaN or infinite.
+An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx_graph.py`
+gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference that every artefact is verified beside).
+`constants` are the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of
+them), bit for bit, and the certificate compares them. No constant is NaN or infinite.
 """
 
 from __future__ import annotations

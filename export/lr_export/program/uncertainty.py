@@ -3,8 +3,8 @@
     half = sqrt(width^2 leverage + width^2), or the width itself;    y_lower = y - half,    y_upper = y + half
 
 where width^2 is one number of the artefact; where that is beyond the range of the computing dtype (targets near 1e-170
-or 1e170 in float64), half = sqrt(leverage + 1) width. `leverage.py` and `limits.py` make the rest;
-`uncertainty_bound.py` says how far an engine may be off.
+or 1e170 in float64), half = sqrt(leverage + 1) width. `leverage.py` and `in_range.py` make the rest;
+`bounds/uncertainty.py` says how far an engine may be off.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def _loaded(model: str, loading: dict[str, Any], *, quiet: bool) -> Predictor:
 
 def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, *, explain: bool, as_json: bool) -> str:
     """Return the prediction of one row, or its explanation, as text."""
-    from lr_runtime.commands import row_printer as answers
+    from lr_runtime.commands import row_printer
     from lr_runtime.commands.row_parser import row_of
 
     row = row_of(values, predictor.contract.columns, reading)
@@ -191,10 +191,12 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
     if explain:
         explanations = predictor.explain(row)
         if not as_json:
-            return answers.tables(explanations)
-        return answers.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
+            return row_printer.tables(explanations)
+        return row_printer.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
     return (
-        answers.document({"predictions": prediction.rows()}, predictor.sha256) if as_json else answers.line(prediction)
+        row_printer.document({"predictions": prediction.rows()}, predictor.sha256)
+        if as_json
+        else row_printer.line(prediction)
     )
 
 

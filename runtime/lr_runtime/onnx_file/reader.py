@@ -1,10 +1,10 @@
 """An ONNX file, read without the onnx package, and refused unless linedge could have written it.
 
-The tables below are the whole of what is let in; `lr_runtime.onnx_file.operators` says the same of the operators. What the tables
+The tables below are the whole of what is let in; `operators.py` says the same of the operators. What the tables
 leave out is how a model file hurts: external data reads another file, functions and subgraphs run others, sparse and
 text tensors, quantisation annotations and training information reach code that nobody tests.
 
-    bytes -> fields (wire.py) -> names, tensors, nodes (here) -> every value's width (operators.py) -> OnnxFile
+    bytes -> fields (protobuf.py) -> names, tensors, nodes (here) -> every value's width (operators.py) -> OnnxFile
 """
 
 from __future__ import annotations

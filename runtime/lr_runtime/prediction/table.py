@@ -10,7 +10,7 @@ from unicodedata import normalize
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.inputs import Given
-from lr_runtime.tables.table import place_of
+from lr_runtime.tables.batch import place_of
 from lr_runtime.tables.writing import Rows
 
 if TYPE_CHECKING:

@@ -1,25 +1,11 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
-    options.py   how a cell is written;  missing.py  and what counts as missing
-    kinds.py     what each column is: a number or a category;  dress.py  numbers that are written as none
-    rewriting.py lines without cells, cells aligned with blanks;  layout.py  which options a table seems to need
-    kinds.py     which columns hold numbers, by the first rows;  dress.py  numbers that are written otherwise
-    batch.py     what every reader gives: rows, and where they stand
-    text.py      text tables with the standard library: the rule for what a table says
-    syntax.py    text to records: csv_syntax.py, json_syntax.py;  strict.py  records to a batch, cell by cell
-    acceleration.py  which faster parser of CSV there is: arrow.py, or loadtxt.py, through numpy
-    arrow.py     the same through pyarrow, and Parquet and Arrow files (extra "tables")
-    excel.py     sheets of workbooks (extra "excel")
-    encoding.py  other encodings and line ends, to UTF-8 with line feeds
-    streams.py   files and pipes, from their start as often as needed;  compressed.py  what is packed
-    other_files.py  what is no table, and what makes one of it
-    several.py   files, folders and patterns as one table;  partitions.py  columns in the names of folders
-    notices.py   what is said beside the rows: those skipped, integers that float64 rounds
-    following.py text tables that are still being written, line by line
-    reading.py   opens any of them by first bytes
-    writing.py   tables go out: CSV and JSON lines
-    arrow_writing.py  the same through pyarrow, and Parquet and Arrow files
-    arrow_memory.py   arrays between numpy and pyarrow
+    opening.py  opens any table, by its first bytes;  saving.py, writing.py  the way out
+    files/      packed files, several as one table, files that are no tables
+    text/       CSV, JSON lines, sheets of workbooks;  arrow/  Parquet and Arrow
+    table.py    what every reader is;  batch.py  what it gives;  notices.py  what it says beside
+    kinds.py    what each column is, from a sample.py of first rows
+    cells/      what one cell says
 
 Numbers are float64 throughout; a missing value is NaN until somebody's policy has seen it.
 """
@@ -31,10 +17,10 @@ from typing import TYPE_CHECKING
 from lr_runtime.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from lr_runtime.tables.batch import Batch, ColumnKind
+    from lr_runtime.tables.batch import Batch, ColumnKind, place_of
     from lr_runtime.tables.cells.options import TableOptions, format_of, has_table_suffix, names_table
     from lr_runtime.tables.opening import open_followed, open_table
-    from lr_runtime.tables.table import FileTable, Table, place_of
+    from lr_runtime.tables.table import FileTable, Table
 
 __all__ = [
     "Batch",
@@ -64,6 +50,6 @@ __getattr__ = lazily(
         "names_table": "cells.options",
         "open_followed": "opening",
         "open_table": "opening",
-        "place_of": "table",
+        "place_of": "batch",
     },
 )

@@ -6,7 +6,7 @@ import re
 import unicodedata
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,12 @@ _INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+")
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading a file can raise; the last two where it is compressed."""
+
+
+class Named(Protocol):
+    """What messages have a name for: a table, before its rows are known."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -181,3 +187,8 @@ def coded(cells: Iterable[str | None]) -> Coded:
     places: dict[str, int] = {}
     codes = [-1 if cell is None else places.setdefault(cell, len(places)) for cell in cells]
     return Coded(np.array(codes, dtype=np.int64), tuple(places))
+
+
+def place_of(table: Named, batch: Batch, row: int) -> str:
+    """Return the file and the line of a row of a batch."""
+    return f"{batch.file or table.name} {batch.where(row)}"

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.table import place_of
+from lr_runtime.tables.batch import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.tables.batch import Batch
-    from lr_runtime.tables.table import Table
+    from lr_runtime.tables.batch import Batch, Named
 
 _MOST_FAULTS = 5
 _MOST_PLACES = 12
@@ -41,7 +40,7 @@ class Notices:
         if self._say is not None:
             self._say(line)
 
-    def passed_over(self, table: Table, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
+    def passed_over(self, table: Named, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
         """Say which columns nothing takes: those without a name, and indexes; of several files, for the first.
 
         Args:
@@ -75,7 +74,7 @@ class Notices:
                 f"If they are names: --category {column}"
             )
 
-    def large_integers(self, table: Table, batch: Batch, columns: Sequence[str], among: Sequence[int]) -> None:
+    def large_integers(self, table: Named, batch: Batch, columns: Sequence[str], among: Sequence[int]) -> None:
         """Say where a column first has an integer that float64 rounds.
 
         Args:

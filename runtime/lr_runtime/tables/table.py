@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lr_runtime.errors import MissingColumnError, TableError, escaped
+from lr_runtime.tables.batch import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,11 +79,6 @@ def positions(table: Table, columns: Sequence[str], among: Sequence[str] | None 
     if missing:
         raise MissingColumnError(table.name, missing, table.names)
     return [places[name] for name in columns]
-
-
-def place_of(table: Table, batch: Batch, row: int) -> str:
-    """Return the file and the line of a row of a batch."""
-    return f"{batch.file or table.name} {batch.where(row)}"
 
 
 def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:

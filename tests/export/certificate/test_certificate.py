@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from lr_export import Certificate, export
-from lr_export.certificate import certify as certificate
+from lr_export.certificate import certify
 from lr_export.certificate.probes import probe_rows
 from lr_export.choices import that_have
 from lr_export.exact.numbers import numbers_at
@@ -450,7 +450,7 @@ def with_fault(engine: Engine, fault: Callable[[Run, Floats], Floats]) -> Engine
 def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Run, Floats], Floats]) -> FormatName:
     """Put a faulty engine in place of `which`; returns the format that it belongs to."""
     if which == "eager":
-        monkeypatch.setattr(certificate, "eager", lambda program: with_fault(eager(program), fault))
+        monkeypatch.setattr(certify, "eager", lambda program: with_fault(eager(program), fault))
         return "onnx"
     format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
     reopen = FORMATS[format_name].reopen

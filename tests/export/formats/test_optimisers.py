@@ -12,7 +12,7 @@ import pytest
 
 from lr_export import export
 from lr_export.certificate.specification import Blueprint
-from lr_export.formats import onnx_graph as graph
+from lr_export.formats import onnx_graph
 from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
 from lr_export.formats.registry import FORMATS
 from lr_export.program.program import Builder, Constant
@@ -97,7 +97,7 @@ def test_the_optimiser_does_drop_it_from_a_graph_as_plain_as_can_be(
     program = single(operation, constant, "float64", first=False)
     x = np.array([[1e-50], [3.0]])
     assert same_everywhere(by_optimisation(onnx_bytes(program, CONTRACT), program, x))
-    monkeypatch.setattr(graph, "_may_be_dropped", lambda _: False)
+    monkeypatch.setattr(onnx_graph, "_may_be_dropped", lambda _: False)
     found = by_optimisation(onnx_bytes(program, CONTRACT), program, x)
     assert not same_everywhere(found)
     assert same_bits(found["none"][0], evaluated(program, x)["y"])
@@ -224,7 +224,7 @@ def test_the_gate_finds_a_constant_that_is_dropped(
 ) -> None:
     checkpoint = of_width(fitted(), width)
     export(checkpoint, tmp_path / "right", precision=precision, interval=LEVEL)
-    monkeypatch.setattr(graph, "_may_be_dropped", lambda _: False)
+    monkeypatch.setattr(onnx_graph, "_may_be_dropped", lambda _: False)
     with pytest.raises(CheckFailedError, match=r"an optimiser may drop its (Add|Mul) of q"):
         export(checkpoint, tmp_path / "wrong", precision=precision, interval=LEVEL)
     assert not (tmp_path / "wrong").exists()

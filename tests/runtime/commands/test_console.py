@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from lr_runtime import __version__, errors
 from lr_runtime.commands.console import command, note, output_option, progress, read_names
 from lr_runtime.commands.table_options import read_as, table_options
-from lr_runtime.system import lazy as importing
+from lr_runtime.system import lazy
 from lr_runtime.tables import TableOptions
 from tests.conftest import DATA, SCRIPTS, one_line
 
@@ -136,7 +136,7 @@ def test_anything_else_keeps_its_traceback() -> None:
 
 
 def test_a_missing_extra_is_a_command_to_paste() -> None:
-    with pytest.raises(errors.MissingExtraError) as caught, importing.needs_extra("tables"):
+    with pytest.raises(errors.MissingExtraError) as caught, lazy.needs_extra("tables"):
         import nosuch.part  # type: ignore[import-not-found]  # noqa: F401
     assert str(caught.value) == "the package 'nosuch' is not installed. Run: pip install 'linedge[tables]'"
 
@@ -146,7 +146,7 @@ def test_garbage_is_looked_for_again_behind_imports(collects: bool) -> None:
     before = gc.isenabled()
     (gc.enable if collects else gc.disable)()
     try:
-        with importing.uncollected():
+        with lazy.uncollected():
             inside = gc.isenabled()
         assert (inside, gc.isenabled()) == (False, collects)
     finally:
@@ -154,7 +154,7 @@ def test_garbage_is_looked_for_again_behind_imports(collects: bool) -> None:
 
 
 def test_a_bug_in_our_own_imports_is_not_a_missing_extra() -> None:
-    with pytest.raises(ModuleNotFoundError) as caught, importing.needs_extra("tables"):
+    with pytest.raises(ModuleNotFoundError) as caught, lazy.needs_extra("tables"):
         import lr_runtime.nosuch  # type: ignore[import-not-found]  # noqa: F401
     assert not isinstance(caught.value, errors.LinedgeError)
 

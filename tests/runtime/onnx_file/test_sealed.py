@@ -94,7 +94,10 @@ def test_the_seal_ends_a_process_for_what_it_forbids_and_nothing_else(deed: str)
 @needs_seal
 def test_the_whole_command_reaches_no_network_and_starts_no_program(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x\n1\n2\n")
-    text = "from tests.runtime.sealed import seal\nseal('network', 'programs')\nfrom lr_runtime.commands.infer import main\nmain()"
+    text = (
+        "from tests.runtime.sealed import seal\nseal('network', 'programs')\n"
+        "from lr_runtime.commands.infer import main\nmain()"
+    )
     for values in (["4.0"], [tmp_path / "t.csv"], ["4.0", "--json"]):
         done = script(text, GOLDEN, *values)
         assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lr_runtime.errors import UnusableFileError
-from lr_runtime.system import signals as ending
+from lr_runtime.system import signals
 from lr_runtime.system.replacement import Together, check_replaceable, replacing, write_bytes
 
 if TYPE_CHECKING:
@@ -230,11 +230,11 @@ def test_a_signal_waits_until_all_stand(tmp_path: Path, monkeypatch: pytest.Monk
     for name in "ab":
         (tmp_path / name).write_bytes(b"old")
     monkeypatch.setattr(Path, "replace", interrupted)
-    with pytest.raises(SystemExit) as ended, ending.handled(ending.InOrder()):
+    with pytest.raises(SystemExit) as ended, signals.handled(signals.InOrder()):
         replace_all([tmp_path / name for name in "ab"])
     assert ended.value.code == 143
     assert [(tmp_path / name).read_bytes() for name in "ab"] == [b"new", b"new"]
-    assert not ending.UNFINISHED
+    assert not signals.UNFINISHED
 
 
 def test_a_descriptor_that_is_not_open_is_said_before_the_work(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lr_runtime.system import signals as ending
+from lr_runtime.system import signals
 from tests.conftest import DATA, SCRIPTS, has_begun
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ NAMELESS = pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="only Linux h
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lr_runtime.system import signals as ending
+from lr_runtime.system import signals
 from lr_runtime.system.replacement import replacing
 if sys.argv[1] == "named":
     del os.O_TMPFILE
-with ending.handled(ending.InOrder()), replacing(Path("a")) as part:
+with signals.handled(signals.InOrder()), replacing(Path("a")) as part:
     part.write_bytes(b"half")
     try:
         signal.raise_signal(int(sys.argv[2]))
@@ -96,7 +96,10 @@ def test_a_command_whose_terminal_closes_leaves_the_old_file(tmp_path: Path) -> 
 @pytest.mark.parametrize("number", ENDING)
 def test_the_first_signal_tidies_up(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit), ending.handled(ending.InOrder()):
+    with (
+        pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit),
+        signals.handled(signals.InOrder()),
+    ):
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
 
@@ -104,7 +107,7 @@ def test_the_first_signal_tidies_up(number: signal.Signals) -> None:
 def test_what_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with ending.handled(ending.InOrder()):
+        with signals.handled(signals.InOrder()):
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lr_runtime.tables.arrow import memory as arrow_memory
+from lr_runtime.tables.arrow import memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +25,9 @@ nullable = st.lists(st.none() | st.floats(allow_nan=False), max_size=40)
 def test_columns_of_pyarrow_are_read_as_pyarrow_does(chunks: list[list[float | None]], start: int, rows: int) -> None:
     column = pa.chunked_array(chunks, pa.float64()).slice(start, rows)
     expected = column.to_numpy(zero_copy_only=False) if len(column) else np.empty(0)
-    assert arrow_memory.as_numpy(column, np.float64, np.nan).tobytes() == expected.astype(np.float64).tobytes()
+    assert memory.as_numpy(column, np.float64, np.nan).tobytes() == expected.astype(np.float64).tobytes()
     array = pa.array([value for chunk in chunks for value in chunk], pa.float64()).slice(start, rows)
-    assert arrow_memory.as_numpy(array, np.float64, -1.0).tolist() == array.fill_null(-1.0).to_pylist()
+    assert memory.as_numpy(array, np.float64, -1.0).tolist() == array.fill_null(-1.0).to_pylist()
 
 
 NUMBERS = [
@@ -47,7 +47,7 @@ def test_numbers_of_every_type_are_cast_as_pyarrow_does(kind: Any, values: list[
         column = pa.array([None if value is None else value % 2 == 1 for value in values], kind)
     else:
         column = pa.array([None if value is None else (value % 1024) * 0.25 for value in values]).cast(kind, safe=False)
-    found = np.asarray(arrow_memory.as_numbers(column), dtype=np.float64)
+    found = np.asarray(memory.as_numbers(column), dtype=np.float64)
     expected = np.array(column.cast(pa.float64(), safe=False).to_pylist(), dtype=np.float64)
     assert found.tobytes() == expected.tobytes()
 
@@ -59,7 +59,7 @@ def test_rows_without_values_are_seen(rows: list[tuple[float | None, str | None]
         pa.array([row[index] for row in rows], kind) for index, kind in enumerate((pa.float64(), pa.string()))
     )
     expected = any(row == (None, None) for row in rows)
-    assert arrow_memory.has_row_without_values(pa.table({"a": numbers, "b": texts})) is expected
+    assert memory.has_row_without_values(pa.table({"a": numbers, "b": texts})) is expected
 
 
 @given(st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.booleans(), st.booleans()), max_size=40))
@@ -68,7 +68,7 @@ def test_columns_for_pyarrow_are_as_pyarrow_makes_them(rows: list[tuple[float, b
     numbers, flags, empty = (np.array([row[index] for row in rows]) for index in range(3))
     for values in (numbers.astype(np.float32), numbers.astype(np.float64), flags.astype(np.bool_)):
         for mask in (None, empty.astype(np.bool_)):
-            made = arrow_memory.as_arrow(values, mask)
+            made = memory.as_arrow(values, mask)
             made.validate(full=True)
             assert made.equals(pa.array(values, mask=mask))
 

@@ -30,13 +30,12 @@ from lr_runtime.errors import (
     TableError,
     UnusableFileError,
 )
-from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables import opening as reading
+from lr_runtime.tables import TableOptions, open_table, opening
 from lr_runtime.tables.batch import LONGEST_NAME, Coded
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.cells.options import BOOLEANS, NotANumberError, has_table_suffix
 from lr_runtime.tables.kinds import kinds_of
-from lr_runtime.tables.text import fast_numpy as loadtxt
+from lr_runtime.tables.text import fast_numpy
 from lr_runtime.tables.text import table as text
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
 from lr_runtime.tables.text.fast import csv_block, csv_cells
@@ -306,7 +305,7 @@ def records(syntax: CsvSyntax, content: str) -> Iterator[Sequence[Any]]:
 @example("1,\n,\n\n,2\n", ["a", "b"], ",")
 def test_what_a_fast_parser_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
-    for parse in (csv_block, loadtxt.csv_block):
+    for parse in (csv_block, fast_numpy.csv_block):
         fast = parse(content.encode(), ["a", "b"], columns, [], options)
         if fast is not None:
             assert_same(fast.values, strictly(content, columns, options))
@@ -340,7 +339,7 @@ def test_cells_kept_are_those_of_the_strict_reader(content: str, columns: list[s
     options = OPTIONS[how]
     for parse, cells in (
         (csv_block, lambda: csv_cells(content.encode(), ["a", "b"], columns, options)),
-        (loadtxt.csv_block, lambda: loadtxt.csv_cells(content.encode(), ["a", "b"], columns, options.delimiter)),
+        (fast_numpy.csv_block, lambda: fast_numpy.csv_cells(content.encode(), ["a", "b"], columns, options.delimiter)),
     ):
         if parse(content.encode(), ["a", "b"], columns, [], options) is not None and (kept := cells()) is not None:
             expected = [[row["ab".index(name)] for row in records(CsvSyntax(options), content)] for name in columns]
@@ -354,7 +353,7 @@ NUMBERS_ALONE = st.lists(st.tuples(finite_cells, finite_cells), min_size=1, max_
 @settings(deadline=None)
 def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> None:
     content = "".join(",".join(row) + "\n" for row in rows)
-    assert loadtxt.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
+    assert fast_numpy.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
 
 
 @needs(pa)
@@ -725,7 +724,7 @@ LONG = "a,b\n1,2\n3," + "4" * 100 + "\n" + "".join(f"{row},0\n" for row in range
 def test_a_record_longer_than_a_block_is_no_end(
     way: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (reading, text):
+    for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 16)
     content = {"gzip": gzip.compress(LONG.encode()), "UTF-16": LONG.encode("utf-16")}.get(way, LONG)
     monkeypatch.setattr("sys.stdin", _Standard(LONG.encode()))
@@ -802,7 +801,7 @@ def test_standard_input_in_every_format(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_long_standard_input_is_read_whole_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reading, text):
+    for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
     rows = [[float(i), float(-i)] for i in range(100)]
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,%d\n" % (a, b) for a, b in rows)))
@@ -813,7 +812,7 @@ def test_long_standard_input_is_read_whole_and_once(monkeypatch: pytest.MonkeyPa
 
 
 def test_standard_input_is_kept_for_another_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reading, text):
+    for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(100))))
     table = open_table("-")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lr_runtime.errors import UnusableFileError
 from lr_trainer import fit
-from lr_trainer.descent import row_store as store
+from lr_trainer.descent import row_store
 from lr_trainer.descent.options import Descent
 from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.holdout import Part
@@ -31,9 +31,9 @@ def store_of(rows: int, held: int) -> Store:
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers and blocks so small that a few rows are many of them."""
-    monkeypatch.setattr(store, "_BUFFER", 8 * 2 * 40)
-    monkeypatch.setattr(store, "_CHUNK_ROWS", 8)
-    monkeypatch.setattr(store, "_BLOCK_NUMBERS", 20)
+    monkeypatch.setattr(row_store, "_BUFFER", 8 * 2 * 40)
+    monkeypatch.setattr(row_store, "_CHUNK_ROWS", 8)
+    monkeypatch.setattr(row_store, "_BLOCK_NUMBERS", 20)
 
 
 @pytest.mark.usefixtures("_small")

@@ -19,7 +19,7 @@ import pytest
 
 from lr_runtime.errors import TableError
 from lr_runtime.tables import TableOptions, open_table, sample
-from lr_runtime.tables.text import fast as acceleration
+from lr_runtime.tables.text import fast
 from lr_runtime.tables.text import table as text
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import ArrayTable
@@ -221,7 +221,7 @@ def test_a_fit_reads_what_the_slow_reader_reads(group: int, tmp_path: Path, monk
         columns = list(table.columns)
         monkeypatch.setattr(text, "BLOCK_BYTES", int(random.choice([64, 200, 1 << 22])))
         way = str(random.choice(["pyarrow", "numpy", "neither"]))
-        monkeypatch.setattr(acceleration, "available", lambda way=way: way == "pyarrow")
+        monkeypatch.setattr(fast, "available", lambda way=way: way == "pyarrow")
         monkeypatch.setattr(
             "lr_runtime.tables.text.fast_numpy.csv_block", lambda *_: None
         ) if way == "neither" else None

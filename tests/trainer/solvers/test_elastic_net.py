@@ -21,7 +21,7 @@ from lr_trainer.errors import (
     WeakPenaltyError,
 )
 from lr_trainer.moments.moments import Moments, block_moments
-from lr_trainer.solvers import elastic_net as penalised
+from lr_trainer.solvers import elastic_net
 from lr_trainer.solvers.elastic_net import PENALTIES, Normal, choose, normal, solve
 
 if TYPE_CHECKING:
@@ -409,7 +409,7 @@ def test_dependent_columns_cost_a_descent_no_more_rounds(seed: int, monkeypatch:
     random = np.random.default_rng(seed)
     x = random.normal(size=(20, 3)) @ random.normal(size=(3, 30))
     equations = normal(moments(np.column_stack([x, x.sum(axis=1) + random.normal(size=20)])), 1)
-    monkeypatch.setattr(penalised, "_ROUNDS", 10)
+    monkeypatch.setattr(elastic_net, "_ROUNDS", 10)
     assert np.count_nonzero(solve(equations, 1e-6, 0.0).weight) <= 3
 
 
@@ -421,7 +421,7 @@ def test_without_a_penalty_and_without_dependent_columns_it_is_least_squares() -
 
 
 def test_a_descent_that_does_not_converge_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(penalised, "_ROUNDS", 1)
+    monkeypatch.setattr(elastic_net, "_ROUNDS", 1)
     with pytest.raises(NotConvergedError) as caught:
         solve(normal(moments(random_table(0)), 1), 1e-3, 0.0)
     assert "\n" not in str(caught.value)

@@ -98,7 +98,8 @@ def fit(
         intercept: whether to fit one.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
         minimum_norm: of all best fits to collinear columns, take the one with the smallest weights.
-        l1: the lasso penalty on the weights of the columns at unit standard deviation (`lr_trainer.solvers.elastic_net`).
+        l1: the lasso penalty on the weights of the columns at unit standard deviation
+            (`lr_trainer.solvers.elastic_net`).
         l2: the ridge penalty on them.
         penalty: `auto` chooses the penalties by 5-fold cross-validation.
         l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.

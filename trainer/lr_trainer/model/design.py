@@ -5,6 +5,7 @@ The same expansion is in the fit, in the eager model and, in double-double, in t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.terms import Term
-import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lr_trainer.model.checkpoint import Checkpoint
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers import elastic_net as penalised
+from lr_trainer.solvers import elastic_net
 from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
 from lr_trainer.solvers.elastic_net_extended import LOST, minimum_norm, shrunk
@@ -234,9 +234,9 @@ def solve_shrunk(
 def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty: Penalty | None) -> Solution | None:
     """Solve from float64 moments; None where they do not tell dependent columns apart."""
     if penalty is not None:
-        equations = penalised.normal(moments, len(penalty.l1), intercept=normal.intercept)
+        equations = elastic_net.normal(moments, len(penalty.l1), intercept=normal.intercept)
         try:
-            weight = Extended.of(penalised.solve(equations, penalty.l1, penalty.l2).weight)
+            weight = Extended.of(elastic_net.solve(equations, penalty.l1, penalty.l2).weight)
             return shrunk(normal, weight, FLOAT64, ridge=min(penalty.l2))
         except WeakPenaltyError:
             return None
@@ -262,7 +262,8 @@ def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -
 def solve_from_moments(
     moments: Moments, design: Design, names: Sequence[str], lengths: Array, *, intercept: bool
 ) -> Solved:
-    """Solve where there are no rows to take another pass over; `lengths` are those of `lr_trainer.solvers.digits.magnified`.
+    """Solve where there are no rows to take another pass over; `lengths` are those of
+    `lr_trainer.solvers.digits.magnified`.
 
     Raises:
         IllConditionedError: fewer than 6 digits of the weights would be left.

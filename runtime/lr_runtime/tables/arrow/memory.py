@@ -12,16 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-from typing import TYPE_CHECKING
-
-import pyarrow.csv
-import pyarrow.parquet
-
-from lr_runtime.tables.batch import (
-    Coded,
-)
+from lr_runtime.tables.batch import Coded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

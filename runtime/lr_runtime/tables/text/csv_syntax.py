@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.text import fast as acceleration
+from lr_runtime.tables.text import fast
 from lr_runtime.tables.text.layout import TYPED, is_comment, proposed
 from lr_runtime.tables.text.syntax import LineError
 
@@ -119,11 +119,11 @@ class CsvSyntax:
         self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
     ) -> Parsed | None:
         """See `Syntax.fast`."""
-        return acceleration.csv_block(block, names, columns, categories, self._options)
+        return fast.csv_block(block, names, columns, categories, self._options)
 
     def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
         """See `Syntax.fast_cells`."""
-        return acceleration.csv_cells(block, names, kept, self._options)
+        return fast.csv_cells(block, names, kept, self._options)
 
 
 def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""How text becomes records and cells: what `csv_syntax.py`, `json_syntax.py` and `excel.py` each answer."""
+"""How text becomes records and cells: what `csv_syntax.py`, `json_lines.py` and `excel.py` each answer."""
 
 from __future__ import annotations
 
