@@ -25,6 +25,10 @@ class ProgramModule(nn.Module):
         program: its constants become buffers under their names.
     """
 
+    # TorchScript and torch.export write the name of this class into their files: it is the same wherever the class is,
+    # so that the bytes of a file do not change with the layout of this package.
+    __module__ = "lr_export.module"
+
     def __init__(self, program: Program) -> None:
         super().__init__()
         for name, array in program.constants.items():
