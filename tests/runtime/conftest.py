@@ -23,9 +23,9 @@ Model = tuple["Checkpoint", Path]
 
 # These are about the libraries themselves: that which writes checkpoints, defines operators, holds columns.
 collect_ignore = [
-    *([] if find_spec("safetensors") else ["test_checkpoint.py"]),
-    *([] if find_spec("onnx") else ["test_operators.py"]),
-    *([] if find_spec("pyarrow") else ["test_arrow_memory.py"]),
+    *([] if find_spec("safetensors") else ["contract/test_checkpoint.py"]),
+    *([] if find_spec("onnx") else ["onnx_file/test_operators.py"]),
+    *([] if find_spec("pyarrow") else ["tables/test_arrow_memory.py"]),
 ]
 
 
