@@ -266,3 +266,9 @@ def test_no_other_value_in_a_field_raises_anything_else(data: st.DataObject, val
     _set(data.draw(st.sampled_from(paths)), value)(written)
     with suppress(ModelFileError):
         Contract.from_json(json.dumps(written))
+
+
+def test_a_missing_value_in_a_golden_row_comes_back_as_one() -> None:
+    rows = (GoldenRow((None, 0.2), (0.3,)), GoldenRow((0.1, None), (-0.0,)), GoldenRow((None, None), (1.0,)))
+    contract = ONE._replace(golden_rows=rows)
+    assert Contract.from_json(contract.to_json()).golden_rows == rows

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import LinedgeError, ModelFileError, RowError
+from lr_runtime.onnx_file import reader
 from lr_runtime.onnx_file.check import check_model
 from lr_runtime.onnx_file.operators import OPERATORS
+from lr_runtime.onnx_file.protobuf import LENGTH, VARINT, Message
 from lr_runtime.onnx_file.reader import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
 from tests.conftest import DATA
-from tests.optional import optional
+from tests.optional import needs, optional
 from tests.runtime.conftest import MODELS
 from tests.runtime.hostile import CHANGES, GOOD, HOSTILE, changed, file_name, hostile
 
@@ -255,3 +257,22 @@ def test_metadata_is_that_of_the_file() -> None:
     assert Predictor(GOOD).contract == check_model(GOOD).contract
     assert METADATA_KEY in read_onnx(GOOD).metadata
     assert (DATA / "golden.onnx").read_bytes() == GOOD
+
+
+@needs(onnx)
+def test_the_numbers_of_the_fields_are_those_of_the_format() -> None:
+    seen = []
+
+    def check(message: Message, descriptor: Any) -> None:
+        seen.append(descriptor.name)
+        for tag, field in message.fields.items():
+            there = descriptor.fields_by_name[field.name]
+            is_varint = there.type not in {there.TYPE_MESSAGE, there.TYPE_STRING, there.TYPE_BYTES}
+            assert (tag >> 3, tag & 7) == (there.number, VARINT if is_varint else LENGTH), (descriptor.name, field.name)
+            if isinstance(field.read, Message):
+                check(field.read, there.message_type)
+        assert not {tag >> 3 for tag in message.fields} & set(message.refused)
+        assert set(message.refused) <= set(descriptor.fields_by_number)
+
+    check(reader._MODEL, onnx.ModelProto.DESCRIPTOR)
+    assert len(set(seen)) == 12

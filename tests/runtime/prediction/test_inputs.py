@@ -365,3 +365,15 @@ def test_a_result_is_the_callers_own() -> None:
     before = first.values.copy()
     shared.predict([[2.0]])
     assert first.values.tobytes() == before.tobytes()
+
+
+def test_a_row_with_a_fault_is_in_no_range(predictor: Predictor) -> None:
+    rows = [{"t": 20.0, "site": "north", "p": 1.0}, {"t": 20.0, "site": "nowhere", "p": 1.0}]
+    alone, _ = predictor.predict_each(rows[:1])
+    prediction, faults = predictor.predict_each(rows)
+    assert list(faults) == [1]
+    assert alone.in_range is not None
+    assert prediction.in_range is not None
+    assert prediction.leverage is not None
+    assert prediction.in_range.tolist() == [*alone.in_range.tolist(), False]
+    assert np.isnan([prediction.values[1, 0], prediction.leverage[1]]).all()

@@ -52,8 +52,8 @@ def proposed(text: str, options: TableOptions) -> str | None:
         options: how the table was read.
     """
     lines = [_Line(at, line) for at, line in enumerate(text.split("\n")[:_MOST_LINES], 1) if line.strip()]
-    if lines[0].text.count('"') % 2:
-        return None  # a name over several lines
+    if not lines or lines[0].text.count('"') % 2:
+        return None  # blank lines alone, or a name over several lines
     seen, typed, bare = [], [], lines
     if options.comment is None and is_comment(lines[0].text, options.mark):
         mark = lines[0].text.lstrip()[0]
