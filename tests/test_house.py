@@ -12,7 +12,7 @@ import pytest
 PACKAGES = ["lr_trainer", "lr_export", "lr_runtime"]
 
 
-def _modules(package: str) -> list[str]:
+def modules(package: str) -> list[str]:
     path = importlib.import_module(package).__path__
     return [module.name for module in pkgutil.walk_packages(path, f"{package}.")]
 
@@ -29,7 +29,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_every_public_name_stays_what_it_is_when_every_module_is_imported(package: str) -> None:
     module = importlib.import_module(package)
     before = {name: getattr(module, name) for name in module.__all__}
-    for name in _modules(package):
+    for name in modules(package):
         if not name.endswith("__main__"):
             importlib.import_module(name)
     after = {name: getattr(module, name) for name in module.__all__}
@@ -41,7 +41,7 @@ def test_every_public_name_stays_what_it_is_when_every_module_is_imported(packag
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_bears_a_public_name(package: str) -> None:
     public = set(importlib.import_module(package).__all__)
-    assert not [name for name in _modules(package) if name.rsplit(".", 1)[-1] in public]
+    assert not [name for name in modules(package) if name.rsplit(".", 1)[-1] in public]
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, "lr_runtime.tables"])

@@ -50,6 +50,9 @@ def export(
             without is checked all the same.
         together: the files that appear with this one or not at all, when its block ends; None for this one alone.
 
+    Returns:
+        The certificate: the bounds that hold, the rows and engines that they were held on, the SHA-256 of the file.
+
     Raises:
         OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
             model an interval of another level.
@@ -59,6 +62,13 @@ def export(
         MissingToolError: nothing on this machine runs the format.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> checkpoint = fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [2.1, 3.9, 6.2, 7.8]}, target="y")
+        >>> certificate = export(checkpoint, "line.onnx", interval=0.95)
+        >>> certificate.size, certificate.rows, certificate.input_dtype
+        (1054, 1022, 'float32')
     """
     check_pair(format, precision, asked_for(interval=interval, flags=flags))
     if not isinstance(checkpoint, Checkpoint):

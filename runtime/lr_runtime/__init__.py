@@ -16,9 +16,12 @@ them.
     system/       files, signals, threads, late imports
     wording.py    what messages call an option, in a command and from Python
 
+>>> import lr_export, lr_trainer
 >>> from lr_runtime import Predictor
->>> Predictor.load("model.onnx").predict([[4.0]]).values  # doctest: +SKIP
-array([[8.]], dtype=float32)
+>>> checkpoint = lr_trainer.fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y")
+>>> certificate = lr_export.export(checkpoint, "model.onnx")
+>>> Predictor.load("model.onnx").predict([[4.5]]).values
+array([[10.]], dtype=float32)
 """
 
 from __future__ import annotations

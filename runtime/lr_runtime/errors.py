@@ -19,6 +19,14 @@ class LinedgeError(Exception):
 
     Args:
         message: with options as they are typed; from Python it names parameters (`lr_runtime.wording`).
+
+    Example:
+        >>> from lr_runtime import Predictor
+        >>> try:
+        ...     Predictor.load("nothing.onnx")
+        ... except LinedgeError as error:
+        ...     print(error)
+        nothing.onnx: no such file. Run lr_export.export(format="onnx") first, or name a model
     """
 
     exit_code = 1

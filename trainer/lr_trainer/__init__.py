@@ -13,8 +13,8 @@
     arithmetic/   double-double, exact products, rounding
 
 >>> import lr_trainer
->>> checkpoint = lr_trainer.fit("calibration.csv", target="y")  # doctest: +SKIP
->>> checkpoint.save(Path("model.safetensors"))  # doctest: +SKIP
+>>> checkpoint = lr_trainer.fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y")
+>>> checkpoint.save("model.safetensors")
 """
 
 from __future__ import annotations

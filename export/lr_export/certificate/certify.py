@@ -45,6 +45,15 @@ class Certificate:
             within the bound in the other precisions.
         not_run: what would have run the file itself and is not on this machine; None where the file was run.
         sha256: of the file, `size` bytes.
+
+    Example:
+        >>> from lr_export import export
+        >>> from lr_trainer import lesson
+        >>> certificate = export(lesson()[0], "lesson.onnx")
+        >>> [measured.engine.split()[0] for measured in certificate.engines]
+        ['onnxruntime', 'onnx', 'eager']
+        >>> certificate.bounds["y"][0] < 1e-6
+        True
     """
 
     linedge: str

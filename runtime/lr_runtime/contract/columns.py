@@ -21,6 +21,10 @@ class Column(NamedTuple):
 
     A category enters the model as its index in `categories`. `missing` says what a missing value does: an error, or the
     training rows' mean in its place, with or without an indicator of its own.
+
+    Example:
+        >>> Column("site", 0.0, 1.0, kind="category", categories=("north", "south")).categories.index("south")
+        1
     """
 
     name: str

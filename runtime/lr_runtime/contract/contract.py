@@ -45,6 +45,10 @@ class Output(NamedTuple):
 
     `r2` is the share of the variance explained, `residual_sd` the residual standard deviation in the output's unit;
     None where the rows do not determine it (no variance, no degrees of freedom left).
+
+    Example:
+        >>> Output("ozone", r2=0.98, residual_sd=1.5, unit="ppb").residual_sd
+        1.5
     """
 
     name: str
@@ -57,6 +61,10 @@ class GoldenRow(NamedTuple):
     """A synthetic input row, None for a missing value, and its outputs.
 
     They are the exact ones, correctly rounded; at the precision `portable` those that every engine gives, bit for bit.
+
+    Example:
+        >>> GoldenRow(x=(1.5, None), y=(2.25,)).y
+        (2.25,)
     """
 
     x: tuple[float | None, ...]
@@ -98,6 +106,14 @@ class Contract(NamedTuple):
         input_rounding: per output, the most that rounding every input in that box to `input_dtype` moves the exact
             model, in the output's unit; None in a checkpoint.
         equation: the exact model itself; None in a checkpoint, whose tensors it is.
+
+    Example:
+        >>> from lr_runtime import Column, Output
+        >>> contract = Contract((Column("x", 1.0, 3.0),), (Output("y", 1.0, 0.0),), rows=3, linedge="0.1.0")
+        >>> Contract.from_json(contract.to_json()) == contract
+        True
+        >>> contract.column_names, contract.output_dtype
+        (('x',), 'float64')
     """
 
     columns: tuple[Column, ...]

@@ -61,8 +61,21 @@ def predict_batches(
         rows: makes of a batch what `Predictor.predict` takes.
         fault: makes of a bad row's error the one that is raised, or reported: with its place in a file, say.
 
+    Yields:
+        The predictions of each batch, in order.
+
     Raises:
         InputError: a batch that holds no such rows at all; or what `fault` made of the first bad row, under "stop".
+
+    Example:
+        >>> from lr_export import export
+        >>> from lr_runtime import Predictor
+        >>> from lr_trainer import fit
+        >>> _ = export(fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y"), "line.onnx")
+        >>> batches = ([[float(row)] for row in range(first, first + 2)] for first in (0, 2))
+        >>> predictor = Predictor.load("line.onnx")
+        >>> [each.prediction.values[:, 0].tolist() for each in predict_batches(predictor, batches, on_error="stop")]
+        [[1.0, 3.0], [5.0, 7.0]]
     """
     check_choice("--on-error", on_error, ON_ERROR)
     for batch in batches:

@@ -43,6 +43,18 @@ class Predictor:
 
     Attributes:
         contract: what the model takes and gives.
+
+    Example:
+        >>> from lr_export import export
+        >>> from lr_trainer import fit
+        >>> table = {"t": [15.0, 20.0, 25.0, 30.0], "y": [1.2, 1.9, 3.1, 3.9]}
+        >>> _ = export(fit(table, target="y"), "sensor.onnx")
+        >>> predictor = Predictor.load("sensor.onnx")
+        >>> predictor.predict([[20.0], [22.5]]).values
+        array([[2.06 ],
+               [2.525]], dtype=float32)
+        >>> predictor.predict({"t": [20.0]}).rows()
+        [{'y': 2.059999942779541}]
     """
 
     def __init__(

@@ -24,6 +24,12 @@ class Prediction:
         in_range: bool (rows,), whether every column of a row lies within its training range.
         leverage: (rows,), how far a row is from the training rows (Hoaglin and Welsch, 1978).
         ignored: the names of columns that came and the model has not.
+
+    Example:
+        >>> import numpy as np
+        >>> prediction = Prediction(("ozone",), np.array([[41.5], [38.0]], np.float32))
+        >>> prediction.rows()
+        [{'ozone': 41.5}, {'ozone': 38.0}]
     """
 
     names: tuple[str, ...]

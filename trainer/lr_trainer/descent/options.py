@@ -49,6 +49,12 @@ class Descent:
         validation: the share of rows that are held out; the weights that predict them best are kept.
         patience: after how many epochs without a better validation loss to stop.
         init: a checkpoint of the same columns to start from.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> table = {"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "y": [2.0, 4.0, 6.0, 8.0, 10.0, 90.0]}
+        >>> fit(table, target="y", descent=Descent(loss="absolute")).weight.round(6).tolist()
+        [[2.0]]
     """
 
     loss: Loss = "squared"

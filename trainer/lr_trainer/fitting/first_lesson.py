@@ -70,9 +70,17 @@ def lesson(
         init: a checkpoint of one column and one output to start from, in place of random weights.
         report: called with the epoch and its loss before each step.
 
+    Returns:
+        The checkpoint, and the float32 prediction at 4.
+
     Raises:
         DivergedError: the loss or the weights are no longer finite.
         OptionError: `init` is a model of another shape, or another argument is none of its values.
+
+    Example:
+        >>> checkpoint, prediction = lesson(epochs=500, lr=0.01, seed=0)
+        >>> round(prediction, 1)
+        8.0
     """
     check_choice("--loss", loss, _LOSSES)
     check_choice("--optimizer", optimizer, _OPTIMIZERS)

@@ -55,10 +55,20 @@ def update(
     and a caution says so. A category takes one pass more over the rows. `options`, `device`, `advance` and `warn` are
     those of `lr_trainer.fit`.
 
+    Returns:
+        The checkpoint of all the rows.
+
     Raises:
         TableError: the table cannot be read.
         MissingColumnError: it lacks a column of the model.
         FitError: the checkpoint cannot be updated, or fewer than 6 digits of the weights would be left.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> monday = fit({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.1, 5.9]}, target="y")
+        >>> week = update(monday, {"x": [4.0, 5.0], "y": [8.2, 9.9]})
+        >>> week.contract.rows, week.weight.round(6).tolist()
+        (5, [[1.99]])
     """
     _check_plain(checkpoint)
     fit, columns = checkpoint.fit, checkpoint.contract.columns
@@ -91,9 +101,19 @@ def update(
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
     """Return the fit of all the checkpoints' rows together, from their moments; see `update` for its digits.
 
+    Returns:
+        The checkpoint of all the rows.
+
     Raises:
         FitError: they differ in columns, powers, origins or policies (the difference is shown), one is
             penalised, or fewer than 6 digits of the weights would be left.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> monday = fit({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.1, 5.9]}, target="y")
+        >>> tuesday = fit({"x": [4.0, 5.0, 6.0], "y": [8.2, 9.9, 12.1]}, target="y")
+        >>> merge(monday, tuesday).contract.rows
+        6
     """
     _check_plain(first)
     for number, other in enumerate(others, 2):

@@ -116,11 +116,21 @@ def fit(
         memory: where its state is kept, `lr_trainer.descent.resume.Resume`; None for nowhere.
         report: called after each of its epochs.
 
+    Returns:
+        The checkpoint: the model's numbers, its contract, the report of the fit, and the moments of the rows.
+
     Raises:
         TableError: the table cannot be read; the message has the file, the line and the column.
         MissingColumnError: a column that was asked for is not in the table.
         OptionError: the options contradict each other.
         FitError: the rows do not determine the model, or a descent diverged.
+
+    Example:
+        >>> checkpoint = fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [2.1, 3.9, 6.2, 7.8]}, target="y")
+        >>> checkpoint.weight.round(6).tolist(), checkpoint.bias.round(6).tolist()
+        ([[1.94]], [0.15])
+        >>> round(checkpoint.contract.outputs[0].r2, 6)
+        0.995661
     """
     shape = _Shape(l1, l2, penalty == "auto", l1_ratio, interval, minimum_norm, drop_collinear, intercept)
     shape.check(degree)

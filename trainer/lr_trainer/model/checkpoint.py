@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
-    """See `lr_runtime.contract.checkpoint.Checkpoint` for the fields."""
+    """See `lr_runtime.contract.checkpoint.Checkpoint` for the fields.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> checkpoint = fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y")
+        >>> checkpoint.save(Path("line.safetensors"))
+        >>> checkpoint.weight.tolist(), checkpoint.bias.tolist()
+        ([[2.0]], [1.0])
+    """
 
     def to_bytes(self) -> bytes:
         """Return the safetensors file; equal checkpoints give equal bytes."""

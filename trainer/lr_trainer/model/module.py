@@ -18,6 +18,12 @@ class LinearModel(nn.Module):
 
     Args:
         checkpoint: the numbers; `weight` (outputs, terms) and `bias` (outputs,) become parameters, the rest the design.
+
+    Example:
+        >>> from lr_trainer import fit
+        >>> model = LinearModel(fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y"))
+        >>> model(torch.tensor([[4.5]]))
+        tensor([[10.]], dtype=torch.float64, grad_fn=<AddmmBackward0>)
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:

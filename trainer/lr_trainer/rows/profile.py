@@ -114,9 +114,17 @@ def look(
     `source`, `options` and `warn` are those of `lr_trainer.fit`. A table that is open already goes past what is bad
     where it was opened with `TableOptions.marks`.
 
+    Returns:
+        The profile of the table: the number of rows, and of each column its kind, range, missing values and bad cells.
+
     Raises:
         TableError: the table cannot be opened.
         MissingColumnError: a column of `category` is not there.
+
+    Example:
+        >>> profile = look({"x": [1.0, 2.0, float("nan")], "site": ["north", "south", "north"]})
+        >>> [(column.name, column.kind, column.missing) for column in profile.columns]
+        [('x', 'number', 1), ('site', 'category', 0)]
     """
     table = opened(source, replace(options or TableOptions(), marks=True), warn)
     category = [normalize("NFC", name) for name in category]
