@@ -272,7 +272,7 @@ def test_the_numbers_of_the_fields_are_those_of_the_format() -> None:
             if isinstance(field.read, Message):
                 check(field.read, there.message_type)
         assert not {tag >> 3 for tag in message.fields} & set(message.refused)
-        assert set(message.refused) <= set(descriptor.fields_by_number)
+        assert {tag >> 3 for tag in message.fields} | set(message.refused) >= set(descriptor.fields_by_number)
 
     check(reader._MODEL, onnx.ModelProto.DESCRIPTOR)
     assert len(set(seen)) == 12
