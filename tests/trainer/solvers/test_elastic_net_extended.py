@@ -1,25 +1,29 @@
-"""Penalised and minimum-norm fits from a table: the penalty's own tests are in test_penalised.py."""
+"""Penalised and minimum-norm fits from a table: the penalty's own tests are in test_elastic_net.py."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.linear_model import Lasso, Ridge
 
 from lr_runtime.errors import FitError
 from lr_trainer import fit
+from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import WeakPenaltyError
-from lr_trainer.moments.moments import block_moments
 from lr_trainer.rows.holdout import Parts
-from lr_trainer.solvers.elastic_net import normal, solve
-from lr_trainer.solvers.elastic_net_extended import penalised
+from lr_trainer.solvers.digits import FLOAT64
+from lr_trainer.solvers.elastic_net import penalised_weights
+from lr_trainer.solvers.elastic_net_extended import ActiveSet
+from lr_trainer.solvers.solution import Solution
+from lr_trainer.solvers.solver import Penalty
 from tests.trainer.fitting.test_fit import sample
-from tests.trainer.solvers.test_least_squares import extended
+from tests.trainer.solvers.test_elastic_net import moments, normal
+from tests.trainer.solvers.test_least_squares import extended, problem
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:
@@ -167,13 +171,14 @@ def test_a_lasso_in_double_double_gets_there_from_anywhere(seed: int, copied: bo
     random = np.random.default_rng(seed)
     x = random.normal(size=(40, 6)) + random.normal(size=(40, 1))
     table = np.column_stack([x, x @ random.normal(size=(6, 2)) + random.normal(size=(40, 2))])
-    penalties = {"l1": (0.2, 0.05), "l2": (0.0, 0.1)}
-    float64 = normal(block_moments(torch.from_numpy(table)), 2)
-    expected = solve(float64, *penalties.values()).weight
+    penalty = Penalty((0.2, 0.05), (0.0, 0.1))
+    expected = penalised_weights(normal(moments(table), 2), penalty)
     if copied:
         table = np.column_stack([x[:, 0], table])
     begin = random.normal(size=(2, x.shape[1] + copied)) * random.integers(0, 2, size=x.shape[1] + copied)
-    found = penalised(extended(table), **penalties, start=begin).weight.rounded()
+    equations = extended(table, 2)
+    start = Solution.of_weights(equations, Extended.of(begin), FLOAT64)
+    found = ActiveSet().compute(replace(problem(equations, penalty), start=start)).weight.rounded()
     if copied:
         found = np.column_stack([found[:, 0] + found[:, 1], found[:, 2:]])[:1]  # the second's l2 shares among copies
     np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)

@@ -73,6 +73,24 @@ class Moments:
         """Return bool (columns,): which columns are not constant, or without an intercept not 0 throughout."""
         return varies(self.minimum, self.maximum) if intercept else np.asarray(self.largest > 0)
 
+    def gram(self, *, intercept: bool) -> NDArray[np.float64]:
+        """Return float64 (columns, columns), the sums of products about the mean, or without an intercept about 0."""
+        return self.comoment if intercept else self.about(None)
+
+    def about(self, other: Moments | None) -> NDArray[np.float64]:
+        """Return float64 (columns, columns), the sums of products about the mean of `other` rows, or about 0 for None.
+
+        A square is added to the sum about the own mean, so nothing cancels. The low parts of the means belong to it:
+        two means near 1.7e9 differ by less than `mean` holds. Of one mean alone its high part is the rounded sum.
+        """
+        away = self.mean + self.mean_low
+        if other is not None:
+            away = (self.mean - other.mean) + (self.mean_low - other.mean_low)
+        products = np.outer(away, away)
+        products *= self.weight
+        products += self.comoment
+        return products
+
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -28,7 +28,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.normal_equations import Normal
+    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def weight_digits(condition: float, magnified: float = 1.0) -> float:
     return digits(magnified * FLOAT64 * condition**2, 1.0)
 
 
-def magnified(normal: Normal, lengths: NDArray[np.float64]) -> float:
+def magnified(normal: NormalEquations, lengths: NDArray[np.float64]) -> float:
     """Return how many times u the products may be off where `lengths` (terms,) are those that they were told from."""
     own = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))[: len(lengths)]
     return float(np.max(lengths / np.where(own > 0, own, np.inf), initial=1.0))
@@ -87,7 +87,7 @@ class Rounding:
     spread: Array
 
     @staticmethod
-    def of_least_squares(normal: Normal, weight: Array, inverse: Array, unit: float) -> Rounding:
+    def of_least_squares(normal: NormalEquations, weight: Array, inverse: Array, unit: float) -> Rounding:
         """Return it for the least-squares weights (outputs, terms), with the inverse (terms, terms) of the Gram matrix.
 
         Args:
@@ -102,7 +102,7 @@ class Rounding:
         return Rounding._of(normal, weight, spread, unit / (1 - lost) if lost < 1 else 1.0)
 
     @staticmethod
-    def of_shrunk(normal: Normal, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:
+    def of_shrunk(normal: NormalEquations, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:
         """Return it for other weights at an optimum, of which the residual sum is not stationary.
 
         Args:
@@ -122,7 +122,7 @@ class Rounding:
         return replace(found, residual=found.residual + moved, explained=found.explained + moved)
 
     @staticmethod
-    def of_rows(normal: Normal, weight: Array, residual_sum: Array) -> Rounding:
+    def of_rows(normal: NormalEquations, weight: Array, residual_sum: Array) -> Rounding:
         """Return it where the residuals of given weights were taken row by row in float64, and then squared."""
         found = Rounding._of(normal, weight, np.zeros(weight.shape[1]), FLOAT64)
         moved = (weight.shape[1] + 4) * 2.0**-53 * found.reach
@@ -130,7 +130,7 @@ class Rounding:
         return replace(found, residual=residual)
 
     @staticmethod
-    def _of(normal: Normal, weight: Array, spread: Array, unit: float) -> Rounding:
+    def _of(normal: NormalEquations, weight: Array, spread: Array, unit: float) -> Rounding:
         terms = weight.shape[1]
         lengths, target = normal.lengths[:terms], normal.lengths[terms:]
         part = together(weight, lengths)
