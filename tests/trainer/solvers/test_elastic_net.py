@@ -374,6 +374,27 @@ def test_the_ridge_path_runs_from_almost_nothing_to_almost_least_squares() -> No
     np.testing.assert_allclose(solve(equations, 0.0, curve.l2[0, -1]).weight[0], least[1:], rtol=1e-5)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 6])
+def test_the_ridge_path_of_copies_starts_below_a_hundredth_of_least_squares(columns: int) -> None:
+    """Copies are the worst: their correlation matrix has the number of columns for an eigenvalue."""
+    x = np.random.default_rng(13).normal(size=40)
+    table = np.column_stack([*[x] * columns, 3 * x])
+    curve = choose([moments(fold) for fold in in_folds(table, (20, 20))], 1, l1_ratio=0.0)
+    np.testing.assert_allclose(curve.l2[0, [0, -1]], [100 * columns, 1e-8 * columns], rtol=1e-12)
+    share = solve(normal(moments(table), 1), 0.0, curve.l2[0, 0]).weight.sum() / 3
+    assert 0.009 < share < 0.01
+
+
+def test_an_offset_beyond_the_last_digit_of_the_means_changes_no_error_held_out() -> None:
+    """The folds' means differ by less than the rounded ones hold: their low parts have to be taken along."""
+    random = np.random.default_rng(14)
+    table = np.column_stack([random.integers(-20, 21, size=(60, 2)) / 4, random.normal(size=60)])
+    folds = in_folds(table, (13, 20, 27))
+    far = np.array([1.7e15, 0.0, 0.0])  # where numbers are a quarter apart
+    near, found = (choose([moments(fold + offset) for fold in folds], 1, l1_ratio=0.0) for offset in (0.0, far))
+    np.testing.assert_allclose(found.error, near.error, rtol=1e-9)
+
+
 def test_several_targets_are_each_given_a_penalty() -> None:
     table = random_table(12)
     twice = np.column_stack([table, np.random.default_rng(0).normal(size=len(table))])

@@ -72,6 +72,20 @@ def test_more_columns_than_rows_need_a_penalty() -> None:
     assert residual < 1e-6
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 4), (4, 3), (4, 5), (6, 4)])
+def test_the_minimum_norm_of_as_many_rows_as_columns_is_the_pseudo_inverse(
+    rows: int, columns: int, intercept: bool
+) -> None:
+    random = np.random.default_rng(rows)
+    x, y = random.normal(size=(rows, columns)), random.normal(size=rows)
+    found = fit({"x": x, "y": y}, target="y", minimum_norm=True, intercept=intercept)
+    away, below = (x.mean(axis=0), y.mean()) if intercept else (np.zeros(columns), 0.0)
+    sd = np.sqrt(((x - away) ** 2).mean(axis=0))
+    expected = np.linalg.pinv((x - away) / sd, rcond=1e-9) @ (y - below) / sd
+    np.testing.assert_allclose(found.weight[0], expected, rtol=1e-9)
+
+
 def test_auto_chooses_a_penalty_by_cross_validation() -> None:
     penalty = fit(numbers(), target="y", penalty="auto").fit["penalty"]
     assert penalty["folds"] == 5
