@@ -50,7 +50,7 @@ _SPAN = 1e-4
 """The last penalty of a path with an l1 part, as a share of its first."""
 
 _RIDGE_SPAN = 1e-10
-"""Likewise for ridge, whose first penalty is _RIDGE_TOP for each column."""
+"""The last penalty of a ridge path as a share of its first, which is _RIDGE_TOP for each column."""
 
 _RIDGE_TOP = 100.0
 

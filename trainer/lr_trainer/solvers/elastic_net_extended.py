@@ -31,7 +31,7 @@ _MISSED = 1e-12
 """By this share of its bound the optimality condition of a weight of 0 may be missed: float64 has four digits more."""
 
 _STEPS = 20
-"""The most steps of an active-set method, beside two a column: from a float64 optimum it takes a few."""
+"""The most steps of an active-set method, and two more a column: from a float64 optimum it takes a few."""
 
 
 class ActiveSet(Solver):

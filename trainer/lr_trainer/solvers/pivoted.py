@@ -101,7 +101,7 @@ def solution_of(
         floor: leaves out dependent columns; None where there are none.
     """
     count, outputs = right.high.shape
-    # The right side is more columns, below and beside; what is in their corner is not looked at.
+    # The targets are further rows and columns; nothing reads the corner where they meet.
     system: Extended[Array] = Extended.of(np.zeros((count + outputs, count + outputs)))
     system[:count, :count], system[:count, count:] = matrix, right
     system[count:, :count] = Extended(right.high.T, right.low.T)

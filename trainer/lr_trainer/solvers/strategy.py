@@ -1,11 +1,25 @@
-"""From moments to a solution in the model's terms, by the first solver of a list that keeps the digits."""
+"""From moments to a solution in the model's terms, by the first solver of a list that keeps the digits.
+
+Which solution a solver finds, how many further passes it takes over the rows, how many digits are asked of it:
+
+>>> for solver, digits, _ in STRATEGY:
+...     print(f"{type(solver).__name__:25}{solver.aim.__name__:13}{solver.passes}{digits:4}")
+CholeskyOfMoments        LeastSquares 0   6
+Cholesky                 LeastSquares 0  11
+Cholesky                 LeastSquares 0   8
+Sweep                    LeastSquares 1   0
+MinimumNormOfIndependent MinimumNorm  0   8
+MinimumNormOfAny         MinimumNorm  1   0
+CoordinateDescent        Penalty      0   8
+ActiveSet                Penalty      1   0
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -43,12 +57,11 @@ _FAR = 1000
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
 
-
 _ANY = range(1 << 62)
 _FEW, _MANY = _ANY[:257], _ANY[257:]
 """Double-double takes a second for 256 terms, a minute for 1,000: beyond, float64 is left its last eight digits."""
 
-STRATEGY: tuple[tuple[Solver, float, range], ...] = (
+STRATEGY: tuple[tuple[Solver, int, range], ...] = (
     (CholeskyOfMoments(), FEWEST_DIGITS, _ANY),
     (Cholesky(), 11, _FEW),
     (Cholesky(), 8, _MANY),
@@ -58,17 +71,16 @@ STRATEGY: tuple[tuple[Solver, float, range], ...] = (
     (CoordinateDescent(), 8, _ANY),
     (ActiveSet(), 0, _ANY),
 )
-"""The solvers in the order in which they are tried, the digits that are asked of each, and for how many terms it is.
+"""The solvers in the order in which they are tried, the digits asked of each, and for how many terms it is.
 
-Each says which solutions it finds, and at which cost: without or with a further pass over the rows. The first that can
-solve a problem, and is certain of the digits, solves it. Where 0 are asked for, it is the last resort: what it finds is
-taken, and the report says which figures are certain.
+The first that can solve a problem, and is certain of the digits, solves it. One of which 0 are asked is the last
+resort: its solution is taken, and the report says which figures are certain.
 """
 
 
 @dataclass(frozen=True)
 class Solved:
-    """A solution and what it stands on.
+    """A solution, with the equations that it solves and the terms that it is for.
 
     Attributes:
         design: the model's terms.
@@ -134,7 +146,7 @@ def solve(
     products: Products | None = None,
     lengths: Array | None = None,
 ) -> Solved:
-    """Return the solution by the first step of the strategy that keeps its digits.
+    """Return the solution by the first solver of the strategy that can and keeps the digits.
 
     Args:
         moments: of the terms and the targets.
@@ -159,7 +171,7 @@ def solve(
     problem = Problem(
         aim=aim,
         normal=normal.with_lengths(least),
-        extended=None if products is None else lambda: _extended(moments, final, products, intercept=intercept),
+        extended=None if products is None else partial(_extended, moments, final, products, intercept=intercept),
         names=names,
         has_powers=any(term.power > 1 for term in design.terms),
         magnified=magnified(normal, least),
