@@ -74,12 +74,7 @@ class CoordinateDescent(Solver):
     aim = Penalty
 
     def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where a ridge penalty does not tell dependent columns apart in float64.
-
-        Raises:
-            OutOfRangeError: a penalty is not a finite number of at least 0.
-            NotConvergedError: a descent did not reach the optimum.
-        """
+        """Return the solution; None where a ridge penalty does not tell dependent columns apart in float64."""
         assert isinstance(problem.aim, Penalty)
         try:
             weight = penalised_weights(problem.normal, problem.aim)

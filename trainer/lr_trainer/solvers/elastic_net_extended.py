@@ -40,11 +40,7 @@ class ActiveSet(Solver):
     aim, passes = Penalty, 1
 
     def compute(self, problem: Problem) -> Solution:
-        """Return the solution.
-
-        Raises:
-            WeakPenaltyError: a ridge penalty is lost in the rounding of double-double products too.
-        """
+        """Return the solution; a ridge penalty that is lost in the rounding of double-double, too, is an error."""
         assert isinstance(problem.aim, Penalty)
         normal, penalty = problem.normal, problem.aim
         nothing = np.zeros((len(penalty.l2), normal.terms))

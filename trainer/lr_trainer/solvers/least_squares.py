@@ -44,11 +44,7 @@ class Cholesky(Solver):
         return problem.aim == LeastSquares() and not problem.has_powers and problem.extended is not None
 
     def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent.
-
-        Raises:
-            TooFewRowsError: there are fewer rows than coefficients.
-        """
+        """Return the solution; None where the columns are too nearly dependent."""
         normal = problem.normal
         _check_rows(normal)
         terms, scaled, support = normal.terms, normal.scaled.high, ~normal.constant
@@ -90,12 +86,7 @@ class Sweep(Solver):
     aim, passes = LeastSquares, 1
 
     def compute(self, problem: Problem) -> Solution:
-        """Return the solution.
-
-        Raises:
-            TooFewRowsError: there are fewer rows than coefficients.
-            CollinearError: a column is a combination of those before it, and is not to be dropped.
-        """
+        """Return the solution; a column that is a combination of those before it is an error, unless it is dropped."""
         normal, terms, drops = problem.normal, problem.normal.terms, problem.aim == LeastSquares(drop_collinear=True)
         if not drops:
             _check_rows(normal)

@@ -53,9 +53,20 @@ class NormalEquations:
     @staticmethod
     def of_moments(moments: Moments, terms: int, *, intercept: bool) -> NormalEquations:
         """Return the normal equations in float64 of the first `terms` columns and the targets after them."""
-        gram = Extended.of(moments.gram(intercept=intercept))
+        gram = moments.gram(intercept=intercept)
         mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
-        return NormalEquations._described(gram, mean if intercept else mean.scaled(0.0), moments, terms, intercept)
+        return NormalEquations(
+            gram=Extended.of(gram),
+            terms=terms,
+            mean=mean if intercept else mean.scaled(0.0),
+            largest=moments.largest,
+            varies=moments.varies(intercept=intercept),
+            rows=moments.rows,
+            weight=float(moments.weight),
+            loose_weight=float(moments.weight),
+            intercept=intercept,
+            lengths=_lengths(gram),
+        )
 
     @staticmethod
     def of_gram(
@@ -71,30 +82,18 @@ class NormalEquations:
             heaviest: the largest weight of a row; 0 where it is not known.
             intercept: whether one is fitted.
         """
+        normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
         if not intercept:
-            return NormalEquations._described(gram, gram[0].scaled(0.0), moments, terms, intercept)
+            return replace(normal, gram=gram, lengths=_lengths(gram.high))
         swept = sweep(gram, 0)
-        mean = swept[0, 1:] + Extended.of(shift)
-        normal = NormalEquations._described(swept[1:, 1:], mean, moments, terms, intercept)
         # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
         others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
-        return replace(normal, loose_weight=min(normal.weight, 2 * others))
-
-    @staticmethod
-    def _described(
-        gram: Extended[Array], mean: Extended[Array], moments: Moments, terms: int, intercept: bool
-    ) -> NormalEquations:
-        return NormalEquations(
-            gram=gram,
-            terms=terms,
-            mean=mean,
-            largest=moments.largest,
-            varies=moments.varies(intercept=intercept),
-            rows=moments.rows,
-            weight=float(moments.weight),
-            loose_weight=float(moments.weight),
-            intercept=intercept,
-            lengths=np.sqrt(np.maximum(np.diag(gram.high), 0.0)),  # rounding may leave a constant column below 0
+        return replace(
+            normal,
+            gram=swept[1:, 1:],
+            mean=swept[0, 1:] + Extended.of(shift),
+            loose_weight=min(normal.weight, 2 * others),
+            lengths=_lengths(swept.high[1:, 1:]),
         )
 
     def with_lengths(self, lengths: Array) -> NormalEquations:
@@ -131,7 +130,7 @@ class NormalEquations:
     @property
     def scale(self) -> Array:
         """Float64 (terms + outputs,), powers of two near the lengths: dividing by them rounds nothing."""
-        lengths = np.sqrt(np.maximum(np.diag(self.gram.high), 0.0))
+        lengths = _lengths(self.gram.high)
         return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)
 
     @property
@@ -139,6 +138,10 @@ class NormalEquations:
         """Double-double (terms + outputs, terms + outputs), the Gram matrix of the columns divided by `scale`."""
         inverse = 1 / self.scale
         return self.gram.scaled(inverse[:, None]).scaled(inverse[None, :])
+
+
+def _lengths(gram: Array) -> Array:
+    return np.sqrt(np.maximum(np.diag(gram), 0.0))  # rounding may leave a constant column below 0
 
 
 def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:

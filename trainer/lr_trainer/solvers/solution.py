@@ -91,16 +91,10 @@ class Solution:
         sums: tuple[Array, Array],
         unit: float,
     ) -> Solution:
-        """Return the least-squares solution, with what follows from its parts.
+        """Return the least-squares solution from that of `normal.scaled`, and from what follows from it.
 
-        Args:
-            normal: the normal equations.
-            support: bool (terms,), the columns with weights.
-            weight: double-double (outputs, terms), of `normal.scaled`, as are the next three.
-            inverse: double-double (terms, terms).
-            factor: float64 (terms, terms).
-            sums: float64 (outputs,) each, the residual and the explained sums.
-            unit: of their arithmetic, `lr_trainer.solvers.digits`.
+        `inverse` is the inverse of the Gram matrix of the support, `sums` are the residual and the explained sums,
+        `unit` is that of their arithmetic in `lr_trainer.solvers.digits`.
         """
         scale, inside = normal.scale, np.ix_(support, support)
         own, target = scale[: normal.terms], scale[normal.terms :]

@@ -96,7 +96,11 @@ class Solver(ABC):
 
     @abstractmethod
     def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent for this arithmetic."""
+        """Return the solution; None where the columns are too nearly dependent for this arithmetic.
+
+        Raises:
+            FitError: the problem has no such solution, or not in any arithmetic; see `lr_trainer.solvers.strategy`.
+        """
 
     def digits(self, problem: Problem, solution: Solution) -> float:
         """Return how many digits of weights and residual sum float64 leaves; 0 where figures made of them have few."""
