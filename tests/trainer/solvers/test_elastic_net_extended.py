@@ -16,6 +16,7 @@ from lr_trainer import fit
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.rows.holdout import Parts
+from lr_trainer.solvers import elastic_net_extended
 from lr_trainer.solvers.digits import FLOAT64
 from lr_trainer.solvers.elastic_net import penalised_weights
 from lr_trainer.solvers.elastic_net_extended import ActiveSet
@@ -196,6 +197,14 @@ def test_a_lasso_in_double_double_gets_there_from_anywhere(seed: int, copied: bo
     if copied:
         found = np.column_stack([found[:, 0] + found[:, 1], found[:, 2:]])[:1]  # the second's l2 shares among copies
     np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)
+
+
+def test_a_lasso_in_double_double_starts_from_the_one_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = near_copies(1e-5, 1e-3)
+    expected = fit(columns, target="y", l1=1e-6)
+    assert expected.fit["arithmetic"] == "double-double"
+    monkeypatch.setattr(elastic_net_extended, "_STEPS", 2 - 2 * 3)  # two in all: from zeros no column would be in yet
+    np.testing.assert_array_equal(fit(columns, target="y", l1=1e-6).weight, expected.weight)
 
 
 def rmse_of(columns: dict[str, Any], weight: list[Fraction]) -> float:
