@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Device = Literal["cpu", "cuda", "auto"]
-Solver = Literal["exact", "descent"]
+SolverName = Literal["exact", "descent"]
 Optimizer = Literal["sgd", "adam", "adamw", "lbfgs"]
-Loss = Literal["squared", "huber", "absolute", "quantile"]
+LossName = Literal["squared", "huber", "absolute", "quantile"]
 Schedule = Literal["constant", "linear", "cosine", "exponential"]
 
 DEVICES: tuple[Device, ...] = get_args(Device)
-SOLVERS: tuple[Solver, ...] = get_args(Solver)
+SOLVERS: tuple[SolverName, ...] = get_args(SolverName)
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-LOSSES: tuple[Loss, ...] = get_args(Loss)
+LOSSES: tuple[LossName, ...] = get_args(LossName)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer import Checkpoint
-    from lr_trainer.choices import Loss, Optimizer
+    from lr_trainer.choices import LossName, Optimizer
     from lr_trainer.descent.cycle import Epoch
 
     Array = NDArray[np.float64]
@@ -191,11 +191,11 @@ def test_a_lasso_of_a_quantile_is_scikit_learn_s() -> None:
     assert found.fit["gradient_norm"] < 1e-6
 
 
-LOSSES: tuple[Loss, ...] = ("squared", "huber", "absolute", "quantile")
+LOSSES: tuple[LossName, ...] = ("squared", "huber", "absolute", "quantile")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_weight_of_2_is_a_row_twice(loss: Loss) -> None:
+def test_a_weight_of_2_is_a_row_twice(loss: LossName) -> None:
     x, y = sample("ordinary", rows=60)
     options: dict[str, Any] = {"huber": {"delta": 0.5}, "quantile": {"quantile": 0.3}}.get(loss, {})
     twice = np.arange(60) % 3 == 0
@@ -206,7 +206,7 @@ def test_a_weight_of_2_is_a_row_twice(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_several_targets_are_each_fitted_for_themselves(loss: Loss) -> None:
+def test_several_targets_are_each_fitted_for_themselves(loss: LossName) -> None:
     x, y = sample("ordinary")
     other = 1e6 * sample("ordinary", seed=1)[1]
     both = fit({"x": x, "y": y, "z": other}, target=["y", "z"], descent=Descent(loss=loss))
@@ -218,7 +218,7 @@ def test_several_targets_are_each_fitted_for_themselves(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_without_an_intercept_the_fit_goes_through_0(loss: Loss) -> None:
+def test_without_an_intercept_the_fit_goes_through_0(loss: LossName) -> None:
     x, y = sample("ordinary")
     options: dict[str, Any] = {"delta": 0.5} if loss == "huber" else {}
     found = fit(table(x, y), target="y", intercept=False, descent=Descent(loss=loss, **options))

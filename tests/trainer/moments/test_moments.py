@@ -125,6 +125,33 @@ def test_scaling_by_a_power_of_two_scales_the_moments_exactly(rows: NDArray[np.f
     assert (scaled.comoment == np.ldexp(plain.comoment, 2 * power)).all()
 
 
+@pytest.mark.parametrize("offset", [0.0, 3.0, 1.7e9, 1.7e15])
+def test_products_about_other_means_or_about_0_are_exact_to_the_deviations(offset: float) -> None:
+    random = np.random.default_rng(4)
+    own, others = (random.integers(-8, 9, size=(rows, 2)) / 4 + offset for rows in (29, 31))
+    moments, other = (block_moments(torch.from_numpy(rows)) for rows in (own, others))
+    zeros = [Fraction(0)] * 2
+    for about, means in ((moments.about(other), exact_moments(others)[0]), (moments.gram(intercept=False), zeros)):
+        away = [[Fraction(value) - mean for value in column] for column, mean in zip(own.T, means, strict=True)]
+        exact = [[float(sum(map(mul, left, right), Fraction(0))) for right in away] for left in away]
+        np.testing.assert_allclose(about, exact, rtol=1e-12)
+    np.testing.assert_array_equal(moments.gram(intercept=True), moments.comoment)
+
+
+def test_the_mean_is_its_own_rounded_sum(rows: NDArray[np.float64]) -> None:
+    moments = total(in_blocks([rows], rows.shape[1])).merge(block_moments(torch.from_numpy(rows[:1])))
+    np.testing.assert_array_equal(moments.mean + moments.mean_low, moments.mean)
+
+
+@pytest.mark.parametrize("values", [[-0.0], [-0.0, 0.0], [0.0, -0.0], [-0.0, 1.0], [-1.0, -0.0]])
+def test_a_zero_at_the_end_of_a_range_has_no_sign(values: list[float]) -> None:
+    """Which of two equal zeros is the smallest depends on their order, and the bytes must not."""
+    moments = block_moments(torch.tensor(values, dtype=torch.float64)[:, None])
+    ends = np.concatenate([moments.minimum, moments.maximum])
+    assert not np.signbit(ends[ends == 0]).any()
+    np.testing.assert_array_equal(ends, [min(values), max(values)])
+
+
 def test_no_rows_have_no_moments() -> None:
     for batches in ([], [np.empty((0, 2))]):
         assert merged(over_blocks(block_moments, in_blocks(batches, 2))) is None

@@ -11,6 +11,8 @@ import pytest
 
 from lr_trainer import fit
 from lr_trainer.errors import CollinearError
+from lr_trainer.solvers.collinearity import Floor
+from lr_trainer.solvers.digits import DOUBLE_DOUBLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,6 +68,18 @@ def test_dependent_integers_are_found_and_no_others(offset: int, intercept: bool
         ).fit["collinear"]
         expected = rank(table) if intercept else rank(np.vstack([table, np.zeros(table.shape[1])]))
         assert table.shape[1] - len(dropped) == expected, seed
+
+
+@pytest.mark.parametrize("unit", [2.0**-300, 1.0, 2.0**300])
+def test_the_pivot_tolerance_is_64_roundings_of_the_squares_of_the_lengths(unit: float) -> None:
+    lengths, relation = np.array([3.0, 4.0, 5.0]), np.array([2.0, -1.0])
+    exact = Floor(np.zeros((1, 3)), lengths * unit).under(relation, slice(2), 2)
+    assert exact == 64 * DOUBLE_DOUBLE * 3 * (5 + 2 * 3 + 4) ** 2 * unit**2
+    # The rounding of the values adds up as they do, but is no reason to drop what leaves a quarter of the column.
+    values = np.array([[1.0, 0.0, 4.0], [0.0, 2.0, 1.0]]) * unit
+    moved = Floor(values * 2.0**-30, lengths * unit).under(relation, slice(2), 2)
+    assert moved == ((4 - 2) ** 2 + (1 + 2) ** 2) * 2.0**-60 * unit**2
+    assert Floor(values * 2.0**30, lengths * unit).under(relation, slice(2), 2) == 5**2 / 4 * unit**2
 
 
 @pytest.mark.parametrize("distance", [1e-9, 1e-12])

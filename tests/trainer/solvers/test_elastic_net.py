@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 from lr_runtime.errors import FitError, OptionError
+from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import (
     NotConvergedError,
     OutOfRangeError,
@@ -22,10 +23,12 @@ from lr_trainer.errors import (
 )
 from lr_trainer.moments.moments import Moments, block_moments
 from lr_trainer.solvers import elastic_net
-from lr_trainer.solvers.elastic_net import PENALTIES, Normal, choose, normal, solve
+from lr_trainer.solvers.elastic_net import PENALTIES, CoordinateDescent, choose, penalised_weights
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solver import Penalty, Problem
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -41,6 +44,29 @@ def random_table(seed: int, rows: int = 60, columns: int = 6) -> Array:
 
 def moments(table: Array) -> Moments:
     return block_moments(torch.from_numpy(np.ascontiguousarray(table)))
+
+
+def normal(moments: Moments, outputs: int, *, intercept: bool = True) -> NormalEquations:
+    return NormalEquations.of_moments(moments, len(moments.mean) - outputs, intercept=intercept)
+
+
+def penalty_of(normal: NormalEquations, l1: ArrayLike, l2: ArrayLike) -> Penalty:
+    l1s, l2s = (np.broadcast_to(np.asarray(each, dtype=np.float64), normal.tss.shape).tolist() for each in (l1, l2))
+    return Penalty(tuple(l1s), tuple(l2s))
+
+
+class Fit(NamedTuple):
+    weight: Array
+    ssr: Array
+
+
+def solve(normal: NormalEquations, l1: ArrayLike, l2: ArrayLike) -> Fit:
+    penalty = penalty_of(normal, l1, l2)
+    solution = CoordinateDescent().compute(Problem(penalty, normal, None, ()))
+    if solution is None:
+        penalised_weights(normal, penalty)  # says why
+    assert solution is not None
+    return Fit(solution.weight.rounded(), solution.ssr)
 
 
 def in_folds(table: Array, sizes: tuple[int, ...]) -> list[Array]:
@@ -96,7 +122,7 @@ def test_equals_scikit_learn(case: str, seed: int, intercept: bool) -> None:
     unit = expected * standardised(x, intercept)[2]
     within = 1e-9 * np.abs(unit).max()
     np.testing.assert_allclose(found.weight[0] * standardised(x, intercept)[2], unit, rtol=1e-9, atol=within)
-    np.testing.assert_allclose(found.residual_sum[0], np.sum((y - x @ expected - offset) ** 2), rtol=1e-9)
+    np.testing.assert_allclose(found.ssr[0], np.sum((y - x @ expected - offset) ** 2), rtol=1e-9)
 
 
 def test_some_weights_of_a_lasso_are_exactly_zero_and_ridge_has_none() -> None:
@@ -179,7 +205,7 @@ def test_scaling_a_column_by_a_power_of_two_changes_its_weight_alone(
     found = solve(normal(moments(table), 1, intercept=intercept), *penalty)
     scaled = solve(normal(moments(table * scale), 1, intercept=intercept), *penalty)
     np.testing.assert_array_equal(scaled.weight * scale[:-1], found.weight)
-    np.testing.assert_array_equal(scaled.residual_sum, found.residual_sum)
+    np.testing.assert_array_equal(scaled.ssr, found.ssr)
 
 
 @settings(max_examples=20, deadline=None)
@@ -259,7 +285,7 @@ def test_lasso_predicts_the_same_with_copies_as_without(l1: float) -> None:
     alone = solve(normal(moments(table), 1), l1, 0.0)
     copied = solve(normal(moments(np.column_stack([table[:, :-1], table])), 1), l1, 0.0)
     np.testing.assert_allclose(copied.weight[0, :6] + copied.weight[0, 6:], alone.weight[0], rtol=1e-8, atol=1e-12)
-    np.testing.assert_allclose(copied.residual_sum, alone.residual_sum, rtol=1e-9)
+    np.testing.assert_allclose(copied.ssr, alone.ssr, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.3, 0.0), (1e-3, 0.0), (0.1, 0.1), (0.0, 0.1)])
@@ -278,9 +304,7 @@ def test_several_targets_each_with_its_penalty() -> None:
     lasso = solve(normal(moments(table), 1), 0.1, 0.0)
     ridge = solve(normal(moments(np.delete(twice, 6, axis=1)), 1), 0.0, 0.7)
     np.testing.assert_allclose(both.weight, np.vstack([lasso.weight, ridge.weight]), rtol=1e-10)
-    np.testing.assert_allclose(both.residual_sum, [lasso.residual_sum[0], ridge.residual_sum[0]], rtol=1e-10)
-    np.testing.assert_array_equal(both.l1, [0.1, 0.0])
-    np.testing.assert_array_equal(both.l2, [0.0, 0.7])
+    np.testing.assert_allclose(both.ssr, [lasso.ssr[0], ridge.ssr[0]], rtol=1e-10)
 
 
 def errors_by_row(folds: list[Array], l1: float, l2: float, intercept: bool) -> float:
@@ -350,6 +374,27 @@ def test_the_ridge_path_runs_from_almost_nothing_to_almost_least_squares() -> No
     np.testing.assert_allclose(solve(equations, 0.0, curve.l2[0, -1]).weight[0], least[1:], rtol=1e-5)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 6])
+def test_the_ridge_path_of_copies_starts_below_a_hundredth_of_least_squares(columns: int) -> None:
+    """Copies are the worst: their correlation matrix has the number of columns for an eigenvalue."""
+    x = np.random.default_rng(13).normal(size=40)
+    table = np.column_stack([*[x] * columns, 3 * x])
+    curve = choose([moments(fold) for fold in in_folds(table, (20, 20))], 1, l1_ratio=0.0)
+    np.testing.assert_allclose(curve.l2[0, [0, -1]], [100 * columns, 1e-8 * columns], rtol=1e-12)
+    share = solve(normal(moments(table), 1), 0.0, curve.l2[0, 0]).weight.sum() / 3
+    assert 0.009 < share < 0.01
+
+
+def test_an_offset_beyond_the_last_digit_of_the_means_changes_no_error_held_out() -> None:
+    """The folds' means differ by less than the rounded ones hold: their low parts have to be taken along."""
+    random = np.random.default_rng(14)
+    table = np.column_stack([random.integers(-20, 21, size=(60, 2)) / 4, random.normal(size=60)])
+    folds = in_folds(table, (13, 20, 27))
+    far = np.array([1.7e15, 0.0, 0.0])  # where numbers are a quarter apart
+    near, found = (choose([moments(fold + offset) for fold in folds], 1, l1_ratio=0.0) for offset in (0.0, far))
+    np.testing.assert_allclose(found.error, near.error, rtol=1e-9)
+
+
 def test_several_targets_are_each_given_a_penalty() -> None:
     table = random_table(12)
     twice = np.column_stack([table, np.random.default_rng(0).normal(size=len(table))])
@@ -400,7 +445,7 @@ def test_a_ridge_penalty_lost_in_rounding_is_refused_and_the_one_it_names_works(
         solve(dependent, 0.0, l2)
     named = float(str(caught.value).rpartition("=")[2])
     without = solve(normal(moments(table), 1), 0.0, 0.0)
-    np.testing.assert_allclose(solve(dependent, 0.0, named).residual_sum, without.residual_sum, rtol=1e-9)
+    np.testing.assert_allclose(solve(dependent, 0.0, named).ssr, without.ssr, rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -430,7 +475,11 @@ def test_a_descent_that_does_not_converge_says_so_in_one_line(monkeypatch: pytes
 
 def test_equations_may_come_from_elsewhere() -> None:
     """The solution knows the Gram matrix alone: an orthonormal one soft-thresholds the covariances."""
-    cross: NDArray[np.float64] = np.array([[3.0], [-0.5], [-2.0]])
-    found = solve(Normal(np.eye(3), cross, np.array([20.0]), 1.0), 1.0, 1.0)
+    gram, ones = np.eye(4), np.ones(4)
+    gram[3] = gram[:, 3] = [3.0, -0.5, -2.0, 20.0]
+    normal = NormalEquations(
+        Extended.of(gram), 3, Extended.of(0 * ones), ones, ones > 0, 1, 1.0, 1.0, intercept=True, lengths=ones
+    )
+    found = solve(normal, 1.0, 1.0)
     np.testing.assert_array_equal(found.weight, [[1.0, 0.0, -0.5]])
-    np.testing.assert_array_equal(found.residual_sum, [20.0 - 2 * (3.0 + 1.0) + 1.0 + 0.25])
+    np.testing.assert_array_equal(found.ssr, [20.0 - 2 * (3.0 + 1.0) + 1.0 + 0.25])

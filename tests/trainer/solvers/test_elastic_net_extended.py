@@ -1,25 +1,30 @@
-"""Penalised and minimum-norm fits from a table: the penalty's own tests are in test_penalised.py."""
+"""Penalised and minimum-norm fits from a table: the penalty's own tests are in test_elastic_net.py."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn.linear_model import Lasso, Ridge
 
 from lr_runtime.errors import FitError
 from lr_trainer import fit
+from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import WeakPenaltyError
-from lr_trainer.moments.moments import block_moments
 from lr_trainer.rows.holdout import Parts
-from lr_trainer.solvers.elastic_net import normal, solve
-from lr_trainer.solvers.elastic_net_extended import penalised
+from lr_trainer.solvers import elastic_net_extended
+from lr_trainer.solvers.digits import FLOAT64
+from lr_trainer.solvers.elastic_net import penalised_weights
+from lr_trainer.solvers.elastic_net_extended import ActiveSet
+from lr_trainer.solvers.solution import Solution
+from lr_trainer.solvers.solver import Penalty
 from tests.trainer.fitting.test_fit import sample
-from tests.trainer.solvers.test_least_squares import extended
+from tests.trainer.solvers.test_elastic_net import moments, normal
+from tests.trainer.solvers.test_least_squares import extended, problem
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:
@@ -66,6 +71,20 @@ def test_more_columns_than_rows_need_a_penalty() -> None:
     assert np.isfinite(fit(columns, target="y", l2=0.1).weight).all()
     residual = fit(columns, target="y", minimum_norm=True).fit["rmse"]
     assert residual < 1e-6
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 4), (4, 3), (4, 5), (6, 4)])
+def test_the_minimum_norm_of_as_many_rows_as_columns_is_the_pseudo_inverse(
+    rows: int, columns: int, intercept: bool
+) -> None:
+    random = np.random.default_rng(rows)
+    x, y = random.normal(size=(rows, columns)), random.normal(size=rows)
+    found = fit({"x": x, "y": y}, target="y", minimum_norm=True, intercept=intercept)
+    away, below = (x.mean(axis=0), y.mean()) if intercept else (np.zeros(columns), 0.0)
+    sd = np.sqrt(((x - away) ** 2).mean(axis=0))
+    expected = np.linalg.pinv((x - away) / sd, rcond=1e-9) @ (y - below) / sd
+    np.testing.assert_allclose(found.weight[0], expected, rtol=1e-9)
 
 
 def test_auto_chooses_a_penalty_by_cross_validation() -> None:
@@ -167,16 +186,25 @@ def test_a_lasso_in_double_double_gets_there_from_anywhere(seed: int, copied: bo
     random = np.random.default_rng(seed)
     x = random.normal(size=(40, 6)) + random.normal(size=(40, 1))
     table = np.column_stack([x, x @ random.normal(size=(6, 2)) + random.normal(size=(40, 2))])
-    penalties = {"l1": (0.2, 0.05), "l2": (0.0, 0.1)}
-    float64 = normal(block_moments(torch.from_numpy(table)), 2)
-    expected = solve(float64, *penalties.values()).weight
+    penalty = Penalty((0.2, 0.05), (0.0, 0.1))
+    expected = penalised_weights(normal(moments(table), 2), penalty)
     if copied:
         table = np.column_stack([x[:, 0], table])
     begin = random.normal(size=(2, x.shape[1] + copied)) * random.integers(0, 2, size=x.shape[1] + copied)
-    found = penalised(extended(table), **penalties, start=begin).weight.rounded()
+    equations = extended(table, 2)
+    start = Solution.of_weights(equations, Extended.of(begin), FLOAT64)
+    found = ActiveSet().compute(replace(problem(equations, penalty), start=start)).weight.rounded()
     if copied:
         found = np.column_stack([found[:, 0] + found[:, 1], found[:, 2:]])[:1]  # the second's l2 shares among copies
     np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)
+
+
+def test_a_lasso_in_double_double_starts_from_the_one_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = near_copies(1e-5, 1e-3)
+    expected = fit(columns, target="y", l1=1e-6)
+    assert expected.fit["arithmetic"] == "double-double"
+    monkeypatch.setattr(elastic_net_extended, "_STEPS", 2 - 2 * 3)  # two in all: from zeros no column would be in yet
+    np.testing.assert_array_equal(fit(columns, target="y", l1=1e-6).weight, expected.weight)
 
 
 def rmse_of(columns: dict[str, Any], weight: list[Fraction]) -> float:

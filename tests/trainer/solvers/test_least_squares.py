@@ -16,14 +16,17 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.moments.moments import block_moments
-from lr_trainer.solvers.elastic_net_extended import minimum_norm
-from lr_trainer.solvers.least_squares import Solution, solve, solve_fast
-from lr_trainer.solvers.normal_equations import Normal
+from lr_trainer.solvers.least_squares import Cholesky, Sweep
+from lr_trainer.solvers.minimum_norm import MinimumNormOfAny
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solver import Aim, LeastSquares, MinimumNorm, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from lr_trainer.solvers.solution import Solution
 
     Array = NDArray[np.float64]
 
@@ -32,23 +35,28 @@ def names(columns: int) -> list[str]:
     return [f"x{index + 1}" for index in range(columns)]
 
 
+def problem(normal: NormalEquations, aim: Aim) -> Problem:
+    """Return the problem as a solver's `init` gives it to `compute`."""
+    return Problem(aim, normal, None, names(normal.terms))
+
+
 def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
-    normal = Normal.of_moments(block_moments(torch.from_numpy(table)), intercept=intercept)
-    solution = solve_fast(normal, names(table.shape[1] - outputs))
+    moments, terms = block_moments(torch.from_numpy(table)), table.shape[1] - outputs
+    normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
+    solution = Cholesky().compute(problem(normal, LeastSquares()))
     assert solution is not None
     return solution
 
 
-def extended(table: Array, *, intercept: bool = True) -> Normal:
+def extended(table: Array, outputs: int = 1, *, intercept: bool = True) -> NormalEquations:
     ones = np.ones((len(table), int(intercept)))
     gram = block_gram(Extended.of(torch.from_numpy(np.hstack([ones, table]))))
     moments, shift = block_moments(torch.from_numpy(table)), np.zeros(table.shape[1])
-    return Normal.of_gram(gram, moments, shift, intercept=intercept)
+    return NormalEquations.of_gram(gram, moments, table.shape[1] - outputs, shift, intercept=intercept)
 
 
 def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
-    normal = extended(table, intercept=intercept)
-    return solve(normal, names(table.shape[1] - outputs), drop_collinear=drop_collinear)
+    return Sweep().compute(problem(extended(table, outputs, intercept=intercept), LeastSquares(drop_collinear)))
 
 
 SOLVERS: dict[str, Callable[..., Solution]] = {"float64": fast, "double-double": slow}
@@ -75,10 +83,10 @@ def test_equals_statsmodels(seed: int, intercept: bool, solver: Callable[..., So
     expected = sm.OLS(y, sm.add_constant(x) if intercept else x).fit()
     first = int(intercept)
     np.testing.assert_allclose(found.weight.rounded()[0], expected.params[first:], rtol=1e-10)
-    variances = np.diag(found.inverse.rounded()) * found.residual_sum[0] / found.degrees
+    variances = np.diag(found.normalized_cov_params.rounded()) * found.ssr[0] / found.df_resid
     np.testing.assert_allclose(np.sqrt(variances), expected.bse[first:], rtol=1e-9)
-    np.testing.assert_allclose(1 - found.residual_sum[0] / found.total_sum[0], expected.rsquared, rtol=1e-12)
-    assert found.degrees == expected.df_resid
+    np.testing.assert_allclose(1 - found.ssr[0] / found.tss[0], expected.rsquared, rtol=1e-12)
+    assert found.df_resid == expected.df_resid
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -89,10 +97,10 @@ def test_the_factor_is_a_triangular_root_of_the_inverse(intercept: bool, solver:
     assert not np.tril(found.factor, -1).any()
     assert not found.factor[3].any()
     assert not found.factor[:, 3].any()
-    inverse = found.inverse.rounded()
+    inverse = found.normalized_cov_params.rounded()
     sizes = np.sqrt(np.outer(np.diag(inverse), np.diag(inverse)))
     np.testing.assert_allclose(found.factor @ found.factor.T, inverse, rtol=0, atol=1e-12 * sizes.max())
-    kept = np.flatnonzero(found.kept)
+    kept = np.flatnonzero(found.support)
     x = table[:, :-1] - table[:, :-1].mean(axis=0) * intercept
     # The hat matrix of an orthonormal basis: its trace is the number of columns.
     basis = x @ found.factor[:, kept]
@@ -121,7 +129,7 @@ def test_several_targets_are_fitted_each_for_itself(solver: Callable[..., Soluti
 def test_condition_number_is_that_of_the_unit_columns(solver: Callable[..., Solution]) -> None:
     table = random_table(2)
     x = table[:, :-1] - table[:, :-1].mean(axis=0)
-    np.testing.assert_allclose(solver(table).condition, np.linalg.cond(x / np.linalg.norm(x, axis=0)), rtol=1e-9)
+    np.testing.assert_allclose(solver(table).condition_number, np.linalg.cond(x / np.linalg.norm(x, axis=0)), rtol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -137,8 +145,8 @@ def test_scaling_a_column_changes_its_weight_alone_and_exactly(power: int, name:
     factor = one.factor.copy()
     factor[1] = np.ldexp(factor[1], -power)
     assert (other.factor == factor).all()
-    assert other.residual_sum[0] == one.residual_sum[0]
-    assert other.condition == one.condition
+    assert other.ssr[0] == one.ssr[0]
+    assert other.condition_number == one.condition_number
 
 
 DEPENDENT: dict[str, tuple[Callable[[Array, Array], Array], str]] = {
@@ -163,9 +171,9 @@ def test_dependent_columns_are_named_with_their_relation(case: str) -> None:
         assert way in str(caught.value)
     dropped = slow(table, drop_collinear=True)
     without = slow(np.delete(table, 2, axis=1))
-    assert dropped.kept.tolist() == [True, True, False, True]
+    assert dropped.support.tolist() == [True, True, False, True]
     np.testing.assert_array_equal(np.delete(dropped.weight.rounded(), 2, axis=1), without.weight.rounded())
-    assert dropped.degrees == without.degrees
+    assert dropped.df_resid == without.df_resid
 
 
 def test_nearly_dependent_columns_are_told_apart() -> None:
@@ -182,11 +190,11 @@ def test_a_constant_column_has_weight_zero(value: float, noise: float, solver: C
     table = random_table(3)
     constant = value * (1 + noise * np.random.default_rng(0).uniform(size=len(table)))
     found, without = solver(np.column_stack([constant, table])), solver(table)
-    assert found.kept.tolist() == [False, True, True, True]
+    assert found.support.tolist() == [False, True, True, True]
     assert found.constant.tolist() == [True, False, False, False]
     assert found.weight.rounded()[0, 0] == 0
     np.testing.assert_allclose(found.weight.rounded()[0, 1:], without.weight.rounded()[0], rtol=1e-12)
-    assert found.degrees == without.degrees
+    assert found.df_resid == without.df_resid
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 2), (3, 5)])
@@ -202,7 +210,7 @@ def test_fewer_rows_than_coefficients_are_refused(rows: int, columns: int, solve
 def test_as_many_rows_as_coefficients_leave_no_degrees_of_freedom(solver: Callable[..., Solution]) -> None:
     found = solver(np.array([[0.0, 1.0], [2.0, 5.0]]))
     np.testing.assert_allclose(found.weight.rounded(), 2.0, rtol=2**-50)
-    assert found.degrees == 0
+    assert found.df_resid == 0
 
 
 @pytest.mark.parametrize("columns", [3, 30])
@@ -211,7 +219,7 @@ def test_minimum_norm_is_the_pseudo_inverse_on_unit_columns(columns: int) -> Non
     x = random.normal(size=(12, columns)) * 10.0 ** random.integers(-3, 3, size=columns)
     x[:, 2] = x[:, 0] * 2
     y = random.normal(size=12)
-    found = minimum_norm(extended(np.column_stack([x, y])), columns)
+    found = MinimumNormOfAny().compute(problem(extended(np.column_stack([x, y])), MinimumNorm()))
     centred = x - x.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     expected = np.linalg.pinv(centred / lengths, rcond=1e-8) @ (y - y.mean()) / lengths

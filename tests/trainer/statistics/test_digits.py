@@ -16,9 +16,11 @@ from lr_export.exact.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.moments.moments import block_moments
-from lr_trainer.solvers.least_squares import solve_fast
-from lr_trainer.solvers.normal_equations import Normal
+from lr_trainer.solvers.least_squares import Cholesky
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solver import LeastSquares
 from tests.conftest import Run, one_line
+from tests.trainer.solvers.test_least_squares import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,16 +337,16 @@ def test_the_bounds_are_seven_times_what_rounding_does(kind: str) -> None:
     for _ in range(12):
         columns = KINDS[kind](random, 60, 3)
         table = np.column_stack(list(columns.values()))
-        normal = Normal.of_moments(block_moments(torch.from_numpy(table)), intercept=True)
-        found, exact = solve_fast(normal, list(columns)[:-1]), Exact(columns, "y", intercept=True)
-        if found is None or found.condition > 1e5:
+        normal = NormalEquations.of_moments(block_moments(torch.from_numpy(table)), 3, intercept=True)
+        found, exact = Cholesky().compute(problem(normal, LeastSquares())), Exact(columns, "y", intercept=True)
+        if found is None or found.condition_number > 1e5:
             continue
         rounding = found.rounding
-        spread = np.abs(found.inverse.high) @ rounding.lengths
+        spread = np.abs(found.normalized_cov_params.high) @ rounding.lengths
         off = [found.weight.fraction(0, place) - value for place, value in enumerate(exact.estimates[1:])]
         assert (np.abs(np.array(off, dtype=float)) <= rounding.unit * rounding.reach[0] * spread / 7).all()
-        variances = [found.inverse.fraction(i, i) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
+        variances = [found.normalized_cov_params.fraction(i, i) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
         assert (np.abs(np.array(variances, dtype=float)) <= rounding.unit * spread**2 / 7).all()
-        assert abs(Fraction(float(found.residual_sum[0])) - exact.residual) <= rounding.residual[0] / 7
+        assert abs(Fraction(float(found.ssr[0])) - exact.residual) <= rounding.residual[0] / 7
         explained = exact.total - exact.residual
-        assert abs(Fraction(float(found.explained_sum[0])) - explained) <= rounding.explained[0] / 7
+        assert abs(Fraction(float(found.ess[0])) - explained) <= rounding.explained[0] / 7

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 A = TypeVar("A", "NDArray[np.float64]", torch.Tensor)
+_Index: TypeAlias = Any  # what NumPy and torch take between brackets
 
 _SPLITTER = 2.0**27 + 1
 
@@ -54,7 +55,12 @@ def _split(a: A) -> tuple[A, A]:
 
 @dataclass(frozen=True)
 class Extended(Generic[A]):
-    """An array of numbers `high + low`, |low| at most half a unit in the last place of high."""
+    """An array of numbers `high + low`, |low| at most half a unit in the last place of high.
+
+    >>> third = Extended.of(np.array(1.0)) / Extended.of(np.array(3.0))
+    >>> float(third.high), float(third.low)
+    (0.3333333333333333, 1.850371707708594e-17)
+    """
 
     high: A
     low: A
@@ -93,8 +99,11 @@ class Extended(Generic[A]):
         rest = self - Extended.of(root) * Extended.of(root)
         return Extended(*two_sum(root, rest.high / (root + root)))
 
-    def __getitem__(self, index: Any) -> Extended[A]:
+    def __getitem__(self, index: _Index) -> Extended[A]:
         return Extended(self.high[index], self.low[index])
+
+    def __setitem__(self, index: _Index, values: Extended[A]) -> None:
+        self.high[index], self.low[index] = values.high, values.low
 
     def scaled(self, factor: Any) -> Extended[A]:
         """Return the product with powers of two, which rounds nothing."""

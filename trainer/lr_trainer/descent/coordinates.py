@@ -72,10 +72,7 @@ class Coordinates:
             ridge: what the penalty adds to the curvature of columns at unit deviation.
             uncorrelated: whether the columns are mixed; if not, they are at unit deviation only.
         """
-        gram, low = moments.comoment, moments.mean_low
-        if not intercept:
-            about_zero = moments.comoment + moments.weight * np.outer(moments.mean, moments.mean)
-            gram, low = about_zero, np.zeros_like(low)
+        gram = moments.gram(intercept=intercept)
         lengths = np.sqrt(np.maximum(np.diag(gram), 0.0) / float(moments.weight))
         terms = len(kept)
         sd = np.where(kept & (lengths[:terms] > 0), lengths[:terms], 1.0)
@@ -86,7 +83,7 @@ class Coordinates:
         curvature[int(intercept) :, int(intercept) :] = mixing.T @ inside @ mixing
         return Coordinates(
             mean=moments.mean if intercept else np.zeros_like(moments.mean),
-            mean_low=low,
+            mean_low=moments.mean_low if intercept else np.zeros_like(moments.mean_low),
             sd=sd,
             scale=scale,
             kept=kept,

@@ -24,7 +24,7 @@ import torch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.choices import Loss as Name
+    from lr_trainer.choices import LossName
 
 MAD = 0.6744897501960817
 """The median absolute deviation of a standard normal variable."""
@@ -48,7 +48,7 @@ class Loss:
     softness: float
 
     @staticmethod
-    def named(name: Name, outputs: int, *, delta: NDArray[np.float64] | None = None, quantile: float = 0.5) -> Loss:
+    def named(name: LossName, outputs: int, *, delta: NDArray[np.float64] | None = None, quantile: float = 0.5) -> Loss:
         """Return a loss; `delta` (outputs,) is Huber's, `quantile` is of the loss of that name."""
         ones = np.ones(outputs)
         if name == "squared":

@@ -14,7 +14,7 @@ from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.choices import Loss, Optimizer, Schedule
+    from lr_trainer.choices import LossName, Optimizer, Schedule
     from lr_trainer.model.checkpoint import Checkpoint
 
     Array = NDArray[np.float64]
@@ -57,7 +57,7 @@ class Descent:
         [[2.0]]
     """
 
-    loss: Loss = "squared"
+    loss: LossName = "squared"
     optimizer: Optimizer | None = None
     delta: float | None = None
     quantile: float | None = None

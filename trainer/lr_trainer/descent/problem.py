@@ -10,7 +10,8 @@ import numpy as np
 from lr_runtime.errors import OptionError
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
-from lr_trainer.solvers.strategy import Penalty, Solved, shifted, solve_shrunk, solve_with_passes
+from lr_trainer.solvers.solver import LeastSquares, Penalty
+from lr_trainer.solvers.strategy import Solved, shifted, solve
 from lr_trainer.statistics.assembly import columns_of_passes, term_names
 from lr_trainer.statistics.cautions import check_not_the_target, check_squares
 
@@ -71,19 +72,15 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=passes.intercept)
     check_not_the_target(passes, moments)
-    penalty = Penalty((l1,) * outputs, (l2,) * outputs)
+    penalty, is_penalised = Penalty((l1,) * outputs, (l2,) * outputs), bool(l1 or l2)
+    if is_penalised and moments.rows < 2:
+        raise TooFewRowsError(moments.rows, 2, intercept=passes.intercept)
     constant = ~moments.varies(intercept=passes.intercept)[: len(names)]
     exact, kept = None, ~constant
-    if not (l1 or l2):
-        exact = solve_with_passes(
-            moments, passes.design, names, passes.gram, intercept=passes.intercept, drop_collinear=drop_collinear
-        )
-        kept = exact.solution.kept
-    else:
-        if moments.rows < 2:
-            raise TooFewRowsError(moments.rows, 2, intercept=passes.intercept)
-        if descent.loss == "squared":
-            exact = solve_shrunk(moments, passes.design, names, penalty, passes.gram, intercept=passes.intercept)
+    if not is_penalised or descent.loss == "squared":
+        aim = penalty if is_penalised else LeastSquares(drop_collinear)
+        exact = solve(moments, passes.design, names, aim, intercept=passes.intercept, products=passes.gram)
+        kept = kept if is_penalised else exact.solution.support
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
 
 

@@ -14,8 +14,8 @@ from lr_trainer.descent.objective import Objective
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import Rounding
-from lr_trainer.solvers.least_squares import Solution
-from lr_trainer.solvers.normal_equations import Normal
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.strategy import Solved, with_origins
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objec
     at, coordinates = cycle.at, objective.coordinates
     offsets = coordinates.offsets(at)
     passes, moments = setting.passes, setting.moments
-    normal = Normal.of_moments(moments, intercept=passes.intercept)
+    normal = NormalEquations.of_moments(moments, len(setting.kept), intercept=passes.intercept)
     solution = _solution(setting, objective, at, normal, offsets)
     design = with_origins(passes.design, moments, intercept=passes.intercept)
     solved = Solved(design, normal, solution, is_extended=False, offsets=tuple(offsets.tolist()))
     return Descended(solved, _report(setting, descent, cycle, objective, delta))
 
 
-def _solution(setting: Setting, objective: Objective, at: Array, normal: Normal, offsets: Array) -> Solution:
+def _solution(setting: Setting, objective: Objective, at: Array, normal: NormalEquations, offsets: Array) -> Solution:
     coordinates, terms = objective.coordinates, len(setting.kept)
     gram, weight = normal.gram.high, coordinates.weights(at)
     slope = 2 * gram[terms:, :terms] - weight @ gram[:terms, :terms]
@@ -63,15 +63,15 @@ def _solution(setting: Setting, objective: Objective, at: Array, normal: Normal,
     residual_sum = squares * coordinates.scale**2 * normal.weight
     return Solution(
         weight=Extended.of(weight),
-        inverse=Extended.of(np.zeros((terms, terms))),
+        normalized_cov_params=Extended.of(np.zeros((terms, terms))),
         factor=np.zeros((terms, terms)),
-        kept=setting.kept,
+        support=setting.kept,
         constant=setting.constant,
-        residual_sum=residual_sum,
-        explained_sum=np.einsum("ot,ot->o", weight, slope) - normal.weight * offsets**2,
-        total_sum=np.diag(gram)[terms:].copy(),
-        degrees=0,
-        condition=condition_number(gram[:terms, :terms][np.ix_(setting.kept, setting.kept)]),
+        ssr=residual_sum,
+        ess=np.einsum("ot,ot->o", weight, slope) - normal.weight * offsets**2,
+        tss=normal.tss,
+        df_resid=0,
+        condition_number=condition_number(normal.columns[np.ix_(setting.kept, setting.kept)]),
         rounding=Rounding.of_rows(normal, weight, residual_sum),
         is_unbiased=False,
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lr_runtime.contract.checkpoint
-    from lr_trainer.choices import Device, Loss, Optimizer
+    from lr_trainer.choices import Device, LossName, Optimizer
 
 X = ((1.0,), (2.0,), (3.0,))
 Y = ((2.0,), (4.0,), (6.0,))
@@ -40,7 +40,7 @@ _OPTIMIZERS: dict[Optimizer, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
 }
-_LOSSES: dict[Loss, Callable[[], nn.Module]] = {
+_LOSSES: dict[LossName, Callable[[], nn.Module]] = {
     "squared": lambda: nn.MSELoss(reduction="sum"),
     "huber": lambda: nn.HuberLoss(reduction="sum"),
     "absolute": lambda: nn.L1Loss(reduction="sum"),
@@ -52,7 +52,7 @@ def lesson(
     epochs: int = 500,
     lr: float = 0.01,
     optimizer: Optimizer = "sgd",
-    loss: Loss = "squared",
+    loss: LossName = "squared",
     seed: int = 0,
     device: Device = "cpu",
     init: lr_runtime.contract.checkpoint.Checkpoint | None = None,

@@ -20,7 +20,8 @@ from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, magnified, weight_digits
-from lr_trainer.solvers.strategy import solve_from_moments, without_origins
+from lr_trainer.solvers.solver import LeastSquares
+from lr_trainer.solvers.strategy import solve, without_origins
 from lr_trainer.statistics.assembly import Source, describe, ranges_of, term_names
 from lr_trainer.statistics.cautions import cautions, check_squares
 
@@ -181,10 +182,10 @@ def _joined(checkpoint: Checkpoint, part: _Part, source: Source) -> Checkpoint:
     intercept = checkpoint.fit["intercept"]
     names = term_names(design, columns)
     check_squares(moments, design, columns, source.targets, intercept=intercept)
-    solved = solve_from_moments(moments, design, names, part.lengths, intercept=intercept)
+    solved = solve(moments, design, names, LeastSquares(), intercept=intercept, lengths=part.lengths)
     described, rounding = describe(moments, solved, columns, source), solved.solution.rounding
-    sums = map(digits, rounding.residual.tolist(), solved.solution.residual_sum.tolist())
-    held = weight_digits(solved.solution.condition, magnified(solved.normal, part.lengths))
+    sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
+    held = weight_digits(solved.solution.condition_number, magnified(solved.normal, part.lengths))
     lost = [f"{line}. Fit all rows at once" for line in described.fit["cautions"]]
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
     return described.with_units(units).reported(

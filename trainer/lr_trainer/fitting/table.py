@@ -25,7 +25,8 @@ from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
-from lr_trainer.solvers.strategy import Penalty, Solved, solve_shrunk, solve_with_passes
+from lr_trainer.solvers.solver import LeastSquares, MinimumNorm, Penalty
+from lr_trainer.solvers.strategy import Solved, solve
 from lr_trainer.statistics.assembly import Source, columns_of_passes, describe, term_names
 from lr_trainer.statistics.cautions import cautions, check_not_the_target, check_squares, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
@@ -249,9 +250,8 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     names = term_names(passes.design, columns)
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
     check_not_the_target(passes, moments)
-    solved = solve_with_passes(
-        moments, passes.design, names, passes.gram, intercept=shape.intercept, drop_collinear=shape.drop_collinear
-    )
+    aim = LeastSquares(drop_collinear=shape.drop_collinear)
+    solved = solve(moments, passes.design, names, aim, intercept=shape.intercept, products=passes.gram)
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     if shape.interval is None:
         return checkpoint
@@ -271,9 +271,8 @@ def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
     outputs = len(passes.roles.targets)
     penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
     names = term_names(passes.design, columns)
-    solved = solve_shrunk(
-        moments, passes.design, names, penalty, partial(passes.gram, parts=parts), intercept=shape.intercept
-    )
+    aim, products = penalty or MinimumNorm(), partial(passes.gram, parts=parts)
+    solved = solve(moments, passes.design, names, aim, intercept=shape.intercept, products=products)
     checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
     # A weight that a penalty made 0 is no sign of a dependent column.
     checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])

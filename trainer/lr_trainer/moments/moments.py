@@ -73,6 +73,24 @@ class Moments:
         """Return bool (columns,): which columns are not constant, or without an intercept not 0 throughout."""
         return varies(self.minimum, self.maximum) if intercept else np.asarray(self.largest > 0)
 
+    def gram(self, *, intercept: bool) -> NDArray[np.float64]:
+        """Return float64 (columns, columns), the sums of products about the mean, or without an intercept about 0."""
+        return self.comoment if intercept else self.about(None)
+
+    def about(self, other: Moments | None) -> NDArray[np.float64]:
+        """Return float64 (columns, columns), the sums of products about the mean of `other` rows, or about 0 for None.
+
+        A square is added to the sum about the mean, so nothing cancels. The low parts of the means count where two are
+        near each other: near 1.7e15 they differ by less than `mean` holds. One mean alone is its own rounded sum.
+        """
+        away = self.mean + self.mean_low
+        if other is not None:
+            away = (self.mean - other.mean) + (self.mean_low - other.mean_low)
+        products = np.outer(away, away)
+        products *= self.weight
+        products += self.comoment
+        return products
+
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -111,7 +129,7 @@ def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = N
     medians are near the mean; where they are not, once more about the mean (Chan, Golub and LeVeque 1983).
 
     Args:
-        parts: float64 (rows, columns), at least one row; several stand for their columns side by side.
+        parts: float64 (rows, columns), at least one row; the columns of several parts are side by side.
         weights: float64 (rows,), positive.
     """
     strips = [(part,) if isinstance(part, torch.Tensor) else part for part in parts]
@@ -201,13 +219,13 @@ def _products(
 
 
 class _Scratch(threading.local):
-    """Room for the deviations of some rows, kept by each thread: new memory of this size costs a page fault a page."""
+    """Memory of each thread for the deviations of some rows: new memory of this size costs a page fault a page."""
 
     def __init__(self) -> None:
         self._room: dict[tuple[int, int, torch.device, bool], torch.Tensor] = {}
 
     def block(self, rows: int, columns: int, device: torch.device, *, by_column: bool) -> torch.Tensor:
-        """Return float64 (rows, columns) with whatever stood there, and ones in the last column."""
+        """Return float64 (rows, columns) with arbitrary numbers, and ones in the last column."""
         key = rows, columns, device, by_column
         if key not in self._room:
             self._room.clear()

@@ -1,4 +1,4 @@
-"""When a column counts as a combination of others: the rounding of values and of arithmetic that such a one leaves."""
+"""When a column counts as a combination of others: what rounding leaves of it minus its regression on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.normal_equations import Normal
+    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 
@@ -31,12 +31,12 @@ _ROUNDING = 2.0**-96
 
 @dataclass(frozen=True)
 class Floor:
-    """What rounding leaves of a column that is a combination of others.
+    """Pivot tolerances: what rounding leaves of columns that are combinations of others.
 
-    Of the columns x, each at some scale, it is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares.
+    What is left is x_k - sum b_i x_i = sum c_i x_i, as a sum of (weighted) squares, of columns x each at some scale.
 
     Attributes:
-        values: float64 (sources, terms), `rounding` of `solve` at that scale, over all rows.
+        values: float64 (sources, terms), `NormalEquations.rounding` at that scale, over all rows.
         lengths: float64 (terms,), the columns' lengths.
     """
 
@@ -44,15 +44,20 @@ class Floor:
     lengths: Array
 
     @staticmethod
-    def of(normal: Normal, scale: Array, rounding: Array | None) -> Floor:
-        """Return it for terms over `scale`, float64 (terms,), powers of two."""
-        terms = len(scale)
-        values = np.diag(rounding_of(normal.largest[:terms])) if rounding is None else rounding
-        lengths = np.sqrt(np.maximum(np.diag(normal.gram.high)[:terms], 0.0))
+    def of(normal: NormalEquations) -> Floor:
+        """Return the floor of the terms divided by `normal.scale`."""
+        terms, scale = normal.terms, normal.scale[: normal.terms]
+        values = np.diag(rounding_of(normal.largest[:terms])) if normal.rounding is None else normal.rounding
+        lengths = np.sqrt(np.maximum(np.diag(normal.columns), 0.0))
         return Floor(math.sqrt(normal.loose_weight) * values / scale, lengths / scale)
 
     def under(self, relation: Array, others: slice | Sequence[int], column: int) -> float:
-        """Return it for the column that `relation`, float64 (others,), makes of others.
+        """Return the pivot tolerance: what rounding leaves of a column minus its regression on the others.
+
+        Args:
+            relation: float64 (others,), the coefficients of that regression.
+            others: their places.
+            column: the place of the column.
 
         Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
         "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.

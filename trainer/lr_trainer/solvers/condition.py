@@ -45,7 +45,7 @@ def correlation(gram: Array) -> Array:
 
 
 def _largest_eigenvalue(matrix: Array) -> float:
-    """Return it by Lanczos iterations (Lehoucq, Sorensen and Yang 1998), to 6 digits or more, where that is faster."""
+    """Return the largest eigenvalue to 6 digits or more, of many columns by Lanczos (Lehoucq, Sorensen, Yang 1998)."""
     if len(matrix) <= _FEW_COLUMNS:
         return float(np.linalg.eigvalsh(matrix)[-1])
     start = np.random.default_rng(len(matrix)).normal(size=len(matrix))

@@ -13,7 +13,7 @@ its mean, or about 0 without an intercept. To first order in E, with w the weigh
 and to all orders by 1 / (1 - q) as much, q = n u max a_i |x_i| a bound on |G^-1 E| (Higham 2002, Accuracy and Stability
 of Numerical Algorithms, 7.2). Solving rounds no more than a Gram matrix a rounding away (ibid., 10.1). A sum of sizes
 is the worst that signs can do; of more than 16 columns, whose roundings are independent, four times the root of the sum
-of their squares stands for it where it is less. The table's numbers are exact: what they were rounded to before they
+of their squares replaces it where it is less. The table's numbers are exact: what they were rounded to before they
 came is not at issue.
 """
 
@@ -28,18 +28,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.normal_equations import Normal
+    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 
 FEWEST_DIGITS = 6
-"""What has fewer is not reported."""
+"""A figure with fewer certain digits is not reported: a float32 holds seven."""
 
 FLOAT64 = 64 * 2.0**-53
 """u of float64 moments: no figure of the tests came within a seventh of these bounds, in any order of the rows."""
 
 DOUBLE_DOUBLE = 16 * 2.0**-106
-"""u of double-double products, swept: likewise."""
+"""u of double-double products, swept, which no figure of the tests came within a seventh of either."""
 
 _MOST_DIGITS = 12.0
 _MANY = 16
@@ -60,7 +60,7 @@ def weight_digits(condition: float, magnified: float = 1.0) -> float:
     return digits(magnified * FLOAT64 * condition**2, 1.0)
 
 
-def magnified(normal: Normal, lengths: NDArray[np.float64]) -> float:
+def magnified(normal: NormalEquations, lengths: NDArray[np.float64]) -> float:
     """Return how many times u the products may be off where `lengths` (terms,) are those that they were told from."""
     own = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))[: len(lengths)]
     return float(np.max(lengths / np.where(own > 0, own, np.inf), initial=1.0))
@@ -75,7 +75,7 @@ class Rounding:
         lengths: float64 (terms,), |x_i|.
         reach: float64 (outputs,), r.
         residual: float64 (outputs,), how far the residual sum may be off.
-        explained: float64 (outputs,), likewise the explained sum.
+        explained: float64 (outputs,), how far the explained sum may be off.
         spread: float64 (terms,), a of each weight.
     """
 
@@ -87,13 +87,13 @@ class Rounding:
     spread: Array
 
     @staticmethod
-    def of_least_squares(normal: Normal, weight: Array, inverse: Array, unit: float) -> Rounding:
-        """Return it for the least-squares weights (outputs, terms), with the inverse (terms, terms) of the Gram matrix.
+    def of_least_squares(normal: NormalEquations, weight: Array, inverse: Array, unit: float) -> Rounding:
+        """Return the rounding of least-squares weights (outputs, terms).
 
         Args:
             normal: the normal equations.
             weight: float64 (outputs, terms).
-            inverse: float64 (terms, terms).
+            inverse: float64 (terms, terms), that of the Gram matrix.
             unit: of their arithmetic.
         """
         lengths = normal.lengths[: len(inverse)]
@@ -102,8 +102,8 @@ class Rounding:
         return Rounding._of(normal, weight, spread, unit / (1 - lost) if lost < 1 else 1.0)
 
     @staticmethod
-    def of_shrunk(normal: Normal, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:
-        """Return it for other weights at an optimum, of which the residual sum is not stationary.
+    def of_shrunk(normal: NormalEquations, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:
+        """Return the rounding of weights at another optimum, where the residual sum is not stationary.
 
         Args:
             normal: the normal equations.
@@ -113,24 +113,24 @@ class Rounding:
             unit: of their arithmetic.
         """
         lengths = normal.lengths[: weight.shape[1]]
-        held = (weight != 0).any(axis=0) & (lengths > 0)
-        pull = np.linalg.norm(slope[:, held] / lengths[held], axis=1)
-        loose = math.sqrt(np.count_nonzero(held)) * sensitivity
-        spread = np.divide(loose, lengths, out=np.zeros_like(lengths), where=held)
+        support = (weight != 0).any(axis=0) & (lengths > 0)
+        pull = np.linalg.norm(slope[:, support] / lengths[support], axis=1)
+        loose = math.sqrt(np.count_nonzero(support)) * sensitivity
+        spread = np.divide(loose, lengths, out=np.zeros_like(lengths), where=support)
         found = Rounding._of(normal, weight, spread, unit)
         moved = 2 * unit * np.where(pull > 0, pull * loose, 0.0) * found.reach
         return replace(found, residual=found.residual + moved, explained=found.explained + moved)
 
     @staticmethod
-    def of_rows(normal: Normal, weight: Array, residual_sum: Array) -> Rounding:
-        """Return it where the residuals of given weights were taken row by row in float64, and then squared."""
+    def of_rows(normal: NormalEquations, weight: Array, residual_sum: Array) -> Rounding:
+        """Return the rounding of weights whose residuals were computed row by row in float64, and squared."""
         found = Rounding._of(normal, weight, np.zeros(weight.shape[1]), FLOAT64)
         moved = (weight.shape[1] + 4) * 2.0**-53 * found.reach
         residual = moved * (2 * np.sqrt(residual_sum) + moved)
         return replace(found, residual=residual)
 
     @staticmethod
-    def _of(normal: Normal, weight: Array, spread: Array, unit: float) -> Rounding:
+    def _of(normal: NormalEquations, weight: Array, spread: Array, unit: float) -> Rounding:
         terms = weight.shape[1]
         lengths, target = normal.lengths[:terms], normal.lengths[terms:]
         part = together(weight, lengths)

@@ -19,24 +19,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from math import ceil, log10
+from math import ceil, isfinite, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import linalg
 
-from lr_trainer.errors import (
-    NotConvergedError,
-    OutOfRangeError,
-    TooFewFoldsError,
-    WeakPenaltyError,
-)
+from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsError, WeakPenaltyError
 from lr_trainer.moments.moments import Moments
+from lr_trainer.solvers.condition import condition_number
+from lr_trainer.solvers.digits import FLOAT64
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solution import Solution
+from lr_trainer.solvers.solver import Penalty, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from lr_trainer.solvers.solver import Problem
+
+    Array = NDArray[np.float64]
 
 PENALTIES = 100
 """The length of a path."""
@@ -45,7 +50,7 @@ _SPAN = 1e-4
 """The last penalty of a path with an l1 part, as a share of its first."""
 
 _RIDGE_SPAN = 1e-10
-"""Likewise for ridge, whose first penalty is _RIDGE_TOP for each column."""
+"""The last penalty of a ridge path as a share of its first, which is _RIDGE_TOP for each column."""
 
 _RIDGE_TOP = 100.0
 
@@ -63,43 +68,30 @@ _STEPS = 20
 """The penalties that lead to a single one, each a start for the next."""
 
 
-@dataclass(frozen=True)
-class Normal:
-    """What the normal equations of `outputs` targets on `terms` columns are made of.
+class CoordinateDescent(Solver):
+    """Ridge by Cholesky, lasso and elastic net by coordinate descent, in float64."""
 
-    Attributes:
-        gram: float64 (terms, terms), sums of products of the columns' deviations; 0 for a constant column.
-        cross: float64 (terms, outputs), sums of their products with the targets' deviations.
-        total: float64 (outputs,), the targets' sums of squared deviations.
-        count: the number of rows, or the sum of their weights.
-    """
+    aim = Penalty
 
-    gram: NDArray[np.float64]
-    cross: NDArray[np.float64]
-    total: NDArray[np.float64]
-    count: float
+    def compute(self, problem: Problem) -> Solution | None:
+        """Return the solution; None where a ridge penalty does not tell dependent columns apart in float64."""
+        assert isinstance(problem.aim, Penalty)
+        try:
+            weight = penalised_weights(problem.normal, problem.aim)
+        except WeakPenaltyError:
+            return None
+        return Solution.of_weights(problem.normal, Extended.of(weight), FLOAT64, ridge=min(problem.aim.l2))
 
-    def residual_sum(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64 (outputs,), the sums of squared residuals of `weight` (outputs, terms)."""
-        slope = 2.0 * self.cross - self.gram @ weight.T
-        return np.asarray(np.maximum(self.total - np.einsum("ot,to->o", weight, slope), 0.0))
+    def magnification(self, problem: Problem, solution: Solution) -> float:
+        """Return how many times rounding is magnified in the weights; those outside a lasso's support are 0.
 
-
-@dataclass(frozen=True)
-class Penalised:
-    """The solution for `outputs` targets on `terms` columns.
-
-    Attributes:
-        weight: float64 (outputs, terms), per unit of each column; 0 for a constant column.
-        residual_sum: float64 (outputs,), the sum of squared residuals.
-        l1: float64 (outputs,), the penalty on sum |b_j|, in the target's unit.
-        l2: float64 (outputs,), the penalty on sum b_j^2 / 2, without unit.
-    """
-
-    weight: NDArray[np.float64]
-    residual_sum: NDArray[np.float64]
-    l1: NDArray[np.float64]
-    l2: NDArray[np.float64]
+        A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
+        """
+        assert isinstance(problem.aim, Penalty)
+        support, condition = solution.support, solution.condition_number
+        if any(problem.aim.l1):
+            condition = condition_number(problem.normal.columns[np.ix_(support, support)])
+        return min(condition**2, 1 + np.count_nonzero(support) / max(min(problem.aim.l2), _UNIT_ROUNDOFF))
 
 
 @dataclass(frozen=True)
@@ -112,9 +104,9 @@ class Curve:
         error: float64 (outputs, PENALTIES), the mean squared error over the rows, each predicted while held out.
     """
 
-    l1: NDArray[np.float64]
-    l2: NDArray[np.float64]
-    error: NDArray[np.float64]
+    l1: Array
+    l2: Array
+    error: Array
 
     @property
     def best(self) -> NDArray[np.intp]:
@@ -122,56 +114,46 @@ class Curve:
         return np.asarray(np.argmin(self.error, axis=1))
 
     @property
-    def chosen(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The l1 and the l2, each float64 (outputs,), with the smallest error: what `solve` takes."""
+    def chosen(self) -> tuple[Array, Array]:
+        """The l1 and the l2, each float64 (outputs,), with the smallest error."""
         row = np.arange(len(self.error))
         return self.l1[row, self.best], self.l2[row, self.best]
 
 
 @dataclass(frozen=True)
 class _Unit:
-    """`Normal` on columns at unit standard deviation, those without variance left out.
+    """The normal equations of columns at unit standard deviation, without those that do not vary.
 
     Attributes:
-        kept: bool (terms,), the columns with variance.
-        sd: float64 (kept,), their standard deviations.
-        correlation: float64 (kept, kept), R; its diagonal is 1.
-        cross: float64 (kept, outputs), r, the covariances with the targets.
+        varies: bool (terms,), the columns that do.
+        sd: float64 (columns,), their standard deviations.
+        correlation: float64 (columns, columns), R; its diagonal is 1.
+        cross: float64 (columns, outputs), r, the covariances with the targets; 0 for targets that do not vary.
     """
 
-    kept: NDArray[np.bool_]
-    sd: NDArray[np.float64]
-    correlation: NDArray[np.float64]
-    cross: NDArray[np.float64]
+    varies: NDArray[np.bool_]
+    sd: Array
+    correlation: Array
+    cross: Array
 
     @staticmethod
-    def of(normal: Normal) -> _Unit:
-        kept = np.diag(normal.gram) > 0
-        sd = np.sqrt(np.diag(normal.gram)[kept] / normal.count)
-        correlation = normal.gram[np.ix_(kept, kept)] / normal.count / np.outer(sd, sd)
+    def of(normal: NormalEquations) -> _Unit:
+        varies, terms = normal.informative, normal.terms
+        sd = np.sqrt(np.diag(normal.columns)[varies] / normal.weight)
+        correlation = normal.columns[np.ix_(varies, varies)] / normal.weight / np.outer(sd, sd)
         np.fill_diagonal(correlation, 1.0)
-        return _Unit(kept, sd, correlation, normal.cross[kept] / normal.count / sd[:, None])
+        cross = np.where(normal.varies[terms:], normal.gram.high[:terms, terms:], 0.0)
+        return _Unit(varies, sd, correlation, cross[varies] / normal.weight / sd[:, None])
 
-    def weight(self, unit_weight: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return float64 (..., terms), the weights per unit of each column, from b (..., kept)."""
-        weight = np.zeros((*unit_weight.shape[:-1], len(self.kept)))
-        weight[..., self.kept] = unit_weight / self.sd
+    def weight(self, unit_weight: Array) -> Array:
+        """Return float64 (..., terms), the weights per unit of each column, from b (..., columns)."""
+        weight = np.zeros((*unit_weight.shape[:-1], len(self.varies)))
+        weight[..., self.varies] = unit_weight / self.sd
         return weight
 
 
-def normal(moments: Moments, outputs: int, *, intercept: bool = True) -> Normal:
-    """Return the normal equations of the last `outputs` columns on the others, about the mean, or about zero.
-
-    A column, or a target, that is constant but for its rounding counts as one without deviations about the mean.
-    """
-    if not intercept:
-        return _about(moments, outputs, None)
-    varies = moments.varies(intercept=True)
-    return _parts(np.where(np.outer(varies, varies), moments.comoment, 0.0), float(moments.weight), outputs)
-
-
-def solve(equations: Normal, l1: ArrayLike, l2: ArrayLike) -> Penalised:
-    """Minimise the objective above for each target; the penalties are numbers or one for each target (outputs,).
+def penalised_weights(normal: NormalEquations, penalty: Penalty) -> Array:
+    """Return float64 (outputs, terms), the weights that minimise the objective above.
 
     Ridge (l1 = 0) is R + l2 I by Cholesky. Otherwise coordinate descent, until no optimality condition above is missed
     by more than (64 + terms) 2^-53 (max |r| + sum |b| + l2 max |b|), the rounding of evaluating it.
@@ -181,18 +163,16 @@ def solve(equations: Normal, l1: ArrayLike, l2: ArrayLike) -> Penalised:
         WeakPenaltyError: for ridge, the columns are dependent and l2 is too small for float64 to tell.
         NotConvergedError: the descent did not reach the above.
     """
-    outputs = len(equations.total)
-    l1s, l2s = (np.broadcast_to(np.asarray(each, dtype=np.float64), (outputs,)) for each in (l1, l2))
-    for name, each in (("l1", l1s), ("l2", l2s)):
-        for value in each[~(np.isfinite(each) & (each >= 0))]:
-            raise OutOfRangeError(f"the penalty {name}", float(value), "a finite number of at least 0")
-    unit = _Unit.of(equations)
+    for name, each in (("l1", penalty.l1), ("l2", penalty.l2)):
+        for value in each:
+            if not (isfinite(value) and value >= 0):
+                raise OutOfRangeError(f"the penalty {name}", value, "a finite number of at least 0")
+    unit = _Unit.of(normal)
     fits = [
-        (_lasso if a else _ridge)(unit.correlation, cross, float(a), float(b))
-        for cross, a, b in zip(unit.cross.T, l1s, l2s, strict=True)
+        (_lasso if l1 else _ridge)(unit.correlation, cross, l1, l2)
+        for cross, l1, l2 in zip(unit.cross.T, penalty.l1, penalty.l2, strict=True)
     ]
-    weight = unit.weight(np.array(fits))
-    return Penalised(weight, equations.residual_sum(weight), l1s, l2s)
+    return unit.weight(np.array(fits))
 
 
 def choose(folds: Sequence[Moments], outputs: int, *, l1_ratio: float = 1.0, intercept: bool = True) -> Curve:
@@ -207,77 +187,69 @@ def choose(folds: Sequence[Moments], outputs: int, *, l1_ratio: float = 1.0, int
     Raises:
         OutOfRangeError: `l1_ratio` is neither 0 nor from 0.01 to 1; below, the path ends at an l2 that is still large.
         TooFewFoldsError: there are fewer than 2 folds.
-        NotConvergedError: as for `solve`.
+        NotConvergedError: as for `penalised_weights`.
     """
     if l1_ratio != 0 and not _LEAST_RATIO <= l1_ratio <= 1:
         raise OutOfRangeError("the l1 ratio", l1_ratio, f"0 (ridge), or a number from {_LEAST_RATIO} to 1 (lasso)")
     if len(folds) < 2:
         raise TooFewFoldsError(len(folds))
-    l1, l2 = _penalties(normal(reduce(Moments.merge, folds), outputs, intercept=intercept), l1_ratio)
+    terms = len(folds[0].mean) - outputs
+    whole = NormalEquations.of_moments(reduce(Moments.merge, folds), terms, intercept=intercept)
+    l1, l2 = _penalties(whole, l1_ratio)
     squares, fit_path = np.zeros_like(l1), _path if l1_ratio else _ridge_path
     for index, fold in enumerate(folds):
         train = reduce(Moments.merge, [*folds[:index], *folds[index + 1 :]])
-        held = _about(fold, outputs, train if intercept else None)
-        unit = _Unit.of(normal(train, outputs, intercept=intercept))
+        held_out = fold.about(train if intercept else None)
+        unit = _Unit.of(NormalEquations.of_moments(train, terms, intercept=intercept))
         for output, cross in enumerate(unit.cross.T):
             fits = fit_path(unit.correlation, cross, l1[output], l2[output])
-            squares[output] += _squares(held, unit.weight(fits), output)
+            squares[output] += _squares(held_out, unit.weight(fits), output)
     return Curve(l1, l2, squares / sum(float(fold.weight) for fold in folds))
 
 
-def _about(moments: Moments, outputs: int, other: Moments | None) -> Normal:
-    """Return the normal equations of deviations from the mean of `other`, or from zero, in place of the own mean."""
-    if other is None:
-        away = moments.mean + moments.mean_low
-    else:
-        away = (moments.mean - other.mean) + (moments.mean_low - other.mean_low)
-    return _parts(moments.comoment + moments.weight * np.outer(away, away), float(moments.weight), outputs)
-
-
-def _parts(products: NDArray[np.float64], count: float, outputs: int) -> Normal:
-    terms = len(products) - outputs
-    return Normal(products[:terms, :terms], products[:terms, terms:], np.diag(products)[terms:], count)
-
-
-def _penalties(equations: Normal, l1_ratio: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _penalties(normal: NormalEquations, l1_ratio: float) -> tuple[Array, Array]:
     """Return the l1 and the l2 of a path, each float64 (outputs, PENALTIES)."""
-    unit, outputs = _Unit.of(equations), len(equations.total)
+    unit, outputs = _Unit.of(normal), len(normal.tss)
     if l1_ratio == 0:
         l2 = _RIDGE_TOP * max(len(unit.sd), 1) * np.geomspace(1.0, _RIDGE_SPAN, PENALTIES)
         return np.zeros((outputs, PENALTIES)), np.tile(l2, (outputs, 1))
-    sd = np.sqrt(equations.total / equations.count)
+    sd = np.sqrt(np.where(normal.varies[normal.terms :], normal.tss, 0.0) / normal.weight)
     sd[sd == 0] = 1.0
     top = np.abs(unit.cross).max(axis=0, initial=0.0)
     l1 = np.outer(np.where(top > 0, top, sd), np.geomspace(1.0, _SPAN, PENALTIES))
     return l1, l1 / sd[:, None] * ((1.0 - l1_ratio) / l1_ratio)
 
 
-def _ridge_path(
-    R: NDArray[np.float64], r: NDArray[np.float64], _: NDArray[np.float64], l2: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return (R + l2 I)^-1 r, float64 (penalties, kept), for each of the penalties (penalties,)."""
+def _ridge_path(R: Array, r: Array, _: Array, l2: Array) -> Array:
+    """Return (R + l2 I)^-1 r, float64 (penalties, columns), for each of the penalties (penalties,)."""
     values, vectors = np.linalg.eigh(R)
     return np.asarray(((vectors.T @ r) / (np.maximum(values, 0.0) + l2[:, None])) @ vectors.T)
 
 
-def _path(
-    R: NDArray[np.float64], r: NDArray[np.float64], l1: NDArray[np.float64], l2: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return b, float64 (penalties, kept), for each of the penalties (penalties,), each from the one before."""
+def _path(R: Array, r: Array, l1: Array, l2: Array) -> Array:
+    """Return b, float64 (penalties, columns), for each of the penalties (penalties,), each from the one before."""
     fits = [np.zeros_like(r)]
     for a, b in zip(l1, l2, strict=True):
         fits.append(_descend(R, r, float(a), float(b), fits[-1]))
     return np.array(fits[1:])
 
 
-def _squares(held: Normal, weight: NDArray[np.float64], output: int) -> NDArray[np.float64]:
-    """Return float64 (penalties,), the sums of squared errors of each `weight` (penalties, terms) on held-out rows."""
-    slope = 2.0 * held.cross[:, output] - weight @ held.gram
-    return np.asarray(np.maximum(held.total[output] - np.einsum("pt,pt->p", weight, slope), 0.0))
+def _squares(products: Array, weight: Array, output: int) -> Array:
+    """Return float64 (penalties,), the sums of squared errors on held-out rows.
+
+    Args:
+        products: float64 (terms + outputs, terms + outputs), of those rows about what the intercepts make 0.
+        weight: float64 (penalties, terms).
+        output: the target.
+    """
+    terms = weight.shape[1]
+    slope = 2.0 * products[:terms, terms + output] - weight @ products[:terms, :terms]
+    total = products[terms + output, terms + output]
+    return np.asarray(np.maximum(total - np.einsum("pt,pt->p", weight, slope), 0.0))
 
 
-def _ridge(R: NDArray[np.float64], r: NDArray[np.float64], _: float, l2: float) -> NDArray[np.float64]:
-    """Return (R + l2 I)^-1 r, float64 (kept,)."""
+def _ridge(R: Array, r: Array, _: float, l2: float) -> Array:
+    """Return (R + l2 I)^-1 r, float64 (columns,)."""
     terms = len(r)
     if not terms:
         return np.zeros(0)
@@ -289,8 +261,8 @@ def _ridge(R: NDArray[np.float64], r: NDArray[np.float64], _: float, l2: float) 
     return np.asarray(linalg.lapack.dpotrs(factor, r)[0])
 
 
-def _lasso(R: NDArray[np.float64], r: NDArray[np.float64], l1: float, l2: float) -> NDArray[np.float64]:
-    """Return b, float64 (kept,), at the end of a path from the l1 where it is 0: far faster on p > n."""
+def _lasso(R: Array, r: Array, l1: float, l2: float) -> Array:
+    """Return b, float64 (columns,), at the end of a path from the l1 where it is 0: far faster on p > n."""
     top = float(np.abs(r).max(initial=0.0))
     if l1 >= top:
         return np.zeros_like(r)
@@ -299,10 +271,8 @@ def _lasso(R: NDArray[np.float64], r: NDArray[np.float64], l1: float, l2: float)
     return np.asarray(_path(R, r, steps, np.full(_STEPS, l2))[-1])
 
 
-def _descend(
-    R: NDArray[np.float64], r: NDArray[np.float64], l1: float, l2: float, start: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return b, float64 (kept,), by coordinate descent from `start`, as `solve` says.
+def _descend(R: Array, r: Array, l1: float, l2: float, start: Array) -> Array:
+    """Return b, float64 (columns,), by coordinate descent from `start`, as `penalised_weights` says.
 
     A round is cycles over the active columns (Friedman et al. 2010, eq. 5 and 8, with the covariance updates of their
     section 2.2) until one leaves all signs as they are, and a step to the minimum for these signs: the cycles find the
@@ -330,7 +300,7 @@ def _descend(
     raise NotConvergedError(l1, l2, residual, tolerance)
 
 
-def _cycle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]) -> None:
+def _cycle(R: Array, slope: Array, l1: float, l2: float, b: Array) -> None:
     """Take each of b (active,) to its minimum in turn, in place; `slope` stays r - R b."""
     for j, row in enumerate(R):
         old = float(b[j])
@@ -341,7 +311,7 @@ def _cycle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: fl
             slope -= (new - old) * row
 
 
-def _settle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: float, b: NDArray[np.float64]) -> None:
+def _settle(R: Array, slope: Array, l1: float, l2: float, b: Array) -> None:
     """Take b (active,) to the minimum for its signs, in place, or to where coefficients on the way there reached 0.
 
     With the signs fixed the objective is quadratic. The diagonal gets a little more than rounding can take from it, so
@@ -365,7 +335,7 @@ def _settle(R: NDArray[np.float64], slope: NDArray[np.float64], l1: float, l2: f
         slope -= R[:, support] @ (b[support] - here)
 
 
-def _shares(here: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(here: Array, step: Array) -> Array:
     """Return the share of each step that leads to 0, float64 (support,); infinity for one that leads away."""
     with np.errstate(over="ignore"):
         return np.divide(-here, step, out=np.full_like(here, np.inf), where=np.sign(step) == -np.sign(here))

@@ -1,4 +1,4 @@
-"""The normal equations in double-double, and the sweep that solves them a column at a time."""
+"""The normal equations, in float64 or in double-double, and the sweep that solves them a column at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Normal:
-    """The normal equations of `terms` columns and `outputs` targets, about the means or, without intercept, about 0.
+class NormalEquations:
+    """The normal equations of terms X and targets Y, about their means or, without an intercept, about 0.
 
     Attributes:
-        gram: double-double (terms + outputs, terms + outputs), sums of products of the columns, targets last.
+        gram: double-double (terms + outputs, terms + outputs), [X'X X'Y; Y'X Y'Y]; the low parts of float64 are 0.
+        terms: the number of columns of X.
         mean: double-double (terms + outputs,), 0 without an intercept.
         largest: float64 (terms + outputs,), the largest absolute value of each column.
         varies: bool (terms + outputs,), `Moments.varies`.
         rows: the number of rows.
         weight: the sum of their weights.
-        loose_weight: what of it can lie off the mean, which a row that outweighs all others is on.
+        loose_weight: an upper bound of the weight that squared deviations from the mean carry: `weight`, or twice the
+            weight of all rows but the heaviest.
         intercept: whether one is fitted.
-        lengths: float64 (terms + outputs,), that to whose share sums of products are right: of columns of numbers
-            their lengths; of powers, whose own values are rounded, those about 0.
+        lengths: float64 (terms + outputs,), of which products are right to a share: the roots of the sums of squares;
+            of powers, whose own values are rounded, of those about 0.
+        rounding: float64 (sources, terms), how far the rounding of the values of each source moves each term; None
+            where each term is a column of values.
     """
 
     gram: Extended[Array]
+    terms: int
     mean: Extended[Array]
     largest: Array
     varies: NDArray[np.bool_]
@@ -43,60 +48,100 @@ class Normal:
     loose_weight: float
     intercept: bool
     lengths: Array
+    rounding: Array | None = None
 
     @staticmethod
-    def of_moments(moments: Moments, *, intercept: bool) -> Normal:
-        """Return the normal equations in float64."""
+    def of_moments(moments: Moments, terms: int, *, intercept: bool) -> NormalEquations:
+        """Return the normal equations in float64 of the first `terms` columns and the targets after them."""
+        gram = moments.gram(intercept=intercept)
         mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
-        # About zero in place of the mean: only positive sums are added, so nothing cancels.
-        about_zero = moments.comoment + moments.weight * np.outer(moments.mean, moments.mean)
-        gram = moments.comoment if intercept else about_zero
-        return Normal._described(Extended.of(gram), mean if intercept else mean.scaled(0.0), moments, intercept)
-
-    @staticmethod
-    def of_gram(
-        gram: Extended[Array], moments: Moments, shift: Array, heaviest: float = 0.0, *, intercept: bool
-    ) -> Normal:
-        """Return them in double-double, from the products of the columns, a column of ones first with an intercept.
-
-        Args:
-            gram: double-double, of the columns less `shift`.
-            moments: of the columns.
-            shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
-            heaviest: the largest weight of a row; 0 says nothing.
-            intercept: whether one is fitted.
-        """
-        if not intercept:
-            return Normal._described(gram, gram[0].scaled(0.0), moments, intercept)
-        swept = sweep(gram, 0)
-        normal = Normal._described(swept[1:, 1:], swept[0, 1:] + Extended.of(shift), moments, intercept)
-        # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
-        others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
-        return replace(normal, loose_weight=min(normal.weight, 2 * others))
-
-    @staticmethod
-    def _described(gram: Extended[Array], mean: Extended[Array], moments: Moments, intercept: bool) -> Normal:
-        return Normal(
-            gram=gram,
-            mean=mean,
+        return NormalEquations(
+            gram=Extended.of(gram),
+            terms=terms,
+            mean=mean if intercept else mean.scaled(0.0),
             largest=moments.largest,
             varies=moments.varies(intercept=intercept),
             rows=moments.rows,
             weight=float(moments.weight),
             loose_weight=float(moments.weight),
             intercept=intercept,
-            lengths=np.sqrt(np.maximum(np.diag(gram.high), 0.0)),  # rounding may leave a constant column below 0
+            lengths=_lengths(gram),
         )
 
-    def with_lengths(self, lengths: Array) -> Normal:
-        """Return them with lengths no less than these, float64 (terms,)."""
+    @staticmethod
+    def of_gram(
+        gram: Extended[Array], moments: Moments, terms: int, shift: Array, heaviest: float = 0.0, *, intercept: bool
+    ) -> NormalEquations:
+        """Return the normal equations in double-double, from the products of the columns.
+
+        Args:
+            gram: double-double, of the columns less `shift`; with an intercept a column of ones comes first.
+            moments: of the columns.
+            terms: how many of the columns are terms.
+            shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
+            heaviest: the largest weight of a row; 0 where it is not known.
+            intercept: whether one is fitted.
+        """
+        normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
+        if not intercept:
+            return replace(normal, gram=gram, lengths=_lengths(gram.high))
+        swept = sweep(gram, 0)
+        # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
+        others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
+        return replace(
+            normal,
+            gram=swept[1:, 1:],
+            mean=swept[0, 1:] + Extended.of(shift),
+            loose_weight=min(normal.weight, 2 * others),
+            lengths=_lengths(swept.high[1:, 1:]),
+        )
+
+    def with_lengths(self, lengths: Array) -> NormalEquations:
+        """Return the normal equations with lengths no less than these, float64 (terms,)."""
         rest = np.zeros(len(self.lengths) - len(lengths))
         return replace(self, lengths=np.maximum(self.lengths, np.concatenate([lengths, rest])))
 
-    def with_rounded(self, columns: NDArray[np.bool_]) -> Normal:
-        """Return them with the lengths about 0 of the columns, bool (terms + outputs,), whose values are rounded."""
+    def with_rounded(self, columns: NDArray[np.bool_]) -> NormalEquations:
+        """Return the normal equations with lengths about 0 of the terms, bool (terms,), whose values are rounded."""
         about_zero = np.sqrt(self.lengths**2 + self.weight * self.mean.high**2)
-        return replace(self, lengths=np.where(columns, about_zero, self.lengths))
+        rounded = np.concatenate([columns, np.zeros(len(self.lengths) - len(columns), dtype=np.bool_)])
+        return replace(self, lengths=np.where(rounded, about_zero, self.lengths))
+
+    @property
+    def columns(self) -> Array:
+        """Float64 (terms, terms), the Gram matrix of the terms, rounded."""
+        return self.gram.high[: self.terms, : self.terms]
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """Bool (terms,), the terms that do not vary; none with a single row, which makes all look constant."""
+        return np.asarray(~self.varies[: self.terms] & (self.rows > 1))
+
+    @property
+    def tss(self) -> Array:
+        """Float64 (outputs,), the total sums of squares of the targets."""
+        return np.diag(self.gram.high)[self.terms :].copy()
+
+    @property
+    def informative(self) -> NDArray[np.bool_]:
+        """Bool (terms,), the terms that vary and of which rounding leaves a sum of squares above 0."""
+        return np.asarray(self.varies[: self.terms] & (np.diag(self.columns) > 0))
+
+    @property
+    def scale(self) -> Array:
+        """Float64 (terms + outputs,), powers of two near the lengths: dividing by them rounds nothing."""
+        lengths = _lengths(self.gram.high)
+        return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)
+
+    @property
+    def scaled(self) -> Extended[Array]:
+        """Double-double (terms + outputs, terms + outputs), the Gram matrix of the columns divided by `scale`."""
+        inverse = 1 / self.scale
+        return self.gram.scaled(inverse[:, None]).scaled(inverse[None, :])
+
+
+def _lengths(gram: Array) -> Array:
+    return np.sqrt(np.maximum(np.diag(gram), 0.0))  # rounding may leave a constant column below 0
 
 
 def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
@@ -106,18 +151,7 @@ def sweep(matrix: Extended[Array], index: int) -> Extended[Array]:
     """
     pivot, column = matrix[index, index], matrix[:, index]
     row = matrix[index, :] / pivot
-    swept = matrix - Extended(column.high[:, None], column.low[:, None]) * row[None, :]
-    below = -(column / pivot)
-    corner = Extended.of(np.ones(())) / pivot
-    for part, above, under, at in (
-        (swept.high, row.high, below.high, corner.high),
-        (swept.low, row.low, below.low, corner.low),
-    ):
-        part[index, :], part[:, index], part[index, index] = above, under, at
+    swept = matrix - column[:, None] * row[None, :]
+    swept[index, :], swept[:, index] = row, -(column / pivot)
+    swept[index, index] = Extended.of(np.ones(())) / pivot
     return swept
-
-
-def power_of_two(normal: Normal) -> Array:
-    """Return float64 (terms + outputs,), powers of two near the columns' lengths."""
-    lengths = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))
-    return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

@@ -1,36 +1,52 @@
-"""From moments to a solution in the model's terms, by the shortest way that keeps the digits."""
+"""From moments to a solution in the model's terms, by the first solver of a list that keeps the digits.
+
+Which solution a solver finds, how many further passes it takes over the rows, how many digits are asked of it:
+
+>>> for solver, digits, _ in STRATEGY:
+...     print(f"{type(solver).__name__:25}{solver.aim.__name__:13}{solver.passes}{digits:4}")
+CholeskyOfMoments        LeastSquares 0   6
+Cholesky                 LeastSquares 0  11
+Cholesky                 LeastSquares 0   8
+Sweep                    LeastSquares 1   0
+MinimumNormOfIndependent MinimumNorm  0   8
+MinimumNormOfAny         MinimumNorm  1   0
+CoordinateDescent        Penalty      0   8
+ActiveSet                Penalty      1   0
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
-from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import rounding_of
-from lr_trainer.errors import CollinearError, IllConditionedError, WeakPenaltyError
+from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers import elastic_net
-from lr_trainer.solvers.condition import condition_number
-from lr_trainer.solvers.digits import FEWEST_DIGITS, FLOAT64, magnified, weight_digits
-from lr_trainer.solvers.elastic_net_extended import LOST, minimum_norm, shrunk
-from lr_trainer.solvers.elastic_net_extended import penalised as penalised_extended
-from lr_trainer.solvers.least_squares import Solution, solve, solve_fast
-from lr_trainer.solvers.normal_equations import Normal
+from lr_trainer.solvers.digits import FEWEST_DIGITS, magnified
+from lr_trainer.solvers.elastic_net import CoordinateDescent
+from lr_trainer.solvers.elastic_net_extended import ActiveSet
+from lr_trainer.solvers.least_squares import Cholesky, CholeskyOfMoments, Sweep
+from lr_trainer.solvers.minimum_norm import MinimumNormOfAny, MinimumNormOfIndependent
+from lr_trainer.solvers.normal_equations import NormalEquations
+from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.double_double import Extended
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
+    from lr_trainer.solvers.solution import Solution
+    from lr_trainer.solvers.solver import Aim, Solver
 
     Array = NDArray[np.float64]
     Products = Callable[[Design, Array], tuple[Extended[Array], float]]
@@ -41,25 +57,30 @@ _FAR = 1000
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
 
+_ANY = range(1 << 62)
+_FEW, _MANY = _ANY[:257], _ANY[257:]
+"""Double-double takes a second for 256 terms, a minute for 1,000: beyond, float64 is left its last eight digits."""
 
-@dataclass(frozen=True)
-class Penalty:
-    """What is added to the squared error, per target; see `lr_trainer.solvers.elastic_net`.
+STRATEGY: tuple[tuple[Solver, int, range], ...] = (
+    (CholeskyOfMoments(), FEWEST_DIGITS, _ANY),
+    (Cholesky(), 11, _FEW),
+    (Cholesky(), 8, _MANY),
+    (Sweep(), 0, _ANY),
+    (MinimumNormOfIndependent(), 8, _ANY),
+    (MinimumNormOfAny(), 0, _ANY),
+    (CoordinateDescent(), 8, _ANY),
+    (ActiveSet(), 0, _ANY),
+)
+"""The solvers in the order in which they are tried, the digits asked of each, and for how many terms it is.
 
-    Attributes:
-        l1: on the absolute weights of the columns at unit standard deviation.
-        l2: on half their squares.
-        folds: into how many parts the rows were cut to choose the two; 0 where they were given.
-    """
-
-    l1: tuple[float, ...]
-    l2: tuple[float, ...]
-    folds: int = 0
+The first that can solve a problem, and is certain of the digits, solves it. One of which 0 are asked is the last
+resort: its solution is taken, and the report says which figures are certain.
+"""
 
 
 @dataclass(frozen=True)
 class Solved:
-    """A solution and what it stands on.
+    """A solution, with the equations that it solves and the terms that it is for.
 
     Attributes:
         design: the model's terms.
@@ -69,7 +90,7 @@ class Solved:
     """
 
     design: Design
-    normal: Normal
+    normal: NormalEquations
     solution: Solution
     is_extended: bool
     offsets: tuple[float, ...] = ()
@@ -115,23 +136,65 @@ class Solved:
         return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
 
 
-def solve_with_passes(
-    moments: Moments, design: Design, names: Sequence[str], products: Products, *, intercept: bool, drop_collinear: bool
+def solve(
+    moments: Moments,
+    design: Design,
+    names: Sequence[str],
+    aim: Aim,
+    *,
+    intercept: bool,
+    products: Products | None = None,
+    lengths: Array | None = None,
 ) -> Solved:
-    """Solve from the moments, or where they have lost digits, from the products that one more pass gives."""
+    """Return the solution by the first solver of the strategy that can and keeps the digits.
+
+    Args:
+        moments: of the terms and the targets.
+        design: of the terms.
+        names: of the terms.
+        aim: which solution is asked for.
+        intercept: whether one is fitted.
+        products: takes a further pass over the rows, for the double-double products of a design's terms and the targets
+            about a shift (terms + targets,), and for the largest weight of a row; None where the rows are gone.
+        lengths: float64 (terms,), those of `lr_trainer.solvers.digits.magnified`; None for the columns' own.
+
+    Raises:
+        TooFewRowsError: there are fewer rows than coefficients.
+        CollinearError: a column is a combination of those before it, and the aim does not say what then.
+        WeakPenaltyError: a ridge penalty is too small to tell dependent columns apart.
+        NotConvergedError: a lasso's descent did not reach its optimum.
+        IllConditionedError: the rows are gone, and fewer than 6 digits of the weights would be left.
+    """
     final = with_origins(design, moments, intercept=intercept)
-    normal = _measured(Normal.of_moments(moments, intercept=intercept), design)
-    has_powers = any(term.power > 1 for term in design.terms)
-    if not has_powers and not drop_collinear:
-        fast = solve_fast(normal, names)
-        if fast is not None and not fast.lost_digits:
-            return Solved(final, normal, fast, is_extended=False)
-    normal = _extended(moments, final, products, intercept=intercept)
+    normal = _measured(NormalEquations.of_moments(moments, len(names), intercept=intercept), design)
+    least = np.zeros(len(names)) if lengths is None else lengths
+    problem = Problem(
+        aim=aim,
+        normal=normal.with_lengths(least),
+        extended=None if products is None else partial(_extended, moments, final, products, intercept=intercept),
+        names=names,
+        has_powers=any(term.power > 1 for term in design.terms),
+        magnified=magnified(normal, least),
+    )
     try:
-        solution = solve(normal, names, _rounding(moments, design), drop_collinear=drop_collinear)
+        solver, found, solution = _first_certain(problem)
     except CollinearError as error:
         raise CollinearError(error.name, _raw_shares(final, names, error)) from None
-    return Solved(final, normal, solution, is_extended=True)
+    return Solved(final, found.normal, solution, is_extended=solver.passes > 0)
+
+
+def _first_certain(problem: Problem) -> tuple[Solver, Problem, Solution]:
+    """Return the first solver that keeps the digits, the problem as it took it, and the solution."""
+    digits = 0.0
+    for solver, least, terms in STRATEGY:
+        if len(problem.names) in terms and solver.can_solve(problem):
+            given = solver.init(problem)
+            found = solver.compute(given)
+            digits = solver.digits(problem, found) if found is not None and least else 0.0
+            if found is not None and digits >= least:
+                return solver, given, found
+            problem = replace(problem, start=found)
+    raise IllConditionedError(digits)
 
 
 def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:
@@ -161,11 +224,11 @@ def _nearest(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _extended(moments: Moments, design: Design, products: Products, *, intercept: bool) -> Normal:
+def _extended(moments: Moments, design: Design, products: Products, *, intercept: bool) -> NormalEquations:
     """Return the normal equations in double-double, from one more pass.
 
-    About the means that the moments give, near the own ones: what lies far from 0, or from all rows but a heavy one,
-    would cancel in its products.
+    The products are of deviations from the means that the moments give: those of values far from 0, or from all rows
+    but a heavy one, would cancel.
     """
     shift = np.zeros_like(moments.mean)
     if intercept:
@@ -174,13 +237,13 @@ def _extended(moments: Moments, design: Design, products: Products, *, intercept
             if column is not None:
                 shift[index] -= design.origin[column]
     gram, heaviest = products(design, shift)
-    return _measured(Normal.of_gram(gram, moments, shift, heaviest, intercept=intercept), design)
+    normal = NormalEquations.of_gram(gram, moments, len(design.terms), shift, heaviest, intercept=intercept)
+    return replace(_measured(normal, design), rounding=_rounding(moments, design))
 
 
-def _measured(normal: Normal, design: Design) -> Normal:
-    """Return the normal equations with the lengths that rounding is a share of; the values of powers are rounded."""
-    powers = [term.power > 1 for term in design.terms]
-    return normal.with_rounded(np.array(powers + [False] * (len(normal.lengths) - len(powers))))
+def _measured(normal: NormalEquations, design: Design) -> NormalEquations:
+    """Return the normal equations with the lengths of which products are right to a share; powers are rounded."""
+    return normal.with_rounded(np.array([term.power > 1 for term in design.terms]))
 
 
 def _rounding(moments: Moments, design: Design) -> Array:
@@ -200,80 +263,6 @@ def _rounding(moments: Moments, design: Design) -> Array:
         moved[:, term.column, index] = term.power * ends ** (term.power - 1) * (ends != 0)
     size = reach + np.abs(design.origin) / design.scale
     return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
-
-
-def solve_shrunk(
-    moments: Moments,
-    design: Design,
-    names: Sequence[str],
-    penalty: Penalty | None,
-    products: Products,
-    *,
-    intercept: bool,
-) -> Solved:
-    """Solve with a penalty, or for the minimum norm, as `solve_with_passes` does.
-
-    Raises:
-        WeakPenaltyError: a ridge penalty is too small to tell dependent columns apart.
-        NotConvergedError: a lasso's descent did not reach its optimum.
-    """
-    final = with_origins(design, moments, intercept=intercept)
-    normal = _measured(Normal.of_moments(moments, intercept=intercept), design)
-    fast = _shrunk_fast(moments, normal, names, penalty)
-    if fast is not None and _keeps_digits(normal, fast, penalty):
-        return Solved(final, normal, fast, is_extended=False)
-    extended = _extended(moments, final, products, intercept=intercept)
-    if penalty is None:
-        solution = minimum_norm(extended, len(names), _rounding(moments, design))
-    else:
-        start = np.zeros((len(penalty.l2), len(names))) if fast is None else fast.weight.rounded()
-        solution = penalised_extended(extended, penalty.l1, penalty.l2, start)
-    return Solved(final, extended, solution, is_extended=True)
-
-
-def _shrunk_fast(moments: Moments, normal: Normal, names: Sequence[str], penalty: Penalty | None) -> Solution | None:
-    """Solve from float64 moments; None where they do not tell dependent columns apart."""
-    if penalty is not None:
-        equations = elastic_net.normal(moments, len(penalty.l1), intercept=normal.intercept)
-        try:
-            weight = Extended.of(elastic_net.solve(equations, penalty.l1, penalty.l2).weight)
-            return shrunk(normal, weight, FLOAT64, ridge=min(penalty.l2))
-        except WeakPenaltyError:
-            return None
-    best = solve_fast(normal, names) if moments.rows > len(names) + int(normal.intercept) else None
-    return None if best is None else shrunk(normal, best.weight, FLOAT64)
-
-
-def _keeps_digits(normal: Normal, solution: Solution, penalty: Penalty | None) -> bool:
-    """Return whether float64 moments leave nine digits of the weights, and all figures of the residuals.
-
-    Those of the columns outside a lasso's support are 0. A ridge penalty adds to all eigenvalues of the correlation
-    matrix, whose sum is the number of columns.
-    """
-    kept, condition = solution.kept, solution.condition
-    if penalty is not None and any(penalty.l1):
-        condition = condition_number(normal.gram.high[: len(kept), : len(kept)][np.ix_(kept, kept)])
-    lost = condition**2
-    if penalty is not None:
-        lost = min(lost, 1 + np.count_nonzero(kept) / max(min(penalty.l2), 2.0**-53))
-    return lost <= LOST and solution.residual_magnification <= LOST and solution.is_certain
-
-
-def solve_from_moments(
-    moments: Moments, design: Design, names: Sequence[str], lengths: Array, *, intercept: bool
-) -> Solved:
-    """Solve where there are no rows to take another pass over; `lengths` are those of
-    `lr_trainer.solvers.digits.magnified`.
-
-    Raises:
-        IllConditionedError: fewer than 6 digits of the weights would be left.
-    """
-    normal = _measured(Normal.of_moments(moments, intercept=intercept), design).with_lengths(lengths)
-    solution = solve_fast(normal, names)
-    held = weight_digits(solution.condition, magnified(normal, lengths)) if solution is not None else 0.0
-    if solution is None or held < FEWEST_DIGITS:
-        raise IllConditionedError(held)
-    return Solved(with_origins(design, moments, intercept=intercept), normal, solution, is_extended=False)
 
 
 def shifted(design: Design) -> list[int | None]:

@@ -173,13 +173,13 @@ def _rows_report(moments: Moments, columns: tuple[Column, ...], source: Source) 
 def _solution_report(solved: Solved, columns: tuple[Column, ...]) -> dict[str, Any]:
     solution, names = solved.solution, term_names(solved.design, columns)
     constant = [name for name, gone in zip(names, solution.constant, strict=True) if gone]
-    left_out = [name for name, keep in zip(names, solution.kept, strict=True) if not keep]
+    left_out = [name for name, keep in zip(names, solution.support, strict=True) if not keep]
     return {
         "solver": "exact",
         "arithmetic": "double-double" if solved.is_extended else "float64",
         "intercept": solved.normal.intercept,
-        "degrees_of_freedom": solution.degrees,
-        "condition_number": solution.condition if math.isfinite(solution.condition) else None,
+        "degrees_of_freedom": solution.df_resid,
+        "condition_number": solution.condition_number if math.isfinite(solution.condition_number) else None,
         "constant": constant,
         "collinear": [name for name in left_out if name not in constant],
     }
@@ -194,7 +194,7 @@ def _figures_report(figures: Sequence[Mapping[str, float | None]]) -> dict[str, 
 def _coefficients(solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: Sequence[Pair]) -> list[list[Figures]]:
     """Return the rows of each target."""
     units, first = raw_units(solved), 0 if solved.normal.intercept else 1
-    rounding, degrees = solved.solution.rounding, solved.solution.degrees
+    rounding, degrees = solved.solution.rounding, solved.solution.df_resid
     reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]
     return [
         [

@@ -31,9 +31,8 @@ def check_squares(
 ) -> None:
     """Raise FitError where values are so large or so small that float64 does not hold their squares to all digits."""
     names = [*(term.name(columns) for term in design.terms), *targets]
-    # Without an intercept the products are about 0, not about the mean.
     with np.errstate(over="ignore", under="ignore"):
-        squares = np.diag(moments.comoment) + (0.0 if intercept else moments.weight * moments.mean**2)
+        squares = np.diag(moments.gram(intercept=intercept))
     held = ~moments.varies(intercept=intercept) | _is_held(squares)
     sizes = list(zip(names, moments.largest.tolist(), held, strict=True))
     # Powers are of values divided by their scale, so their squares are near 1, but that division must be held, too.

@@ -11,7 +11,7 @@ from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_trainer.solvers.least_squares import Solution
+    from lr_trainer.solvers.solution import Solution
     from lr_trainer.statistics.statistics import Figures
 
 _NEARLY_COLLINEAR = 1e4
@@ -69,7 +69,7 @@ class Certainty:
         if small:
             yield self._of_residuals(small)
         if lost := self._lost(set(small)):
-            condition = self.solution.condition
+            condition = self.solution.condition_number
             near = f"the columns are nearly collinear (condition number {condition:.2g})"
             why = near if condition > _NEARLY_COLLINEAR else "they differ from 0 by little more than rounding"
             parts = "; ".join(f"{', '.join(figures)} of {owners}" for figures, owners in lost.items())
@@ -84,9 +84,9 @@ class Certainty:
             yield f"fewer than {FEWEST_DIGITS} digits are certain of the coefficients {_some(few)}"
 
     def _of_residuals(self, small: Sequence[int]) -> str:
-        noise, sums = self.solution.rounding.residual, self.solution.residual_sum
+        noise, sums = self.solution.rounding.residual, self.solution.ssr
         left = min(digits(float(noise[place]), float(sums[place])) for place in small)
-        is_small = all(sums[place] <= _SMALL * self.solution.total_sum[place] for place in small)
+        is_small = all(sums[place] <= _SMALL * self.solution.tss[place] for place in small)
         why = "fitted so well" if is_small else "fitted on columns so nearly collinear"
         names = listed([self.targets[place] for place in small])
         return (

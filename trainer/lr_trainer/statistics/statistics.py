@@ -85,7 +85,9 @@ def raw_units(solved: Solved) -> list[Unit]:
             by_place[place][term] = share
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
-    squared = _exactly(solved.solution.inverse) if solved.is_extended else _by_factor(solved.solution.factor)
+    squared = (
+        _exactly(solved.solution.normalized_cov_params) if solved.is_extended else _by_factor(solved.solution.factor)
+    )
     constant, spread = Fraction(1) / Fraction(solved.normal.weight), _spread(solved)
     spreads = [root(constant) + spread(offset), *map(spread, by_place.values())]
     if not solved.solution.is_unbiased:
@@ -100,7 +102,7 @@ def raw_units(solved: Solved) -> list[Unit]:
 
 def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
     """Return m -> sum |(C m)_i| |x_i|; in double-double, where that is the arithmetic: the parts of C m may cancel."""
-    rounding, inverse = solved.solution.rounding, solved.solution.inverse
+    rounding, inverse = solved.solution.rounding, solved.solution.normalized_cov_params
     scale = np.ldexp(1.0, np.frexp(np.where(rounding.lengths > 0, rounding.lengths, 1.0))[1])
     inverse, lengths = inverse.scaled(scale[:, None]).scaled(scale[None, :]), rounding.lengths / scale
     alone = (rounding.spread * scale).tolist()
@@ -252,7 +254,7 @@ def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pai
     They are R2, residual standard deviation, F, log-likelihood, AIC, BIC and their kin. The log-likelihood of a
     weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood estimate.
     """
-    sums, degrees = _Sums.of(moments, solved, output), solved.solution.degrees
+    sums, degrees = _Sums.of(moments, solved, output), solved.solution.df_resid
     found: dict[str, Pair] = dict.fromkeys(_FIGURES)
     found["rmse"] = math.sqrt(sums.residual / solved.normal.weight), sums.lost / 2
     if sums.total > 0:
@@ -288,15 +290,15 @@ class _Sums:
     @staticmethod
     def of(moments: Moments, solved: Solved, output: int) -> _Sums:
         solution, rounding = solved.solution, solved.solution.rounding
-        residual, off = float(solution.residual_sum[output]), float(rounding.residual[output])
+        residual, off = float(solution.ssr[output]), float(rounding.residual[output])
         return _Sums(
             residual=residual,
             off=off,
-            explained=float(solution.explained_sum[output]),
+            explained=float(solution.ess[output]),
             away=float(rounding.explained[output]),
-            total=float(solution.total_sum[output]),
-            model=int(np.count_nonzero(solution.kept)),
-            degrees=solution.degrees,
+            total=float(solution.tss[output]),
+            model=int(np.count_nonzero(solution.support)),
+            degrees=solution.df_resid,
             about=moments.rows - int(solved.normal.intercept),
         )
 

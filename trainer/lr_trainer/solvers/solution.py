@@ -1,0 +1,179 @@
+"""What every solver returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.solvers.condition import condition_number, correlation, sensitivity
+from lr_trainer.solvers.digits import FEWEST_DIGITS, Rounding, digits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_trainer.solvers.normal_equations import NormalEquations
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The weights of a linear model and its sums of squares. Names are those of statsmodels.
+
+    Attributes:
+        weight: double-double (outputs, terms); 0 outside the support.
+        normalized_cov_params: double-double (terms, terms), the inverse of the Gram matrix of the support: the
+            covariance of the weights at unit residual variance. 0 outside, and of a solution that is biased.
+        factor: float64 (terms, terms), upper triangular: factor @ factor.T is that inverse. Rounded once.
+        support: bool (terms,), the columns that have weights.
+        constant: bool (terms,), left out because they do not vary.
+        ssr: float64 (outputs,), the (weighted) sum of squared residuals.
+        ess: float64 (outputs,), the explained sum, what `ssr` is below `tss`, without that difference.
+        tss: float64 (outputs,), the (weighted) sum of squares about the mean, or about 0 without intercept.
+        df_resid: the degrees of freedom of the residuals; 0 of a solution that is biased.
+        condition_number: in the 2-norm, of the columns that vary, centred and at unit length; after columns were
+            dropped, of the support.
+        rounding: how far rounding may have moved all this.
+        is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
+            minimum-norm one has none.
+    """
+
+    weight: Extended[Array]
+    normalized_cov_params: Extended[Array]
+    factor: Array
+    support: NDArray[np.bool_]
+    constant: NDArray[np.bool_]
+    ssr: Array
+    ess: Array
+    tss: Array
+    df_resid: int
+    condition_number: float
+    rounding: Rounding
+    is_unbiased: bool = True
+
+    @property
+    def residual_magnification(self) -> float:
+        """How many times normal equations magnify rounding in the residual sum."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(self.tss > 0, self.tss / self.ssr, 1.0)
+        return float(np.nanmax(ratio))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether rounding leaves six digits of the figures made of the sums, the weights and their covariances."""
+        rounding, support = self.rounding, self.support
+        residual = _share(rounding.residual, self.ssr)
+        explained = _share(rounding.explained, self.ess) * (self.ess < self.ssr)
+        moved = [residual + explained]
+        if self.is_unbiased and self.df_resid > 0:
+            spread = rounding.spread[support]
+            variance = _share(rounding.unit * spread**2, np.diag(self.normalized_cov_params.high)[support])
+            weight = _share(rounding.unit * np.outer(rounding.reach, spread), self.weight.high[:, support])
+            moved.append(weight + (residual[:, None] + variance) / 2)
+        return all(digits(float(each.max(initial=0.0)), 1.0) >= FEWEST_DIGITS for each in moved)
+
+    def without_residuals(self) -> Solution:
+        """Return a solution of as many weights as rows, whose residuals are 0 whatever rounding makes of them."""
+        nothing = np.zeros_like(self.ssr)
+        return replace(self, ssr=nothing, rounding=replace(self.rounding, residual=nothing))
+
+    @staticmethod
+    def of_least_squares(
+        normal: NormalEquations,
+        support: NDArray[np.bool_],
+        weight: Extended[Array],
+        *,
+        inverse: Extended[Array],
+        factor: Array,
+        sums: tuple[Array, Array],
+        unit: float,
+    ) -> Solution:
+        """Return the least-squares solution from that of `normal.scaled`, and from what follows from it.
+
+        `inverse` is the inverse of the Gram matrix of the support, `sums` are the residual and the explained sums,
+        `unit` is that of their arithmetic in `lr_trainer.solvers.digits`.
+        """
+        scale, inside = normal.scale, np.ix_(support, support)
+        own, target = scale[: normal.terms], scale[normal.terms :]
+        weight = weight.scaled(target[:, None]).scaled(1 / own)
+        inverse = inverse.scaled(1 / own[:, None]).scaled(1 / own)
+        solution = Solution(
+            weight=weight,
+            normalized_cov_params=inverse,
+            factor=factor / own[:, None],
+            support=support,
+            constant=normal.constant,
+            ssr=np.maximum(sums[0] * target**2, 0.0),
+            ess=np.maximum(sums[1] * target**2, 0.0),
+            tss=normal.tss,
+            df_resid=normal.rows - int(normal.intercept) - int(np.count_nonzero(support)),
+            condition_number=condition_number(normal.columns[inside], inverse.high[inside]),
+            rounding=Rounding.of_least_squares(normal, weight.high, inverse.high, unit),
+        )
+        return solution if solution.df_resid > 0 else solution.without_residuals()
+
+    @staticmethod
+    def of_weights(
+        normal: NormalEquations,
+        weight: Extended[Array],
+        unit: float,
+        *,
+        ridge: float | None = None,
+        inverse_norm: float | None = None,
+    ) -> Solution:
+        """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
+
+        The sums come from the weights, in double-double: near the least one they hardly depend on their rounding.
+
+        Args:
+            normal: the normal equations.
+            weight: double-double (outputs, terms).
+            unit: of their arithmetic, `lr_trainer.solvers.digits`.
+            ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
+            inverse_norm: the norm of the inverse of the matrix that they solve, of columns at unit length; None to take
+                it from float64, which does not tell a condition number of 1e7 from a larger one.
+        """
+        ssr, ess, slope = _sums(normal, weight)
+        varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
+        nothing = np.zeros_like(normal.columns)
+        if inverse_norm is None:
+            inverse_norm = sensitivity(correlation(normal.columns[np.ix_(support, support)]), ridge or 0.0)
+        return Solution(
+            weight=weight,
+            normalized_cov_params=Extended.of(nothing),
+            factor=nothing,
+            support=support,
+            constant=np.asarray(~varies & normal.intercept),
+            ssr=np.maximum(ssr, 0.0),
+            ess=ess,
+            tss=normal.tss,
+            df_resid=0,
+            condition_number=condition_number(normal.columns[np.ix_(varies, varies)]),
+            rounding=Rounding.of_shrunk(normal, weight.high, slope * (ridge is not None), inverse_norm, unit),
+            is_unbiased=False,
+        )
+
+
+def _share(noise: Array, value: Array) -> Array:
+    """Return what part of each value its noise is; 0 of no noise."""
+    with np.errstate(divide="ignore"):
+        return np.divide(noise, np.abs(value), out=np.zeros_like(noise), where=noise > 0)
+
+
+def _sums(normal: NormalEquations, weight: Extended[Array]) -> tuple[Array, Array, Array]:
+    """Return the residual and the explained sums (outputs,), and the products X' (y - X w) (outputs, terms)."""
+    terms, scale = normal.terms, normal.scale
+    gram, at = normal.scaled, weight.scaled(scale[:terms]).scaled(1 / scale[terms:, None])
+    about, cross = gram[:terms, :terms], gram[terms:, :terms]
+    sums, slope = np.zeros((2, len(at.high))), np.zeros_like(at.high)
+    for output in range(len(slope)):
+        own = terms + output, terms + output
+        fitted = sum_of(about * at[output][None, :])
+        part = sum_of(at[output] * (cross[output].scaled(2.0) - fitted))
+        sums[:, output] = (gram[own] - part).rounded(), part.rounded()
+        slope[output] = (cross[output] - fitted).rounded()
+    residual, explained = sums * scale[terms:] ** 2
+    return residual, explained, slope * scale[terms:, None] * scale[:terms]
