@@ -38,7 +38,7 @@ class Descent:
         optimizer: of torch.optim. Without batches lbfgs, which converges where the others only come near; else sgd.
         delta: Huber's, in the target's unit; by default 1.345 robust standard deviations of the residuals.
         quantile: of the loss of that name, between 0 and 1; by default 0.5.
-        lr: the learning rate, in the coordinates of `descents.coordinates`; by default from the curvature there.
+        lr: the learning rate, in the coordinates of `coordinates.py`; by default from the curvature there.
         momentum: of sgd.
         nesterov: whether sgd's momentum is Nesterov's.
         epochs: the most passes over the rows: 1000, or with batches 20.

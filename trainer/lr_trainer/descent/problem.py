@@ -1,4 +1,4 @@
-"""What a descent fits: the moments of the rows that train, the columns that take part, the rows held out."""
+"""The problem of a descent: the moments of the training rows, the columns that take part, the validation rows."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fitted: the moments of the rows, the columns that take part, the exact solution where there is one.
+    """The problem of a descent, and its exact solution where there is one.
 
     Attributes:
-        passes: over the rows that train.
-        validation: over those held out.
-        moments: of the rows that train.
+        passes: over the training rows.
+        validation: over the validation rows; None where there are none.
+        moments: of the training rows.
         columns: of the contract.
         kept: bool (terms,), the columns that take part.
         constant: bool (terms,), those left out because they do not vary.
@@ -58,7 +58,7 @@ class Setting:
 
 
 def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_collinear: bool) -> Setting:
-    """Take the passes for it.
+    """Return the problem that the rows of `passes` pose.
 
     Raises:
         FitError: the rows do not determine the model.
@@ -88,7 +88,11 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
 
 
 def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Array:
-    """Return the coordinates of a checkpoint's model."""
+    """Return the coordinates, float64 (outputs, size), of a checkpoint's model, where the descent is to start.
+
+    Raises:
+        OptionError: the model has other columns, targets, categories or powers.
+    """
     design, passes = Design.of(init), setting.passes
     same = (
         init.contract.column_names == passes.roles.features

@@ -1,4 +1,4 @@
-"""From a table to where a descent ends: moments, coordinates, the rows in them, the cycle."""
+"""The way of a descent from a table to its end: moments, coordinates, the rows in these coordinates, the cycle."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LARGE = 1 << 16
 
 
 class Memory(Keeper, Protocol):
-    """Where a descent's state is kept; see `lr_trainer.descent.resume`."""
+    """A place for the state of a descent; see `lr_trainer.descent.resume`."""
 
     def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the state to go on from."""
@@ -69,7 +69,7 @@ def descend(
     memory: Memory,
     report: Callable[[Epoch], None],
 ) -> tuple[Setting, Descended]:
-    """Take the passes and the cycle.
+    """Return the problem that the table poses, and the solution to which a descent comes.
 
     Raises:
         FitError: the rows do not determine the model, or the cycle diverged or was interrupted.
@@ -98,7 +98,7 @@ def descend(
 
 
 def _is_large(descent: Descent, store: Store) -> bool:
-    """Whether a batch is worth more than one of torch's threads; blocks of all rows have threads of their own."""
+    """Whether torch is faster on a batch with several threads; blocks of all rows have threads of their own."""
     return descent.batch_size is not None and min(descent.batch_size, store.rows) * store.width >= _LARGE
 
 
@@ -160,7 +160,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
 
 
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
-    """Return what a state belongs to."""
+    """Return all that the state of a descent depends on, as JSON values: a state of another descent is refused."""
     roles, design = setting.passes.roles, setting.passes.design
     options = {dashed(name): value for name, value in descent.described().items()}
     return {
