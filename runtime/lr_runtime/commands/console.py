@@ -57,6 +57,9 @@ class FilePath(click.Path):
         return Path(cast("str", super().convert(value, param, ctx)))
 
 
+option, argument = click.option, click.argument
+
+
 class Command(click.Command):
     """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
 
@@ -180,9 +183,9 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
     def decorate(body: Callable[..., object]) -> Command:
         options = (
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-            click.option("--quiet", is_flag=True, help="Print results and errors only."),
-            click.option(
+            option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            option("--quiet", is_flag=True, help="Print results and errors only."),
+            option(
                 "--config",
                 type=FilePath(dir_okay=False),
                 is_eager=True,
@@ -190,12 +193,12 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
                 callback=_read_config,
                 help=f"Take options from the table [{name}] of a TOML file; the command line goes before it.",
             ),
-            click.option(
+            option(
                 "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it."
             ),
         )
-        for option in reversed(options):
-            body = option(body)
+        for each in reversed(options):
+            body = each(body)
         return click.command(name, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(body)
 
     return decorate
@@ -203,16 +206,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
-    return click.option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
-
-
-def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
-    """Read the value of an option that takes names, separated by commas; one that holds a comma in double quotes."""
-    if text is None:
-        return None
-    import csv
-
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+    return option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
 
 
 def is_stdout(output: Path) -> bool:
@@ -291,10 +285,10 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     if not isinstance(table, dict):
         raise OptionError(f"--config {path}: has no table [{command_name}]")
     options = {
-        option.lstrip("-"): parameter
+        typed.lstrip("-"): parameter
         for parameter in ctx.command.params
         if isinstance(parameter, click.Option)
-        for option in parameter.opts
+        for typed in parameter.opts
     }
     if unknown := [key for key in table if key.replace("_", "-") not in options]:
         raise OptionError(f"--config {path}: {ctx.command.name} has no option {escaped(unknown[0])}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lr_trainer.descent.options import _PATIENCE, Descent
+from lr_trainer.descent.options import PATIENCE, Descent
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Cycle:
     @property
     def stopped_early(self) -> bool:
         """Whether the validation loss has not fallen for `patience` epochs."""
-        patience = self.options.patience or _PATIENCE
+        patience = self.options.patience or PATIENCE
         return self.validation is not None and self.number - self.best_number >= patience
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.options import ADAM_LR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-12
 """The gradient norm, on columns and targets at unit deviation, at which a smooth objective has converged."""
-
-_ADAM_LR = 0.1
-"""Adam's steps have this length whatever the gradient's; the optimum lies about 1 away in these coordinates."""
 
 _EPS = 1e-30
 """What Adam divides by at least: torch's default, 1e-8, is larger than the gradients near the optimum."""
@@ -49,7 +47,7 @@ def learning_rate(options: Descent, objective: Objective) -> float:
     if options.lr is not None:
         return options.lr
     if options.stepper != "sgd":
-        return _ADAM_LR
+        return ADAM_LR
     largest, rows = objective.largest_curvature(), objective.store.rows
     batch = min(options.batch_size or rows, rows)
     if batch == rows:

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 MAD = 0.6744897501960817
 """The median absolute deviation of a standard normal variable."""
 
-HUBER = 1.345
-"""Huber's delta in standard deviations: 95 % efficient on normal residuals (Holland and Welsch 1977)."""
-
 
 @dataclass(frozen=True)
 class Loss:

@@ -11,6 +11,7 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.descent.first_order import Batches, Whole
 from lr_trainer.descent.losses import Loss
 from lr_trainer.descent.objective import Objective
+from lr_trainer.descent.options import MEDIAN
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import Rounding
@@ -106,7 +107,7 @@ def _report(
     if delta is not None:
         figures["delta"] = _each(delta)
     if descent.loss == "quantile":
-        figures["quantile"] = descent.quantile or 0.5
+        figures["quantile"] = descent.quantile or MEDIAN
     if isinstance(stepper, Whole | Batches):
         figures |= {"lr": stepper.rate.start, "schedule": stepper.rate.schedule}
     if cycle.best is not None and cycle.validation is not None:

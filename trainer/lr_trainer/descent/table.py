@@ -11,12 +11,13 @@ import torch
 
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
-from lr_trainer.choices import dashed
+from lr_runtime.options import dashed
 from lr_trainer.descent.coordinates import Coordinates
 from lr_trainer.descent.cycle import Cycle, Keeper
 from lr_trainer.descent.first_order import Batches, Whole
-from lr_trainer.descent.losses import HUBER, MAD, Loss
+from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
+from lr_trainer.descent.options import HUBER, MEDIAN
 from lr_trainer.descent.order_statistics import median_size
 from lr_trainer.descent.problem import Setting, setting_of, start_of
 from lr_trainer.descent.quasi_newton import QuasiNewton
@@ -126,7 +127,7 @@ def _store(passes: Passes, coordinates: Coordinates) -> Store:
 def _objective(
     setting: Setting, descent: Descent, coordinates: Coordinates, store: Store, delta: Array | None
 ) -> Objective:
-    loss = Loss.named(descent.loss, coordinates.outputs, delta=delta, quantile=descent.quantile or 0.5)
+    loss = Loss.named(descent.loss, coordinates.outputs, delta=delta, quantile=descent.quantile or MEDIAN)
     l1, l2 = np.array(setting.penalty.l1), np.array(setting.penalty.l2)
     if loss.has_corner:
         return Objective(store, coordinates, loss, Penalties(l1, l2 * coordinates.scale))
