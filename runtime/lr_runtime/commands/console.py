@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -57,25 +58,40 @@ class FilePath(click.Path):
         return Path(cast("str", super().convert(value, param, ctx)))
 
 
-option, argument = click.option, click.argument
+class _Unshielding(click.Parameter):
+    """A parameter of a `Command`, which shields negative numbers from click."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """See `click.Parameter`."""
+        return super().type_cast_value(ctx, _unshielded(value))
+
+
+class _Option(_Unshielding, click.Option):
+    pass
+
+
+class _Argument(_Unshielding, click.Argument):
+    pass
+
+
+option = partial(click.option, cls=_Option)
+argument = partial(click.argument, cls=_Argument)
 
 
 class Command(click.Command):
-    """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
+    """A command whose errors are one line on standard error, and whose arguments may be negative numbers.
 
-    def make_parser(self, ctx: click.Context) -> Any:
+    Its options and arguments are made by `option` and `argument` of this module.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Shield negative numbers, which click takes for options, while it tells options and arguments apart."""
-        parser = super().make_parser(ctx)
-        parse = parser.parse_args
-
-        def parse_shielded(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
-            # No argument can hold a NUL, so nothing else begins with the shield.
-            shielded = [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args]
-            values, rest, order = parse(args=shielded)
-            return {name: _unshielded(value) for name, value in values.items()}, _unshielded(rest), order
-
-        parser.parse_args = parse_shielded  # type: ignore[method-assign]
-        return parser
+        try:  # no argument can hold a NUL, so nothing else begins with the shield
+            return super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
+        except click.UsageError as error:  # one argument too many is named as it came
+            if _SHIELD not in error.message:
+                raise
+            raise click.UsageError(error.message.replace(_SHIELD, ""), error.ctx) from error
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
