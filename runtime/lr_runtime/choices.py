@@ -20,7 +20,9 @@ UNKNOWN: tuple[Unknown, ...] = get_args(Unknown)
 """What a category that the model does not know is: an error, or a missing value where the column's policy has those."""
 
 
-@dataclass(frozen=True)
+@dataclass(
+    frozen=True, eq=False, repr=False
+)  # what is generated costs every start of lr-infer a tenth of a millisecond
 class LoadOptions:
     """The options of `lr_runtime.Predictor.load`; see there."""
 

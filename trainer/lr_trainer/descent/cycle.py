@@ -11,7 +11,7 @@ from lr_trainer.descent.options import PATIENCE, Descent
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -75,8 +75,12 @@ class Stepper(Protocol):
         ...
 
 
-class Keeper(Protocol):
-    """A place for the state of a descent that may be stopped."""
+class Memory(Protocol):
+    """A place for the state of a descent that may be stopped; see `lr_trainer.descent.resume`."""
+
+    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the state to go on from; None to start at the start."""
+        ...
 
     def due(self) -> bool:
         """Whether it is time to write the state."""
@@ -100,7 +104,7 @@ class Cycle:
     options: Descent
     validation: Objective | None
     unit: Array
-    keeper: Keeper
+    memory: Memory
     report: Callable[[Epoch], None]
     number: int = 0
     best: Array | None = None
@@ -151,8 +155,8 @@ class Cycle:
         self.stepper.restore(state["stepper"])
 
     def _pause(self) -> None:
-        if self.keeper.due():
-            self.keeper.keep(self.state())
+        if self.memory.due():
+            self.memory.keep(self.state())
 
     def _check(self, epoch: Epoch) -> None:
         if self.first is None:

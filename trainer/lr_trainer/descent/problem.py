@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
+    from lr_trainer.choices import FitOptions
     from lr_trainer.descent.coordinates import Coordinates
     from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
@@ -57,7 +58,7 @@ class Setting:
         return any(self.penalty.l1) or any(self.penalty.l2)
 
 
-def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_collinear: bool) -> Setting:
+def setting_of(passes: Passes, descent: Descent, asked: FitOptions) -> Setting:
     """Return the problem that the rows of `passes` pose.
 
     Raises:
@@ -71,12 +72,12 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=passes.intercept)
     check_not_the_target(passes, moments)
-    penalty = Penalty((l1,) * outputs, (l2,) * outputs)
+    penalty = Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
     constant = ~moments.varies(intercept=passes.intercept)[: len(names)]
     exact, kept = None, ~constant
-    if not (l1 or l2):
+    if not (asked.l1 or asked.l2):
         exact = solve_with_passes(
-            moments, passes.design, names, passes.gram, intercept=passes.intercept, drop_collinear=drop_collinear
+            moments, passes.design, names, passes.gram, intercept=passes.intercept, drop_collinear=asked.drop_collinear
         )
         kept = exact.solution.kept
     else:

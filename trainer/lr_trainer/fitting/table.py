@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.cycle import Epoch, Memory
     from lr_trainer.descent.options import Descent
-    from lr_trainer.descent.table import Memory
     from lr_trainer.model.checkpoint import Checkpoint
 
 _FOLDS = 5
@@ -152,8 +151,7 @@ def fit(
         device=device,
     )
     if descent is not None:
-        exact_only = {"--minimum-norm": minimum_norm, "--penalty auto": shape.is_auto}
-        check(descent, l1=l1, l2=l2, exact_only=exact_only)
+        check(descent, shape)
     table = opened(source, options, warn)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
@@ -198,15 +196,7 @@ def _descent_on(
     beside: Moments | None = None,
 ) -> Checkpoint:
     """Descend on the rows of `passes`; `beside` are the moments of rows held out, which widen the ranges."""
-    setting, found = descend(
-        passes,
-        descent,
-        l1=shape.l1,
-        l2=shape.l2,
-        drop_collinear=shape.drop_collinear,
-        memory=memory,
-        report=report,
-    )
+    setting, found = descend(passes, descent, shape, memory, report)
     source = _source(setting.passes)
     if setting.validation is not None:
         source = replace(source, passes=source.passes + setting.validation.count)
