@@ -66,9 +66,11 @@ class ExportOptions:
         None, SHARE, "Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95."
     )
     flags: bool = option(False, FLAG, "Also give in_range and leverage: whether a row is like the training rows.")
-    opset: int | None = option(None, AT_LEAST_1, f"Of the ONNX file. [default: the lowest that has the graph, {OPSET}]")
+    opset: int | None = option(
+        None, AT_LEAST_1, f"The opset of ONNX. [default: the lowest that has the graph, {OPSET}]"
+    )
     name: str | None = option(
-        None, TEXT, f"Of the ONNX graph; the names in a C header begin with it. [default: {NAME}]"
+        None, TEXT, f"The ONNX graph's name; those in a C header begin with it. [default: {NAME}]"
     )
     unverified: bool = option(False, FLAG, "Keep C or JavaScript that nothing on this machine could run.")
 

@@ -59,7 +59,9 @@ class FitOptions:
     ignore: Sequence[str] = option((), NAMES, "Columns to leave out.")
     category: Sequence[str] = option((), NAMES, "Columns of numbers to take as categories.")
     weight: str | None = option(None, TEXT, "A column of positive row weights.")
-    units: Mapping[str, str] | None = option(None, PAIRS, "Of a column or target; may be repeated.", "--unit NAME=UNIT")
+    units: Mapping[str, str] | None = option(
+        None, PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT"
+    )
     missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
     missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
     degree: int = option(1, AT_LEAST_1._replace(most_typed=30), "The highest power of numeric columns.")

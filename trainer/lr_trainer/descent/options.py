@@ -69,28 +69,32 @@ class Descent:
         [[2.0]]
     """
 
-    loss: Loss = option("squared", OneOf(LOSSES), "Of a row's error: averaged over a table, summed in the lesson.")
+    loss: Loss = option("squared", OneOf(LOSSES), "The loss: averaged over a table, summed in the lesson.")
     optimizer: Optimizer | None = option(
-        None, OneOf(OPTIMIZERS), f"Of torch.optim. [default: lbfgs; with batches, in the lesson {_LESSON.optimizer}]"
+        None, OneOf(OPTIMIZERS), f"The optimizer. [default: lbfgs; with batches, in the lesson {_LESSON.optimizer}]"
     )
-    delta: float | None = option(None, POSITIVE, f"Huber's, in the target's unit. [default: {HUBER} robust deviations]")
-    quantile: float | None = option(None, SHARE, f"Of --loss quantile. [default: {MEDIAN}]")
+    delta: float | None = option(
+        None, POSITIVE, f"Huber's delta, in the target's unit. [default: {HUBER} robust deviations]"
+    )
+    quantile: float | None = option(None, SHARE, f"The quantile of that loss. [default: {MEDIAN}]")
     lr: float | None = option(
-        None, POSITIVE, f"Learning rate. [default: from the curvature; of adam {ADAM_LR}, in the lesson {_LESSON.lr}]"
+        None,
+        POSITIVE,
+        f"The learning rate. [default: from the curvature; of adam {ADAM_LR}, in the lesson {_LESSON.lr}]",
     )
-    momentum: float = option(0.0, Number("0, or a number below 1", 0, 1, high_open=True), "Of --optimizer sgd.")
+    momentum: float = option(0.0, Number("0, or a number below 1", 0, 1, high_open=True), "The momentum of sgd.")
     nesterov: bool = option(False, FLAG, "Take Nesterov's momentum.")
     epochs: int | None = option(
-        None, COUNT, f"Passes at most. [default: {_EPOCHS}; of batches {_OF_BATCHES}, in the lesson {_LESSON.epochs}]"
+        None, COUNT, f"The most passes. [default: {_EPOCHS}; of batches {_OF_BATCHES}, in the lesson {_LESSON.epochs}]"
     )
-    batch_size: int | None = option(None, AT_LEAST_1, "Rows of a step. [default: all]")
-    seed: int = option(0, SEED, "Of the rows' order and of all else that is left to chance.")
+    batch_size: int | None = option(None, AT_LEAST_1, "The rows of a step. [default: all]")
+    seed: int = option(0, SEED, "The seed of the rows' order, and of all else that is left to chance.")
     schedule: Schedule | None = option(None, OneOf(SCHEDULES), "What becomes of the learning rate.")
     validation: float | None = option(
-        None, SHARE, "Share of rows to hold out; the best weights on them are the result."
+        None, SHARE, "The share of rows held out; the weights best on them are the result."
     )
     patience: int | None = option(
-        None, AT_LEAST_1, f"Epochs without a better validation loss to wait for one. [default: {PATIENCE}]"
+        None, AT_LEAST_1, f"The epochs to wait for a better validation loss. [default: {PATIENCE}]"
     )
     init: Checkpoint | None = option(None, CHECKPOINT, "A checkpoint whose weights are the start.")
 

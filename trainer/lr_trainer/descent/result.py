@@ -82,14 +82,7 @@ def _report(
     setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None
 ) -> dict[str, Any]:
     at, stepper = cycle.at, cycle.stepper
-    softness = stepper.softness if isinstance(stepper, QuasiNewton) else 0.0
-    gap = _gap(objective, at, softness)
-    if isinstance(stepper, QuasiNewton):
-        gap = min(gap, objective.gap(at, softness, elsewhere=stepper.unrounded))
-        slopes = objective.gradient(stepper.unrounded if cycle.best is None else at, softness)
-    else:
-        slopes = objective.optimality(at, objective.gradient(at, softness))
-    gradient = float(np.linalg.norm(slopes))
+    gap, gradient = _distances(cycle, objective)
     smooth = not objective.has_corners
     figures: dict[str, Any] = {
         "solver": "descent",
@@ -120,6 +113,18 @@ def _report(
     if setting.penalised:
         figures["penalty"] = {"l1": list(setting.penalty.l1), "l2": list(setting.penalty.l2), "folds": 0}
     return figures
+
+
+def _distances(cycle: Cycle, objective: Objective) -> tuple[float, float]:
+    """Return the duality gap, as a share of the objective, and the norm of the smallest subgradient."""
+    at, stepper = cycle.at, cycle.stepper
+    if isinstance(stepper, QuasiNewton):
+        softness, unrounded = stepper.softness, stepper.unrounded
+        gap = min(_gap(objective, at, softness), objective.gap(at, softness, elsewhere=unrounded))
+        slopes = objective.gradient(unrounded if cycle.best is None else at, softness)
+    else:
+        gap, slopes = _gap(objective, at, 0.0), objective.optimality(at, objective.gradient(at, 0.0))
+    return gap, float(np.linalg.norm(slopes))
 
 
 def _gap(objective: Objective, at: Array, softness: float) -> float:

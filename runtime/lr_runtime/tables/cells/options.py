@@ -95,7 +95,7 @@ class TableOptions:
     decimal: str = option(".", OneOf((".", ",")), "The decimal mark.")
     header: bool = option(True, FLAG, "The first row holds numbers; name the columns x1, x2, ...", "--no-header")
     thousands: str | None = option(None, TEXT, "The character between groups of three digits.")
-    encoding: str | None = option(None, TEXT, "Of a text table. [default: UTF-8, or UTF-16 with its mark]")
+    encoding: str | None = option(None, TEXT, "A text table's encoding. [default: UTF-8, or UTF-16 with its mark]")
     renames: tuple[tuple[str, str], ...] = option(
         (), PAIRS, "The file's column OLD is called NEW; may be repeated.", "--map NEW=OLD"
     )
@@ -104,10 +104,12 @@ class TableOptions:
     )
     skips: bool = False
     marks: bool = False
-    format: Format | None = option(None, OneOf(FORMATS), "Of the table. [default: what its first bytes tell]", "--from")
+    format: Format | None = option(
+        None, OneOf(FORMATS), "The table's format. [default: what its first bytes tell]", "--from"
+    )
     skip_rows: int = option(0, COUNT, "How many lines at the start are no part of the table.")
     comment: str | None = option(None, TEXT, "The character that begins a comment, to the end of its line.")
-    sheet: str | None = option(None, TEXT, "Of a workbook. [default: the first]")
+    sheet: str | None = option(None, TEXT, "A workbook's sheet. [default: the first]")
 
     def __post_init__(self) -> None:
         check_options(self)
