@@ -9,68 +9,70 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from dataclasses import Field
 
 T = TypeVar("T")
 
 
-class Kind(NamedTuple):
+# Plain classes: named tuples and dataclasses of these would cost every start of lr-infer a millisecond.
+class Kind:
     """A kind of values that an option takes: the values in words, and whether a value from Python is one of them."""
 
-    expected: str
-    takes: Callable[[Any], bool]
+    def __init__(self, expected: str, takes: Callable[[Any], bool]) -> None:
+        self.expected, self.takes = expected, takes
 
 
-class Number(NamedTuple):
+class OneOf(Kind):
+    """A few words."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = tuple(words)
+        super().__init__(
+            f"one of {', '.join(self.words)}", lambda value: isinstance(value, str) and value in self.words
+        )
+
+
+class Number(Kind):
     """The finite numbers, or the whole ones, of a range.
 
-    Attributes:
+    Args:
         expected: the range in words.
-        low, high: its ends; None where it has none.
-        low_open, high_open: whether it is without that end.
+        low: its lower end; None where it has none.
+        high: its upper end; likewise.
+        ends: whether the ends belong to it.
         is_whole: whether it has whole numbers only.
         most_typed: the largest that a command takes, where Python takes more.
     """
 
-    expected: str
-    low: float | None = None
-    high: float | None = None
-    low_open: bool = False
-    high_open: bool = False
-    is_whole: bool = False
-    most_typed: int | None = None
+    def __init__(
+        self,
+        expected: str,
+        low: float | None = None,
+        high: float | None = None,
+        ends: tuple[bool, bool] = (True, True),
+        *,
+        is_whole: bool = False,
+        most_typed: int | None = None,
+    ) -> None:
+        super().__init__(expected, self._has)
+        self.low, self.high, self.ends, self.is_whole, self.most_typed = low, high, ends, is_whole, most_typed
 
-    def takes(self, value: Any) -> bool:
-        """Whether a value from Python is a number of the range."""
+    def _has(self, value: Any) -> bool:
         if isinstance(value, str | bytes):
             return False
         try:
             number = operator.index(value) if self.is_whole else float(value)
         except (TypeError, ValueError):
             return False
-        above = self.low is None or number > self.low or (number == self.low and not self.low_open)
-        below = self.high is None or number < self.high or (number == self.high and not self.high_open)
+        above = self.low is None or number > self.low or (number == self.low and self.ends[0])
+        below = self.high is None or number < self.high or (number == self.high and self.ends[1])
         return number - number == 0 and above and below
-
-
-class OneOf(NamedTuple):
-    """A few words."""
-
-    words: tuple[str, ...]
-
-    @property
-    def expected(self) -> str:
-        """The words in one line."""
-        return f"one of {', '.join(self.words)}"
-
-    def takes(self, value: Any) -> bool:
-        """Whether a value from Python is one of the words."""
-        return isinstance(value, str) and value in self.words
 
 
 def _are_names(value: Any) -> bool:
@@ -85,9 +87,9 @@ def _are_pairs(value: Any) -> bool:
     return isinstance(pairs, Collection) and all(_are_names(pair) and len(pair) == 2 for pair in pairs)
 
 
-POSITIVE = Number("a positive number", 0, low_open=True)
+POSITIVE = Number("a positive number", 0, ends=(False, True))
 NOT_NEGATIVE = Number("0 or a positive number", 0)
-SHARE = Number("a number between 0 and 1", 0, 1, low_open=True, high_open=True)
+SHARE = Number("a number between 0 and 1", 0, 1, (False, False))
 COUNT = Number("a whole number of 0 or more", 0, is_whole=True)
 AT_LEAST_1 = Number("a whole number of 1 or more", 1, is_whole=True)
 FLAG = Kind("True or False", lambda value: isinstance(value, int) or type(value).__name__ in {"bool", "bool_"})
@@ -99,24 +101,19 @@ PAIRS = Kind("pairs of texts", _are_pairs)
 CHECKPOINT = Kind("a checkpoint, which a command loads from a path", lambda value: hasattr(value, "contract"))
 
 
-class Option(NamedTuple):
+class Option:
     """An option of a command, and the field of a record that it fills.
 
-    Attributes:
-        name: of the field.
-        typed: the option as it is typed.
-        metavar: what its help calls a value; empty for a name of its kind.
-        kind: what it takes.
-        default: of the field.
-        help: its help, with the default.
+    Args:
+        field: of the record.
+        kind: what the option takes.
+        text: its help, with the default.
+        typed: the option as it is typed, if not as the field is called, and what its help calls a value.
     """
 
-    name: str
-    typed: str
-    metavar: str
-    kind: Kind | Number | OneOf
-    default: Any
-    help: str
+    def __init__(self, field: Field[Any], kind: Kind, text: str, typed: str) -> None:
+        self.name, self.default, self.kind, self.help = field.name, field.default, kind, text
+        self.typed, _, self.metavar = (typed or dashed(field.name)).partition(" ")
 
     @property
     def key(self) -> str:
@@ -124,28 +121,24 @@ class Option(NamedTuple):
         return self.typed.lstrip("-").replace("-", "_")
 
 
-def option(default: T, kind: Kind | Number | OneOf, text: str, typed: str = "") -> T:
+def option(default: T, kind: Kind, text: str, typed: str = "") -> T:
     """Return the field of a record for an option.
 
     Args:
         default: of the field; a number or a text is named in the help.
-        kind: what the option takes.
-        text: its help.
-        typed: the option as it is typed, if not as the field is called, and what its help calls a value.
+        kind: see `Option`, as for the others.
+        text: the help, without such a default.
+        typed: the option as it is typed.
     """
     is_number = isinstance(default, int | float) and not isinstance(default, bool)
     if is_number or isinstance(default, str):
         text += f" [default: {f'{default:g}' if is_number else default}]"
-    return field(default=default, metadata={"option": (typed, kind, text)})
+    return field(default=default, metadata={"option": (kind, text, typed)})
 
 
 def options_in(record: Any) -> Iterator[Option]:
     """Yield the options of a record, or of its class."""
-    for each in fields(record):
-        if "option" in each.metadata:
-            typed, kind, text = each.metadata["option"]
-            name, _, metavar = (typed or dashed(each.name)).partition(" ")
-            yield Option(each.name, name, metavar, kind, each.default, text)
+    return (Option(each, *each.metadata["option"]) for each in fields(record) if "option" in each.metadata)
 
 
 def check_options(record: Any) -> None:
@@ -157,7 +150,7 @@ def check_options(record: Any) -> None:
             check_value(each.name if each.kind is FLAG else each.typed, each.kind, value)
 
 
-def check_value(option: str, kind: Kind | Number | OneOf, value: object) -> None:
+def check_value(option: str, kind: Kind, value: object) -> None:
     """Raise OptionError where an option, called as it is typed, does not take a value.
 
     The commands let no other value through; from Python, one that nothing knows would pass for a default.

@@ -42,7 +42,8 @@ LOSSES: tuple[Loss, ...] = get_args(Loss)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 RATIO = Number("a number from 0 to 1", 0, 1)
-SEED = COUNT._replace(most_typed=2**63 - 1)
+SEED = Number(COUNT.expected, 0, is_whole=True, most_typed=2**63 - 1)
+DEGREE = Number(AT_LEAST_1.expected, 1, is_whole=True, most_typed=30)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
@@ -64,7 +65,7 @@ class FitOptions:
     )
     missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
     missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
-    degree: int = option(1, AT_LEAST_1._replace(most_typed=30), "The highest power of numeric columns.")
+    degree: int = option(1, DEGREE, "The highest power of numeric columns.")
     intercept: bool = option(True, FLAG, "Fit no intercept; R2 is then about 0.", "--no-intercept")
     drop_collinear: bool = option(False, FLAG, "Leave out columns that depend on others.")
     minimum_norm: bool = option(False, FLAG, "Of all best fits, the smallest weights, on columns at unit deviation.")

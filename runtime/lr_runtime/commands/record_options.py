@@ -37,7 +37,7 @@ def _as_click(each: Option) -> dict[str, Any]:
     if isinstance(kind, Number):
         sort: Any = click.IntRange if kind.is_whole else FiniteRange
         high = kind.high if kind.most_typed is None else kind.most_typed
-        return {"type": sort(kind.low, high, kind.low_open, kind.high_open)}
+        return {"type": sort(kind.low, high, *(not included for included in kind.ends))}
     if isinstance(kind, OneOf):
         return {"type": click.Choice(kind.words)}
     others: dict[Any, dict[str, Any]] = {

@@ -82,7 +82,7 @@ class Descent:
         POSITIVE,
         f"The learning rate. [default: from the curvature; of adam {ADAM_LR}, in the lesson {_LESSON.lr}]",
     )
-    momentum: float = option(0.0, Number("0, or a number below 1", 0, 1, high_open=True), "The momentum of sgd.")
+    momentum: float = option(0.0, Number("0, or a number below 1", 0, 1, (True, False)), "The momentum of sgd.")
     nesterov: bool = option(False, FLAG, "Take Nesterov's momentum.")
     epochs: int | None = option(
         None, COUNT, f"The most passes. [default: {_EPOCHS}; of batches {_OF_BATCHES}, in the lesson {_LESSON.epochs}]"
