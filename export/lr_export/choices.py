@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.tools import MissingToolError, Tool
-from lr_runtime.choices import check_choice
 from lr_runtime.contract.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import OptionError
+from lr_runtime.options import AT_LEAST_1, FLAG, SHARE, TEXT, OneOf, check_options, check_value, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
 FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
+
+OPSET = 13
+"""The lowest opset of ONNX that has every operator of a graph in its present form."""
+
+NAME = "linedge"
+"""The name of a graph, and of what is in a C header, by default."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,33 @@ class Choice:
     engine: str
     tool: Tool | None = None
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The options of `lr_export.export`; see there."""
+
+    precision: Precision = option("exact", OneOf(PRECISIONS), "The arithmetic of the model.")
+    input_dtype: InputChoice = option(
+        "auto",
+        OneOf(INPUT_CHOICES),
+        "The dtype of x; auto: float32, or float64 where float32 would cost over 1 % of the residual sd.",
+        "--input",
+    )
+    interval: float | None = option(
+        None, SHARE, "Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95."
+    )
+    flags: bool = option(False, FLAG, "Also give in_range and leverage: whether a row is like the training rows.")
+    opset: int | None = option(
+        None, AT_LEAST_1, f"The opset of ONNX. [default: the lowest that has the graph, {OPSET}]"
+    )
+    name: str | None = option(
+        None, TEXT, f"The ONNX graph's name; those in a C header begin with it. [default: {NAME}]"
+    )
+    unverified: bool = option(False, FLAG, "Keep C or JavaScript that nothing on this machine could run.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 _IN_TORCH: tuple[Precision, ...] = ("exact", "float32", "float64")
@@ -85,8 +118,8 @@ def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[
 
 def check_pair(format_name: FormatName, precision: Precision, results: Iterable[Result] = ("y",)) -> None:
     """Raise OptionError where a format has not the precision, or cannot give the results."""
-    check_choice("--format", format_name, CHOICES)
-    check_choice("--precision", precision, PRECISIONS)
+    check_value("--format", OneOf(tuple(CHOICES)), format_name)
+    check_value("--precision", OneOf(PRECISIONS), precision)
     choice = CHOICES[format_name]
     if precision not in choice.precisions:
         raise OptionError(

@@ -6,15 +6,25 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lr_export.choices import CHOICES, INPUT_CHOICES, SUFFIXES, asked_for, check_pair, check_tools, that_have
-from lr_runtime.commands.console import FilePath, check_output, command, is_stdout, note, output_option
-from lr_runtime.contract.contract import PRECISIONS
+from lr_export.choices import CHOICES, SUFFIXES, ExportOptions, asked_for, check_pair, check_tools, that_have
+from lr_runtime.commands.console import (
+    FilePath,
+    argument,
+    check_output,
+    command,
+    is_stdout,
+    note,
+    option,
+    output_option,
+)
+from lr_runtime.commands.record_options import options_of, values_of
 from lr_runtime.errors import OptionError
 from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.lazy import needs_extra
@@ -24,49 +34,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_export.certificate.certify import Certificate
-    from lr_export.choices import FormatName, InputChoice
+    from lr_export.choices import FormatName
     from lr_runtime.contract.contract import Precision, Result
 
 
 @command("lr-export")
-@click.argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
-@click.option("--format", "format_name", type=click.Choice([*CHOICES, "all"]), default="onnx", show_default=True)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="exact", show_default=True)
-@click.option(
-    "--input",
-    "input_dtype",
-    type=click.Choice(INPUT_CHOICES),
-    default="auto",
+@argument("checkpoint", type=click.Path(path_type=Path), default="model.safetensors")
+@option(
+    "--format",
+    "format_name",
+    type=click.Choice([*CHOICES, "all"]),
+    default=next(iter(CHOICES)),
+    help="The format of the file, or all that have the precision.",
     show_default=True,
-    help="The dtype of x; auto: float32, or float64 where float32 would cost over 1 % of the residual sd.",
 )
-@click.option(
-    "--interval",
-    type=float,
-    metavar="LEVEL",
-    help="Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95.",
-)
-@click.option("--flags", is_flag=True, help="Also give in_range and leverage: whether a row is like the training rows.")
-@click.option("--opset", type=int, help="Of the ONNX file; default: the lowest that expresses the graph (13).")
-@click.option("--name", help="Of the graph in the ONNX file; what the names in the C header begin with.")
-@click.option("--certificate", type=FilePath(dir_okay=False, readable=False), help="Write all of it to a JSON file.")
-@click.option("--unverified", is_flag=True, help="Keep C or JavaScript that nothing on this machine could run.")
+@options_of(ExportOptions)
+@option("--certificate", type=FilePath(dir_okay=False, readable=False), help="Write all of it to a JSON file.")
 @output_option("The artefact; default: the checkpoint's name with the format's suffix. With --format all a folder.")
 def main(
     *,
     checkpoint: Path,
     format_name: FormatName | Literal["all"],
-    precision: Precision,
-    input_dtype: InputChoice,
-    interval: float | None,
-    flags: bool,
-    opset: int | None,
-    name: str | None,
     certificate: Path | None,
-    unverified: bool,
     output: Path | None,
     as_json: bool,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Write CHECKPOINT (default: model.safetensors) as a file that has been verified, or nothing.
 
@@ -85,7 +78,9 @@ def main(
     """
     from lr_runtime.contract.checkpoint import Checkpoint
 
-    targets = _targets(checkpoint, format_name, precision, asked_for(interval=interval, flags=flags), output)
+    asked = ExportOptions(**values_of(ExportOptions, given))
+    results = asked_for(interval=asked.interval, flags=asked.flags)
+    targets = _targets(checkpoint, format_name, asked.precision, results, output)
     with needs_extra("export"):
         from lr_export.exporting import export
 
@@ -97,14 +92,15 @@ def main(
             raise OptionError(f"--certificate {certificate} is the artefact itself. Name another file")
     check_output(certificate, checkpoint, option="--certificate")
     model = Checkpoint.load(checkpoint)
-    if not unverified:
+    if not asked.unverified:
         check_tools(targets)
     if "torchscript" in targets:
         note("lr-export: PyTorch has deprecated TorchScript; ONNX has a longer future", quiet=quiet)
-    asked: dict[str, Any] = {"precision": precision, "input_dtype": input_dtype, "interval": interval, "flags": flags}
-    write = partial(export, model, unverified=unverified, **asked)
+    options = asdict(asked)
+    own = {name: options.pop(name) for name in ("opset", "name")}
+    write = partial(export, model, **options)
     with Together() as together, ExitStack() as last:
-        found = list(_exported(write, targets, {"opset": opset, "name": name}, together, last))
+        found = list(_exported(write, targets, own, together, last))
         said = {"artefacts": [each.to_json() for each in found]} if format_name == "all" else found[0].to_json()
         if certificate is not None:
             with replacing(certificate, together) as part:

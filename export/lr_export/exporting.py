@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import CHOICES, asked_for, check_pair
+from lr_export.choices import CHOICES, ExportOptions, asked_for, check_pair
 from lr_export.formats.registry import FORMATS
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.errors import OptionError
@@ -70,6 +70,9 @@ def export(
         >>> certificate.size, certificate.rows, certificate.input_dtype
         (1054, 1022, 'float32')
     """
+    ExportOptions(
+        precision, input_dtype, interval, flags, opset, name, unverified
+    )  # refuses what is none of their values
     check_pair(format, precision, asked_for(interval=interval, flags=flags))
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))

@@ -14,7 +14,7 @@ them.
     contract/     what a model takes and gives, and the files that say so
     tables/       every table's way in and out
     system/       files, signals, threads, late imports
-    wording.py    what messages call an option, in a command and from Python
+    options.py    what an option takes, its default and its help; wording.py  what messages call it
 
 >>> import lr_export, lr_trainer
 >>> from lr_runtime import Predictor

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from lr_runtime.errors import OptionError
+from lr_runtime.options import (
+    AT_LEAST_1,
+    CHECKPOINT,
+    COUNT,
+    FLAG,
+    NAME_OR_NAMES,
+    NAMES,
+    NOT_NEGATIVE,
+    PAIRS,
+    POSITIVE,
+    SHARE,
+    TEXT,
+    Number,
+    OneOf,
+    check_options,
+    option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lr_runtime.contract.checkpoint import Checkpoint
 
 Device = Literal["cpu", "cuda", "auto"]
 SolverName = Literal["exact", "descent"]
@@ -16,12 +41,76 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 LOSSES: tuple[LossName, ...] = get_args(LossName)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
+RATIO = Number("a number from 0 to 1", 0, 1)
+SEED = Number(COUNT.expected, 0, is_whole=True, most_typed=2**63 - 1)
+DEGREE = Number(AT_LEAST_1.expected, 1, is_whole=True, most_typed=30)
+
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
 MissingTarget = Literal["error", "drop"]
 MISSING_TARGETS: tuple[MissingTarget, ...] = get_args(MissingTarget)
 
 
-def dashed(name: str) -> str:
-    """Return an option as it is typed: --batch-size for batch_size."""
-    return "--" + name.replace("_", "-")
+@dataclass(frozen=True)
+class FitOptions:
+    """The options of `lr_trainer.fit` that say which model is fitted, by whichever solver; see there."""
+
+    target: str | Sequence[str] | None = option(None, NAME_OR_NAMES, "The column to predict, or several, with commas.")
+    features: Sequence[str] | None = option(None, NAMES, "The columns to predict from. [default: all others]")
+    ignore: Sequence[str] = option((), NAMES, "Columns to leave out.")
+    category: Sequence[str] = option((), NAMES, "Columns of numbers to take as categories.")
+    weight: str | None = option(None, TEXT, "A column of positive row weights.")
+    units: Mapping[str, str] | None = option(
+        None, PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT"
+    )
+    missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
+    missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
+    degree: int = option(1, DEGREE, "The highest power of numeric columns.")
+    intercept: bool = option(True, FLAG, "Fit no intercept; R2 is then about 0.", "--no-intercept")
+    drop_collinear: bool = option(False, FLAG, "Leave out columns that depend on others.")
+    minimum_norm: bool = option(False, FLAG, "Of all best fits, the smallest weights, on columns at unit deviation.")
+    l1: float = option(0.0, NOT_NEGATIVE, "The lasso penalty, on columns at unit deviation.")
+    l2: float = option(0.0, NOT_NEGATIVE, "The ridge penalty, on columns at unit deviation.")
+    penalty: Literal["auto"] | None = option(None, OneOf(("auto",)), "Choose the penalty by cross-validation.")
+    l1_ratio: float | None = option(None, RATIO, "The share of l1 in --penalty auto. [default: 0, ridge]")
+    interval: float | None = option(None, SHARE, "The level of a conformal interval, for a penalised fit or a descent.")
+    device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.is_auto and (self.l1 or self.l2):
+            raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
+        if self.l1_ratio is not None and not self.is_auto:
+            raise OptionError("--l1-ratio belongs to --penalty auto")
+        ways = {
+            "--minimum-norm": self.minimum_norm,
+            "--drop-collinear": self.drop_collinear,
+            "a penalty": bool(self.l1 or self.l2 or self.is_auto),
+        }
+        if len(chosen := [way for way, taken in ways.items() if taken]) > 1:
+            raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether cross-validation chooses the penalty."""
+        return self.penalty == "auto"
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the weights are not the least-squares ones."""
+        return bool(self.l1 or self.l2 or self.is_auto or self.minimum_norm)
+
+
+@dataclass(frozen=True)
+class LessonOptions:
+    """The options of `lr_trainer.lesson`, whose help on the command line is that of a descent's."""
+
+    epochs: int = option(500, COUNT, "")
+    lr: float = option(0.01, POSITIVE, "")
+    optimizer: Optimizer = option("sgd", OneOf(("sgd", "adam", "adamw")), "")
+    loss: LossName = option("squared", OneOf(("squared", "huber", "absolute")), "")
+    seed: int = option(0, SEED, "")
+    init: Checkpoint | None = option(None, CHECKPOINT, "")
+
+    def __post_init__(self) -> None:
+        check_options(self)

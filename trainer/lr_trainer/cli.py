@@ -16,120 +16,63 @@ import click
 from lr_runtime.commands.console import (
     FilePath,
     FiniteRange,
+    argument,
     check_output,
     command,
     is_stdout,
     note,
+    option,
     output_option,
     progress,
-    read_names,
 )
-from lr_runtime.commands.table_options import pairs_of, table_options
+from lr_runtime.commands.record_options import options_of, values_of
 from lr_runtime.errors import OptionError, TableError, escaped
+from lr_runtime.options import dashed, options_in
 from lr_runtime.system.lazy import needs_extra
-from lr_trainer.choices import (
-    DEVICES,
-    LOSSES,
-    MISSING_POLICIES,
-    MISSING_TARGETS,
-    OPTIMIZERS,
-    SCHEDULES,
-    SOLVERS,
-    dashed,
-)
+from lr_runtime.tables import TableOptions
+from lr_trainer.choices import SOLVERS, FitOptions, LessonOptions
+from lr_trainer.descent.options import Descent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_runtime.tables import Table, TableOptions
+    from lr_runtime.tables import Table
     from lr_trainer.choices import Device
     from lr_trainer.model.checkpoint import Checkpoint
 
     Say = Callable[[str], None]
 
 _EPOCHS_BETWEEN_LINES = 100
+_OUTPUT = "model.safetensors"
 
-_POSITIVE = FiniteRange(min=0, min_open=True)
-_SHARE = FiniteRange(0, 1, min_open=True, max_open=True)
-
-_LESSON_OPTIONS = (
-    click.option("--epochs", type=click.IntRange(min=0), help="Passes at most (lesson 500, table 1000, batches 20)."),
-    click.option("--lr", type=_POSITIVE, help="Learning rate (lesson 0.01; table: from its curvature)."),
-    click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Of torch.optim (lesson, batches sgd; lbfgs)."),
-    click.option("--loss", type=click.Choice(LOSSES), help="Lesson: summed over rows; table: averaged (squared)."),
-    click.option("--seed", type=click.IntRange(min=0, max=2**63 - 1), help="Of all that is left to chance (0)."),
-    click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint's weights."),
-)
-_LESSON = ("epochs", "lr", "optimizer", "loss", "seed", "init")
-
-_DESCENT_OPTIONS = (
-    click.option("--solver", type=click.Choice(SOLVERS), help="Exact, or descent as the options above imply."),
-    click.option("--delta", type=_POSITIVE, help="Huber's, in the target's unit (1.345 robust deviations)."),
-    click.option("--quantile", type=_SHARE, help="Of --loss quantile (0.5)."),
-    click.option("--momentum", type=FiniteRange(0, 1, max_open=True), help="Of sgd (0)."),
-    click.option("--nesterov", is_flag=True, default=None, help="Nesterov's momentum."),
-    click.option("--batch-size", type=click.IntRange(min=1), help="Rows of a step (all)."),
-    click.option("--schedule", type=click.Choice(SCHEDULES), help="Of the learning rate."),
-    click.option("--validation", type=_SHARE, help="Share of rows held out; the weights best on them are kept."),
-    click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation loss (10)."),
-    click.option("--checkpoint-every", type=FiniteRange(min=0), help="Seconds from state to state (30)."),
-    click.option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left."),
-    click.option("--log", type=FilePath(readable=False), help="A line of JSON an epoch, to this file."),
-)
-_DESCENT = (
-    *("delta", "quantile", "momentum", "nesterov", "batch_size", "schedule", "validation", "patience"),
-    *("checkpoint_every", "resume", "log"),
-)
 _CHECKPOINT_EVERY = 30.0
+"""The seconds from state to state: the most work that a descent which is killed loses, without --checkpoint-every."""
 
-
-_FIT_OPTIONS = (
-    click.option("--target", callback=read_names, help="The column to predict, or several, separated by commas."),
-    click.option("--features", callback=read_names, help="The columns to predict from; default: all others."),
-    click.option("--ignore", callback=read_names, help="Columns to leave out."),
-    click.option("--category", callback=read_names, help="Columns of numbers to take as categories."),
-    click.option("--weight", help="A column of positive row weights."),
-    click.option("--unit", multiple=True, metavar="NAME=UNIT", help="Of a column or target; may be repeated."),
-    click.option("--missing", type=click.Choice(MISSING_POLICIES), help="What a missing feature does (error)."),
-    click.option("--missing-target", type=click.Choice(MISSING_TARGETS), help="What a row without one does (error)."),
-    click.option("--degree", type=click.IntRange(1, 30), help="The highest power of numeric columns (1)."),
-    click.option("--no-intercept", is_flag=True, default=None, help="Fit none; R2 is then about 0."),
-    click.option("--drop-collinear", is_flag=True, default=None, help="Leave out dependent columns."),
-    click.option(
-        "--minimum-norm",
-        is_flag=True,
-        default=None,
-        help="Of all best fits, the smallest weights, on columns at unit deviation.",
-    ),
-    click.option("--l1", type=FiniteRange(min=0), help="Lasso penalty, on columns at unit deviation."),
-    click.option("--l2", type=FiniteRange(min=0), help="Ridge penalty, on columns at unit deviation."),
-    click.option("--penalty", type=click.Choice(["auto"]), help="Choose the penalty by cross-validation."),
-    click.option("--l1-ratio", type=FiniteRange(0, 1), help="Share of l1 in --penalty auto (0: ridge)."),
-    click.option("--interval", type=FiniteRange(0, 1, min_open=True, max_open=True), help="Conformal level."),
-)
-
-
-def _all(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
-    def decorate(body: Any) -> Any:
-        for option in reversed(options):
-            body = option(body)
-        return body
-
-    return decorate
+_LESSON = frozenset(each.key for each in options_in(LessonOptions))
+_RESUME = ("checkpoint_every", "resume", "log")
+_DESCENT = frozenset([*(each.key for each in options_in(Descent)), *_RESUME])
 
 
 @command("lr-train")
-@click.argument("tables", nargs=-1)
-@_all(_FIT_OPTIONS)
-@click.option("--update", type=click.Path(path_type=Path), help="Add TABLE's rows to this checkpoint's.")
-@click.option("--merge", is_flag=True, help="TABLES are checkpoints: join their rows.")
-@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", help="What a bad row does (stop).")
-@click.option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
-@_all(_LESSON_OPTIONS)
-@_all(_DESCENT_OPTIONS)
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True)
-@output_option("The checkpoint; default: model.safetensors.")
-@table_options
+@argument("tables", nargs=-1)
+@options_of(FitOptions)
+@option("--update", type=click.Path(path_type=Path), help="Add TABLE's rows to this checkpoint's.")
+@option("--merge", is_flag=True, help="TABLES are checkpoints: join their rows.")
+@option(
+    "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True, help="What a bad row does."
+)
+@option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
+@option("--solver", type=click.Choice(SOLVERS), help="Exact, or a descent. [default: as the next options imply]")
+@options_of(Descent)
+@option(
+    "--checkpoint-every",
+    type=FiniteRange(min=0),
+    help=f"The seconds between two states of a descent. [default: {_CHECKPOINT_EVERY:g}]",
+)
+@option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left.")
+@option("--log", type=FilePath(readable=False), help="Write a line of JSON for each epoch to this file.")
+@output_option(f"The checkpoint. [default: {_OUTPUT}]")
+@options_of(TableOptions, without=["format"])
 def main(
     *,
     tables: tuple[str, ...],
@@ -137,9 +80,7 @@ def main(
     merge: bool,
     on_error: str,
     dry_run: bool,
-    device: Device,
     output: Path | None,
-    reading: TableOptions,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -160,15 +101,16 @@ def main(
       lr-train today.csv --update sensor.safetensors -o sensor.safetensors
       lr-train --merge north.safetensors south.safetensors -o both.safetensors
     """
-    output = output or Path("model.safetensors")
+    output = output or Path(_OUTPUT)
     say = partial(click.echo, err=is_stdout(output))
     started = time.perf_counter()
-    options = replace(reading, skips=on_error == "skip")
+    options = TableOptions(**values_of(TableOptions, given), skips=on_error == "skip")
     way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
     _check_ways(way, options, update=update, dry_run=dry_run)
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
+    device: Device = given.pop("device") or FitOptions.device
     chosen = _belonging(way, given)
     check_output(chosen.get("log"), tables=tables, option="--log")
     check_output(output, tables=tables if way in {"fit", "update"} else ())
@@ -224,8 +166,6 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
         if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
             raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
         chosen.pop("solver", None)
-    if "unit" in chosen:
-        chosen["units"] = dict(pairs_of("--unit", "NAME=UNIT, such as temp=degC", chosen.pop("unit")))
     if way == "fit" and not _descends(chosen):
         chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
     return chosen
@@ -262,21 +202,16 @@ def _descend(
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):
-        from lr_trainer.descent.options import Descent
         from lr_trainer.descent.progress import Log, watching
         from lr_trainer.descent.resume import Resume
         from lr_trainer.descent.signals import interruptible
         from lr_trainer.fitting.table import fit
         from lr_trainer.model.checkpoint import Checkpoint
-    chosen.pop("solver", None)
-    every, resumes, log = (chosen.pop(name, None) for name in ("checkpoint_every", "resume", "log"))
+    every, resumes, log = (chosen.get(name) for name in _RESUME)
     if is_stdout(output) and (resumes or every is not None):
         raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
     init = chosen.pop("init", None)
-    asked = {name: chosen.pop(name) for name in (*_LESSON, *_DESCENT) if name in chosen}
-    descent = Descent(**asked, init=None if init is None else Checkpoint.load(init))
-    if chosen.pop("no_intercept", None):
-        chosen["intercept"] = False
+    descent = Descent(**values_of(Descent, chosen), init=None if init is None else Checkpoint.load(init))
     also = None if log is None else Log(log, goes_on=bool(resumes))
     with ExitStack() as stack:
         memory = None
@@ -287,7 +222,7 @@ def _descend(
             if resumes and not memory.path.exists():
                 note(f"lr-train: there is no {memory.path}: starting at the start", quiet=quiet)
         advance, report = stack.enter_context(watching(table.size, descent.most_epochs, quiet=quiet, also=also))
-        named = {"target": None, **chosen}
+        named = _fit_options(chosen)
         return fit(table, **named, device=device, advance=advance, descent=descent, memory=memory, report=report)
 
 
@@ -299,10 +234,13 @@ def _fit(
     _check_columns(table, chosen)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
-    if chosen.pop("no_intercept", None):
-        chosen["intercept"] = False
     with progress("reading", table.size, quiet=quiet) as advance:
-        return fit(table, **{"target": None, **chosen}, device=device, advance=advance)
+        return fit(table, **_fit_options(chosen), device=device, advance=advance)
+
+
+def _fit_options(chosen: dict[str, Any]) -> dict[str, Any]:
+    values = {"target": None, **values_of(FitOptions, chosen)}
+    return {name: dict(value) if name == "units" else value for name, value in values.items()}
 
 
 def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
@@ -375,7 +313,7 @@ def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -
 
     init = chosen.pop("init", None)
     start = None if init is None else Stored.load(init)
-    checkpoint, asked = lesson(**chosen, init=start, device=device, report=report)
+    checkpoint, asked = lesson(**values_of(LessonOptions, chosen), init=start, device=device, report=report)
     if not silent:
         say(f"Prediction at {ASKED:g}: {asked}")
     return checkpoint

@@ -12,8 +12,8 @@ from lr_export.bounds.forward import input_rounding
 from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import rounded_up
-from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped
+from lr_runtime.options import OneOf, check_value
 
 if TYPE_CHECKING:
     from lr_export.choices import InputChoice
@@ -55,7 +55,7 @@ class Inputs:
         Raises:
             OptionError: the precision does not take inputs of that dtype.
         """
-        check_choice("--input", choice, INPUT_CHOICES)
+        check_value("--input", OneOf(INPUT_CHOICES), choice)
         taken = _TAKEN[precision]
         if choice != "auto" and choice not in taken:
             others = ", ".join(name for name, dtypes in _TAKEN.items() if choice in dtypes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_export.choices import NAME
 from lr_export.formats.known_rows import KnownRows
 from lr_export.formats.source import Dialect, body, constants, documented, dtype_of, each, rows_of, stored
 from lr_runtime.contract.comment import as_comment, from_comment
@@ -32,7 +33,6 @@ C_FLAGS = ("-std=c99", "-ffp-contract=off")
 """What the header asks a compiler for; its own pragmas ask those that have some."""
 _DIGITS = {"float": 9, "double": 17}
 _DTYPES = {c_type: dtype for dtype, c_type in C_TYPES.items()}
-_NAME = "linedge"
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """What C99 (5.2.4.1) promises to tell apart, for the name in front of the others."""
 _PREDICT = re.compile(r"^static inline \w+ (\w+)_predict\(", re.MULTILINE)
@@ -186,7 +186,7 @@ def _spelled(value: np.generic, c_type: str) -> str:
     return f"{spelled}{point}{'f' if c_type == 'float' else ''}"
 
 
-def c_bytes(program: Program, contract: Contract, *, name: str = _NAME) -> bytes:
+def c_bytes(program: Program, contract: Contract, *, name: str = NAME) -> bytes:
     """Return the header; equal programs and contracts give equal bytes.
 
     Args:

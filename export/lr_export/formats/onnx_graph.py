@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from lr_export.choices import NAME, OPSET
 from lr_export.program.program import Constant
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from lr_export.program.program import Operand, Program, Step, Value
     from lr_runtime.contract.contract import Contract
 
-OPSET = 13
-"""The lowest that has every operator below in its present form."""
-NAME = "linedge"
 ROWS = "N"
 """What a file calls the number of rows."""
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}

@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -57,22 +58,40 @@ class FilePath(click.Path):
         return Path(cast("str", super().convert(value, param, ctx)))
 
 
+class _Unshielding(click.Parameter):
+    """A parameter of a `Command`, which shields negative numbers from click."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """See `click.Parameter`."""
+        return super().type_cast_value(ctx, _unshielded(value))
+
+
+class _Option(_Unshielding, click.Option):
+    pass
+
+
+class _Argument(_Unshielding, click.Argument):
+    pass
+
+
+option = partial(click.option, cls=_Option)
+argument = partial(click.argument, cls=_Argument)
+
+
 class Command(click.Command):
-    """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
+    """A command whose errors are one line on standard error, and whose arguments may be negative numbers.
 
-    def make_parser(self, ctx: click.Context) -> Any:
+    Its options and arguments are made by `option` and `argument` of this module.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Shield negative numbers, which click takes for options, while it tells options and arguments apart."""
-        parser = super().make_parser(ctx)
-        parse = parser.parse_args
-
-        def parse_shielded(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
-            # No argument can hold a NUL, so nothing else begins with the shield.
-            shielded = [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args]
-            values, rest, order = parse(args=shielded)
-            return {name: _unshielded(value) for name, value in values.items()}, _unshielded(rest), order
-
-        parser.parse_args = parse_shielded  # type: ignore[method-assign]
-        return parser
+        try:  # no argument can hold a NUL, so nothing else begins with the shield
+            return super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
+        except click.UsageError as error:  # one argument too many is named as it came
+            if _SHIELD not in error.message:
+                raise
+            raise click.UsageError(error.message.replace(_SHIELD, ""), error.ctx) from error
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
@@ -180,9 +199,9 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
     def decorate(body: Callable[..., object]) -> Command:
         options = (
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-            click.option("--quiet", is_flag=True, help="Print results and errors only."),
-            click.option(
+            option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            option("--quiet", is_flag=True, help="Print results and errors only."),
+            option(
                 "--config",
                 type=FilePath(dir_okay=False),
                 is_eager=True,
@@ -190,12 +209,12 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
                 callback=_read_config,
                 help=f"Take options from the table [{name}] of a TOML file; the command line goes before it.",
             ),
-            click.option(
+            option(
                 "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it."
             ),
         )
-        for option in reversed(options):
-            body = option(body)
+        for each in reversed(options):
+            body = each(body)
         return click.command(name, cls=Command, context_settings={"help_option_names": ["-h", "--help"]})(body)
 
     return decorate
@@ -203,16 +222,7 @@ def command(name: str) -> Callable[[Callable[..., object]], Command]:
 
 def output_option(help_text: str) -> Callable[[_F], _F]:
     """The option -o FILE of a command that writes one."""
-    return click.option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
-
-
-def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
-    """Read the value of an option that takes names, separated by commas; one that holds a comma in double quotes."""
-    if text is None:
-        return None
-    import csv
-
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+    return option("-o", "--output", type=FilePath(allow_dash=True, readable=False), help=help_text)
 
 
 def is_stdout(output: Path) -> bool:
@@ -291,10 +301,10 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
     if not isinstance(table, dict):
         raise OptionError(f"--config {path}: has no table [{command_name}]")
     options = {
-        option.lstrip("-"): parameter
+        typed.lstrip("-"): parameter
         for parameter in ctx.command.params
         if isinstance(parameter, click.Option)
-        for option in parameter.opts
+        for typed in parameter.opts
     }
     if unknown := [key for key in table if key.replace("_", "-") not in options]:
         raise OptionError(f"--config {path}: {ctx.command.name} has no option {escaped(unknown[0])}")

@@ -10,52 +10,45 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.choices import FORMATS, ON_ERROR, UNKNOWN
+from lr_runtime.choices import FORMATS, ON_ERROR, LoadOptions
 from lr_runtime.commands.console import (
+    argument,
     check_output,
     command,
     is_stdout,
     note,
+    option,
     output_option,
     progress,
-    read_names,
     result_sink,
     write_text,
 )
-from lr_runtime.commands.table_options import table_options
+from lr_runtime.commands.record_options import options_of, read_names, values_of
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
 from lr_runtime.system.lazy import uncollected
+from lr_runtime.tables import TableOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lr_runtime.choices import Format
+    from lr_runtime.choices import Format, OnError
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.table import Scoring
-    from lr_runtime.tables import TableOptions
     from lr_runtime.tables.writing import Rows, TableWriter
 
 
 @command("lr-infer")
-@click.argument("model", type=click.Path())
-@click.argument("values", nargs=-1)
+@argument("model", type=click.Path())
+@argument("values", nargs=-1)
 @output_option("Write there in place of standard output; the suffix tells the format.")
-@click.option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
-@click.option("--only-y", is_flag=True, help="Leave out intervals and flags.")
-@click.option("--explain", is_flag=True, help="Show what each term adds to the prediction of one row.")
-@click.option("--follow", is_flag=True, help="Answer each line of standard input before the next is read.")
-@click.option("--on-error", type=click.Choice(ON_ERROR), help="What a bad row of a table does (stop).")
-@click.option("--unknown", type=click.Choice(UNKNOWN), default="error", help="What an unknown category is (error).")
-@click.option("--from", "from_", type=click.Choice(FORMATS), help="What the table is, if its bytes do not tell.")
-@click.option("--to", type=click.Choice(FORMATS), help="What to write (csv).")
-@click.option("--sha256", metavar="HEX", help="The SHA-256 that the model's bytes must have; else exit code 3.")
-@click.option(
-    "--allow-foreign", is_flag=True, help="Run a model that linedge did not write, without linedge's promise."
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads that work on one batch (1).")
-@click.option("--provider", default="cpu", metavar="NAME", help="What ONNX Runtime runs the model on (cpu).")
-@table_options
+@option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
+@option("--explain", is_flag=True, help="Show what each term adds to the prediction of one row.")
+@option("--follow", is_flag=True, help="Answer each line of standard input before the next is read.")
+@option("--on-error", type=click.Choice(ON_ERROR), help=f"What a bad row of a table does. [default: {ON_ERROR[0]}]")
+@option("--to", type=click.Choice(FORMATS), help="The format to write. [default: that of -o's suffix, or csv]")
+@options_of(LoadOptions)
+@options_of(TableOptions)
 def main(
     *,
     model: str,
@@ -64,13 +57,11 @@ def main(
     explain: bool,
     follow: bool,
     keep: list[str] | None,
-    on_error: Any,
-    from_: Format | None,
+    on_error: OnError | None,
     to: Format | None,
-    reading: TableOptions,
     as_json: bool,
     quiet: bool,
-    **loading: Any,
+    **given: Any,
 ) -> None:
     """Predict with MODEL for VALUES, or for every row of tables.
 
@@ -87,24 +78,26 @@ def main(
     """
     # A linear model needs one thread; OpenBLAS, inside numpy, starts one a core unless it is told before the import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follow or None}
+    reading = TableOptions(**values_of(TableOptions, given))
+    follows, from_ = follow or None, reading.format
+    of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follows}
     tables = _tables(values, follow=follow, named=from_ is not None)
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     check_output(output, model)  # a table may be replaced by what is kept of it and predictions
-    predictor = _loaded(model, loading, quiet=quiet)
+    predictor = _loaded(model, values_of(LoadOptions, given), quiet=quiet)
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
     from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables import open_followed, open_table
 
-    options = replace(reading, marks=True, format=from_)
+    options = replace(reading, marks=True)
 
     def warn(line: str) -> None:
         note(f"lr-infer: {line}", quiet=quiet)
 
     table = open_followed(options, warn) if follow else open_table(tables, options, once=True, for_fit=False, warn=warn)
-    scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or "stop")
+    scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or ON_ERROR[0])
     with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
         rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)
         _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
@@ -113,7 +106,7 @@ def main(
             f"lr-infer: {escaped(name)} is kept as the table has it; its predictions are {escaped(called)}", quiet=quiet
         )
     _note_ignored(table.name, scoring.ignored, quiet=quiet)
-    _note_bad(scoring, on_error)
+    _note_bad(scoring, skips=on_error == "skip")
 
 
 def _tables(values: Sequence[str], *, follow: bool, named: bool) -> Sequence[str] | None:
@@ -206,9 +199,9 @@ def _note_ignored(table: str, ignored: Sequence[str], *, quiet: bool) -> None:
         note(f"lr-infer: {columns} of {table} not among the model's, ignored", quiet=quiet)
 
 
-def _note_bad(scoring: Scoring, on_error: str) -> None:
+def _note_bad(scoring: Scoring, *, skips: bool) -> None:
     if bad := scoring.tally.bad:
-        done = "left out" if on_error == "skip" else "without predictions"
+        done = "left out" if skips else "without predictions"
         note(f"lr-infer: {bad} of {scoring.tally.rows} rows bad, {done}", quiet=False)
 
 

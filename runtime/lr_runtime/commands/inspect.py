@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lr_runtime.commands.console import check_output, command, output_option, write_text
+from lr_runtime.commands.console import argument, check_output, command, option, output_option, write_text
 from lr_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @command("lr-inspect")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--self-test", "testing", is_flag=True, help="Run the golden rows of an ONNX file on this machine.")
+@argument("file", type=click.Path(path_type=Path))
+@option("--self-test", "testing", is_flag=True, help="Run the golden rows of an ONNX file on this machine.")
 @output_option("Write there in place of standard output.")
 def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet: bool) -> None:  # noqa: ARG001 - nothing is said beside the result
     """Say what FILE holds: a checkpoint, or a file of any format that lr-export writes.

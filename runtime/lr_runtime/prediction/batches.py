@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from lr_runtime.choices import ON_ERROR, check_choice
+from lr_runtime.choices import ON_ERROR
 from lr_runtime.errors import LinedgeError, RowError
+from lr_runtime.options import OneOf, check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,7 +78,7 @@ def predict_batches(
         >>> [each.prediction.values[:, 0].tolist() for each in predict_batches(predictor, batches, on_error="stop")]
         [[1.0, 3.0], [5.0, 7.0]]
     """
-    check_choice("--on-error", on_error, ON_ERROR)
+    check_value("--on-error", OneOf(ON_ERROR), on_error)
     for batch in batches:
         prediction, faults = predictor.predict_each(rows(batch))
         if not faults:

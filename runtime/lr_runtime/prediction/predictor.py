@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.choices import UNKNOWN, check_choice
+from lr_runtime.choices import LoadOptions
 from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
 from lr_runtime.onnx_file.check import called, open_model, read_model
 from lr_runtime.prediction.coercion import Coercion
@@ -67,11 +67,9 @@ class Predictor:
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> None:
-        check_choice("--unknown", unknown, UNKNOWN)
+        LoadOptions(None, allow_foreign, threads, provider, only_y, unknown)  # refuses what is none of their values
         if not isinstance(model, bytes):
             raise OptionError(f"a predictor is made of a model's bytes; Predictor.load takes {escaped(repr(model))}")
-        if not isinstance(threads, int) or threads < 1 or not isinstance(provider, str):
-            raise OptionError(f"--threads takes 1 or more and --provider a name, not {threads!r} and {provider!r}")
         self._model = model
         self._loaded = partial(
             type(self).load,

@@ -20,9 +20,9 @@ import torch
 from onnx import TensorProto
 
 from lr_export import export
-from lr_export.choices import SUFFIXES
+from lr_export.choices import OPSET, SUFFIXES
 from lr_export.exact.numbers import numbers_at
-from lr_export.formats.onnx_graph import OPSET, onnx_bytes, read_onnx
+from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
 from lr_export.program.build import program_of
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.onnx_file.session import Session
@@ -145,7 +145,7 @@ SECOND_PROCESS = """
 import sys
 from pathlib import Path
 from lr_export import export
-from lr_export.choices import SUFFIXES
+from lr_export.choices import OPSET, SUFFIXES
 for name, suffix in SUFFIXES.items():
     for checkpoint in sorted(Path(sys.argv[1]).glob("*.safetensors")):
         export(checkpoint, checkpoint.stem + suffix, format=name, unverified=True)

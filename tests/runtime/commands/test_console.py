@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner
 
 from lr_runtime import __version__, errors
-from lr_runtime.commands.console import command, note, output_option, progress, read_names
-from lr_runtime.commands.table_options import read_as, table_options
+from lr_runtime.commands.console import argument, command, note, option, output_option, progress
+from lr_runtime.commands.record_options import options_of, read_names, values_of
 from lr_runtime.system import lazy
 from lr_runtime.tables import TableOptions
 from tests.conftest import DATA, SCRIPTS, one_line
@@ -38,12 +38,12 @@ GOLDEN = DATA / "golden.onnx"
 
 
 @command("lr-echo")
-@click.argument("first")
-@click.argument("values", nargs=-1)
-@click.option("--number", type=click.FloatRange(min=0))
-@click.option("--pair", nargs=2)
-@click.option("-e", "short", is_flag=True)
-@click.option("--delimiter", default=",")
+@argument("first")
+@argument("values", nargs=-1)
+@option("--number", type=click.FloatRange(min=0))
+@option("--pair", nargs=2)
+@option("-e", "short", is_flag=True)
+@option("--delimiter", default=",")
 @output_option("Where.")
 def echo(**values: Any) -> int | None:
     """Say what came in."""
@@ -225,7 +225,7 @@ def test_names_are_lists_or_as_they_are_typed(tmp_path: Path) -> None:
     seen: list[object] = []
 
     @command("lr-names")
-    @click.option("--names", callback=read_names)
+    @option("--names", callback=read_names)
     def names(*, names: list[str] | None, **_: Any) -> None:
         seen.append(names)
 
@@ -235,16 +235,21 @@ def test_names_are_lists_or_as_they_are_typed(tmp_path: Path) -> None:
     assert seen == [["a", "b, c", "d"], ["a", "b, c", "d"], ["a"]]
 
 
+@command("lr-table")
+@options_of(TableOptions)
+def table(**values: Any) -> None:
+    """Say which options came in."""
+    click.echo(repr(TableOptions(**values_of(TableOptions, values))))
+
+
+def table_options(*arguments: str) -> object:
+    done = CliRunner().invoke(table, arguments)
+    assert done.exit_code == 0, done.stderr
+    return eval(done.stdout, {"TableOptions": TableOptions})  # noqa: S307 - our own repr
+
+
 def read_from(folder: Path, content: str) -> object:
-    seen: dict[str, Any] = {}
-
-    @command("lr-table")
-    @table_options
-    def table(**values: Any) -> None:
-        seen.update(values)
-
-    assert CliRunner().invoke(table, ["--config", config(folder, content)]).exit_code == 0
-    return seen["reading"]
+    return table_options("--config", config(folder, content))
 
 
 BAD_CONFIG: dict[str, tuple[str | bytes, list[str]]] = {
@@ -317,12 +322,29 @@ def test_a_bar_on_a_terminal(
 
 
 def test_table_options_are_read() -> None:
-    assert read_as(";", ",", no_header=True) == TableOptions(delimiter=";", decimal=",", header=False)
-    assert read_as(",", ".", no_header=False) == TableOptions()
-    given: dict[str, Any] = {"thousands": "'", "encoding": "cp1252", "renames": ["a=b=c"], "missing_tokens": [" none "]}
-    assert read_as(",", ".", no_header=False, **given) == TableOptions(
-        thousands="'", encoding="cp1252", renames=(("a", "b=c"),), missing=("none",)
+    found = table_options("--delimiter", ";", "--decimal", ",", "--no-header")
+    assert found == TableOptions(delimiter=";", decimal=",", header=False)
+    assert table_options() == TableOptions()
+    words = ("--thousands", "'", "--encoding", "cp1252", "--map", "a=b=c", "--missing-token", " none ")
+    assert table_options(*words, "--from", "csv", "--skip-rows", "2") == TableOptions(
+        thousands="'", encoding="cp1252", renames=(("a", "b=c"),), missing=("none",), format="csv", skip_rows=2
     )
+
+
+def test_what_is_no_pair_is_wrong_usage() -> None:
+    for text in ("a", "=a", "a="):
+        done = CliRunner().invoke(table, ["--map", text])
+        assert (done.exit_code, done.stderr) == (2, f'lr-table: --map takes NEW=OLD, not "{text}"\n')
+
+
+def test_one_argument_too_many_is_named_as_it_came() -> None:
+    @command("lr-one")
+    @argument("value")
+    def one(**_: object) -> None:
+        pass
+
+    done = CliRunner().invoke(one, ["-1", "-2.5"])
+    assert (done.exit_code, done.stderr) == (2, "lr-one: Got unexpected extra argument (-2.5)\n")
 
 
 BAD_TABLE_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
@@ -333,10 +355,14 @@ BAD_TABLE_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no encoding": ({"encoding": "utf-9"}, "no encoding that Python knows"),
     "an encoding of bytes": ({"encoding": "hex"}, "no encoding that Python knows"),
     "no encoding's name": ({"encoding": "\0"}, "no encoding that Python knows"),
-    "a map without =": ({"renames": ["a"]}, "--map takes NEW=OLD"),
-    "a map to nothing": ({"renames": ["=a"]}, "--map takes NEW=OLD"),
-    "a column under two names": ({"renames": ["a=c", "b=c"]}, '"c" comes twice as OLD'),
-    "two columns under one name": ({"renames": ["a=b", "a=c"]}, '"a" comes twice as NEW'),
+    "no pair": ({"renames": ["a"]}, "--map takes pairs of texts"),
+    "one pair alone": ({"renames": ("new", "old")}, "--map takes pairs of texts"),
+    "a column under two names": ({"renames": [("a", "c"), ("b", "c")]}, '"c" comes twice as OLD'),
+    "two columns under one name": ({"renames": [("a", "b"), ("a", "c")]}, '"a" comes twice as NEW'),
+    "letters for texts": ({"missing": "n.d."}, "--missing-token takes a list of texts"),
+    "no mark": ({"decimal": "·"}, "--decimal takes one of ., ,"),
+    "a fraction of a row": ({"skip_rows": 1.5}, "--skip-rows takes a whole number of 0 or more, not 1.5"),
+    "a word for a flag": ({"header": "no"}, 'header takes True or False, not "no"'),
 }
 
 
@@ -345,14 +371,14 @@ BAD_TABLE_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
 def test_table_options_that_are_none(case: str) -> None:
     given, said = BAD_TABLE_OPTIONS[case]
     with pytest.raises(errors.OptionError, match=said):
-        read_as(",", ".", no_header=False, **given)
+        TableOptions(**given)
 
 
 @pytest.mark.usefixtures("typed")
 @pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r"], ids=ascii)
 def test_delimiters_that_are_none(delimiter: str) -> None:
     with pytest.raises(errors.OptionError, match="--delimiter takes one character"):
-        read_as(delimiter, ".", no_header=False)
+        TableOptions(delimiter=delimiter)
 
 
 # --- as processes ---

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_runtime.commands.table_options import read_as
 from lr_runtime.errors import LinedgeError, OptionError, TableError
 from lr_runtime.tables import TableOptions, open_followed, open_table
 from lr_runtime.tables.text import encoding
@@ -260,10 +259,9 @@ def test_what_is_proposed_reads_the_table(case: str, tmp_path: Path) -> None:
         found(open_table(path))
     words = shlex.split(str(caught.value).rpartition("Try: ")[2].replace("$'\\t'", "'\t'"))
     given = dict(zip(words[::2], words[1::2], strict=False))
-    options = read_as(
-        given.get("--delimiter", ","),
-        ".",
-        no_header="--no-header" in words,
+    options = TableOptions(
+        delimiter=given.get("--delimiter", ","),
+        header="--no-header" not in words,
         skip_rows=int(given.get("--skip-rows", 0)),
         comment=given.get("--comment"),
     )
@@ -313,10 +311,10 @@ def test_ragged_tables_are_ragged(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("comment", ["", "##", "a", "1", '"', ",", "-", " "])
 def test_what_is_no_comment_mark(comment: str) -> None:
     with pytest.raises(OptionError, match="--comment"):
-        read_as(",", ".", no_header=False, comment=comment)
+        TableOptions(comment=comment)
 
 
 @pytest.mark.usefixtures("typed")
 def test_a_mark_cannot_be_both() -> None:
     with pytest.raises(OptionError, match="--comment and --delimiter"):
-        read_as(";", ".", no_header=False, comment=";")
+        TableOptions(delimiter=";", comment=";")

@@ -412,7 +412,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a rate for lbfgs": ({"lr": 0.1}, "line search"),
     "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, "quantile takes a number between 0 and 1, not 1"),
     "no delta": ({"loss": "huber", "delta": 0.0}, "delta takes a positive number, not 0"),
-    "a batch of none": ({"batch_size": 0}, "batch_size takes 1 or more, not 0"),
+    "a batch of none": ({"batch_size": 0}, "batch_size takes a whole number of 1 or more, not 0"),
 }
 
 

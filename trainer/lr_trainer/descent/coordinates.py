@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Rows in coordinates: 1 (with an intercept), the columns' coordinates, the targets, the weight (if any).
+    """The coordinates of rows: 1 (with an intercept), the columns' coordinates, the targets, the weight (if any).
 
     Attributes:
         mean: float64 (terms + outputs,), what is subtracted; 0 without intercept.
@@ -146,7 +146,7 @@ class Coordinates:
         return self.placed(unit, (offsets / self.scale)[:, None])
 
     def placed(self, unit: Array, intercepts: Array) -> Array:
-        """Return float64 (outputs, size), the coordinates of weights at unit deviation, beside the first of others."""
+        """Return float64 (outputs, size), the coordinates of `intercepts` and weights `unit` at unit deviation."""
         mixed = linalg.solve_triangular(self.mixing, unit.T).T if unit.size else unit
         return np.column_stack([intercepts[:, 0], mixed]) if self.intercept else mixed
 
@@ -160,7 +160,7 @@ class Coordinates:
 
 
 def _uncorrelating(correlation: Array, ridge: float) -> Array:
-    """Return L^-T; where rounding leaves no factor, of the matrix with a little more on its diagonal."""
+    """Return L^-T for R = L L^T; where rounding leaves no factor, for R plus a small multiple of the unit matrix."""
     size = len(correlation)
     more = ridge
     while True:

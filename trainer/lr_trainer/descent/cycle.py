@@ -1,4 +1,4 @@
-"""What a descent is asked to do, and the cycle that does it: epoch after epoch until it has converged or must stop."""
+"""The cycle of a descent: epoch after epoch, until it has converged or must stop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lr_trainer.descent.options import _PATIENCE, Descent
+from lr_trainer.descent.options import PATIENCE, Descent
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 
 
 _BLOWN_UP = 1e6
-"""A loss this many times its first is not coming back."""
+"""The ratio of the loss to that of the first epoch at which a descent has diverged: steps of a sane length never
+come near it."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to.
+    """An epoch's figures.
 
-    `loss` is the objective in the units of the data, summed over the targets, at the epoch's start or, with batches, on
-    its way; `validation` the mean loss on the rows held out; `gradient` the gradient's norm where all rows gave it;
-    `lr` the learning rate of its last step; `rows` how many it went through.
+    Attributes:
+        number: of epochs so far.
+        loss: the objective in the units of the data, summed over the targets, at the epoch's start or, with batches,
+            averaged over it.
+        validation: the mean loss on the validation rows; None where there are none.
+        gradient: the norm of the gradient over all rows; None with batches.
+        lr: the learning rate of the last step; None for a line search.
+        rows: how many the epoch went through.
     """
 
     number: int
@@ -42,20 +48,18 @@ class Epoch:
 
 
 class Stepper(Protocol):
-    """A way to take an epoch's steps.
-
-    Attributes:
-        objective: over all rows.
-        at: float64 (outputs, size), where it stands.
-        is_done: whether it has converged, or can come no nearer.
-    """
+    """A way to take an epoch's steps on an objective over all rows."""
 
     objective: Objective
-    is_done: bool
 
     @property
     def at(self) -> Array:
-        """Where it stands."""
+        """The point that the steps have led to, float64 (outputs, size)."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the steps have converged, or can come no nearer."""
         ...
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
@@ -63,23 +67,27 @@ class Stepper(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Return all that decides what comes next."""
+        """Return all that decides the next steps."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from a state."""
         ...
 
 
-class Keeper(Protocol):
-    """Who keeps the state of a descent that may be stopped."""
+class Memory(Protocol):
+    """A place for the state of a descent that may be stopped; see `lr_trainer.descent.resume`."""
+
+    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the state to go on from; None to start at the start."""
+        ...
 
     def due(self) -> bool:
-        """Whether it is time to keep the state."""
+        """Whether it is time to write the state."""
         ...
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Keep it; raises where the descent is to stop."""
+        """Write the state; raises where the descent is to stop."""
         ...
 
 
@@ -89,14 +97,14 @@ class Cycle:
 
     Attributes:
         number: how many epochs are over.
-        best: the weights with the least validation loss, from 0 (the start) on.
+        best: the coordinates with the least validation loss; None where there are no validation rows.
     """
 
     stepper: Stepper
     options: Descent
     validation: Objective | None
     unit: Array
-    keeper: Keeper
+    memory: Memory
     report: Callable[[Epoch], None]
     number: int = 0
     best: Array | None = None
@@ -121,34 +129,34 @@ class Cycle:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing more to do."""
+        """Whether the cycle has ended."""
         return self.stepper.is_done or self.number >= self.options.most_epochs or self.stopped_early
 
     @property
     def stopped_early(self) -> bool:
         """Whether the validation loss has not fallen for `patience` epochs."""
-        patience = self.options.patience or _PATIENCE
+        patience = self.options.patience or PATIENCE
         return self.validation is not None and self.number - self.best_number >= patience
 
     @property
     def at(self) -> Array:
-        """The weights that are kept."""
+        """The result, float64 (outputs, size): the point with the least validation loss, or the last one."""
         return self.stepper.at if self.best is None else self.best
 
     def state(self) -> dict[str, Any]:
-        """Return all that decides what comes next."""
+        """Return all that decides the next epochs."""
         own = {name: getattr(self, name) for name in ("number", "best", "best_loss", "best_number", "first")}
         return {**own, "stepper": self.stepper.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from a state."""
         for name in ("number", "best", "best_loss", "best_number", "first"):
             setattr(self, name, state[name])
         self.stepper.restore(state["stepper"])
 
     def _pause(self) -> None:
-        if self.keeper.due():
-            self.keeper.keep(self.state())
+        if self.memory.due():
+            self.memory.keep(self.state())
 
     def _check(self, epoch: Epoch) -> None:
         if self.first is None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.options import ADAM_LR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-12
 """The gradient norm, on columns and targets at unit deviation, at which a smooth objective has converged."""
 
-_ADAM_LR = 0.1
-"""Adam's steps have this length whatever the gradient's; the optimum lies about 1 away in these coordinates."""
-
 _EPS = 1e-30
 """What Adam divides by at least: torch's default, 1e-8, is larger than the gradients near the optimum."""
 
@@ -39,7 +37,7 @@ _LAST_OF_BATCHES = 1e-3
 
 
 def learning_rate(options: Descent, objective: Objective) -> float:
-    """Return the one that was asked for, or the one that the data's curvature allows.
+    """Return the learning rate: that of the options, or the largest that the data's curvature allows.
 
     For gradient steps 1 / L with L the largest eigenvalue of the curvature, from the moments. For batches of b of n
     rows, half the reciprocal of the expected smoothness n (b - 1) / (b (n - 1)) L + (n - b) / (b (n - 1)) max |z|^2
@@ -49,7 +47,7 @@ def learning_rate(options: Descent, objective: Objective) -> float:
     if options.lr is not None:
         return options.lr
     if options.stepper != "sgd":
-        return _ADAM_LR
+        return ADAM_LR
     largest, rows = objective.largest_curvature(), objective.store.rows
     batch = min(options.batch_size or rows, rows)
     if batch == rows:
@@ -69,7 +67,7 @@ class Rate:
 
     @staticmethod
     def of(options: Descent, objective: Objective) -> Rate:
-        """Return the default schedule where none was asked for: one that lets what is not smooth settle."""
+        """Return the schedule of the options; by default one that falls to 0 where steps of one length never settle."""
         batches = options.batch_size is not None
         settles = options.stepper != "sgd" or objective.loss.has_corner
         default = "linear" if batches else "exponential" if settles else "constant"
@@ -86,7 +84,7 @@ class Rate:
 
 
 class FirstOrder:
-    """Common to both ways: the weights as a torch parameter, its optimizer, the lasso's proximal step."""
+    """The common part of `Whole` and `Batches`: weights as a tensor, their optimizer, the lasso's proximal step."""
 
     def __init__(self, objective: Objective, options: Descent, start: Array) -> None:
         self.objective = objective
@@ -106,7 +104,7 @@ class FirstOrder:
 
     @property
     def at(self) -> Array:
-        """Where it stands, float64 (outputs, size)."""
+        """The point, float64 (outputs, size)."""
         return self._weights.cpu().numpy().copy()
 
     def state(self) -> dict[str, Any]:
@@ -143,7 +141,7 @@ class FirstOrder:
 
 
 class Whole(FirstOrder):
-    """Every epoch is one step on all rows."""
+    """A stepper whose epoch is one step on all rows."""
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
         """See `lr_trainer.descent.cycle.Stepper`."""
@@ -165,7 +163,7 @@ class Whole(FirstOrder):
 
 
 class Batches(FirstOrder):
-    """Every epoch goes through all rows once, in batches of a random order."""
+    """A stepper whose epoch goes through all rows once, in batches of a random order."""
 
     def __init__(self, objective: Objective, options: Descent, start: Array) -> None:
         super().__init__(objective, options, start)
@@ -183,7 +181,7 @@ class Batches(FirstOrder):
             self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
 
     def state(self) -> dict[str, Any]:
-        """See `lr_trainer.descent.cycle.Stepper`; with it, how far into the epoch it is."""
+        """See `lr_trainer.descent.cycle.Stepper`; the state tells how many batches of the epoch are over."""
         return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -224,7 +222,7 @@ class Batches(FirstOrder):
         self._optimizer.step()
 
     def _loss(self, rows: int) -> float:
-        """Return the sum of the losses that the first rows of the buffer had on the way, in the units of the data."""
+        """Return the sum of the losses that the first rows of the buffer had at their steps, in the data's units."""
         if not rows:
             return 0.0
         loss, errors = self.objective.loss, self._errors[:rows]

@@ -29,13 +29,10 @@ if TYPE_CHECKING:
 MAD = 0.6744897501960817
 """The median absolute deviation of a standard normal variable."""
 
-HUBER = 1.345
-"""Huber's delta in standard deviations: 95 % efficient on normal residuals (Holland and Welsch 1977)."""
-
 
 @dataclass(frozen=True)
 class Loss:
-    """A member of the family.
+    """A loss of the family.
 
     Attributes:
         low: float64 (outputs,), the least slope.
@@ -49,7 +46,7 @@ class Loss:
 
     @staticmethod
     def named(name: LossName, outputs: int, *, delta: NDArray[np.float64] | None = None, quantile: float = 0.5) -> Loss:
-        """Return a loss; `delta` (outputs,) is Huber's, `quantile` is of the loss of that name."""
+        """Return the loss called `name`; `delta` (outputs,) is Huber's, `quantile` that of the quantile loss."""
         ones = np.ones(outputs)
         if name == "squared":
             return Loss(-np.inf * ones, np.inf * ones, 1.0)
@@ -62,7 +59,7 @@ class Loss:
 
     @property
     def has_corner(self) -> bool:
-        """Whether it has no derivative at 0."""
+        """Whether the loss has no derivative at 0."""
         return self.softness == 0
 
     @property
@@ -71,11 +68,11 @@ class Loss:
         return float(np.minimum(1.0, np.maximum(-self.low, self.high)).min(initial=1.0))
 
     def softened(self, softness: float) -> Loss:
-        """Return it made smooth by that much, if it has a corner."""
+        """Return the Moreau-smoothed loss with smoothing parameter `softness`; one without a corner unchanged."""
         return replace(self, softness=softness) if self.has_corner else self
 
     def scaled(self, scale: NDArray[np.float64]) -> Loss:
-        """Return it for errors in units of `scale` (outputs,): its bounds where it is quadratic are in that unit."""
+        """Return the loss of errors in units of `scale` (outputs,): Huber's delta changes, a quantile does not."""
         return self if self.has_corner else replace(self, low=self.low / scale, high=self.high / scale)
 
     def slope(self, error: torch.Tensor) -> torch.Tensor:
@@ -107,7 +104,7 @@ class Loss:
         return inside.to(error.dtype) / self.softness
 
     def excess(self, slope: torch.Tensor) -> torch.Tensor:
-        """Return the factor that d (rows, outputs) is to be divided by to lie within the bounds: 1 or more, 0-d."""
+        """Return the factor, 1 or more, 0-d, by which slopes d (rows, outputs) exceed the loss's bounds."""
         low, high = self._bounds(slope)
         if np.isinf(self.high).all():
             return torch.ones((), dtype=slope.dtype, device=slope.device)

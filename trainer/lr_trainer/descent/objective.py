@@ -1,4 +1,4 @@
-"""What a descent makes small, over all rows: value, gradient, curvature, and how far above its least it can be.
+"""The objective of a descent over all rows: value, gradient, curvature, and a bound on how far its minimum is below.
 
 For each target, in units of its deviation, with u the coordinates and b = B u the weights on columns at unit deviation:
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Penalties:
-    """Per target, float64 (outputs,), in units of its deviation; see `Objective`."""
+    """The penalties l1 and l2 of each target, float64 (outputs,), on weights in units of deviations."""
 
     l1: Array
     l2: Array
@@ -54,9 +54,9 @@ class Objective:
 
     Args:
         store: the rows in coordinates.
-        coordinates: which they are.
-        loss: in units of the targets' deviations.
-        penalties: likewise.
+        coordinates: those of the rows.
+        loss: of errors in units of the targets' deviations.
+        penalties: on weights in these units.
     """
 
     def __init__(self, store: Store, coordinates: Coordinates, loss: Loss, penalties: Penalties) -> None:
@@ -89,7 +89,7 @@ class Objective:
         return max(float(each) for each in squares) + ridge
 
     def in_corners(self, at: Array, softness: float) -> Array:
-        """Return `at` (outputs, size) with the weights that stand in a softened corner of the lasso at 0 itself."""
+        """Return `at` (outputs, size) with the weights that lie in a smoothed corner of the lasso set to 0."""
         if not self.penalties.l1.any():
             return at
         unit = self.coordinates.unit(at)
@@ -112,7 +112,7 @@ class Objective:
     def gap(self, at: Array, softness: float, elsewhere: Array | None = None) -> float:
         """Return the largest duality gap of a target, as a share of its objective; infinite where that is 0 or less.
 
-        A bound from the slopes at another point holds here too: `elsewhere`, if given, is where they are taken.
+        The bound may come from the slopes at any point: `elsewhere`, if given, else `at`.
         """
         value = self.value(at)
         gaps = np.maximum(value - self.bound(at if elsewhere is None else elsewhere, softness), 0.0)
@@ -135,12 +135,12 @@ class Objective:
         return self._mean(part)
 
     def errors(self, at: Array) -> Callable[[], Iterator[Array]]:
-        """Return what gives the errors (rows, outputs) in blocks, in units of the targets' deviations, once a call."""
+        """Return a function whose calls yield the errors (rows, outputs) in blocks, in deviations of the targets."""
         plane = self._plane(at)
         return lambda: (np.asarray((block @ plane).cpu().numpy()) for block in self.store.blocks())
 
     def gradient(self, at: Array, softness: float) -> Array:
-        """Return the gradient (outputs, size) of F softened by that much, where it has corners."""
+        """Return the gradient (outputs, size) of F, its corners smoothed with parameter `softness`."""
         plane, loss = self._plane(at), self.loss.softened(softness)
 
         def part(block: torch.Tensor) -> torch.Tensor:
@@ -150,7 +150,7 @@ class Objective:
         return self._mean(part) + self._penalty_gradient(at, softness)
 
     def change(self, at: Array, start: Array, softness: float) -> tuple[float, Array]:
-        """Return F(at) - F(start) summed over the targets, softened, and the gradient at `at`.
+        """Return F(at) - F(start) summed over the targets, F smoothed, and the gradient at `at`.
 
         The difference is taken row by row before it is summed: near the optimum, the difference of two sums is rounding
         alone, and a line search on it would stop at half the digits.
@@ -171,10 +171,10 @@ class Objective:
         return float(both[:, -1].sum() + penalty), both[:, :-1] + self._penalty_gradient(at, softness)
 
     def curvature(self, at: Array, softness: float) -> tuple[Array, Array, Array]:
-        """Return the gradient (outputs, size) and the Hessian (outputs, size, size) of F, softened, and the bent part.
+        """Return the gradient (outputs, size) and Hessian (outputs, size, size) of F, smoothed, and the corners' share.
 
-        That is the part (outputs, size) of the gradient that stands where the softened corners bend: over softness, it
-        is what the gradient loses with a softness that grows.
+        That is the part (outputs, size) of the gradient that comes from errors and weights within a smoothed corner:
+        divided by the smoothing parameter, it is the rate at which the gradient falls as the parameter grows.
         """
         plane, loss, size = self._plane(at), self.loss.softened(softness), self.coordinates.size
 
@@ -192,7 +192,7 @@ class Objective:
         return gradient, found[:, 2:] + self._penalty_hessian(at, softness), bent
 
     def bound(self, at: Array, softness: float) -> Array:
-        """Return D, float64 (outputs,), from the slopes at `at` made feasible: F is nowhere smaller."""
+        """Return D, float64 (outputs,), a lower bound of F, at the slopes of the smoothed F at `at`, made feasible."""
         plane, soft, loss = self._plane(at), self.loss.softened(softness), self.loss
         size, outputs, intercept = self.coordinates.size, self.coordinates.outputs, self._start
 
@@ -231,7 +231,7 @@ class Objective:
         return np.asarray(-by_target / excess - self.loss.softness / 2 * squares / excess**2 - conjugate.sum(axis=1))
 
     def plane(self, at: Array) -> Array:
-        """Return float64 (outputs, width): rows times it are the errors."""
+        """Return the matrix, float64 (outputs, width), whose product with the rows is the errors."""
         coordinates = self.coordinates
         weight = np.zeros((coordinates.outputs, int(coordinates.weighted)))
         return np.concatenate([at, -np.eye(coordinates.outputs), weight], axis=1)
@@ -253,7 +253,7 @@ class Objective:
         return np.asarray(total.cpu().numpy() / self.store.rows)
 
     def _parts(self, part: Callable[[torch.Tensor], T]) -> Iterator[T]:
-        """Take threads only where there is more than one block: starting them takes longer than a small one."""
+        """Yield the parts of all blocks, in threads if there are several: one is done before a thread has started."""
         if self.store.is_small:
             yield from map(part, self.store.blocks())
         else:

@@ -5,28 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError
-from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES
+from lr_runtime.options import (
+    AT_LEAST_1,
+    CHECKPOINT,
+    COUNT,
+    FLAG,
+    POSITIVE,
+    SHARE,
+    Number,
+    OneOf,
+    check_options,
+    option,
+)
+from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES, SEED, LessonOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lr_trainer.choices import LossName, Optimizer, Schedule
     from lr_trainer.model.checkpoint import Checkpoint
 
-    Array = NDArray[np.float64]
+HUBER = 1.345
+"""Huber's delta in standard deviations: 95 % efficient on normal residuals (Holland and Welsch 1977)."""
 
+MEDIAN = 0.5
+"""The quantile of the loss of that name, by default."""
+
+ADAM_LR = 0.1
+"""Adam's steps have this length whatever the gradient's; the optimum lies about 1 away in these coordinates."""
+
+PATIENCE = 10
+"""The epochs without a better validation loss after which a descent stops, by default."""
 
 _EPOCHS = 1000
-
-
-_EPOCHS_OF_BATCHES = 20
-
-
-_PATIENCE = 10
+_OF_BATCHES = 20
+_LESSON = LessonOptions()
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Descent:
         optimizer: of torch.optim. Without batches lbfgs, which converges where the others only come near; else sgd.
         delta: Huber's, in the target's unit; by default 1.345 robust standard deviations of the residuals.
         quantile: of the loss of that name, between 0 and 1; by default 0.5.
-        lr: the learning rate, in the coordinates of `descents.coordinates`; by default from the curvature there.
+        lr: the learning rate, in the coordinates of `coordinates.py`; by default from the curvature there.
         momentum: of sgd.
         nesterov: whether sgd's momentum is Nesterov's.
         epochs: the most passes over the rows: 1000, or with batches 20.
@@ -57,25 +69,37 @@ class Descent:
         [[2.0]]
     """
 
-    loss: LossName = "squared"
-    optimizer: Optimizer | None = None
-    delta: float | None = None
-    quantile: float | None = None
-    lr: float | None = None
-    momentum: float = 0.0
-    nesterov: bool = False
-    epochs: int | None = None
-    batch_size: int | None = None
-    seed: int = 0
-    schedule: Schedule | None = None
-    validation: float | None = None
-    patience: int | None = None
-    init: Checkpoint | None = None
+    loss: LossName = option("squared", OneOf(LOSSES), "The loss: averaged over a table, summed in the lesson.")
+    optimizer: Optimizer | None = option(
+        None, OneOf(OPTIMIZERS), f"The optimizer. [default: lbfgs; with batches, in the lesson {_LESSON.optimizer}]"
+    )
+    delta: float | None = option(
+        None, POSITIVE, f"Huber's delta, in the target's unit. [default: {HUBER} robust deviations]"
+    )
+    quantile: float | None = option(None, SHARE, f"The quantile of that loss. [default: {MEDIAN}]")
+    lr: float | None = option(
+        None,
+        POSITIVE,
+        f"The learning rate. [default: from the curvature; of adam {ADAM_LR}, in the lesson {_LESSON.lr}]",
+    )
+    momentum: float = option(0.0, Number("0, or a number below 1", 0, 1, (True, False)), "The momentum of sgd.")
+    nesterov: bool = option(False, FLAG, "Take Nesterov's momentum.")
+    epochs: int | None = option(
+        None, COUNT, f"The most passes. [default: {_EPOCHS}; of batches {_OF_BATCHES}, in the lesson {_LESSON.epochs}]"
+    )
+    batch_size: int | None = option(None, AT_LEAST_1, "The rows of a step. [default: all]")
+    seed: int = option(0, SEED, "The seed of the rows' order, and of all else that is left to chance.")
+    schedule: Schedule | None = option(None, OneOf(SCHEDULES), "What becomes of the learning rate.")
+    validation: float | None = option(
+        None, SHARE, "The share of rows held out; the weights best on them are the result."
+    )
+    patience: int | None = option(
+        None, AT_LEAST_1, f"The epochs to wait for a better validation loss. [default: {PATIENCE}]"
+    )
+    init: Checkpoint | None = option(None, CHECKPOINT, "A checkpoint whose weights are the start.")
 
     def __post_init__(self) -> None:
-        check_choice("--loss", self.loss, LOSSES)
-        check_choice("--optimizer", self.optimizer, (None, *OPTIMIZERS))
-        check_choice("--schedule", self.schedule, (None, *SCHEDULES))
+        check_options(self)
         if self.delta is not None and self.loss != "huber":
             raise OptionError("--delta belongs to --loss huber")
         if self.quantile is not None and self.loss != "quantile":
@@ -90,23 +114,6 @@ class Descent:
             raise OptionError("--patience needs rows to validate on: --validation 0.2")
         if self.stepper == "lbfgs" and (self.lr is not None or self.schedule is not None):
             raise OptionError("--optimizer lbfgs finds its steps by a line search. Leave --lr and --schedule out")
-        self._check_ranges()
-
-    def _check_ranges(self) -> None:
-        inf, share = np.inf, "a number between 0 and 1"
-        for option, value, low, high, expected in (
-            ("--delta", self.delta, 0, inf, "a positive number"),
-            ("--quantile", self.quantile, 0, 1, share),
-            ("--validation", self.validation, 0, 1, share),
-            ("--lr", self.lr, 0, inf, "a positive number"),
-            ("--momentum", self.momentum or None, 0, 1, "0, or a number below 1"),
-            ("--batch-size", self.batch_size, 0, inf, "1 or more"),
-            ("--epochs", self.epochs, -1, inf, "0 or more"),
-            ("--seed", self.seed, -1, inf, "0 or more"),
-            ("--patience", self.patience, 0, inf, "1 or more"),
-        ):
-            if value is not None and not low < value < high:
-                raise OptionError(f"{option} takes {expected}, not {value:g}")
 
     @property
     def stepper(self) -> Optimizer:
@@ -116,7 +123,7 @@ class Descent:
     @property
     def most_epochs(self) -> int:
         """The number of epochs, by default or not."""
-        default = _EPOCHS if self.batch_size is None else _EPOCHS_OF_BATCHES
+        default = _EPOCHS if self.batch_size is None else _OF_BATCHES
         return default if self.epochs is None else self.epochs
 
     def described(self) -> dict[str, Any]:

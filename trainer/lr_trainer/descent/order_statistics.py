@@ -1,4 +1,4 @@
-"""The median of more numbers than are held: count them by their leading bits, then look at those in the middle."""
+"""The median of more numbers than fit in memory: a histogram of leading bits, then the numbers of the middle bin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LEADING = 44
-"""The bits of a float64 that are left out of the first count: exponent and 8 bits of the rest stay."""
+"""The bits of a float64 that the histogram leaves out: the exponent and 8 bits of the mantissa number its bins."""
 
 
 def median_size(passes: Callable[[], Iterator[NDArray[np.float64]]], outputs: int) -> NDArray[np.float64]:

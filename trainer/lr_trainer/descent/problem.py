@@ -1,4 +1,4 @@
-"""What a descent fits: the moments of the rows that train, the columns that take part, the rows held out."""
+"""The problem of a descent: the moments of the training rows, the columns that take part, the validation rows."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
+    from lr_trainer.choices import FitOptions
     from lr_trainer.descent.coordinates import Coordinates
     from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fitted: the moments of the rows, the columns that take part, the exact solution where there is one.
+    """The problem of a descent, and its exact solution where there is one.
 
     Attributes:
-        passes: over the rows that train.
-        validation: over those held out.
-        moments: of the rows that train.
+        passes: over the training rows.
+        validation: over the validation rows; None where there are none.
+        moments: of the training rows.
         columns: of the contract.
         kept: bool (terms,), the columns that take part.
         constant: bool (terms,), those left out because they do not vary.
@@ -58,8 +59,8 @@ class Setting:
         return any(self.penalty.l1) or any(self.penalty.l2)
 
 
-def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_collinear: bool) -> Setting:
-    """Take the passes for it.
+def setting_of(passes: Passes, descent: Descent, asked: FitOptions) -> Setting:
+    """Return the problem that the rows of `passes` pose.
 
     Raises:
         FitError: the rows do not determine the model.
@@ -72,20 +73,24 @@ def setting_of(passes: Passes, descent: Descent, *, l1: float, l2: float, drop_c
     names, outputs = term_names(passes.design, columns), len(passes.roles.targets)
     check_squares(moments, passes.design, columns, passes.roles.targets, intercept=passes.intercept)
     check_not_the_target(passes, moments)
-    penalty, is_penalised = Penalty((l1,) * outputs, (l2,) * outputs), bool(l1 or l2)
+    penalty, is_penalised = Penalty((asked.l1,) * outputs, (asked.l2,) * outputs), bool(asked.l1 or asked.l2)
     if is_penalised and moments.rows < 2:
         raise TooFewRowsError(moments.rows, 2, intercept=passes.intercept)
     constant = ~moments.varies(intercept=passes.intercept)[: len(names)]
     exact, kept = None, ~constant
     if not is_penalised or descent.loss == "squared":
-        aim = penalty if is_penalised else LeastSquares(drop_collinear)
+        aim = penalty if is_penalised else LeastSquares(asked.drop_collinear)
         exact = solve(moments, passes.design, names, aim, intercept=passes.intercept, products=passes.gram)
         kept = kept if is_penalised else exact.solution.support
     return Setting(passes, validation, moments, columns, kept, constant, exact, penalty)
 
 
 def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Array:
-    """Return the coordinates of a checkpoint's model."""
+    """Return the coordinates, float64 (outputs, size), of a checkpoint's model, where the descent is to start.
+
+    Raises:
+        OptionError: the model has other columns, targets, categories or powers.
+    """
     design, passes = Design.of(init), setting.passes
     same = (
         init.contract.column_names == passes.roles.features

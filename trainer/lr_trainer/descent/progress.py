@@ -1,4 +1,4 @@
-"""What a descent says while it runs: a bar on the terminal, a line of JSON an epoch in a file."""
+"""The progress of a descent: a bar on the terminal, a line of JSON for each epoch in a file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Log:
 
 
 def _number(line: bytes) -> float:
-    """Return a line's epoch; infinity for one that was cut off, or is none of ours."""
+    """Return the epoch of a line; infinity for a line that was cut off, or is not of a log."""
     try:
         return float(json.loads(line)["epoch"])
     except (ValueError, KeyError, TypeError):
@@ -85,10 +85,10 @@ def watching(
     """Show a bar for the table's bytes or rows, then one for the epochs; gives what advances each.
 
     Args:
-        size: the table's, in the unit in which reading advances.
+        size: of the table, in the unit in which reading advances.
         epochs: the most that there will be.
         quiet: whether to show nothing.
-        also: who else is told of each epoch.
+        also: a further function to call with each epoch.
     """
     with ExitStack() as bars:
         reading = bars.enter_context(progress("reading", size, quiet=quiet))

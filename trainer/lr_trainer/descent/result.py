@@ -1,4 +1,4 @@
-"""Where a descent has come to, and how far that is from the optimum."""
+"""The result of a descent: the solution, and how far it is from the optimum."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.descent.first_order import Batches, Whole
 from lr_trainer.descent.losses import Loss
 from lr_trainer.descent.objective import Objective
+from lr_trainer.descent.options import MEDIAN
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import Rounding
@@ -28,22 +29,22 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _CONVERGED = 1e-9
-"""The gradient norm below which a smooth objective is said to have converged."""
+"""The gradient norm below which a smooth objective has converged: nine digits of the weights."""
 
 _CONVERGED_GAP = 1e-6
-"""The duality gap, as a share of the objective, below which any is."""
+"""The duality gap, as a share of the objective, below which any objective has converged: six digits of it."""
 
 
 @dataclass(frozen=True)
 class Descended:
-    """Where a descent has come to, and how far that is from the optimum."""
+    """The solution that a descent came to, and the figures of the report that say how near the optimum it is."""
 
     solved: Solved
     report: dict[str, Any]
 
 
 def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None) -> Descended:
-    """Describe it; `delta` (outputs,) is Huber's, in the targets' units."""
+    """Return the result of a cycle that is over; `delta` (outputs,) is Huber's, in the targets' units."""
     at, coordinates = cycle.at, objective.coordinates
     offsets = coordinates.offsets(at)
     passes, moments = setting.passes, setting.moments
@@ -81,14 +82,7 @@ def _report(
     setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None
 ) -> dict[str, Any]:
     at, stepper = cycle.at, cycle.stepper
-    softness = stepper.softness if isinstance(stepper, QuasiNewton) else 0.0
-    gap = _gap(objective, at, softness)
-    if isinstance(stepper, QuasiNewton):
-        gap = min(gap, objective.gap(at, softness, elsewhere=stepper.unrounded))
-        slopes = objective.gradient(stepper.unrounded if cycle.best is None else at, softness)
-    else:
-        slopes = objective.optimality(at, objective.gradient(at, softness))
-    gradient = float(np.linalg.norm(slopes))
+    gap, gradient = _distances(cycle, objective)
     smooth = not objective.has_corners
     figures: dict[str, Any] = {
         "solver": "descent",
@@ -106,7 +100,7 @@ def _report(
     if delta is not None:
         figures["delta"] = _each(delta)
     if descent.loss == "quantile":
-        figures["quantile"] = descent.quantile or 0.5
+        figures["quantile"] = descent.quantile or MEDIAN
     if isinstance(stepper, Whole | Batches):
         figures |= {"lr": stepper.rate.start, "schedule": stepper.rate.schedule}
     if cycle.best is not None and cycle.validation is not None:
@@ -121,20 +115,32 @@ def _report(
     return figures
 
 
+def _distances(cycle: Cycle, objective: Objective) -> tuple[float, float]:
+    """Return the duality gap, as a share of the objective, and the norm of the smallest subgradient."""
+    at, stepper = cycle.at, cycle.stepper
+    if isinstance(stepper, QuasiNewton):
+        softness, unrounded = stepper.softness, stepper.unrounded
+        gap = min(_gap(objective, at, softness), objective.gap(at, softness, elsewhere=unrounded))
+        slopes = objective.gradient(unrounded if cycle.best is None else at, softness)
+    else:
+        gap, slopes = _gap(objective, at, 0.0), objective.optimality(at, objective.gradient(at, 0.0))
+    return gap, float(np.linalg.norm(slopes))
+
+
 def _gap(objective: Objective, at: Array, softness: float) -> float:
-    """Return the duality gap; in the corners of a loss no slope is the right one: the least that softer ones give."""
+    """Return the duality gap; without a smoothing parameter, the smallest gap of several: in a corner, slopes vary."""
     if softness or not objective.loss.has_corner:
         return objective.gap(at, softness)
     return min(objective.gap(at, each) for each in (1e-1, 1e-2, 1e-3, 1e-4))
 
 
 def _each(values: Array) -> float | list[float]:
-    """Return the figure of a single target as it is, those of several as a list."""
+    """Return the figure of a single target as a number, those of several as a list."""
     return float(values[0]) if len(values) == 1 else values.tolist()
 
 
 def _distance(objective: Objective, at: Array, exact: Solved) -> float:
-    """Return how far the weights are from the exact solution's, as a share of theirs, on columns at unit deviation."""
+    """Return the distance of the weights from the exact ones, as a share of these, on columns at unit deviation."""
     coordinates = objective.coordinates
     zeros = np.zeros(coordinates.outputs)
     best = coordinates.unit(coordinates.place(exact.solution.weight.rounded(), zeros))

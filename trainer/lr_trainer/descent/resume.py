@@ -1,9 +1,9 @@
 """The state of a descent in a safetensors file, from which it goes on to the same bits as if it had not been stopped.
 
-Tensors and arrays stand in the file as such; what holds them, and the numbers between, is JSON in its header. There is
-no code in it. With it stands what the descent was run on: the options and the SHA-256 of the rows, so that the state
-of another descent is refused. The random order of the rows needs no generator's state: it follows from the seed and
-the epoch (`lr_trainer.descent.row_store`).
+The tensors and arrays of the state are those of the file; the records around them and all other numbers are JSON in the
+file's header. There is no code in it. The header also has the options of the descent and the SHA-256 of its rows, so
+that the state of another descent is refused. The random order of the rows needs no generator's state: it follows from
+the seed and the epoch (`lr_trainer.descent.row_store`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ARRAY, _TENSOR, _FLOAT = "array", "tensor", "float"
 
 
 class Resume:
-    """Keeps the state of a descent in a file, now and then and when it is interrupted.
+    """A file for the state of a descent, written every few seconds and when the descent is interrupted.
 
     Args:
         path: the file.
@@ -101,18 +101,18 @@ class Resume:
 
 
 class Forgetful:
-    """Keeps nothing: a descent that nobody can resume."""
+    """No place for the state of a descent: it cannot be resumed."""
 
     def begin(self, identity: Mapping[str, Any]) -> None:  # noqa: ARG002 - whichever it is, nothing was kept
-        """Start at the start."""
+        """Return no state to go on from."""
         return
 
     def due(self) -> bool:
-        """It never is."""
+        """Return that it is never time to write the state."""
         return False
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Forget it."""
+        """Write nothing."""
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
@@ -122,7 +122,7 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """Return JSON values, the tensors put aside under numbers."""
+    """Return the value in JSON, its tensors and arrays moved to `tensors` and replaced by their numbers there."""
     if isinstance(value, torch.Tensor | np.ndarray):
         name = str(len(tensors))
         tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 IN_MEMORY = 1 << 27
-"""The most bytes that are held."""
+"""The most bytes of rows in memory."""
 
 _BUFFER = 1 << 25
 """The bytes in which rows are shuffled at once."""
@@ -36,8 +36,8 @@ class Store:
     Args:
         blocks: the rows, in order.
         width: their number of columns.
-        device: where they are worked on.
-        held: the most bytes to keep in memory.
+        device: of the blocks that are yielded.
+        held: the most bytes of rows in memory.
 
     Attributes:
         rows: how many there are.
@@ -85,7 +85,7 @@ class Store:
 
     @property
     def is_small(self) -> bool:
-        """Whether they are one block."""
+        """Whether the rows are one block."""
         return self.rows <= self._block_rows
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Interruption:
-    """Whether a signal has come.
+    """The record of a signal that has come during a descent.
 
     Attributes:
         signal: its number; None while there was none.
@@ -24,7 +24,7 @@ class Interruption:
         self._come: set[int] = set()
 
     def hold(self) -> None:
-        """From now on, note a signal and go on; the descent asks for it where its state is whole."""
+        """Have the descent go on after a signal from now on; it ends itself where its state is complete."""
         self._holds = True
 
     def _note(self, number: int, _frame: Any) -> None:
@@ -38,7 +38,7 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Take the signals for as long as the block runs."""
+    """Note the signals that come while the block runs."""
     interruption = Interruption()
     with handled(interruption._note):
         yield interruption

@@ -1,22 +1,23 @@
-"""From a table to where a descent ends: moments, coordinates, the rows in them, the cycle."""
+"""The way of a descent from a table to its end: moments, coordinates, the rows in these coordinates, the cycle."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
-from lr_trainer.choices import dashed
+from lr_runtime.options import dashed
 from lr_trainer.descent.coordinates import Coordinates
-from lr_trainer.descent.cycle import Cycle, Keeper
+from lr_trainer.descent.cycle import Cycle
 from lr_trainer.descent.first_order import Batches, Whole
-from lr_trainer.descent.losses import HUBER, MAD, Loss
+from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
+from lr_trainer.descent.options import HUBER, MEDIAN
 from lr_trainer.descent.order_statistics import median_size
 from lr_trainer.descent.problem import Setting, setting_of, start_of
 from lr_trainer.descent.quasi_newton import QuasiNewton
@@ -25,11 +26,12 @@ from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.cycle import Epoch, Stepper
+    from lr_trainer.choices import FitOptions
+    from lr_trainer.descent.cycle import Epoch, Memory, Stepper
     from lr_trainer.descent.options import Descent
     from lr_trainer.moments.passes import Passes
 
@@ -39,20 +41,12 @@ _LARGE = 1 << 16
 """The numbers of a batch from which torch's threads gain more than they cost."""
 
 
-class Memory(Keeper, Protocol):
-    """Where a descent's state is kept; see `lr_trainer.descent.resume`."""
-
-    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the state to go on from."""
-        ...
-
-
-def check(descent: Descent, *, l1: float, l2: float, exact_only: Mapping[str, bool]) -> None:
+def check(descent: Descent, asked: FitOptions) -> None:
     """Raise OptionError where options of the exact solver, or of another optimizer, meet a descent."""
-    for option, given in exact_only.items():
+    for option, given in (("--minimum-norm", asked.minimum_norm), ("--penalty auto", asked.is_auto)):
         if given:
             raise OptionError(f"{option} belongs to --solver exact, and this is a descent. Leave it out")
-    if descent.stepper == "adamw" and (l1 or l2):
+    if descent.stepper == "adamw" and (asked.l1 or asked.l2):
         raise OptionError(
             "--optimizer adamw decays weights apart from the loss, so with a penalty it has no optimum to reach. "
             "Use --optimizer adam"
@@ -60,21 +54,14 @@ def check(descent: Descent, *, l1: float, l2: float, exact_only: Mapping[str, bo
 
 
 def descend(
-    passes: Passes,
-    descent: Descent,
-    *,
-    l1: float,
-    l2: float,
-    drop_collinear: bool,
-    memory: Memory,
-    report: Callable[[Epoch], None],
+    passes: Passes, descent: Descent, asked: FitOptions, memory: Memory, report: Callable[[Epoch], None]
 ) -> tuple[Setting, Descended]:
-    """Take the passes and the cycle.
+    """Return the problem that the table poses, and the solution to which a descent comes.
 
     Raises:
         FitError: the rows do not determine the model, or the cycle diverged or was interrupted.
     """
-    setting = setting_of(passes, descent, l1=l1, l2=l2, drop_collinear=drop_collinear)
+    setting = setting_of(passes, descent, asked)
     coordinates = _coordinates(setting, descent)
     store = _store(setting.passes, coordinates)
     delta = _delta(setting, descent, coordinates, store)
@@ -87,7 +74,7 @@ def descend(
         held_out = _store(setting.validation, coordinates)
         if not held_out.rows:
             raise OptionError("--validation holds out no row of this table. Hold out a larger share")
-        validation = replace_store(objective, held_out)
+        validation = Objective(held_out, coordinates, objective.loss, objective.penalties)
     cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
     state = memory.begin(_identity(setting, descent, store, validation))
     if state is not None:
@@ -98,13 +85,8 @@ def descend(
 
 
 def _is_large(descent: Descent, store: Store) -> bool:
-    """Whether a batch is worth more than one of torch's threads; blocks of all rows have threads of their own."""
+    """Whether torch is faster on a batch with several threads; blocks of all rows have threads of their own."""
     return descent.batch_size is not None and min(descent.batch_size, store.rows) * store.width >= _LARGE
-
-
-def replace_store(objective: Objective, store: Store) -> Objective:
-    """Return the same objective on other rows."""
-    return Objective(store, objective.coordinates, objective.loss, objective.penalties)
 
 
 def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
@@ -126,7 +108,7 @@ def _store(passes: Passes, coordinates: Coordinates) -> Store:
 def _objective(
     setting: Setting, descent: Descent, coordinates: Coordinates, store: Store, delta: Array | None
 ) -> Objective:
-    loss = Loss.named(descent.loss, coordinates.outputs, delta=delta, quantile=descent.quantile or 0.5)
+    loss = Loss.named(descent.loss, coordinates.outputs, delta=delta, quantile=descent.quantile or MEDIAN)
     l1, l2 = np.array(setting.penalty.l1), np.array(setting.penalty.l2)
     if loss.has_corner:
         return Objective(store, coordinates, loss, Penalties(l1, l2 * coordinates.scale))
@@ -160,7 +142,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
 
 
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
-    """Return what a state belongs to."""
+    """Return all that the state of a descent depends on, as JSON values: a state of another descent is refused."""
     roles, design = setting.passes.roles, setting.passes.design
     options = {dashed(name): value for name, value in descent.described().items()}
     return {

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 
 from lr_runtime import __version__
-from lr_runtime.choices import check_choice
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.terms import Term
 from lr_runtime.errors import OptionError
+from lr_trainer.choices import LessonOptions
 from lr_trainer.errors import DivergedError
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.moments.moments import block_moments
@@ -82,10 +82,7 @@ def lesson(
         >>> round(prediction, 1)
         8.0
     """
-    check_choice("--loss", loss, _LOSSES)
-    check_choice("--optimizer", optimizer, _OPTIMIZERS)
-    if not lr > 0 or epochs < 0:
-        raise OptionError(f"--lr takes a positive number and --epochs 0 or more, not {lr} and {epochs}")
+    LessonOptions(epochs, lr, optimizer, loss, seed, init)  # refuses what is none of their values
     place = device_named(device)
     x, y = torch.tensor(X, device=place), torch.tensor(Y, device=place)
 

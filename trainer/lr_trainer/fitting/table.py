@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 from unicodedata import normalize
 
 import numpy as np
 
-from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError, escaped, listed
-from lr_trainer.choices import MISSING_POLICIES
+from lr_trainer.choices import FitOptions
 from lr_trainer.descent.resume import Forgetful
 from lr_trainer.descent.table import check, descend
 from lr_trainer.moments.moments import Moments
@@ -39,9 +38,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.cycle import Epoch, Memory
     from lr_trainer.descent.options import Descent
-    from lr_trainer.descent.table import Memory
     from lr_trainer.model.checkpoint import Checkpoint
 
 _FOLDS = 5
@@ -133,12 +131,28 @@ def fit(
         >>> round(checkpoint.contract.outputs[0].r2, 6)
         0.995661
     """
-    shape = _Shape(l1, l2, penalty == "auto", l1_ratio, interval, minimum_norm, drop_collinear, intercept)
-    shape.check(degree)
-    check_choice("--missing", missing, MISSING_POLICIES)
-    check_choice("--penalty", penalty, (None, "auto"))
+    shape = FitOptions(
+        target=target,
+        features=features,
+        ignore=ignore,
+        category=category,
+        weight=weight,
+        units=units,
+        missing=missing,
+        missing_target=missing_target,
+        degree=degree,
+        intercept=intercept,
+        drop_collinear=drop_collinear,
+        minimum_norm=minimum_norm,
+        l1=l1,
+        l2=l2,
+        penalty=penalty,
+        l1_ratio=l1_ratio,
+        interval=interval,
+        device=device,
+    )
     if descent is not None:
-        shape.check_descent(descent)
+        check(descent, shape)
     table = opened(source, options, warn)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
@@ -159,51 +173,8 @@ def fit(
     return checkpoint.with_units(units)
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """The options that say which of the models is fitted."""
-
-    l1: float
-    l2: float
-    is_auto: bool
-    l1_ratio: float | None
-    interval: float | None
-    minimum_norm: bool
-    drop_collinear: bool
-    intercept: bool
-
-    @property
-    def shrinks(self) -> bool:
-        """Whether the weights are not the least-squares ones."""
-        return bool(self.l1 or self.l2 or self.is_auto or self.minimum_norm)
-
-    def check(self, degree: int) -> None:
-        """Raise OptionError where options contradict each other."""
-        if degree < 1 or degree != int(degree):
-            raise OptionError(f"--degree takes a whole number of 1 or more, not {degree}")
-        if self.is_auto and (self.l1 or self.l2):
-            raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
-        if self.l1_ratio is not None and not self.is_auto:
-            raise OptionError("--l1-ratio belongs to --penalty auto")
-        ways = {
-            "--minimum-norm": self.minimum_norm,
-            "--drop-collinear": self.drop_collinear,
-            "a penalty": bool(self.l1 or self.l2 or self.is_auto),
-        }
-        if len(chosen := [way for way, taken in ways.items() if taken]) > 1:
-            raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
-
-    def check_descent(self, descent: Descent) -> None:
-        """Raise OptionError where one belongs to the exact solver."""
-        exact_only = {
-            "--minimum-norm": self.minimum_norm,
-            "--penalty auto": self.is_auto,
-        }
-        check(descent, l1=self.l1, l2=self.l2, exact_only=exact_only)
-
-
 def _descended(
-    passes: Passes, shape: _Shape, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
+    passes: Passes, shape: FitOptions, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
 ) -> Checkpoint:
     if shape.interval is None:
         return _descent_on(passes, shape, descent, memory, report)
@@ -218,7 +189,7 @@ def _descended(
 
 def _descent_on(
     passes: Passes,
-    shape: _Shape,
+    shape: FitOptions,
     descent: Descent,
     memory: Memory,
     report: Callable[[Epoch], None],
@@ -226,15 +197,7 @@ def _descent_on(
     beside: Moments | None = None,
 ) -> Checkpoint:
     """Descend on the rows of `passes`; `beside` are the moments of rows held out, which widen the ranges."""
-    setting, found = descend(
-        passes,
-        descent,
-        l1=shape.l1,
-        l2=shape.l2,
-        drop_collinear=shape.drop_collinear,
-        memory=memory,
-        report=report,
-    )
+    setting, found = descend(passes, descent, shape, memory, report)
     source = _source(setting.passes)
     if setting.validation is not None:
         source = replace(source, passes=source.passes + setting.validation.count)
@@ -244,7 +207,7 @@ def _descent_on(
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
 
 
-def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
+def _exact(passes: Passes, shape: FitOptions) -> Checkpoint:
     moments = passes.moments()
     columns = columns_of_passes(passes, moments)
     names = term_names(passes.design, columns)
@@ -259,7 +222,7 @@ def _exact(passes: Passes, shape: _Shape) -> Checkpoint:
     return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], needless])
 
 
-def _shrunk(passes: Passes, shape: _Shape) -> Checkpoint:
+def _shrunk(passes: Passes, shape: FitOptions) -> Checkpoint:
     parts = Parts(folds=_FOLDS if shape.is_auto else 1, holds_out=shape.interval is not None)
     *folds, held_out = passes.moments_by_part(parts)
     trained = [fold for fold in folds if fold is not None]
@@ -299,7 +262,7 @@ def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved, passes:
     return checkpoint.reported(cautions=[*lines, *checkpoint.fit["cautions"], *outliers.caution(passes.outliers())])
 
 
-def _penalty(folds: list[Moments], outputs: int, shape: _Shape) -> Penalty:
+def _penalty(folds: list[Moments], outputs: int, shape: FitOptions) -> Penalty:
     if not shape.is_auto:
         return Penalty((shape.l1,) * outputs, (shape.l2,) * outputs)
     l1, l2 = choose(folds, outputs, l1_ratio=shape.l1_ratio or 0.0, intercept=shape.intercept).chosen

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_runtime.choices import check_choice
 from lr_runtime.errors import OptionError
+from lr_runtime.options import OneOf, check_value
 from lr_trainer.choices import DEVICES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def device_named(name: Device) -> torch.device:
     Raises:
         OptionError: CUDA was asked for and there is none.
     """
-    check_choice("--device", name, DEVICES)
+    check_value("--device", OneOf(DEVICES), name)
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise OptionError("--device cuda: PyTorch finds no CUDA device here. Use --device cpu, or auto")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.errors import TableError, escaped
+from lr_runtime.errors import OptionError, TableError, escaped
 from lr_runtime.prediction.inputs import as_cells, as_numbers, as_text, number_in, unmasked
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, renamed, rows_of
@@ -34,14 +34,22 @@ def opened(
     options: TableOptions | None,
     warn: Callable[[str], None],
 ) -> Table:
-    """Return an open table for whatever a caller names one by."""
+    """Return an open table for whatever a caller names one by.
+
+    Raises:
+        OptionError: the source is none of these.
+    """
 
     def say(line: str) -> None:
         warn(worded(line))
 
     if isinstance(source, Mapping):
         return ArrayTable(source, options, Notices(say))
-    return open_table(source, options, warn=say) if isinstance(source, str | Path | Sequence) else source
+    if isinstance(source, str | Path | Sequence):
+        return open_table(source, options, warn=say)
+    if not hasattr(source, "batches"):
+        raise OptionError(f"a table is a path, several, an open table, or arrays by name, not {escaped(str(source))}")
+    return source
 
 
 class ArrayTable:

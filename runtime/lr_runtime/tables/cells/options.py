@@ -7,13 +7,13 @@ import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from lr_runtime.choices import FORMATS, Format
+from lr_runtime.errors import OptionError, escaped
+from lr_runtime.options import COUNT, FLAG, PAIRS, REPEATED, TEXT, OneOf, check_options, option
 from lr_runtime.tables.cells.dress import EXPONENT, dress_of, edit_of
 from lr_runtime.tables.cells.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
-
-if TYPE_CHECKING:
-    from lr_runtime.choices import Format
 
 BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
 """Cells that mean 1 and 0; exactly these."""
@@ -91,19 +91,40 @@ class TableOptions:
         sheet: of a workbook; None for the first.
     """
 
-    delimiter: str = ","
-    decimal: str = "."
-    header: bool = True
-    thousands: str | None = None
-    encoding: str | None = None
-    renames: tuple[tuple[str, str], ...] = ()
-    missing: tuple[str, ...] = ()
+    delimiter: str = option(",", TEXT, "The character between cells, or whitespace: any run of blanks and tabs.")
+    decimal: str = option(".", OneOf((".", ",")), "The decimal mark.")
+    header: bool = option(True, FLAG, "The first row holds numbers; name the columns x1, x2, ...", "--no-header")
+    thousands: str | None = option(None, TEXT, "The character between groups of three digits.")
+    encoding: str | None = option(None, TEXT, "A text table's encoding. [default: UTF-8, or UTF-16 with its mark]")
+    renames: tuple[tuple[str, str], ...] = option(
+        (), PAIRS, "The file's column OLD is called NEW; may be repeated.", "--map NEW=OLD"
+    )
+    missing: tuple[str, ...] = option(
+        (), REPEATED, "A cell without a value, beside the usual (NA, null, ...); may be repeated.", "--missing-token"
+    )
     skips: bool = False
     marks: bool = False
-    format: Format | None = None
-    skip_rows: int = 0
-    comment: str | None = None
-    sheet: str | None = None
+    format: Format | None = option(
+        None, OneOf(FORMATS), "The table's format. [default: what its first bytes tell]", "--from"
+    )
+    skip_rows: int = option(0, COUNT, "How many lines at the start are no part of the table.")
+    comment: str | None = option(None, TEXT, "The character that begins a comment, to the end of its line.")
+    sheet: str | None = option(None, TEXT, "A workbook's sheet. [default: the first]")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        delimiter, thousands, comment = self.delimiter, self.thousands, self.comment
+        if delimiter != "whitespace" and (len(delimiter) != 1 or delimiter in '"\n\r' or not _is_text(delimiter)):
+            raise OptionError(f"--delimiter takes one character, or whitespace, not {escaped(delimiter)}")
+        if thousands is not None:
+            _check_thousands(thousands, self.decimal)
+        if comment is not None:
+            _check_comment(comment, delimiter)
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+        for kind, names in zip(("NEW", "OLD"), zip(*self.renames, strict=True), strict=False):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise OptionError(f"--map: {escaped(twice[0])} comes twice as {kind}. Name it once")
 
     @property
     def mark(self) -> str:
@@ -213,6 +234,37 @@ class TableOptions:
             return not math.isnan(self.number(cell))
         except NotANumberError:
             return False
+
+
+def _is_text(character: str) -> bool:
+    return not "\ud800" <= character <= "\udfff"  # what Python makes of an argument that is not UTF-8
+
+
+def _check_thousands(mark: str, decimal: str) -> None:
+    if len(mark) != 1 or mark.isalnum() or mark in '"\n\r\t+-' or not _is_text(mark):
+        raise OptionError(f"--thousands takes one character that is no digit, letter or sign, not {escaped(mark)}")
+    if mark == decimal:
+        other = "." if decimal == "," else ","
+        raise OptionError(f"--thousands and --decimal are both {escaped(mark)}. Try: --decimal {other}")
+
+
+def _check_comment(mark: str, delimiter: str) -> None:
+    if len(mark) != 1 or mark.isalnum() or mark.isspace() or mark in '"+-.,{' or not _is_text(mark):
+        raise OptionError(f"--comment takes one character that no cell begins with, such as #, not {escaped(mark)}")
+    if mark == delimiter:
+        raise OptionError(f"--comment and --delimiter are both {escaped(mark)}. Name the one that the table has")
+
+
+def _check_encoding(name: str) -> None:
+    import codecs
+
+    try:
+        "a".encode(name)
+        codecs.getincrementaldecoder(name)
+    except (LookupError, UnicodeError, ValueError) as error:
+        raise OptionError(
+            f"--encoding: {escaped(name)} is no encoding that Python knows. Try: utf-8, utf-16, cp1252 or latin-1"
+        ) from error
 
 
 def is_date(text: str) -> bool:

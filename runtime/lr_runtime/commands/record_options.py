@@ -1,0 +1,88 @@
+"""The options of a command that fill a record of options: made from its fields, and gathered into its values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lr_runtime.commands.console import FilePath, FiniteRange, option
+from lr_runtime.errors import OptionError, escaped
+from lr_runtime.options import CHECKPOINT, FLAG, NAME_OR_NAMES, NAMES, PAIRS, REPEATED, Number, OneOf, options_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from lr_runtime.options import Option
+
+_F = TypeVar("_F", bound="Callable[..., object]")
+
+
+def options_of(record: type, without: Collection[str] = ()) -> Callable[[_F], _F]:
+    """Add the options of a record's fields to a command; one that is not given comes in as None or ()."""
+
+    def decorate(body: _F) -> _F:
+        for each in reversed([*options_in(record)]):
+            if each.name not in without:
+                body = option(each.typed, each.key, help=each.help, metavar=each.metavar or None, **_as_click(each))(
+                    body
+                )
+        return body
+
+    return decorate
+
+
+def _as_click(each: Option) -> dict[str, Any]:
+    kind = each.kind
+    if isinstance(kind, Number):
+        sort: Any = click.IntRange if kind.is_whole else FiniteRange
+        high = kind.high if kind.most_typed is None else kind.most_typed
+        return {"type": sort(kind.low, high, *(not included for included in kind.ends))}
+    if isinstance(kind, OneOf):
+        return {"type": click.Choice(kind.words)}
+    others: dict[Any, dict[str, Any]] = {
+        FLAG: {"is_flag": True, "default": None},
+        CHECKPOINT: {"type": FilePath()},
+        NAMES: {"callback": read_names},
+        NAME_OR_NAMES: {"callback": read_names},
+        PAIRS: {"multiple": True},
+        REPEATED: {"multiple": True},
+    }
+    return others.get(kind, {})
+
+
+def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of a record's fields out of what a command was given; those not given stay the record's own.
+
+    Raises:
+        OptionError: an option that takes A=B came without.
+    """
+    values = {}
+    for each in options_in(record):
+        value = given.pop(each.key, None)
+        if value is None or value == ():
+            continue
+        if each.kind is FLAG and each.default is True:
+            value = not value  # --no-header
+        elif each.kind is PAIRS:
+            value = _pairs(each, value)
+        elif each.kind is REPEATED:
+            value = tuple(text.strip(" \t") for text in value)
+        values[each.name] = value
+    return values
+
+
+def _pairs(each: Option, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    pairs = [(first.strip(), second.strip()) for first, _, second in (text.partition("=") for text in texts)]
+    if odd := [text for text, pair in zip(texts, pairs, strict=True) if not all(pair)]:
+        raise OptionError(f"{each.typed} takes {each.metavar}, not {escaped(odd[0])}")
+    return tuple(pairs)
+
+
+def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
+    """Read the value of an option that takes names, separated by commas; one that holds a comma in double quotes."""
+    if text is None:
+        return None
+    import csv
+
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]

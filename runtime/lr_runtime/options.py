@@ -1,0 +1,165 @@
+"""The options of commands and the parameters of Python, once: what each takes, its default, and its help.
+
+A record of options is a dataclass with a field for each, made by `option`. A command has its options from the fields
+(`lr_runtime.commands.record_options`), and the record checks with `check_options` the values that come from Python.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lr_runtime.errors import OptionError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from dataclasses import Field
+
+T = TypeVar("T")
+
+
+# Plain classes: named tuples and dataclasses of these would cost every start of lr-infer a millisecond.
+class Kind:
+    """A kind of values that an option takes: the values in words, and whether a value from Python is one of them."""
+
+    def __init__(self, expected: str, takes: Callable[[Any], bool]) -> None:
+        self.expected, self.takes = expected, takes
+
+
+class OneOf(Kind):
+    """A few words."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = tuple(words)
+        super().__init__(
+            f"one of {', '.join(self.words)}", lambda value: isinstance(value, str) and value in self.words
+        )
+
+
+class Number(Kind):
+    """The finite numbers, or the whole ones, of a range.
+
+    Args:
+        expected: the range in words.
+        low: its lower end; None where it has none.
+        high: its upper end; likewise.
+        ends: whether the ends belong to it.
+        is_whole: whether it has whole numbers only.
+        most_typed: the largest that a command takes, where Python takes more.
+    """
+
+    def __init__(
+        self,
+        expected: str,
+        low: float | None = None,
+        high: float | None = None,
+        ends: tuple[bool, bool] = (True, True),
+        *,
+        is_whole: bool = False,
+        most_typed: int | None = None,
+    ) -> None:
+        super().__init__(expected, self._has)
+        self.low, self.high, self.ends, self.is_whole, self.most_typed = low, high, ends, is_whole, most_typed
+
+    def _has(self, value: Any) -> bool:
+        if isinstance(value, str | bytes):
+            return False
+        try:
+            number = operator.index(value) if self.is_whole else float(value)
+        except (TypeError, ValueError):
+            return False
+        above = self.low is None or number > self.low or (number == self.low and self.ends[0])
+        below = self.high is None or number < self.high or (number == self.high and self.ends[1])
+        return number - number == 0 and above and below
+
+
+def _are_names(value: Any) -> bool:
+    """Whether a value gives names one by one; text gives its letters, and an iterator gives them only once."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return False
+    return not isinstance(value, Collection) or all(isinstance(each, str) for each in value)
+
+
+def _are_pairs(value: Any) -> bool:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return isinstance(pairs, Collection) and all(_are_names(pair) and len(pair) == 2 for pair in pairs)
+
+
+POSITIVE = Number("a positive number", 0, ends=(False, True))
+NOT_NEGATIVE = Number("0 or a positive number", 0)
+SHARE = Number("a number between 0 and 1", 0, 1, (False, False))
+COUNT = Number("a whole number of 0 or more", 0, is_whole=True)
+AT_LEAST_1 = Number("a whole number of 1 or more", 1, is_whole=True)
+FLAG = Kind("True or False", lambda value: isinstance(value, int) or type(value).__name__ in {"bool", "bool_"})
+TEXT = Kind("text", lambda value: isinstance(value, str))
+NAMES = Kind("a list of names", _are_names)
+NAME_OR_NAMES = Kind("a name, or a list of names", lambda value: isinstance(value, str) or _are_names(value))
+REPEATED = Kind("a list of texts", _are_names)
+PAIRS = Kind("pairs of texts", _are_pairs)
+CHECKPOINT = Kind("a checkpoint, which a command loads from a path", lambda value: hasattr(value, "contract"))
+
+
+class Option:
+    """An option of a command, and the field of a record that it fills.
+
+    Args:
+        field: of the record.
+        kind: what the option takes.
+        text: its help, with the default.
+        typed: the option as it is typed, if not as the field is called, and what its help calls a value.
+    """
+
+    def __init__(self, field: Field[Any], kind: Kind, text: str, typed: str) -> None:
+        self.name, self.default, self.kind, self.help = field.name, field.default, kind, text
+        self.typed, _, self.metavar = (typed or dashed(field.name)).partition(" ")
+
+    @property
+    def key(self) -> str:
+        """The option as a Python name, by which click passes it on."""
+        return self.typed.lstrip("-").replace("-", "_")
+
+
+def option(default: T, kind: Kind, text: str, typed: str = "") -> T:
+    """Return the field of a record for an option.
+
+    Args:
+        default: of the field; a number or a text is named in the help.
+        kind: see `Option`, as for the others.
+        text: the help, without such a default.
+        typed: the option as it is typed.
+    """
+    is_number = isinstance(default, int | float) and not isinstance(default, bool)
+    if is_number or isinstance(default, str):
+        text += f" [default: {f'{default:g}' if is_number else default}]"
+    return field(default=default, metadata={"option": (kind, text, typed)})
+
+
+def options_in(record: Any) -> Iterator[Option]:
+    """Yield the options of a record, or of its class."""
+    return (Option(each, *each.metadata["option"]) for each in fields(record) if "option" in each.metadata)
+
+
+def check_options(record: Any) -> None:
+    """Raise OptionError where a value of a record is none that its option takes."""
+    for each in options_in(record):
+        value = getattr(record, each.name)
+        if value is not None or each.default is not None:
+            # A flag is typed without a value, so what came for one came from Python.
+            check_value(each.name if each.kind is FLAG else each.typed, each.kind, value)
+
+
+def check_value(option: str, kind: Kind, value: object) -> None:
+    """Raise OptionError where an option, called as it is typed, does not take a value.
+
+    The commands let no other value through; from Python, one that nothing knows would pass for a default.
+    """
+    if not kind.takes(value):
+        said = f"{value:g}" if isinstance(value, int | float) else escaped(str(value))
+        raise OptionError(f"{option} takes {kind.expected}, not {said}")
+
+
+def dashed(name: str) -> str:
+    """Return an option as it is typed: --batch-size for batch_size."""
+    return "--" + name.replace("_", "-")
