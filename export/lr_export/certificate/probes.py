@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lr_export.exact.box import are_categories, box
+from lr_export.model.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.terms import Term
 
     Row = NDArray[np.float64]
 
@@ -98,29 +99,39 @@ def _corners(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Ro
 
 def _extremes(checkpoint: Checkpoint) -> Iterator[Row]:
     """Yield, for each output, the rows that minimise and maximise it among the values of each column."""
-    columns = [_values(column) for column in checkpoint.contract.columns]
+    columns, middle = [_values(column) for column in checkpoint.contract.columns], _middle(checkpoint)
+    effects = [_Effect.of(checkpoint, place, values, middle) for place, values in enumerate(columns)]
     for weight in checkpoint.weight:
-        shares = [_share(checkpoint, place, weight, np.array(values)) for place, values in enumerate(columns)]
+        shares = [effect.share(weight) for effect in effects]
         for pick in (np.argmax, np.argmin):
             yield np.array([values[int(pick(share))] for values, share in zip(columns, shares, strict=True)])
 
 
-def _share(checkpoint: Checkpoint, place: int, weight: Row, values: Row) -> Row:
-    """Return what one column adds to an output at some values of it, in float64."""
-    share = np.zeros(len(values))
-    for term, factor in zip(checkpoint.terms, weight, strict=True):
-        if term.column == place:
-            share += factor * _term(checkpoint, term, values)
-    return share
+@dataclass(frozen=True)
+class _Effect:
+    """The terms of one column, by number, and float64 (values, terms) what they are at some values of it."""
+
+    numbers: list[int]
+    terms: Row
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, place: int, values: Sequence[float], row: Row) -> _Effect:
+        """Return the effect of values of a column, the others as in a row."""
+        x = np.tile(row, (len(values), 1))
+        x[:, place] = values
+        numbers = [number for number, term in enumerate(checkpoint.terms) if place in term.columns]
+        pairs = zip(x, _scaled(checkpoint, x), strict=True)
+        found = [[checkpoint.terms[number].value(given, u) for number in numbers] for given, u in pairs]
+        return _Effect(numbers, np.array(found).reshape(len(values), len(numbers)))
+
+    def share(self, weight: Row) -> Row:
+        """Return what the column adds to an output at each value."""
+        return np.asarray((self.terms * weight[self.numbers]).sum(axis=1))
 
 
-def _term(checkpoint: Checkpoint, term: Term, values: Row) -> Row:
-    if term.category is not None:
-        return np.asarray(values == term.category, dtype=np.float64)
-    if term.missing:
-        return np.isnan(values).astype(np.float64)
-    given = np.where(np.isnan(values), checkpoint.fill[term.column], values)
-    return np.asarray(((given - checkpoint.origin[term.column]) / checkpoint.scale[term.column]) ** term.power)
+def _scaled(checkpoint: Checkpoint, x: Row) -> Row:
+    """Return rows on origin and scale, missing values filled in."""
+    return np.asarray((np.where(np.isnan(x), checkpoint.fill, x) - checkpoint.origin) / checkpoint.scale)
 
 
 def _steps(checkpoint: Checkpoint) -> Iterator[Row]:
@@ -162,39 +173,31 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
 def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield rows where y is as near to 0 as one input can bring it: the absolute error counts there, ulps do not."""
     low, high = box(checkpoint)
-    for weight, bias in zip(checkpoint.weight, checkpoint.bias, strict=True):
-        place = _widest(checkpoint, weight)
-        if place is None:
+    layout, middle, columns = Layout.of(checkpoint), _middle(checkpoint), checkpoint.contract.columns
+    ends = {
+        place: _Effect.of(checkpoint, place, [column.minimum, column.maximum], middle)
+        for place, column in enumerate(columns)
+        if column.kind == "number"
+    }
+    for weight, placed, bias in zip(checkpoint.weight, layout.placed(checkpoint.weight), checkpoint.bias, strict=True):
+        moves = {place: float(abs(np.diff(effect.share(weight) / 2)[0])) for place, effect in ends.items()}
+        place = max(moves, key=moves.__getitem__, default=None)
+        if place is None or not moves[place] > 0:
             continue
-        for start in (low, _middle(checkpoint), high):
+        for start in (low, middle, high):
             row = start.astype(dtype).astype(np.float64)
+            u, terms = _scaled(checkpoint, row), [*zip(checkpoint.terms, weight, strict=True)]
             others = bias + sum(
-                float(_share(checkpoint, other, weight, row[[other]])[0]) for other in range(len(low)) if other != place
+                factor * term.value([*row], [*u]) for term, factor in terms if place not in term.columns
             )
-            for root in _roots(checkpoint, place, weight, others):
-                yield np.where(np.arange(len(low)) == place, root, row)
+            for root in _roots(layout.polynomial(placed, place, u, others)):
+                value = checkpoint.origin[place] + checkpoint.scale[place] * root
+                yield np.where(np.arange(len(low)) == place, value, row)
 
 
-def _widest(checkpoint: Checkpoint, weight: Row) -> int | None:
-    """Return the numeric column over whose range an output moves most; None where none moves it."""
-    moves = np.zeros(len(checkpoint.contract.columns))
-    for place, column in enumerate(checkpoint.contract.columns):
-        if column.kind == "number":
-            share = _share(checkpoint, place, weight, np.array([column.minimum, column.maximum])) / 2
-            moves[place] = abs(share[1] - share[0])
-    place = int(np.argmax(moves))
-    return place if moves[place] > 0 else None
-
-
-def _roots(checkpoint: Checkpoint, place: int, weight: Row, others: float) -> list[float]:
-    """Return the values of a column at which what it adds to an output is -others."""
-    coefficients = [others]
-    for term, factor in zip(checkpoint.terms, weight, strict=True):
-        if term.column == place and not term.missing:
-            coefficients += [0.0] * (term.power + 1 - len(coefficients))
-            coefficients[term.power] = float(factor)
-    origin, scale = checkpoint.origin[place], checkpoint.scale[place]
+def _roots(coefficients: list[float]) -> list[float]:
+    """Return the real roots of a polynomial, its lowest power first."""
     if len(coefficients) == 2:
-        return [float(origin - others / (coefficients[1] / scale))]
+        return [-coefficients[0] / coefficients[1]]
     roots = np.polynomial.polynomial.polyroots(coefficients)
-    return [float(origin + scale * root.real) for root in roots if abs(root.imag) <= 1e-9 * abs(root)]
+    return [float(root.real) for root in roots if abs(root.imag) <= 1e-9 * abs(root)]
