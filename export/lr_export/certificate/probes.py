@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ GRID_STEPS = 9
 _MOST_CORNERS = 2**8
 _SHARE_MISSING = 0.1
 _SEED = 20240229
+_ROUNDING = 2.0**-45
+"""Coefficients below this share of the largest are the rounding of an interpolation."""
 
 
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
@@ -100,38 +101,38 @@ def _corners(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Ro
 def _extremes(checkpoint: Checkpoint) -> Iterator[Row]:
     """Yield, for each output, the rows that minimise and maximise it among the values of each column."""
     columns, middle = [_values(column) for column in checkpoint.contract.columns], _middle(checkpoint)
-    effects = [_Effect.of(checkpoint, place, values, middle) for place, values in enumerate(columns)]
+    terms = [_numbers_of(checkpoint, place) for place in range(len(columns))]
+    tables = [
+        _evaluated(checkpoint, terms[place], _varied(middle, place, values)) for place, values in enumerate(columns)
+    ]
     for weight in checkpoint.weight:
-        shares = [effect.share(weight) for effect in effects]
+        shares = [table @ weight[numbers] for table, numbers in zip(tables, terms, strict=True)]
         for pick in (np.argmax, np.argmin):
             yield np.array([values[int(pick(share))] for values, share in zip(columns, shares, strict=True)])
 
 
-@dataclass(frozen=True)
-class _Effect:
-    """The terms of one column, by number, and float64 (values, terms) what they are at some values of it."""
+def _numbers_of(checkpoint: Checkpoint, place: int) -> list[int]:
+    """Return the numbers of the terms that a column is part of."""
+    return [number for number, term in enumerate(checkpoint.terms) if place in term.columns]
 
-    numbers: list[int]
-    terms: Row
 
-    @staticmethod
-    def of(checkpoint: Checkpoint, place: int, values: Sequence[float], row: Row) -> _Effect:
-        """Return the effect of values of a column, the others as in a row."""
-        x = np.tile(row, (len(values), 1))
-        x[:, place] = values
-        numbers = [number for number, term in enumerate(checkpoint.terms) if place in term.columns]
-        pairs = zip(x, _scaled(checkpoint, x), strict=True)
-        found = [[checkpoint.terms[number].value(given, u) for number in numbers] for given, u in pairs]
-        return _Effect(numbers, np.array(found).reshape(len(values), len(numbers)))
-
-    def share(self, weight: Row) -> Row:
-        """Return what the column adds to an output at each value."""
-        return np.asarray((self.terms * weight[self.numbers]).sum(axis=1))
+def _varied(row: Row, place: int, values: Sequence[float] | Row) -> Row:
+    """Return copies of a row with the values of a column."""
+    return np.where(np.arange(len(row)) == place, np.array(values)[:, None], row)
 
 
 def _scaled(checkpoint: Checkpoint, x: Row) -> Row:
     """Return rows on origin and scale, missing values filled in."""
     return np.asarray((np.where(np.isnan(x), checkpoint.fill, x) - checkpoint.origin) / checkpoint.scale)
+
+
+def _evaluated(checkpoint: Checkpoint, numbers: list[int], x: Row, u: Row | None = None) -> Row:
+    """Return some terms (rows, numbers) at rows x (rows, columns), in float64; `u` is x on origin and scale."""
+    columns = [*x.T], [*(_scaled(checkpoint, x) if u is None else u).T]
+    values = np.empty((len(x), len(numbers)))
+    for place, number in enumerate(numbers):
+        values[:, place] = checkpoint.terms[number].value(*columns)
+    return values
 
 
 def _steps(checkpoint: Checkpoint) -> Iterator[Row]:
@@ -173,31 +174,40 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
 def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield rows where y is as near to 0 as one input can bring it: the absolute error counts there, ulps do not."""
     low, high = box(checkpoint)
-    layout, middle, columns = Layout.of(checkpoint), _middle(checkpoint), checkpoint.contract.columns
+    middle, columns = _middle(checkpoint), checkpoint.contract.columns
+    terms = {place: _numbers_of(checkpoint, place) for place, each in enumerate(columns) if each.kind == "number"}
     ends = {
-        place: _Effect.of(checkpoint, place, [column.minimum, column.maximum], middle)
-        for place, column in enumerate(columns)
-        if column.kind == "number"
+        place: _evaluated(checkpoint, own, _varied(middle, place, [columns[place].minimum, columns[place].maximum]))
+        for place, own in terms.items()
     }
-    for weight, placed, bias in zip(checkpoint.weight, layout.placed(checkpoint.weight), checkpoint.bias, strict=True):
-        moves = {place: float(abs(np.diff(effect.share(weight) / 2)[0])) for place, effect in ends.items()}
+    for weight, bias in zip(checkpoint.weight, checkpoint.bias, strict=True):
+        moves = {place: abs(np.diff(table / 2 @ weight[terms[place]])[0]) for place, table in ends.items()}
         place = max(moves, key=moves.__getitem__, default=None)
         if place is None or not moves[place] > 0:
             continue
         for start in (low, middle, high):
             row = start.astype(dtype).astype(np.float64)
-            u, terms = _scaled(checkpoint, row), [*zip(checkpoint.terms, weight, strict=True)]
-            others = bias + sum(
-                factor * term.value([*row], [*u]) for term, factor in terms if place not in term.columns
-            )
-            for root in _roots(layout.polynomial(placed, place, u, others)):
-                value = checkpoint.origin[place] + checkpoint.scale[place] * root
-                yield np.where(np.arange(len(low)) == place, value, row)
+            roots = _roots(checkpoint, place, weight, bias, row)
+            yield from _varied(row, place, checkpoint.origin[place] + checkpoint.scale[place] * roots)
 
 
-def _roots(coefficients: list[float]) -> list[float]:
-    """Return the real roots of a polynomial, its lowest power first."""
-    if len(coefficients) == 2:
-        return [-coefficients[0] / coefficients[1]]
-    roots = np.polynomial.polynomial.polyroots(coefficients)
-    return [float(root.real) for root in roots if abs(root.imag) <= 1e-9 * abs(root)]
+def _roots(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Row) -> Row:
+    """Return the u of a column at which an output is 0, the other columns as in a row.
+
+    The output is taken for a polynomial in u, which is found from its values between -1 and 1 (Trefethen 2013,
+    Approximation Theory and Approximation Practice, 4).
+    """
+    own, u = _numbers_of(checkpoint, place), _scaled(checkpoint, row)
+    rest = [number for number in range(len(weight)) if number not in own]
+
+    def share(at: Row) -> Row:
+        return _evaluated(checkpoint, own, _varied(row, place, at), _varied(u, place, at)) @ weight[own]
+
+    chebyshev, polynomial = np.polynomial.chebyshev, np.polynomial.polynomial
+    degree = max(block.degree for block in Layout.of(checkpoint).blocks)
+    nodes = chebyshev.chebpts1(degree + 1)
+    found = chebyshev.cheb2poly(chebyshev.chebfit(nodes, share(nodes), degree))
+    found = polynomial.polytrim(found, _ROUNDING * abs(found).max())
+    found[0] += bias + (_evaluated(checkpoint, rest, row[None]) @ weight[rest])[0]
+    roots = polynomial.polyroots(found)
+    return np.asarray(roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)])

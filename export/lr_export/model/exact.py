@@ -14,7 +14,7 @@ from lr_export.model.terms.block import Box, Rows, zeros
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.model.terms.block import Block, Range
+    from lr_export.model.terms.block import Extremes
     from lr_runtime.contract.checkpoint import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
@@ -122,7 +122,7 @@ class ExactModel:
         origin, or else the value is missing; a category has one level at a time.
         """
         box = self.box(low, high)
-        return self._extremes(sizes, [abs(block.range(box)) for block in self.layout.blocks])[1]
+        return self._extremes(sizes, [abs(block.values(box)) for block in self.layout.blocks])[1]
 
     def largest_output(self, low: Floats, high: Floats) -> Dyadic:
         """Return the largest |y| (outputs,) over the box, or, where columns have powers, a number not below it.
@@ -131,30 +131,27 @@ class ExactModel:
         """
         box = self.box(low, high)
         box = box if self.layout.is_linear else box.symmetric
-        lower, upper = self._extremes(self.coefficients, [block.range(box) for block in self.layout.blocks])
+        lower, upper = self._extremes(self.coefficients, [block.values(box) for block in self.layout.blocks])
         return abs(upper).maximum(abs(lower))
 
     def moved(self, low: Floats, high: Floats, by: Floats) -> Dyadic:
         """Return the most (outputs,) that y moves where x, in the box from `low` to `high`, moves `by` (columns,)."""
         reach, step = self.box(low, high).reach, Dyadic.of(by) * self.shrink
-        return sum(
-            ((abs(weight) * block.moved(reach, step)).sum() for block, weight in self._weighted(self.coefficients)),
-            zeros(len(self.coefficients.bias.integers)),
-        )
+        total = zeros(len(self.coefficients.bias.integers))
+        for block, weight in zip(self.layout.blocks, self.coefficients.parts, strict=True):
+            total = total + (abs(weight) * block.moved(reach, step)).sum()
+        return total
 
     def _scaled(self, x: Floats) -> Dyadic:
         return (Dyadic.of(x) - self.origin) * self.shrink
 
-    def _weighted(self, coefficients: Coefficients) -> zip[tuple[Block, Dyadic]]:
-        return zip(self.layout.blocks, coefficients.parts, strict=True)
-
-    def _extremes(self, coefficients: Coefficients, ranges: list[Range]) -> tuple[Dyadic, Dyadic]:
+    def _extremes(self, coefficients: Coefficients, values: list[Extremes]) -> tuple[Dyadic, Dyadic]:
         """Return between which numbers (outputs,) the sums of coefficient times term, and the bias, lie."""
         low = high = missing = zeros(len(coefficients.bias.integers), self.layout.columns + 1)
-        for (block, weight), over in zip(self._weighted(coefficients), ranges, strict=True):
-            share = block.share(weight, over)
-            low, high = low.added(share.columns, share.low), high.added(share.columns, share.high)
-            missing = missing.added(share.columns, share.missing)
+        for block, weight, each in zip(self.layout.blocks, coefficients.parts, values, strict=True):
+            columns, share = block.shares(weight, each)
+            low, high = low.added(columns, share.low), high.added(columns, share.high)
+            missing = missing.added(columns, share.missing)
         may_miss = np.append(self.may_miss, False)
         low = low.replaced(may_miss, low.minimum(missing))
         high = high.replaced(may_miss, high.maximum(missing))

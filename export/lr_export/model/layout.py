@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.model.terms.kinds import blocks_of
+from lr_export.model.terms import category, missing, power
 from lr_runtime.errors import listed
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint
 
 T = TypeVar("T", bound=np.generic)
+
+_KINDS = (power, category, missing)
+"""The kinds of terms that artefacts hold, in the order of their places."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Layout:
             UnsupportedModelError: a term comes twice, or does not go with the kind of its column.
         """
         columns, terms = checkpoint.contract.columns, checkpoint.terms
-        blocks = tuple(blocks_of(columns, terms))
+        blocks = tuple(block for kind in _KINDS for block in kind.blocks_of(columns, terms))
         places = [term for block in blocks for term in block.terms]
         number_of, known = {term: number for number, term in enumerate(terms)}, set(places)
         strange = [
@@ -95,25 +98,8 @@ class Layout:
 
     def placed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the checkpoint's weights (outputs, terms) at their places, (outputs, places)."""
-        placed = np.zeros((len(weight), len(self.sources)))
-        for place, source in enumerate(self.sources):
-            if source is not None:
-                placed[:, place] = weight[:, source]
-        return placed
-
-    def polynomial(self, weight: NDArray[np.float64], column: int, u: NDArray[np.float64], start: float) -> list[float]:
-        """Return `start` and weights (places,) times the terms of one column as a polynomial in its u.
-
-        The lowest power comes first; the other columns are as in a row `u` (columns,).
-        """
-        total = [start]
-        for block, part in zip(self.blocks, self.slices, strict=True):
-            for place, (term, factor) in enumerate(zip(block.terms, weight[part].tolist(), strict=True)):
-                if column in term.columns and factor:
-                    found = block.polynomial(place, column, u)
-                    total += [0.0] * (len(found) - len(total))
-                    total = [each + factor * (found[n] if n < len(found) else 0.0) for n, each in enumerate(total)]
-        return total
+        given = np.column_stack([weight, np.zeros(len(weight))])
+        return given[:, [-1 if source is None else source for source in self.sources]]
 
     def parts(self, placed: NDArray[T]) -> list[NDArray[T]]:
         """Return the part of each block of (rows, places)."""

@@ -69,7 +69,7 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
         for column, each in enumerate(basis)
         if each != (0.0, 1.0)
     }
-    values = [term.value(row, u) for term in equation.terms]
+    values = [float(term.value(row, u)) for term in equation.terms]
     names = [term.name(contract.columns, scaled) for term in equation.terms]
     return tuple(
         _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)

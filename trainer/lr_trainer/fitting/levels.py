@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
-from lr_trainer.model.terms.category import levels_of as terms_of_levels
 from lr_trainer.rows.roles import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     """Return a design with the terms of the levels of `columns`, the others as they are."""
     terms: list[Term] = []
     for place, column in enumerate(columns):
-        terms += terms_of_levels(place, len(column.categories))
+        terms += [Level(place, level) for level in range(1, len(column.categories))]
         terms += [term for term in design.terms if term.columns[0] == place and term.level(columns) is None]
     return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
 

@@ -14,26 +14,36 @@ import numpy as np
 import torch
 
 from lr_trainer.arithmetic.double_double import Extended, two_sum
-from lr_trainer.model.terms.evaluation import Basis
-from lr_trainer.model.terms.kinds import evaluation_of
+from lr_trainer.model.terms.evaluation import Evaluation
+from lr_trainer.model.terms.power import PowerEvaluation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.terms.term import Term
-    from lr_trainer.model.terms.evaluation import Evaluation, Parts
+    from lr_trainer.model.terms.evaluation import Parts
+
+_KINDS: dict[str, type[Evaluation]] = {"power": PowerEvaluation, "category": Evaluation, "missing": Evaluation}
 
 
 @dataclass(frozen=True)
-class Design(Basis):
-    """How rows become a design matrix; its columns are the values of the terms.
+class Design:
+    """How rows become a design matrix.
 
     Attributes:
-        terms: the terms, in order.
+        terms: its columns.
+        origin: float64 (columns,), subtracted from numeric columns.
+        scale: float64 (columns,), powers of two that numeric columns are divided by then.
+        fill: float64 (columns,), what stands in for a missing value; NaN where it stays missing.
+        levels: int64 (columns,), the number of categories of a column, 0 of a numeric one.
     """
 
     terms: tuple[Term, ...]
+    origin: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    levels: NDArray[np.int64]
 
     @staticmethod
     def of(checkpoint: Checkpoint) -> Design:
@@ -51,7 +61,7 @@ class Design(Basis):
     @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """How each term is evaluated."""
-        return tuple(map(evaluation_of, self.terms))
+        return tuple(_KINDS[term.kind](term) for term in self.terms)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -67,27 +77,41 @@ class Design(Basis):
         if self.is_plain:
             return x
         u = (self._filled(x) - self._on(x, self.origin)) / self._on(x, self.scale)
-        return torch.stack([each.value(x, u, self) for each in self.evaluations], dim=1)
+        columns = x.unbind(dim=1), u.unbind(dim=1)
+        values = torch.stack([torch.as_tensor(term.value(*columns)).to(x.dtype) for term in self.terms], dim=1)
+        if not self.levels.any():
+            return values
+        return torch.where(self._known(x)[:, [term.columns[0] for term in self.terms]], values, torch.nan)
 
     def expand_extended(self, x: torch.Tensor) -> Extended[torch.Tensor]:
         """Return `expand` in double-double: powers and differences without rounding to float64."""
         difference = Extended(*two_sum(self._filled(x), -self._on(x, self.origin)))
         u = difference.scaled(1.0 / self._on(x, self.scale))
-        columns = [each.extended(x, u, self) for each in self.evaluations]
-        return Extended(torch.stack([c.high for c in columns], dim=1), torch.stack([c.low for c in columns], dim=1))
+        scaled = [u[:, column] for column in range(x.shape[1])]
+        found = [term.value(x.unbind(dim=1), scaled) for term in self.terms]
+        pairs = [
+            each if isinstance(each, Extended) else Extended.of(torch.as_tensor(each).to(x.dtype)) for each in found
+        ]
+        return Extended(torch.stack([c.high for c in pairs], dim=1), torch.stack([c.low for c in pairs], dim=1))
 
     def _filled(self, x: torch.Tensor) -> torch.Tensor:
         return torch.where(torch.isnan(x), self._on(x, self.fill), x)
 
+    def _known(self, x: torch.Tensor) -> torch.Tensor:
+        """Return bool (rows, columns), False for an index that is no category: no result may be made of it."""
+        levels, has_policy = self._on(x, self.levels), ~torch.isnan(self._on(x, self.fill))
+        is_level = (x >= 0) & (x < levels) & (x == x.round())
+        return is_level | (levels == 0) | (torch.isnan(x) & has_policy)
+
     @staticmethod
-    def _on(x: torch.Tensor, values: NDArray[np.float64]) -> torch.Tensor:
+    def _on(x: torch.Tensor, values: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values)).to(x.device)
 
 
 def raw_parts(design: Design) -> list[Parts]:
     """Return, for each term, what it is on the raw columns: the weight of each term there, None the intercept."""
     places = {term: place for place, term in enumerate(design.terms)}
-    return [each.raw_parts(places, design) for each in design.evaluations]
+    return [each.raw_parts(places, design.origin, design.scale) for each in design.evaluations]
 
 
 def nearest_float32(value: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import FitError, TableError, escaped, listed
@@ -15,7 +16,6 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.model.design import Design, nearest_float32
-from lr_trainer.model.terms.category import levels_of
 from lr_trainer.moments.moments import Moments, block_moments, merged
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks
 from lr_trainer.rows.holdout import Part, Parts
@@ -252,7 +252,7 @@ class Passes:
         terms: list[Term] = []
         for index, name in enumerate(features):
             if name in self.roles.categories:
-                terms += levels_of(index, len(self.levels.get(name, ())))
+                terms += [Level(index, level) for level in range(1, len(self.levels.get(name, ())))]
                 if missing == "indicator":
                     fill[index] = 0.0
             else:
@@ -268,7 +268,7 @@ class Passes:
             if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read - self.rows.dropped:
                 terms.append(MissingIndicator(index))
         levels = np.array([len(self.levels.get(name, ())) for name in features])
-        return Design(origin, scale, fill, levels, tuple(terms))
+        return Design(tuple(terms), origin, scale, fill, levels)
 
 
 def _is_rounded_constant(seen: Survey, column: int) -> bool:

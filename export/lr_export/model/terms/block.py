@@ -6,14 +6,14 @@ Exact values are of u = (x - origin) / scale, with the value that stands in for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Rows that the model takes: `x` (rows, columns) with NaN for a missing value, and `u` (rows, columns) exactly."""
 
     x: Floats
@@ -34,14 +33,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Box:
-    """A box of rows.
-
-    Attributes:
-        low: (columns,) u at the lower corner.
-        high: (columns,) u at the upper corner.
-        fill: (columns,) u at a missing value.
-        may_miss: bool (columns,), whether values may be missing.
-    """
+    """A box of rows: u (columns,) at its corners and at a missing value, and bool (columns,) where there may be one."""
 
     low: Dyadic
     high: Dyadic
@@ -59,40 +51,16 @@ class Box:
         return replace(self, low=-self.reach, high=self.reach)
 
 
-@dataclass(frozen=True)
-class Range:
-    """Between which numbers the values of a block's places lie over a box, (places,) each.
-
-    Attributes:
-        low: while their columns have a value.
-        high: while their columns have a value.
-        missing: what they are where their columns are missing.
-    """
+class Extremes(NamedTuple):
+    """The least and the largest of some numbers while a column has a value, and what they are where it is missing."""
 
     low: Dyadic
     high: Dyadic
     missing: Dyadic
 
-    def __abs__(self) -> Range:
+    def __abs__(self) -> Extremes:
         largest = abs(self.low).maximum(abs(self.high))
-        return Range(-largest, largest, abs(self.missing))
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a block adds to outputs over a box, (outputs, shares) each; every share belongs to a column.
-
-    Attributes:
-        columns: the columns; -1 for a share of several columns, whose ends hold for missing values too.
-        low: the least while the column has a value.
-        high: the most while the column has a value.
-        missing: what is added where the column is missing.
-    """
-
-    columns: list[int]
-    low: Dyadic
-    high: Dyadic
-    missing: Dyadic
+        return Extremes(-largest, largest, abs(self.missing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +70,7 @@ class Steps:
     Attributes:
         build: the program.
         u: the numeric columns on origin and scale, missing values filled in; None where no column is numeric.
-        missing: which of the numeric columns' values are missing; None where none may be.
+        missing: which of their values are missing; None where none may be.
         place_of: the place of each numeric column in `u` and `missing`.
         compute: the dtype of the values.
         made: the values of the blocks before.
@@ -115,7 +83,7 @@ class Steps:
     compute: Dtype
     made: dict[Block, Value]
 
-    def columns(self, value: Value | None, columns: list[int]) -> Value:
+    def columns(self, value: Value | None, columns: Sequence[int]) -> Value:
         """Append the selection of some columns of `u` or `missing`, by their number among the input columns."""
         assert value is not None
         return self.build.select(value, [self.place_of[column] for column in columns])
@@ -127,19 +95,13 @@ class Block:
 
     Attributes:
         terms: that belong there, whether a model has them or not.
+        degree: how many factors u a value is the product of; 0 of an indicator, which is 0 or 1 exactly.
     """
 
     terms: tuple[Term, ...]
-
-    @property
-    def degree(self) -> int:
-        """The number of factors u that a value is the product of; 0 of an indicator, which is 0 or 1 exactly."""
-        return 0
-
-    @property
-    def marks(self) -> tuple[int, ...]:
-        """The places that are NaN where a column's value is one that the model does not take."""
-        return ()
+    degree: int = 0
+    marks: ClassVar[tuple[int, ...]] = ()
+    """The places that are NaN where a column's value is one that the model does not take."""
 
     @property
     def columns(self) -> list[int]:
@@ -158,42 +120,35 @@ class Block:
         """Return, for each row of x (rows, columns), whether its values are among those that the model knows."""
         return np.ones(len(x), dtype=np.bool_)
 
-    def range(self, box: Box) -> Range:
-        """Return the range of each place over a box."""
+    def values(self, box: Box) -> Extremes:
+        """Return the extremes (places,) of the values over a box; of several columns, missing values among them."""
         raise NotImplementedError
 
     def moved(self, reach: Dyadic, by: Dyadic) -> Dyadic:
         """Return the most (places,) that a value moves where u, at most `reach` (columns,), moves `by` (columns,)."""
         return zeros(len(self.terms))
 
-    def polynomial(self, place: int, column: int, u: NDArray[np.float64]) -> list[float]:
-        """Return the value at a place as a polynomial in one column's u, lowest power first; the others as in `u`."""
-        return [0.0]
-
     def roundings(self, factor: int) -> int:
         """Return how often a value may be rounded on the way, where each factor u is rounded `factor` times."""
         return self.degree * factor + max(self.degree - 1, 0)
 
-    def share(self, weight: Dyadic, over: Range) -> Share:
-        """Return what the block adds to outputs with weights (outputs, places), its values in the range `over`."""
-        ends = weight * over.low, weight * over.high
-        return Share(self.columns, ends[0].minimum(ends[1]), ends[0].maximum(ends[1]), weight * over.missing)
+    def shares(self, weight: Dyadic, values: Extremes) -> tuple[list[int], Extremes]:
+        """Return what weights (outputs, places) times values between `values` add to outputs.
+
+        A share is of one column: its number, or -1 for several, and the extremes (outputs, shares).
+        """
+        ends = weight * values.low, weight * values.high
+        return self.columns, Extremes(ends[0].minimum(ends[1]), ends[0].maximum(ends[1]), weight * values.missing)
 
     def supremum(self, sizes: Dyadic, box: Box, center: Dyadic | None) -> Dyadic:
-        """Return (outputs,) that sizes (outputs, places) times |values - center| do not exceed over a box.
-
-        Args:
-            sizes: 0 or more.
-            box: of the rows.
-            center: (places,); None for 0.
-        """
-        over = abs(self.range(box))
-        total = (sizes * self.largest(over, box)).sum()
+        """Return what sizes (outputs, places), 0 or more, times |values - center| add up to at most over a box."""
+        total = (sizes * self.largest(abs(self.values(box)), box)).sum()
         return total if center is None else total + (sizes * abs(center)).sum()
 
-    def largest(self, over: Range, box: Box) -> Dyadic:
-        """Return the largest (places,) of `over`, missing values among them where there may be any."""
-        return over.high.replaced(np.append(box.may_miss, False)[self.columns], over.high.maximum(over.missing))
+    def largest(self, values: Extremes, box: Box) -> Dyadic:
+        """Return the largest (places,), missing values among them where there may be any."""
+        may_miss = np.append(box.may_miss, False)[self.columns]
+        return values.high.replaced(may_miss, values.high.maximum(values.missing))
 
 
 def zeros(*shape: int) -> Dyadic:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Range, zeros
+from lr_export.model.terms.block import Block, Extremes, zeros
 from lr_runtime.contract.terms.missing import MissingIndicator
 
 if TYPE_CHECKING:
@@ -23,15 +23,14 @@ class Flags(Block):
     """The numeric columns whose missing values have an indicator."""
 
     def append(self, steps: Steps) -> Value:
-        """Append the cast of the missing marks."""
         return steps.build.cast(steps.columns(steps.missing, self.columns), steps.compute)
 
     def exact(self, rows: Rows) -> Dyadic:
         return Dyadic(np.isnan(rows.x[:, self.columns]).astype(object), 0)
 
-    def range(self, box: Box) -> Range:
+    def values(self, box: Box) -> Extremes:
         none = zeros(len(self.terms))
-        return Range(none, none, Dyadic(none.integers + 1, 0))
+        return Extremes(none, none, Dyadic(none.integers + 1, 0))
 
 
 def blocks_of(columns: Sequence[Column], terms: Sequence[Term]) -> Iterator[Block]:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Range
+from lr_export.model.terms.block import Block, Extremes
 from lr_runtime.contract.terms.power import Power
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from lr_export.model.terms.block import Box, Rows, Steps
     from lr_export.program.program import Value
@@ -23,48 +20,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Powers(Block):
-    """The columns that are raised to one power; `below` is the block of the power below."""
+    """The columns that are raised to the power `degree`; `below` is the block of the power below."""
 
-    below: Powers | None
-
-    @property
-    def degree(self) -> int:
-        return 1 if self.below is None else self.below.degree + 1
+    below: Block | None = None
 
     def append(self, steps: Steps) -> Value:
         """Append u, u * u, (u * u) * u, ...: a power has one rounding a multiplication."""
+        u = steps.columns(steps.u, self.columns)
         if self.below is None:
-            return steps.columns(steps.u, self.columns)
+            return u
         taken = [self.below.columns.index(column) for column in self.columns]
-        power = steps.build.select(steps.made[self.below], taken)
-        return steps.build.multiply(power, steps.columns(steps.u, self.columns))
+        return steps.build.multiply(steps.build.select(steps.made[self.below], taken), u)
 
     def exact(self, rows: Rows) -> Dyadic:
         return self._power(rows.u)
 
-    def range(self, box: Box) -> Range:
-        """Return the range of each place over a box; of powers above the first, from -reach^p to reach^p."""
-        if self.degree == 1:
-            low, high = box.low.columns(self.columns), box.high.columns(self.columns)
-        else:
-            high = self._power(box.reach)
-            low = -high
-        return Range(low, high, self._power(box.fill))
+    def values(self, box: Box) -> Extremes:
+        """Return those at the ends of the range; of powers above the first, from -reach^p to reach^p."""
+        high = self._power(box.high if self.degree == 1 else box.reach)
+        return Extremes(self._power(box.low) if self.degree == 1 else -high, high, self._power(box.fill))
 
     def moved(self, reach: Dyadic, by: Dyadic) -> Dyadic:
-        """Return (reach + by)^p - reach^p."""
         return self._power(reach + by) - self._power(reach)
 
-    def polynomial(self, place: int, column: int, u: NDArray[np.float64]) -> list[float]:
-        """Return u^p."""
-        return [0.0] * self.degree + [1.0]
-
     def supremum(self, sizes: Dyadic, box: Box, center: Dyadic | None) -> Dyadic:
-        """Return it; of the first power without a gap, at an end of the range or at the fill."""
+        """Return, of the first power, the number that is reached at an end of the range or at the fill."""
         if center is None or self.degree > 1:
             return super().supremum(sizes, box, center)
-        over = self.range(box)
-        away = abs(Range(over.low - center, over.high - center, over.missing - center))
+        away = abs(Extremes(*(end - center for end in self.values(box))))
         return (sizes * self.largest(away, box)).sum()
 
     def _power(self, u: Dyadic) -> Dyadic:
@@ -80,5 +63,6 @@ def blocks_of(columns: Sequence[Column], terms: Sequence[Term]) -> Iterator[Bloc
             highest[term.columns[0]] = max(term.power, highest[term.columns[0]])
     block = None
     for power in range(1, max(highest.values(), default=0) + 1):
-        block = Powers(tuple(Power(place, power) for place, most in highest.items() if most >= power), block)
+        raised = (Power(place, power) for place, most in highest.items() if most >= power)
+        block = Powers(tuple(raised), power, block)
         yield block

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.terms.term import N
 
 
 class Power(Term):
@@ -19,34 +20,27 @@ class Power(Term):
     2.25
     """
 
-    __slots__ = ("power",)
     kind = "power"
 
     def __init__(self, column: int, power: int = 1) -> None:
-        super().__init__(column)
+        self.columns = (column,)
         self.power: Final = power
-
-    @property
-    def raw_column(self) -> int | None:
-        return self.columns[0] if self.power == 1 else None
-
-    @property
-    def basis_columns(self) -> tuple[int, ...]:
-        return self.columns if self.power > 1 else ()
+        self.raw_column = column if power == 1 else None
+        self.basis_columns = () if power == 1 else (column,)
 
     def name(self, columns: Sequence[Column], scaled: Mapping[int, str] | None = None) -> str:
         """Return `x`, `x^2`, or on origin and scale `(x - 16) / 4`, `((x - 16) / 4)^2`."""
-        written = (scaled or {}).get(self.columns[0])
-        if written is not None:
-            return written if self.power == 1 else f"({written})^{self.power}"
-        return self._raised(columns[self.columns[0]].name)
+        (column,) = self.columns
+        if scaled and column in scaled:
+            return self._raised(scaled[column] if self.power == 1 else f"({scaled[column]})")
+        return self._raised(columns[column].name)
 
     def words(self, names: Sequence[str], columns: Sequence[Column]) -> str:
-        """Return `x`, `x^2`."""
         return self._raised(names[self.columns[0]])
 
-    def value(self, x: Sequence[float], u: Sequence[float]) -> float:
-        return float(u[self.columns[0]] ** self.power)
+    def value(self, x: Sequence[object], u: Sequence[N]) -> N | bool:
+        base = u[self.columns[0]]
+        return base if self.power == 1 else base**self.power
 
     def to_json(self) -> dict[str, Any]:
         return {"column": self.columns[0], **({} if self.power == 1 else {"power": self.power})}

@@ -1,4 +1,4 @@
-"""Powers: evaluated, on the raw columns, and their derivative."""
+"""Powers on the raw columns, and their derivative."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ from lr_trainer.model.terms.evaluation import Evaluation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import torch
-
     from lr_runtime.contract.terms.term import Term
-    from lr_trainer.arithmetic.double_double import Extended
-    from lr_trainer.model.terms.evaluation import Array, Basis, Parts
+    from lr_trainer.model.terms.evaluation import Array, Parts
 
 
 class PowerEvaluation(Evaluation):
@@ -28,23 +25,13 @@ class PowerEvaluation(Evaluation):
     def is_rounded(self) -> bool:
         return self.term.power > 1
 
-    def value(self, x: torch.Tensor, u: torch.Tensor, basis: Basis) -> torch.Tensor:
-        base = u[:, self.term.columns[0]]
-        return base**self.term.power if self.term.power > 1 else base
-
-    def extended(self, x: torch.Tensor, u: Extended[torch.Tensor], basis: Basis) -> Extended[torch.Tensor]:
-        value = base = u[:, self.term.columns[0]]
-        for _ in range(self.term.power - 1):
-            value = value * base
-        return value
-
-    def raw_parts(self, places: Mapping[Term, int], basis: Basis) -> Parts:
+    def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
         """Return the parts of ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k."""
         (column,), power = self.term.columns, self.term.power
-        origin, scale = Fraction(basis.origin[column]), Fraction(basis.scale[column])
+        zero, unit = Fraction(origin[column]), Fraction(scale[column])
         parts: Parts = {}
         for low in range(power + 1):
-            value = comb(power, low) * (-origin) ** (power - low) / scale**power
+            value = comb(power, low) * (-zero) ** (power - low) / unit**power
             if value:
                 parts[places[Power(column, low)] if low else None] = value
         return parts
