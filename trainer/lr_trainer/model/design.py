@@ -14,17 +14,14 @@ import numpy as np
 import torch
 
 from lr_trainer.arithmetic.double_double import Extended, two_sum
-from lr_trainer.model.terms.evaluation import Evaluation
-from lr_trainer.model.terms.power import PowerEvaluation
+from lr_trainer.model.terms.evaluation import evaluation_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.terms.term import Term
-    from lr_trainer.model.terms.evaluation import Parts
-
-_KINDS: dict[str, type[Evaluation]] = {"power": PowerEvaluation, "category": Evaluation, "missing": Evaluation}
+    from lr_trainer.model.terms.evaluation import Evaluation, Parts
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Design:
     @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """How each term is evaluated."""
-        return tuple(_KINDS[term.kind](term) for term in self.terms)
+        return tuple(map(evaluation_of, self.terms))
 
     @cached_property
     def is_plain(self) -> bool:

@@ -1,1 +1,1 @@
-"""How the trainer evaluates terms. A kind of term is one module here, by the name that `lr_runtime` gives it."""
+"""What the trainer asks of terms beside their value. A kind of term is one module here, by the name of the kind."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,3 +42,15 @@ class Evaluation:
         At float64 (2, columns), the ends of the range of u, where they are largest; 0 for an end that does not count.
         """
         yield from ()
+
+
+def evaluation_of(term: Term) -> Evaluation:
+    """Return how a term is evaluated."""
+    return _kind(term.kind)(term)
+
+
+@cache
+def _kind(name: str) -> type[Evaluation]:
+    """Return `KIND` of the module beside this one that has the kind's name; an indicator needs none."""
+    module = f"lr_trainer.model.terms.{name}"
+    return Evaluation if find_spec(module) is None else cast("type[Evaluation]", import_module(module).KIND)

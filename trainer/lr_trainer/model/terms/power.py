@@ -40,3 +40,6 @@ class PowerEvaluation(Evaluation):
         """Yield k u^(k - 1)."""
         (column,), power = self.term.columns, self.term.power
         yield column, power * ends[:, column] ** (power - 1) * (ends[:, column] != 0)
+
+
+KIND = PowerEvaluation
