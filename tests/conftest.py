@@ -13,7 +13,9 @@ import pytest
 
 import lr_runtime.contract.checkpoint
 from lr_runtime import Column, Contract, Output
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import MissingExtraError
 from lr_runtime.wording import of_a_command
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lr_runtime.contract.columns import Missing
+    from lr_runtime.contract.terms.term import Term
     from lr_trainer import Checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +96,7 @@ def checkpoint_of(
         linedge="0.1.0",
     )
     biases = np.array(np.broadcast_to(np.asarray(bias, dtype=np.float64), (outputs,)))
-    terms = tuple(Term(index) for index in range(columns))
+    terms = tuple(Power(index) for index in range(columns))
     return _checkpoint_class()(contract, w, biases, each(origin), each(scale), np.zeros(columns), terms)
 
 
@@ -132,16 +135,16 @@ def expanded(outputs: int = 1, **kept: bool) -> Checkpoint:
         Column("c", 0.0, 1.0),
         Column("d", 0.0, 1.0, kind="category", categories=("u", "v")),
     )
-    terms = [Term(0), Term(0, 2), Term(0, 3), Term(1, category=1), Term(1, category=2), Term(1, missing=True)]
-    terms += [Term(2), Term(2, 2), Term(2, missing=True), Term(3), Term(4, category=1)]
+    terms: list[Term] = [Power(0), Power(0, 2), Power(0, 3), Level(1, 1), Level(1, 2), MissingIndicator(1)]
+    terms += [Power(2), Power(2, 2), MissingIndicator(2), Power(3), Level(4, 1)]
     if not kept.get("powers", not kept):
-        terms = [term for term in terms if term.power == 1]
+        terms = [term for term in terms if term not in (Power(0, 2), Power(0, 3), Power(2, 2))]
     if not kept.get("categories", not kept):
         columns = tuple(c._replace(kind="number", categories=()) if c.kind == "category" else c for c in columns)
-        terms = list(dict.fromkeys(Term(t.column) if t.category is not None else t for t in terms))
+        terms = list(dict.fromkeys(Power(t.columns[0]) if isinstance(t, Level) else t for t in terms))
     if not kept.get("missing", not kept):
         columns = tuple(column._replace(missing="error") for column in columns)
-        terms = [term for term in terms if not term.missing]
+        terms = [term for term in terms if not term.is_of_missing]
     random = np.random.default_rng(len(terms))
     return Checkpoint(
         contract=Contract(columns, tuple(Output(f"y{i}", 0.5, 1.0) for i in range(outputs)), 10, "0.1.0"),
@@ -170,7 +173,7 @@ def _one_category(missing: Missing) -> Checkpoint:
     from lr_trainer import Checkpoint
 
     column = Column("site", 0.0, 2.0, kind="category", categories=("p", "q", "r"), missing=missing)
-    terms = (Term(0, category=1), Term(0, category=2), *([Term(0, missing=True)] if missing != "error" else []))
+    terms = (Level(0, 1), Level(0, 2), *([MissingIndicator(0)] if missing != "error" else []))
     return Checkpoint(
         contract=Contract((column,), (Output("y", 0.5, 1.0),), 10, "0.1.0"),
         weight=np.array([[1 / 3, -0.7, 5.1][: len(terms)]]),

@@ -7,8 +7,9 @@
     certificate/  what a file is to be, and the check that it is
     bounds/       how far an engine may be from the exact model
     formats/      how each format is written and run
-    program/      the model as a straight-line program
-    exact/        the model in exact arithmetic
+    model/        the model as artefacts hold it: terms, layout, numbers, and the program of them
+    program/      the straight-line program that every format is made from
+    exact/        exact arithmetic, the training box, the interval
     choices.py    the one table of formats;  tools.py  the programs that verify some of them
 
 >>> import lr_export

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.choices import FormatName
-    from lr_export.exact.model import Floats
     from lr_export.formats.registry import Results
+    from lr_export.model.exact import Floats
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Precision
 

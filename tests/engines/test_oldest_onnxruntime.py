@@ -24,7 +24,7 @@ from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check
 from tests.engines.measuring import Engine
 from tests.engines.recording import Job, Recorded, jobs, record
-from tests.export.program.test_uncertainty import CHECKPOINTS as FITS
+from tests.export.model.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.straight_line import same_bits
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.exact.model import Floats
     from lr_export.formats.registry import Engine as Run
+    from lr_export.model.exact import Floats
     from lr_export.program.program import Program
 
 OLDEST = "1.15.0"

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.exact.dyadic import Dyadic
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Step
     from lr_runtime.contract.checkpoint import Checkpoint
-    from lr_runtime.contract.terms import Term
 
 Floats = NDArray[np.floating[Any]]
 Exact = NDArray[Any]
@@ -36,20 +35,22 @@ def fractions(values: Floats) -> Exact:
 
 def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
     """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.contract.checkpoint` states it."""
-    rows = [[_term(checkpoint, term, row[term.column]) for term in checkpoint.terms] for row in x.tolist()]
+    rows = [[_term(checkpoint, term.to_json(), row) for term in checkpoint.terms] for row in x.tolist()]
     exact = np.empty((len(x), len(checkpoint.terms)), dtype=object)
     exact[:] = rows
     return exact
 
 
-def _term(checkpoint: Checkpoint, term: Term, value: float) -> Fraction:
-    if term.category is not None:
-        return Fraction(value == term.category)
-    if term.missing:
+def _term(checkpoint: Checkpoint, term: dict[str, Any], row: list[float]) -> Fraction:
+    """Return the value of a term, from its JSON form alone."""
+    column, value = term["column"], row[term["column"]]
+    if "category" in term:
+        return Fraction(value == term["category"])
+    if "missing" in term:
         return Fraction(math.isnan(value))
-    given = Fraction(float(checkpoint.fill[term.column]) if math.isnan(value) else value)
-    centred = given - Fraction(float(checkpoint.origin[term.column]))
-    power: Fraction = (centred / Fraction(float(checkpoint.scale[term.column]))) ** term.power
+    given = Fraction(float(checkpoint.fill[column]) if math.isnan(value) else value)
+    centred = given - Fraction(float(checkpoint.origin[column]))
+    power: Fraction = (centred / Fraction(float(checkpoint.scale[column]))) ** term.get("power", 1)
     return power
 
 

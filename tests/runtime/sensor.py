@@ -15,7 +15,9 @@ import numpy as np
 
 from lr_runtime import Column, Contract, Output
 from lr_runtime.contract.contract import METADATA_KEY, Equation
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
 from tests.optional import optional
 from tests.runtime import prebuilt
 
@@ -46,12 +48,12 @@ CONTRACT = Contract(
     interval_level=0.95,
     equation=Equation(
         terms=(
-            Term(0),
-            Term(0, power=2),
-            Term(1, category=1),
-            Term(1, category=2),
-            Term(1, missing=True),
-            Term(2),
+            Power(0),
+            Power(0, 2),
+            Level(1, 1),
+            Level(1, 2),
+            MissingIndicator(1),
+            Power(2),
         ),
         weight=(WEIGHTS,),
         bias=(BIAS,),

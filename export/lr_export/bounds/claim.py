@@ -15,8 +15,8 @@ from lr_runtime.errors import CheckFailedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.exact import Floats
+    from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
 
 

@@ -43,11 +43,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
-from lr_export.exact.model import Coefficients, ExactModel
+from lr_export.model.exact import Coefficients, ExactModel
 
 if TYPE_CHECKING:
-    from lr_export.exact.model import ExactDesign, Floats
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.exact import ExactDesign, Floats
+    from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
 
 _SLACK_BITS = 64
@@ -77,11 +77,10 @@ class ForwardError:
         factor = int(numbers.origin is not None or numbers.fill is not None)
         sizes = abs(exact.coefficients)
         allowed = Coefficients(
-            powers=tuple(
-                gamma(rounded + power * factor + power + terms, digits) * size
-                for power, size in enumerate(sizes.powers, 1)
+            parts=tuple(
+                gamma(rounded + block.roundings(factor) + min(block.degree, 1) + terms, digits) * size
+                for block, size in zip(exact.layout.blocks, sizes.parts, strict=True)
             ),
-            indicators=gamma(rounded + terms, digits) * sizes.indicators,
             bias=gamma(rounded + terms, digits) * sizes.bias,
         )
         return ForwardError(exact, numbers, allowed, underflow_of(numbers, numbers.weight, terms))
@@ -133,10 +132,9 @@ def underflow_of(numbers: Numbers, weight: Floats, terms: int) -> Dyadic:
         terms: of the model.
     """
     eta = SMALLEST[numbers.compute]
-    if len(numbers.layout.powers) <= 1 and numbers.fill is None:
+    if numbers.layout.is_linear and numbers.fill is None:
         return times(terms, eta)
-    powers = np.array([power for _, power in numbers.layout.raised], dtype=object)
-    inside = (abs(Dyadic.of(weight[:, : len(powers)])) * Dyadic(powers, 0)).sum()
+    inside = (abs(Dyadic.of(weight)) * Dyadic(numbers.layout.degrees().astype(object), 0)).sum()
     return times(terms, eta) + times(2, eta) * inside
 
 
@@ -146,11 +144,6 @@ def input_rounding(checkpoint: Checkpoint, low: Floats, high: Floats) -> list[Fr
     Where x - origin moves by h, half an ulp of x, its p-th power moves by at most (reach + h)^p - reach^p. Categories
     are small integers, which float32 holds.
     """
-    exact = ExactModel.of(checkpoint)
-    numeric = list(exact.layout.numeric)
     with np.errstate(over="ignore"):
-        ulps = np.spacing(np.maximum(np.abs(low), np.abs(high))[numeric].astype(np.float32))
-    reach, half_ulps = exact.reach(low, high), Dyadic.of(ulps) * times(1, -1)
-    sizes = abs(exact.coefficients)
-    moved = exact.powers_of(sizes, reach + half_ulps) - exact.powers_of(sizes, reach)
-    return moved.sum().fractions()
+        ulps = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
+    return ExactModel.of(checkpoint).moved(low, high, ulps / 2).fractions()

@@ -30,15 +30,15 @@ import numpy as np
 
 from lr_export.bounds.forward import gamma, times, underflow_of
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
-from lr_export.exact.model import Coefficients, ExactDesign, ExactModel, coefficients_of
-from lr_export.program.leverage import difference, exact_shift, held_design, kept, mean_design
+from lr_export.model.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
+from lr_export.model.leverage import exact_shift, held_design, kept, mean_design
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
-    from lr_export.program.leverage import LeverageNumbers
+    from lr_export.model.exact import Floats
+    from lr_export.model.leverage import LeverageNumbers
+    from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.leverage import Leverage
 
@@ -102,23 +102,22 @@ class ExactLeverage:
         inside = int(numbers.origin is not None or numbers.fill is not None)
         center = np.zeros(len(layout.sources)) if held.center is None else held.center
         shift = exact_shift(checkpoint, leverage, layout, center)
-        factor = coefficients_of(checkpoint, layout, kept(leverage), shift)
+        factor = coefficients_of(layout, kept(leverage), shift)
         sizes, last = abs(factor), rounded + 2 + terms
         steady = underflow_of(numbers, held.factor, terms) + gamma(1 + terms, digits) * sizes.bias
-        ones = coefficients_of(checkpoint, layout, np.ones((1, terms)), zero)
+        ones = coefficients_of(layout, np.ones((1, terms)), zero)
         return ExactLeverage(
             model=model,
             numbers=numbers,
             center=held_design(checkpoint, layout, center),
-            mean=mean_design(checkpoint, layout, leverage),
+            mean=mean_design(layout, leverage),
             factor=factor,
             constant=Dyadic.of(leverage.constant),
             drift=Coefficients(
                 tuple(
-                    (gamma(power * inside + power - 1 + last, digits) - gamma(last, digits)) * size
-                    for power, size in enumerate(sizes.powers, 1)
+                    (gamma(block.roundings(inside) + last, digits) - gamma(last, digits)) * size
+                    for block, size in zip(layout.blocks, sizes.parts, strict=True)
                 ),
-                zero * sizes.indicators,
                 zero,
             ),
             allowed=_scaled(sizes, gamma(last, digits), steady),
@@ -127,7 +126,7 @@ class ExactLeverage:
 
     def at(self, design: ExactDesign) -> Root:
         """Return the leverage and its root at rows of the design."""
-        deviation = difference(design, self.center)
+        deviation = design - self.center
         z, sizes, terms = abs(deviation @ self.factor), abs(deviation), abs(design)
         error = sizes @ self.allowed + terms @ self.drift + sizes @ self.lost
         return self._root(z, error, sizes @ abs(self.factor))
@@ -162,31 +161,12 @@ class ExactLeverage:
 
     def _supremum(self, sizes: Coefficients, low: Floats, high: Floats, center: ExactDesign | None) -> Dyadic:
         """Return the most that sizes times |terms| or |terms - center|, and the bias, add up to: (1, whitened)."""
-        layout, total = self.model.layout, sizes.bias
-        for power, size in enumerate(sizes.powers, 1):
-            away = None if center is None else center.powers[power - 1].reshaped(-1)
-            total = total + (size * self._largest(power, low, high, away)).sum()
-        for group in layout.groups:
-            total = total + sizes.indicators.columns(group).largest()
-        flags = slice(layout.groups[-1].stop if layout.groups else 0, None)
-        total = total + sizes.indicators.columns(flags).sum()
-        if center is not None:
-            total = total + (sizes.indicators * abs(center.indicators.reshaped(-1))).sum()
+        box, total = self.model.box(low, high), sizes.bias
+        for number, (block, size) in enumerate(zip(self.model.layout.blocks, sizes.parts, strict=True)):
+            away = None if center is None else center.parts[number].reshaped(-1)
+            total = total + block.supremum(size, box, away)
         return total.reshaped(1, -1)
-
-    def _largest(self, power: int, low: Floats, high: Floats, center: Dyadic | None) -> Dyadic:
-        """Return the largest |(x - origin)**power - center| (numeric columns,), or for powers a number not below it."""
-        ends = [_power(end, power) for end in (*self.model.ends(low, high), self.model.fill)]
-        if center is not None and power == 1:
-            ends = [end - center for end in ends]
-        largest = abs(ends[0]).maximum(abs(ends[1]))
-        largest = largest.replaced(np.array(self.model.layout.filled), largest.maximum(abs(ends[2])))
-        return largest if center is None or power == 1 else largest + abs(center)
 
 
 def _scaled(sizes: Coefficients, share: Dyadic, bias: Dyadic) -> Coefficients:
-    return Coefficients(tuple(share * size for size in sizes.powers), share * sizes.indicators, bias)
-
-
-def _power(value: Dyadic, power: int) -> Dyadic:
-    return Dyadic(value.integers**power, value.exponent * power)
+    return Coefficients(tuple(share * size for size in sizes.parts), bias)

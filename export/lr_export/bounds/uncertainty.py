@@ -35,9 +35,9 @@ from lr_export.exact.dyadic import DIGITS, Dyadic, rounded_up
 
 if TYPE_CHECKING:
     from lr_export.bounds.leverage import Root
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
-    from lr_export.program.uncertainty import Uncertainty
+    from lr_export.model.exact import Floats
+    from lr_export.model.numbers import Numbers
+    from lr_export.model.uncertainty import Uncertainty
     from lr_runtime.contract.checkpoint import Checkpoint
 
 _KEPT = 4

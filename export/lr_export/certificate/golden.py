@@ -14,8 +14,8 @@ from lr_export.formats.registry import eager
 from lr_runtime.contract.contract import GoldenRow
 
 if TYPE_CHECKING:
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.exact import Floats
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program
     from lr_runtime.contract.checkpoint import Checkpoint
 

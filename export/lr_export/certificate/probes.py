@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export.exact.box import are_categories, box
+from lr_export.model.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.terms import Term
 
     Row = NDArray[np.float64]
 
@@ -25,6 +25,8 @@ GRID_STEPS = 9
 _MOST_CORNERS = 2**8
 _SHARE_MISSING = 0.1
 _SEED = 20240229
+_ROUNDING = 2.0**-45
+"""Coefficients below this share of the largest are the rounding of an interpolation."""
 
 
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
@@ -98,29 +100,39 @@ def _corners(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Ro
 
 def _extremes(checkpoint: Checkpoint) -> Iterator[Row]:
     """Yield, for each output, the rows that minimise and maximise it among the values of each column."""
-    columns = [_values(column) for column in checkpoint.contract.columns]
+    columns, middle = [_values(column) for column in checkpoint.contract.columns], _middle(checkpoint)
+    terms = [_numbers_of(checkpoint, place) for place in range(len(columns))]
+    tables = [
+        _evaluated(checkpoint, terms[place], _varied(middle, place, values)) for place, values in enumerate(columns)
+    ]
     for weight in checkpoint.weight:
-        shares = [_share(checkpoint, place, weight, np.array(values)) for place, values in enumerate(columns)]
+        shares = [table @ weight[numbers] for table, numbers in zip(tables, terms, strict=True)]
         for pick in (np.argmax, np.argmin):
             yield np.array([values[int(pick(share))] for values, share in zip(columns, shares, strict=True)])
 
 
-def _share(checkpoint: Checkpoint, place: int, weight: Row, values: Row) -> Row:
-    """Return what one column adds to an output at some values of it, in float64."""
-    share = np.zeros(len(values))
-    for term, factor in zip(checkpoint.terms, weight, strict=True):
-        if term.column == place:
-            share += factor * _term(checkpoint, term, values)
-    return share
+def _numbers_of(checkpoint: Checkpoint, place: int) -> list[int]:
+    """Return the numbers of the terms that a column is part of."""
+    return [number for number, term in enumerate(checkpoint.terms) if place in term.columns]
 
 
-def _term(checkpoint: Checkpoint, term: Term, values: Row) -> Row:
-    if term.category is not None:
-        return np.asarray(values == term.category, dtype=np.float64)
-    if term.missing:
-        return np.isnan(values).astype(np.float64)
-    given = np.where(np.isnan(values), checkpoint.fill[term.column], values)
-    return np.asarray(((given - checkpoint.origin[term.column]) / checkpoint.scale[term.column]) ** term.power)
+def _varied(row: Row, place: int, values: Sequence[float] | Row) -> Row:
+    """Return copies of a row with the values of a column."""
+    return np.where(np.arange(len(row)) == place, np.array(values)[:, None], row)
+
+
+def _scaled(checkpoint: Checkpoint, x: Row) -> Row:
+    """Return rows on origin and scale, missing values filled in."""
+    return np.asarray((np.where(np.isnan(x), checkpoint.fill, x) - checkpoint.origin) / checkpoint.scale)
+
+
+def _evaluated(checkpoint: Checkpoint, numbers: list[int], x: Row, u: Row | None = None) -> Row:
+    """Return some terms (rows, numbers) at rows x (rows, columns), in float64; `u` is x on origin and scale."""
+    columns = [*x.T], [*(_scaled(checkpoint, x) if u is None else u).T]
+    values = np.empty((len(x), len(numbers)))
+    for place, number in enumerate(numbers):
+        values[:, place] = checkpoint.terms[number].value(*columns)
+    return values
 
 
 def _steps(checkpoint: Checkpoint) -> Iterator[Row]:
@@ -162,39 +174,40 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
 def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield rows where y is as near to 0 as one input can bring it: the absolute error counts there, ulps do not."""
     low, high = box(checkpoint)
+    middle, columns = _middle(checkpoint), checkpoint.contract.columns
+    terms = {place: _numbers_of(checkpoint, place) for place, each in enumerate(columns) if each.kind == "number"}
+    ends = {
+        place: _evaluated(checkpoint, own, _varied(middle, place, [columns[place].minimum, columns[place].maximum]))
+        for place, own in terms.items()
+    }
     for weight, bias in zip(checkpoint.weight, checkpoint.bias, strict=True):
-        place = _widest(checkpoint, weight)
-        if place is None:
+        moves = {place: abs(np.diff(table / 2 @ weight[terms[place]])[0]) for place, table in ends.items()}
+        place = max(moves, key=moves.__getitem__, default=None)
+        if place is None or not moves[place] > 0:
             continue
-        for start in (low, _middle(checkpoint), high):
+        for start in (low, middle, high):
             row = start.astype(dtype).astype(np.float64)
-            others = bias + sum(
-                float(_share(checkpoint, other, weight, row[[other]])[0]) for other in range(len(low)) if other != place
-            )
-            for root in _roots(checkpoint, place, weight, others):
-                yield np.where(np.arange(len(low)) == place, root, row)
+            roots = _roots(checkpoint, place, weight, bias, row)
+            yield from _varied(row, place, checkpoint.origin[place] + checkpoint.scale[place] * roots)
 
 
-def _widest(checkpoint: Checkpoint, weight: Row) -> int | None:
-    """Return the numeric column over whose range an output moves most; None where none moves it."""
-    moves = np.zeros(len(checkpoint.contract.columns))
-    for place, column in enumerate(checkpoint.contract.columns):
-        if column.kind == "number":
-            share = _share(checkpoint, place, weight, np.array([column.minimum, column.maximum])) / 2
-            moves[place] = abs(share[1] - share[0])
-    place = int(np.argmax(moves))
-    return place if moves[place] > 0 else None
+def _roots(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Row) -> Row:
+    """Return the u of a column at which an output is 0, the other columns as in a row.
 
+    The output is taken for a polynomial in u, which is found from its values between -1 and 1 (Trefethen 2013,
+    Approximation Theory and Approximation Practice, 4).
+    """
+    own, u = _numbers_of(checkpoint, place), _scaled(checkpoint, row)
+    rest = [number for number in range(len(weight)) if number not in own]
 
-def _roots(checkpoint: Checkpoint, place: int, weight: Row, others: float) -> list[float]:
-    """Return the values of a column at which what it adds to an output is -others."""
-    coefficients = [others]
-    for term, factor in zip(checkpoint.terms, weight, strict=True):
-        if term.column == place and not term.missing:
-            coefficients += [0.0] * (term.power + 1 - len(coefficients))
-            coefficients[term.power] = float(factor)
-    origin, scale = checkpoint.origin[place], checkpoint.scale[place]
-    if len(coefficients) == 2:
-        return [float(origin - others / (coefficients[1] / scale))]
-    roots = np.polynomial.polynomial.polyroots(coefficients)
-    return [float(origin + scale * root.real) for root in roots if abs(root.imag) <= 1e-9 * abs(root)]
+    def share(at: Row) -> Row:
+        return _evaluated(checkpoint, own, _varied(row, place, at), _varied(u, place, at)) @ weight[own]
+
+    chebyshev, polynomial = np.polynomial.chebyshev, np.polynomial.polynomial
+    degree = max(block.degree for block in Layout.of(checkpoint).blocks)
+    nodes = chebyshev.chebpts1(degree + 1)
+    found = chebyshev.cheb2poly(chebyshev.chebfit(nodes, share(nodes), degree))
+    found = polynomial.polytrim(found, _ROUNDING * abs(found).max())
+    found[0] += bias + (_evaluated(checkpoint, rest, row[None]) @ weight[rest])[0]
+    roots = polynomial.polyroots(found)
+    return np.asarray(roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)])

@@ -1,1 +1,1 @@
-"""The exact model: its arithmetic, its numbers, its terms, its training box and its prediction interval."""
+"""Exact arithmetic, the training box and the prediction interval."""

@@ -90,6 +90,13 @@ class Dyadic:
         left, right, exponent = _aligned(self, other)
         return Dyadic(np.asarray(np.where(mask, right, left), dtype=object), exponent)
 
+    def added(self, columns: list[int], other: Dyadic) -> Dyadic:
+        """Return the sum with `other`, whose columns are added at these; a column may take several."""
+        left, right, exponent = _aligned(self, other)
+        total = left.copy()
+        np.add.at(total.T, np.array(columns), right.T)
+        return Dyadic(total, exponent)
+
     def columns(self, picked: slice | list[int]) -> Dyadic:
         """Return some columns."""
         return Dyadic(self.integers[..., picked], self.exponent)

@@ -1,1 +1,1 @@
-"""The model as a straight-line program, from which every format is made."""
+"""The straight-line program that every format is made from."""

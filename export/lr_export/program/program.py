@@ -25,7 +25,7 @@ of the other operand. Nothing depends on the number of rows, nothing branches, n
     where            mask, a, b             a where the bool mask is True, else b
 
 The results are named values: `y` (rows, outputs) first; an interval and flags are further ones. A result is appended by
-appending steps to the builder that `build.program_of` hands to its extensions:
+appending steps to the builder that `model.build.program_of` hands to its extensions:
 
     def lower(build: Builder, model: ModelValues) -> None:
         width = build.multiply(...model.design...)

@@ -24,7 +24,7 @@ import numpy as np
 
 from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.contract.leverage import Leverage
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.term import read_term
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.system.files import read_bytes, what_it_is
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from numpy.typing import NDArray
+
+    from lr_runtime.contract.terms.term import Term
 
 _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
@@ -151,7 +153,7 @@ class Checkpoint:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
             json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # what could not be said again is damaged
-            terms = tuple(Term.from_json(fields, contract.columns) for fields in described["terms"])
+            terms = tuple(read_term(term, contract.columns) for term in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}

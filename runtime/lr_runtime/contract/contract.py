@@ -15,7 +15,8 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from lr_runtime.contract.columns import KINDS, MISSING, Column
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import ModelFileError, escaped
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Equation(NamedTuple):
     """The model's own numbers, as a checkpoint holds them: y = bias + weight @ terms.
 
     Attributes:
-        terms: of the columns' values; see `lr_runtime.contract.terms.Term`.
+        terms: of the columns' values; see `lr_runtime.contract.terms`.
         weight: (outputs, terms).
         bias: (outputs,).
         origin: (columns,).
@@ -185,6 +186,8 @@ class Contract(NamedTuple):
 
 def _as_json(value: Any, *, whole: bool) -> Any:
     """Return what JSON has for a value: objects for the records above, arrays for other tuples."""
+    if isinstance(value, Term):
+        return value.fields() if whole else value.to_json()
     if not hasattr(value, "_asdict"):
         return [_as_json(each, whole=whole) for each in value] if isinstance(value, tuple) else value
     usual = {} if whole else value._field_defaults
@@ -195,7 +198,7 @@ def _as_json(value: Any, *, whole: bool) -> Any:
 def _usual(columns: int) -> Equation:
     """Return the fields that most equations share: a term for each column, on the column as it came."""
     zeros = (0.0,) * columns
-    return Equation(tuple(map(Term, range(columns))), (), (), origin=zeros, scale=(1.0,) * columns, fill=zeros)
+    return Equation(tuple(map(Power, range(columns))), (), (), origin=zeros, scale=(1.0,) * columns, fill=zeros)
 
 
 def _contract(fields: dict[str, Any]) -> Contract:
@@ -259,7 +262,7 @@ def _check_equation(equation: Equation, columns: int, outputs: int) -> None:
 def _equation(fields: dict[str, Any], columns: tuple[Column, ...]) -> Equation:
     usual, terms = _usual(len(columns)), fields.get("terms")
     return Equation(
-        terms=usual.terms if terms is None else tuple(Term.from_json(term, columns) for term in terms),
+        terms=usual.terms if terms is None else tuple(read_term(term, columns) for term in terms),
         weight=tuple(_numbers(row) for row in fields["weight"]),
         bias=_numbers(fields["bias"]),
         origin=_numbers(fields.get("origin", usual.origin)),

@@ -12,13 +12,13 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_runtime.errors import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lr_runtime.contract.contract import Contract, Equation
-    from lr_runtime.contract.terms import Term
 
 _PLAIN = re.compile(r"(?!\d)\w{1,60}")
 
@@ -48,46 +48,35 @@ def number(value: float | Fraction) -> str:
 
 
 def _output(contract: Contract, equation: Equation, output: int) -> str:
-    powered = _powered(equation)
-    constant = Fraction(equation.bias[output])
+    scaled, constant = _scaled(equation), Fraction(equation.bias[output])
+    names = [plain_name(name) for name in contract.column_names]
+    names = [f"u({name})" if column in scaled else name for column, name in enumerate(names)]
     summands = []
-    for term, stored in zip(equation.terms, equation.weight[output], strict=True):
+    for term, column, stored in zip(equation.terms, free_columns(equation.terms), equation.weight[output], strict=True):
         weight = Fraction(stored)
-        if term.is_power and term.column not in powered:
-            weight /= Fraction(equation.scale[term.column])
-            constant -= weight * Fraction(equation.origin[term.column])
-        summands.append((weight, _term(contract, term, scaled=_is_scaled(equation, term.column, powered))))
+        if column is not None:
+            weight /= Fraction(equation.scale[column])
+            constant -= weight * Fraction(equation.origin[column])
+        summands.append((weight, term.words(names, contract.columns)))
     words = "".join(
         f" {'-' if weight < 0 else '+'} {number(abs(weight))} {name}" for weight, name in summands if weight
     )
     return f"{plain_name(contract.outputs[output].name)} = {number(constant)}{words}"
 
 
-def _powered(equation: Equation) -> set[int]:
-    return {term.column for term in equation.terms if term.is_power and term.power > 1}
-
-
-def _is_scaled(equation: Equation, column: int, powered: set[int]) -> bool:
-    return column in powered and (equation.origin[column], equation.scale[column]) != (0.0, 1.0)
-
-
-def _term(contract: Contract, term: Term, *, scaled: bool) -> str:
-    column = contract.columns[term.column]
-    name = plain_name(column.name)
-    if term.category is not None:
-        return f"[{name} is {plain_name(column.categories[term.category])}]"
-    if term.missing:
-        return f"[{name} is missing]"
-    return (f"u({name})" if scaled else name) + (f"^{term.power}" if term.power > 1 else "")
+def _scaled(equation: Equation) -> set[int]:
+    """Return the columns that the equation writes on an origin and scale."""
+    fixed = columns_on_basis(equation.terms)
+    return {column for column in fixed if (equation.origin[column], equation.scale[column]) != (0.0, 1.0)}
 
 
 def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
-    powered = _powered(equation)
-    if not all(term.is_power for term in equation.terms):
+    scaled = _scaled(equation)
+    if any(term.is_indicator for term in equation.terms):
         yield "[...] is 1 where that holds, and 0 elsewhere"
     for index, column in enumerate(contract.columns):
         name = plain_name(column.name)
-        if _is_scaled(equation, index, powered):
+        if index in scaled:
             yield f"u({name}) = {scaled_name(name, equation.origin[index], equation.scale[index])}"
         if column.missing != "error" and column.kind == "number":
             yield f"where {name} is missing, {number(equation.fill[index])} stands in for it"

@@ -12,8 +12,7 @@ from lr_runtime.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract.contract import Contract, Equation
-    from lr_runtime.contract.terms import Term
+    from lr_runtime.contract.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,16 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     """
     if (equation := contract.equation) is None:
         raise InputError("the model carries no equation to explain it with. Export it again")
-    values = [_value(term, equation, row[term.column]) for term in equation.terms]
-    names = [_name(term, contract, equation) for term in equation.terms]
+    basis = [*zip(equation.origin, equation.scale, strict=True)]
+    filled = [fill if math.isnan(x) else x for x, fill in zip(row, equation.fill, strict=True)]
+    u = [(x - origin) / scale for x, (origin, scale) in zip(filled, basis, strict=True)]
+    scaled = {
+        column: scaled_name(contract.columns[column].name, *each)
+        for column, each in enumerate(basis)
+        if each != (0.0, 1.0)
+    }
+    values = [float(term.value(row, u)) for term in equation.terms]
+    names = [term.name(contract.columns, scaled) for term in equation.terms]
     return tuple(
         _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)
         for output, bias, weights, prediction in zip(
@@ -76,22 +83,3 @@ def _explanation(output: str, bias: float, terms: Sequence[tuple[str, float, flo
     shares = tuple(Share(name, value, weight, weight * value) for name, value, weight in terms)
     total = math.fsum([bias, *(share.contribution for share in shares)])
     return Explanation(output, bias, shares, total, prediction)
-
-
-def _value(term: Term, equation: Equation, x: float) -> float:
-    if term.category is not None:
-        return float(x == term.category)
-    if term.missing:
-        return float(math.isnan(x))
-    filled = equation.fill[term.column] if math.isnan(x) else x
-    return float(((filled - equation.origin[term.column]) / equation.scale[term.column]) ** term.power)
-
-
-def _name(term: Term, contract: Contract, equation: Equation) -> str:
-    """Return the term's name; where it is taken from an origin, or on a scale, with these."""
-    origin, scale = equation.origin[term.column], equation.scale[term.column]
-    if not term.is_power or (origin, scale) == (0, 1):
-        return term.name(contract.columns)
-    name = contract.columns[term.column].name
-    scaled = scaled_name(name, origin, scale)
-    return scaled if term.power == 1 else f"({scaled})^{term.power}"

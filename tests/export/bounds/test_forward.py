@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as arrays
 from lr_export.bounds.forward import ForwardError, input_rounding
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
-from lr_export.exact.model import Coefficients, ExactDesign, ExactModel
-from lr_export.exact.numbers import numbers_at
+from lr_export.model.exact import Coefficients, ExactDesign, ExactModel
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, magnitudes, outputs
@@ -24,7 +24,7 @@ from tests.export.oracle import as_array, bounds, fractions, magnitudes, outputs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Precision
     from tests.export.oracle import Exact, Floats
@@ -138,9 +138,9 @@ def test_the_exact_model_is_that_of_the_checkpoint(checkpoint: Checkpoint) -> No
 
 
 def test_sizes_of_a_difference_of_designs_are_those_of_every_place() -> None:
-    design = ExactDesign((Dyadic.of(np.array([[-1.0, 2.0]])),), Dyadic.of(np.array([[-0.25, 1.0]])))
+    design = ExactDesign((Dyadic.of(np.array([[-1.0, 2.0]])), Dyadic.of(np.array([[-0.25, 1.0]]))))
     ones = Dyadic.of(np.ones((1, 2)))
-    assert as_array(abs(design) @ Coefficients((ones,), ones, Dyadic.of(np.zeros(1)))).item() == Fraction(17, 4)
+    assert as_array(abs(design) @ Coefficients((ones, ones), Dyadic.of(np.zeros(1)))).item() == Fraction(17, 4)
 
 
 @pytest.mark.parametrize("exponent", [-1074, -1030, 1023])

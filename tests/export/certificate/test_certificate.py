@@ -17,10 +17,10 @@ from lr_export import Certificate, export
 from lr_export.certificate import certify
 from lr_export.certificate.probes import probe_rows
 from lr_export.choices import that_have
-from lr_export.exact.numbers import numbers_at
 from lr_export.formats import pt2, torchscript
 from lr_export.formats.registry import FORMATS, Opened, eager
-from lr_export.program.build import program_of
+from lr_export.model.build import program_of
+from lr_export.model.numbers import numbers_at
 from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from lr_export.choices import FormatName
-    from lr_export.exact.numbers import Numbers
     from lr_export.formats.registry import Engine, Results
     from lr_export.formats.torch_module import ProgramModule
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Step
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Contract, Precision

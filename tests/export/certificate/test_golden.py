@@ -10,7 +10,7 @@ import pytest
 from lr_export.certificate.golden import GOLDEN_ROWS, golden_rows
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.exact.numbers import numbers_at
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import checkpoint_of
 from tests.export.oracle import bounds_before_rounding, outputs

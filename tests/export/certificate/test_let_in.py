@@ -18,7 +18,7 @@ from lr_runtime.onnx_file.check import check_model, signature_of
 from lr_runtime.onnx_file.operators import OPERATORS
 from lr_runtime.onnx_file.reader import OPSETS, read_onnx
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
-from tests.export.program.test_uncertainty import CHECKPOINTS as FITS
+from tests.export.model.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.scaled import LEVEL, fitted, of_width
 
 if TYPE_CHECKING:

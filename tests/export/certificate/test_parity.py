@@ -16,9 +16,9 @@ import torch
 from lr_export import export
 from lr_export.choices import CHOICES, that_have
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.exact.numbers import numbers_at
 from lr_export.formats.registry import FORMATS, REFERENCE, eager
-from lr_export.program.build import program_of
+from lr_export.model.build import program_of
+from lr_export.model.numbers import numbers_at
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from tests.conftest import CHECKPOINTS
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.choices import FormatName
-    from lr_export.exact.numbers import Numbers
     from lr_export.formats.registry import Engine, Opened
+    from lr_export.model.numbers import Numbers
     from lr_runtime.contract.contract import Precision
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats

@@ -10,7 +10,7 @@ import pytest
 
 from lr_export.certificate.probes import BATCH_SIZES, GRID_STEPS, probe_rows
 from lr_export.exact.box import box
-from lr_export.exact.numbers import numbers_at
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, checkpoint_of
 from tests.export.oracle import fractions, magnitudes, outputs

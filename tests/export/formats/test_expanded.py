@@ -20,19 +20,21 @@ from lr_export.bounds.forward import ForwardError
 from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
-from lr_export.exact.model import ExactModel
-from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import read_onnx
 from lr_export.formats.registry import FORMATS, eager
-from lr_export.program.build import program_of
+from lr_export.model.build import program_of
+from lr_export.model.exact import ExactModel
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.power import Power
 from tests.conftest import EXPANDED, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows, terms
 
 if TYPE_CHECKING:
     from lr_export.formats.registry import Engine
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.terms.term import Term
     from tests.export.oracle import Exact
 
 all_expanded = pytest.mark.parametrize("name", EXPANDED)
@@ -206,7 +208,7 @@ def test_the_bound_is_the_formula_of_its_docstring(name: str, precision: Precisi
     factor = int(
         checkpoint.origin.any() or any(c.missing != "error" for c in checkpoint.contract.columns if c.kind == "number")
     )
-    powers = [0 if term.category is not None or term.missing else term.power for term in checkpoint.terms]
+    powers = [term.power if isinstance(term, Power) else 0 for term in checkpoint.terms]
 
     def gamma(k: int) -> Fraction:
         return k * unit / (1 - k * unit)
@@ -219,7 +221,7 @@ def test_the_bound_is_the_formula_of_its_docstring(name: str, precision: Precisi
     inside = max(powers) > 1 or any(c.missing != "error" for c in checkpoint.contract.columns if c.kind == "number")
     # Of the artefact's weights, which have the scales folded in where there are no powers.
     scale = fractions(checkpoint.scale) if max(powers) <= 1 else fractions(np.ones(len(checkpoint.scale)))
-    held = weight / np.array([scale[term.column] for term in checkpoint.terms], dtype=object)
+    held = weight / np.array([scale[term.columns[0]] for term in checkpoint.terms], dtype=object)
     underflow = n + 2 * (held @ np.array(powers, dtype=object)) * inside
     expected: Exact = (design * gammas) @ weight.T + bias * gamma(rounded + n) + underflow * eta
     if precision == "exact":
@@ -236,7 +238,7 @@ def test_the_bound_covers_powers_that_underflow(scale: float) -> None:
     checkpoint = replace(
         checkpoint,
         contract=checkpoint.contract._replace(columns=(column,)),
-        terms=(Term(0), Term(0, power=2)),
+        terms=(Power(0), Power(0, 2)),
         origin=np.zeros(1),
         scale=np.array([scale]),
         fill=np.zeros(1),
@@ -286,8 +288,8 @@ def test_no_number_in_the_file_is_nan_or_infinite(name: str) -> None:
 
 
 STRANGE: dict[str, tuple[Term, ...]] = {
-    "a term twice": (Term(0), Term(0)),
-    "the number of a category": (Term(0, category=1), Term(0)),
+    "a term twice": (Power(0), Power(0)),
+    "the number of a category": (Level(0, 1), Power(0)),
 }
 
 

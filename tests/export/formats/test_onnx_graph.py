@@ -21,9 +21,9 @@ from onnx import TensorProto
 
 from lr_export import export
 from lr_export.choices import OPSET, SUFFIXES
-from lr_export.exact.numbers import numbers_at
 from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
-from lr_export.program.build import program_of
+from lr_export.model.build import program_of
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of

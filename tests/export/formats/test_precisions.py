@@ -12,8 +12,8 @@ import pytest
 from lr_export.certificate.probes import probe_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
-from lr_export.exact.model import ExactModel
 from lr_export.formats.registry import FORMATS, REFERENCE, eager
+from lr_export.model.exact import ExactModel
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export.oracle import bounds_before_rounding, interpreted, outputs, rows_in_the_box, some_rows

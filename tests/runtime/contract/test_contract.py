@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lr_runtime import Column, Contract, GoldenRow, Output
 from lr_runtime.contract.columns import Kind, Missing
 from lr_runtime.contract.contract import CONTRACT_VERSION, OUTPUT_DTYPES, PRECISIONS, RESULTS, Dtype, Equation
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def contracts(draw: st.DrawFn) -> Contract:
 
     level = draw(st.none() | st.floats(0.01, 0.99))
     equation = Equation(
-        terms=(Term(0), Term(0, power=2), Term(0, missing=True)),
+        terms=(Power(0), Power(0, 2), MissingIndicator(0)),
         weight=tuple(row(3) for _ in outputs),
         bias=row(len(outputs)),
         origin=row(len(names)),
@@ -78,7 +79,7 @@ ONE = Contract(
     rows=3,
     linedge="0.1.0",
     bound=(0.25,),
-    equation=Equation((Term(0), Term(1)), ((1.0, 2.0),), (0.5,), (0.0, 0.0), (1.0, 1.0), (0.0, 0.0)),
+    equation=Equation((Power(0), Power(1)), ((1.0, 2.0),), (0.5,), (0.0, 0.0), (1.0, 1.0), (0.0, 0.0)),
     golden_rows=(GoldenRow((0.1, 0.2), (0.3,)),),
 )
 
@@ -127,7 +128,7 @@ def test_what_is_at_its_default_is_not_written() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("terms", (Term(1), Term(0))), ("origin", (0.0, -0.0)), ("scale", (1.0, 2.0)), ("fill", (1.0, 0.0))],
+    [("terms", (Power(1), Power(0))), ("origin", (0.0, -0.0)), ("scale", (1.0, 2.0)), ("fill", (1.0, 0.0))],
     ids=lambda value: str(value)[:6],
 )
 def test_an_equation_of_its_own_comes_back(field: str, value: Any) -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Equation, Output
 from lr_runtime.contract.equation import equation_lines, number
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
 from tests.conftest import checkpoint_of
 
 NUMBER = r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?"
@@ -53,7 +55,7 @@ def test_numeric_columns_are_taken_raw(data: st.DataObject, columns: int) -> Non
     scales = st.integers(-20, 20).map(lambda exponent: 2.0**exponent)
     weight, origin, scale, x = many(finite), many(finite), many(scales), many(finite)
     bias = data.draw(finite)
-    terms = tuple(Term(index) for index in range(columns))
+    terms = tuple(Power(index) for index in range(columns))
     equation = Equation(terms, (weight,), (bias,), origin, scale, (0.0,) * columns)
     lines = lines_of(equation, *(Column(f"x{index}", -1.0, 1.0) for index in range(columns)))
     assert len(lines) == 1
@@ -69,7 +71,7 @@ def test_numeric_columns_are_taken_raw(data: st.DataObject, columns: int) -> Non
 
 
 def test_powers_categories_and_missing_values() -> None:
-    terms = (Term(0), Term(0, power=2), Term(1, category=1), Term(1, category=2), Term(2), Term(2, missing=True))
+    terms = (Power(0), Power(0, 2), Level(1, 1), Level(1, 2), Power(2), MissingIndicator(2))
     weight = (1.5, -2.0, 3.0, -4.0, 8.0, 0.5)
     equation = Equation(terms, (weight,), (10.0,), (6.0, 0.0, 1.0), (4.0, 1.0, 2.0), (0.0, 0.0, 2.5))
     lines = lines_of(
@@ -101,7 +103,7 @@ SCALED = {
 
 @pytest.mark.parametrize(("origin", "scale"), SCALED)
 def test_a_power_keeps_its_origin_and_scale(origin: float, scale: float) -> None:
-    equation = Equation((Term(0, power=2),), ((2.0,),), (1.0,), (origin,), (scale,), (0.0,))
+    equation = Equation((Power(0, 2),), ((2.0,),), (1.0,), (origin,), (scale,), (0.0,))
     assert lines_of(equation, Column("x", 0.0, 1.0)) == SCALED[origin, scale]
 
 
@@ -124,7 +126,7 @@ NAMED = {
 
 @pytest.mark.parametrize("name", NAMED)
 def test_names_that_could_be_misread_are_in_quotes(name: str) -> None:
-    equation = Equation((Term(0),), ((2.0,),), (1.0,), (0.0,), (1.0,), (0.0,))
+    equation = Equation((Power(0),), ((2.0,),), (1.0,), (0.0,), (1.0,), (0.0,))
     assert lines_of(equation, Column(name, 0.0, 1.0)) == [f"y = 1 + 2 {NAMED[name]}"]
 
 
@@ -137,5 +139,5 @@ def test_a_number_is_written_in_digits_that_give_it_back(value: float) -> None:
 def test_a_slope_beyond_the_range_of_float64_is_written_all_the_same() -> None:
     slope = Fraction(3) * Fraction(2) ** 1100
     assert abs(Fraction(number(slope)) / slope - 1) < Fraction(1, 10**16)
-    equation = Equation((Term(0),), ((2.0,),), (1.0,), (0.0,), (2.0**-1060,), (0.0,))
+    equation = Equation((Power(0),), ((2.0,),), (1.0,), (0.0,), (2.0**-1060,), (0.0,))
     assert np.isinf(float(lines_of(equation, Column("x", 0.0, 1.0))[0].split()[4]))

@@ -69,7 +69,7 @@ def test_a_column_without_gaps_among_the_rows_with_a_target_gets_no_indicator() 
     found = columns()
     found["a"] = np.where(np.isnan(found["y"]), np.nan, found["b"] ** 2)
     checkpoint = fit(found, target="y", features=["a", "b"], missing="indicator", missing_target="drop")
-    assert not any(term.missing for term in checkpoint.terms)
+    assert not any(term.is_of_missing for term in checkpoint.terms)
 
 
 def test_an_update_goes_on_dropping_them() -> None:

@@ -86,6 +86,12 @@ class Extended(Generic[A]):
         high, error = two_product(self.high, other.high)
         return Extended(*two_sum(high, error + (self.high * other.low + self.low * other.high)))
 
+    def __pow__(self, power: int) -> Extended[A]:
+        value = self
+        for _ in range(power - 1):
+            value = value * self
+        return value
+
     def __truediv__(self, other: Extended[A]) -> Extended[A]:
         first = self.high / other.high
         rest = self - Extended.of(first) * other

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_runtime.errors import OptionError
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
 from lr_trainer.solvers.solver import LeastSquares, Penalty
-from lr_trainer.solvers.strategy import Solved, shifted, solve
+from lr_trainer.solvers.strategy import Solved, solve
 from lr_trainer.statistics.assembly import columns_of_passes, term_names
 from lr_trainer.statistics.cautions import check_not_the_target, check_squares
 
@@ -100,11 +101,10 @@ def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Ar
     )
     if not same:
         raise OptionError("--init: the checkpoint has other columns, targets, categories or powers than this fit")
-    plain = shifted(passes.design)
-    powers = {term.column for term, column in zip(passes.design.terms, plain, strict=True) if column is None}
+    plain, fixed = free_columns(passes.design.terms), columns_on_basis(passes.design.terms)
     if any(
         design.origin[column] != passes.design.origin[column] or design.scale[column] != passes.design.scale[column]
-        for column in powers
+        for column in fixed
     ):
         raise OptionError("--init: the checkpoint's powers are of another origin or scale than this table's")
     terms = len(plain)

@@ -17,7 +17,7 @@ from torch import nn
 from lr_runtime import __version__
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError
 from lr_trainer.choices import LessonOptions
 from lr_trainer.errors import DivergedError
@@ -148,7 +148,7 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
         origin=np.zeros(1),
         scale=np.ones(1),
         fill=np.zeros(1),
-        terms=(Term(0),),
+        terms=(Power(0),),
         moments=moments.arrays(),
         fit={
             "solver": "descent",

@@ -224,8 +224,11 @@ def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
             (f"the missing-value policy of {escaped(a.name)}", a.missing, b.missing),
         ]
     designs = [without_origins(Design.of(checkpoint)) for checkpoint in (first, other)]
-    plain = [replace(design, terms=tuple(t for t in design.terms if t.category is None)) for design in designs]
-    names = [term_names(design, c.contract.columns) for design, c in zip(plain, (first, other), strict=True)]
+    names = [
+        [term.name(columns) for term in checkpoint.terms if term.level(columns) is None]
+        for checkpoint in (first, other)
+        for columns in (checkpoint.contract.columns,)
+    ]
     pairs.append(("the terms", names[0], names[1]))
     for label in ("origin", "scale", "fill"):
         values = [np.nan_to_num(getattr(design, label)).tolist() for design in designs]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.rows.roles import MOST_LEVELS
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.terms.term import Term
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
 
@@ -62,8 +63,8 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     """Return a design with the terms of the levels of `columns`, the others as they are."""
     terms: list[Term] = []
     for place, column in enumerate(columns):
-        terms += [Term(place, category=level) for level in range(1, len(column.categories))]
-        terms += [term for term in design.terms if term.column == place and term.category is None]
+        terms += [Level(place, level) for level in range(1, len(column.categories))]
+        terms += [term for term in design.terms if term.columns[0] == place and term.level(columns) is None]
     return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
 
 
@@ -88,12 +89,11 @@ def relevelled(
     taken = [-1 if place is None else place for place in [*source, *targets]]
     found, lengths = _taken(moments, np.array(taken)), np.zeros(len(after.terms))
     for place, term in enumerate(after.terms):
-        column = old[term.column]
-        if term.category is not None and new[term.column].categories[term.category] == column.categories[0]:
+        if (level := term.level(new)) is not None and level == old[term.columns[0]].categories[0]:
             beside = [
                 other
                 for other, each in enumerate(after.terms)
-                if each.column == term.column and other != place and source[other] is not None
+                if each.columns == term.columns and other != place and source[other] is not None
             ]
             lengths[place] = np.sqrt(np.maximum(np.diag(found.comoment)[beside], 0.0).sum())
             found = _told(found, place, beside)
@@ -102,7 +102,8 @@ def relevelled(
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:
     """Return a term by the level that it stands for, whose number depends on the levels."""
-    return term if term.category is None else (term.column, columns[term.column].categories[term.category])
+    level = term.level(columns)
+    return term if level is None else (term.columns[0], level)
 
 
 def _taken(moments: Moments, places: NDArray[np.int64]) -> Moments:

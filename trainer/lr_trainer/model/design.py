@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
-from math import comb
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from lr_trainer.arithmetic.double_double import Extended, two_sum
+from lr_trainer.model.terms.evaluation import evaluation_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
-    from lr_runtime.contract.terms import Term
+    from lr_runtime.contract.terms.term import Term
+    from lr_trainer.model.terms.evaluation import Evaluation, Parts
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,16 @@ class Design:
             levels=np.array([len(column.categories) for column in columns]),
         )
 
-    @property
+    @cached_property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """How each term is evaluated."""
+        return tuple(map(evaluation_of, self.terms))
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether the design matrix is the input columns as they are."""
-        columns = len(self.origin)
         return (
-            [(term.column, term.power, term.category, term.missing) for term in self.terms]
-            == [(index, 1, None, False) for index in range(columns)]
+            [term.raw_column for term in self.terms] == list(range(len(self.origin)))
             and not self.origin.any()
             and bool((self.scale == 1).all() and np.isnan(self.fill).all())
         )
@@ -69,66 +73,42 @@ class Design:
         """Return float64 (rows, terms) for float64 x (rows, columns); NaN is a missing value."""
         if self.is_plain:
             return x
-        filled = self._filled(x)
-        centred = (filled - self._on(x, self.origin)) / self._on(x, self.scale)
-        return torch.stack([self._value(term, x, centred[:, term.column]) for term in self.terms], dim=1)
+        u = (self._filled(x) - self._on(x, self.origin)) / self._on(x, self.scale)
+        columns = x.unbind(dim=1), u.unbind(dim=1)
+        values = torch.stack([torch.as_tensor(term.value(*columns)).to(x.dtype) for term in self.terms], dim=1)
+        if not self.levels.any():
+            return values
+        return torch.where(self._known(x)[:, [term.columns[0] for term in self.terms]], values, torch.nan)
 
     def expand_extended(self, x: torch.Tensor) -> Extended[torch.Tensor]:
         """Return `expand` in double-double: powers and differences without rounding to float64."""
-        high, low = two_sum(self._filled(x), -self._on(x, self.origin))
-        centred = Extended(high, low).scaled(1.0 / self._on(x, self.scale))
-        columns = [self._extended(term, x, centred[:, term.column]) for term in self.terms]
-        return Extended(torch.stack([c.high for c in columns], dim=1), torch.stack([c.low for c in columns], dim=1))
+        difference = Extended(*two_sum(self._filled(x), -self._on(x, self.origin)))
+        u = difference.scaled(1.0 / self._on(x, self.scale))
+        scaled = [u[:, column] for column in range(x.shape[1])]
+        found = [term.value(x.unbind(dim=1), scaled) for term in self.terms]
+        pairs = [
+            each if isinstance(each, Extended) else Extended.of(torch.as_tensor(each).to(x.dtype)) for each in found
+        ]
+        return Extended(torch.stack([c.high for c in pairs], dim=1), torch.stack([c.low for c in pairs], dim=1))
 
     def _filled(self, x: torch.Tensor) -> torch.Tensor:
         return torch.where(torch.isnan(x), self._on(x, self.fill), x)
 
-    def _extended(self, term: Term, x: torch.Tensor, centred: Extended[torch.Tensor]) -> Extended[torch.Tensor]:
-        if not term.is_power:
-            return Extended.of(self._value(term, x, centred.high))
-        value = centred
-        for _ in range(term.power - 1):
-            value = value * centred
-        return value
-
-    def _value(self, term: Term, x: torch.Tensor, centred: torch.Tensor) -> torch.Tensor:
-        given = x[:, term.column]
-        if term.category is not None:
-            # An index that is none of the categories must not pass for the reference level.
-            known = (given >= 0) & (given < self.levels[term.column]) & (given == given.round())
-            if not np.isnan(self.fill[term.column]):
-                known = known | torch.isnan(given)
-            return torch.where(known, (given == term.category).to(x.dtype), torch.nan)
-        if term.missing:
-            return torch.isnan(given).to(x.dtype)
-        return centred**term.power if term.power > 1 else centred
+    def _known(self, x: torch.Tensor) -> torch.Tensor:
+        """Return bool (rows, columns), False for an index that is no category: no result may be made of it."""
+        levels, has_policy = self._on(x, self.levels), ~torch.isnan(self._on(x, self.fill))
+        is_level = (x >= 0) & (x < levels) & (x == x.round())
+        return is_level | (levels == 0) | (torch.isnan(x) & has_policy)
 
     @staticmethod
-    def _on(x: torch.Tensor, values: NDArray[np.float64]) -> torch.Tensor:
+    def _on(x: torch.Tensor, values: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values)).to(x.device)
 
 
-def raw_parts(design: Design) -> list[dict[int | None, Fraction]]:
-    """Return, for each term, what it is on the raw columns: the weight of each term of the report, None the intercept.
-
-    ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k, where x^j is the term of power j of the same column.
-    """
-    places = {(term.column, term.power): index for index, term in enumerate(design.terms) if term.is_power}
-    return [_parts(design, index, term, places) for index, term in enumerate(design.terms)]
-
-
-def _parts(design: Design, index: int, term: Term, places: dict[tuple[int, int], int]) -> dict[int | None, Fraction]:
-    if not term.is_power:
-        return {index: Fraction(1)}
-    if term.power == 1 and design.origin[term.column] == 0 and design.scale[term.column] == 1:
-        return {index: Fraction(1)}
-    origin, scale = Fraction(design.origin[term.column]), Fraction(design.scale[term.column])
-    parts: dict[int | None, Fraction] = {}
-    for power in range(term.power + 1):
-        value = comb(term.power, power) * (-origin) ** (term.power - power) / scale**term.power
-        if value:
-            parts[places[term.column, power] if power else None] = value
-    return parts
+def raw_parts(design: Design) -> list[Parts]:
+    """Return, for each term, what it is on the raw columns: the weight of each term there, None the intercept."""
+    places = {term: place for place, term in enumerate(design.terms)}
+    return [each.raw_parts(places, design.origin, design.scale) for each in design.evaluations]
 
 
 def nearest_float32(value: float) -> float:

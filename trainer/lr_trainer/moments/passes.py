@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lr_runtime.contract.terms import Term
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract.terms.term import Term
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.rows.blocks import Block
@@ -249,7 +252,7 @@ class Passes:
         terms: list[Term] = []
         for index, name in enumerate(features):
             if name in self.roles.categories:
-                terms += [Term(index, category=level) for level in range(1, len(self.levels.get(name, ())))]
+                terms += [Level(index, level) for level in range(1, len(self.levels.get(name, ())))]
                 if missing == "indicator":
                     fill[index] = 0.0
             else:
@@ -261,9 +264,9 @@ class Passes:
                         origin[index], scale[index] = basis_of(seen, index, intercept=self.intercept)
                 if seen is not None and missing in {"mean", "indicator"}:
                     fill[index] = seen.mean[index]
-                terms += [Term(index, power=power) for power in range(1, powers + 1)]
+                terms += [Power(index, power) for power in range(1, powers + 1)]
             if missing == "indicator" and seen is not None and seen.count[index] < self.rows.read - self.rows.dropped:
-                terms.append(Term(index, missing=True))
+                terms.append(MissingIndicator(index))
         levels = np.array([len(self.levels.get(name, ())) for name in features])
         return Design(tuple(terms), origin, scale, fill, levels)
 

@@ -41,7 +41,7 @@ class Cholesky(Solver):
 
     def can_solve(self, problem: Problem) -> bool:
         """Return whether nothing but the least-squares solution of plain columns is asked for."""
-        return problem.aim == LeastSquares() and not problem.has_powers and problem.extended is not None
+        return problem.aim == LeastSquares() and not problem.has_rounded and problem.extended is not None
 
     def compute(self, problem: Problem) -> Solution | None:
         """Return the solution; None where the columns are too nearly dependent."""

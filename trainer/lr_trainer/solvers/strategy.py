@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
+from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.model.design import nearest_float32, raw_parts
@@ -110,7 +111,7 @@ class Solved:
         """Return the means of the model's terms and of the targets; 0 without an intercept."""
         means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
         if not self.is_extended:
-            for index, column in enumerate(shifted(self.design)):
+            for index, column in enumerate(free_columns(self.design.terms)):
                 if column is not None:
                     means[index] -= Fraction(self.design.origin[column])
         return means
@@ -173,7 +174,7 @@ def solve(
         normal=normal.with_lengths(least),
         extended=None if products is None else partial(_extended, moments, final, products, intercept=intercept),
         names=names,
-        has_powers=any(term.power > 1 for term in design.terms),
+        has_rounded=any(_are_rounded(design)),
         magnified=magnified(normal, least),
     )
     try:
@@ -233,7 +234,7 @@ def _extended(moments: Moments, design: Design, products: Products, *, intercept
     shift = np.zeros_like(moments.mean)
     if intercept:
         shift += moments.mean
-        for index, column in enumerate(shifted(design)):
+        for index, column in enumerate(free_columns(design.terms)):
             if column is not None:
                 shift[index] -= design.origin[column]
     gram, heaviest = products(design, shift)
@@ -242,38 +243,32 @@ def _extended(moments: Moments, design: Design, products: Products, *, intercept
 
 
 def _measured(normal: NormalEquations, design: Design) -> NormalEquations:
-    """Return the normal equations with the lengths of which products are right to a share; powers are rounded."""
-    return normal.with_rounded(np.array([term.power > 1 for term in design.terms]))
+    """Return the normal equations with the lengths that rounding is a share of, where values of terms are rounded."""
+    return normal.with_rounded(np.array(_are_rounded(design)))
+
+
+def _are_rounded(design: Design) -> list[bool]:
+    """Return whether float64 rounds the values of each term."""
+    return [each.is_rounded for each in design.evaluations]
 
 
 def _rounding(moments: Moments, design: Design) -> Array:
     """Return float64 (sources, terms), how far the rounding of each input column's values moves each of its terms.
 
-    A power is computed from the value in double-double, so the powers of a column move together, each by its
-    derivative. That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
+    A term is computed from the value in double-double, so the terms of a column move together, each by its derivative.
+    That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
     """
-    reach, powers = np.zeros(len(design.origin)), _powered(design)
+    reach, fixed = np.zeros(len(design.origin)), columns_on_basis(design.terms)
+    for term, largest in zip(design.terms, moments.largest, strict=False):
+        if term.raw_column is not None:
+            reach[term.raw_column] = largest
+    ends = np.array([reach, [-each if column in fixed else 0.0 for column, each in enumerate(reach)]])
     moved = np.zeros((2, len(reach), len(design.terms)))
-    for index, (term, largest) in enumerate(zip(design.terms, moments.largest, strict=False)):
-        if not term.is_power:
-            continue
-        if term.power == 1:
-            reach[term.column] = largest
-        ends = reach[term.column] * np.array([1.0, -1.0 if term.column in powers else 0.0])
-        moved[:, term.column, index] = term.power * ends ** (term.power - 1) * (ends != 0)
+    for index, each in enumerate(design.evaluations):
+        for column, slopes in each.slopes(ends):
+            moved[:, column, index] = slopes
     size = reach + np.abs(design.origin) / design.scale
     return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
-
-
-def shifted(design: Design) -> list[int | None]:
-    """Return, for each term, its column where the moments are those of the raw column and the model has an origin."""
-    powers = _powered(design)
-    return [term.column if term.is_power and term.column not in powers else None for term in design.terms]
-
-
-def _powered(design: Design) -> set[int]:
-    """Return the columns that have powers beyond the first."""
-    return {term.column for term in design.terms if term.power > 1}
 
 
 def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design:
@@ -285,7 +280,7 @@ def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design
     it (Sterbenz 1974). The moments stay those of the raw columns: a shift changes no deviation.
     """
     origin, varies = design.origin.copy(), moments.varies(intercept=intercept)
-    for index, column in enumerate(shifted(design) if intercept else ()):
+    for index, column in enumerate(free_columns(design.terms) if intercept else ()):
         if column is None:
             continue
         sd = math.sqrt(moments.comoment[index, index] / float(moments.weight))
@@ -297,7 +292,7 @@ def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design
 def without_origins(design: Design) -> Design:
     """Return the design of the moments: `with_origins` undone."""
     origin = design.origin.copy()
-    for column in shifted(design):
+    for column in free_columns(design.terms):
         if column is not None:
             origin[column] = 0.0
     return replace(design, origin=origin)

@@ -95,7 +95,7 @@ def columns_of(
     ranges: Mapping[int, tuple[float, float]],
 ) -> tuple[Column, ...]:
     """Describe the input columns; `ranges` are those of the numeric ones."""
-    indicated = {term.column for term in design.terms if term.missing}
+    indicated = {column for term in design.terms if term.is_of_missing for column in term.columns}
     columns = []
     for index, name in enumerate(names):
         policy: MissingPolicy = "indicator" if index in indicated else "mean"
@@ -122,9 +122,8 @@ def ranges_of(design: Design, moments: Moments, seen: Survey | None = None) -> d
     """
     ranges = {}
     for place, term in enumerate(design.terms):
-        if not (term.is_power and term.power == 1):
+        if (column := term.raw_column) is None:
             continue
-        column = term.column
         if seen is not None:
             fill = design.fill[column]
             ranges[column] = float(np.fmin(seen.minimum[column], fill)), float(np.fmax(seen.maximum[column], fill))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_runtime.contract.terms.term import columns_on_basis
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.arithmetic.rounding import varies
 
@@ -59,11 +60,11 @@ def check_not_the_target(passes: Passes, moments: Moments) -> None:
     """
     roles, terms = passes.roles, passes.design.terms
     pairs = [
-        (term.column, output)
+        (term.raw_column, output)
         for place, term in enumerate(terms)
-        if term.is_power and term.power == 1
+        if term.raw_column is not None
         for output in range(len(roles.targets))
-        if _alike(moments, place, len(terms) + output, float(passes.design.scale[term.column]))
+        if _alike(moments, place, len(terms) + output, float(passes.design.scale[term.raw_column]))
     ]
     if not pairs:
         return
@@ -127,6 +128,7 @@ def _leaks(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> It
 
 
 def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
+    fixed = columns_on_basis(design.terms)
     for place, column in enumerate(columns):
         spread, largest = column.maximum - column.minimum, max(abs(column.minimum), abs(column.maximum))
         if column.kind == "category" or not varies(column.minimum, column.maximum):
@@ -137,7 +139,7 @@ def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
                 f"{escaped(column.name)} varies in its last digits only: float64 holds {digits:.0f} of its variation. "
                 "Subtract an offset before it is written to the table"
             )
-        elif design.origin[place] and all(term.power == 1 for term in design.terms if term.column == place):
+        elif design.origin[place] and place not in fixed:
             step = float(np.spacing(np.float32(min(largest, 3e38))))
             yield (
                 f"{escaped(column.name)} lies far from 0: float32 inputs hold it in steps of {step:.6g}. "

@@ -21,11 +21,11 @@ from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import that_have
 from lr_export.exact.box import box
-from lr_export.exact.layout import Layout
-from lr_export.exact.model import ExactModel
 from lr_export.formats.onnx_graph import onnx_bytes
 from lr_export.formats.registry import FORMATS, eager
-from lr_export.program.in_range import Limits
+from lr_export.model.exact import ExactModel
+from lr_export.model.in_range import Limits
+from lr_export.model.layout import Layout
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.contract.leverage import Leverage

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lr_export.exact.dyadic import nearest
-from lr_export.exact.numbers import numbers_at
-from lr_export.program.build import program_of
+from lr_export.model.build import program_of
+from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import checkpoint_of

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.exact.layout import Layout
-    from lr_export.exact.model import Floats
-    from lr_export.program.build import ModelValues
+    from lr_export.model.build import ModelValues
+    from lr_export.model.exact import Floats
+    from lr_export.model.layout import Layout
     from lr_export.program.program import Builder, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype
@@ -77,17 +77,15 @@ class Limits:
                     missing = build.both(missing, Constant("filled", np.array(layout.filled)))
                 given = build.where(missing, low, given)
             yield build.add(build.sqrt(build.subtract(given, low)), build.sqrt(build.subtract(high, given)))
-        if layout.categories:
-            firsts = [len(layout.raised) + group.start for group in layout.groups]
-            yield build.cast(build.select(model.design, firsts), self.dtype)
+        if layout.marks:
+            yield build.cast(build.select(model.design, layout.marks), self.dtype)
 
     def hold(self, x: Floats) -> NDArray[np.bool_]:
         """Return what in_range (rows, 1) is at rows (rows, columns): comparisons round nothing."""
         layout = self.layout
         given = x[:, list(layout.numeric)]
         inside = (self.low <= given) & (given <= self.high) | np.isnan(given) & np.array(layout.filled, dtype=np.bool_)
-        indicators = layout.indicators(x)
-        known = [indicators[:, group].any(axis=1) for group in layout.groups]
+        known = [block.takes(x) for block in layout.blocks]
         return np.asarray(np.column_stack([inside, *known]).all(axis=1, keepdims=True), dtype=np.bool_)
 
     def rows(self, inside: Floats) -> Floats:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_export.exact.dyadic import nearest
-from lr_export.exact.layout import Layout
+from lr_export.model.layout import Layout
 from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
 
@@ -77,9 +77,8 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     placed = layout.placed(checkpoint.weight)
-    folded = layout.is_folded
-    if folded:
-        placed[:, : len(numeric)] = _divided(placed[:, : len(numeric)], scale)
+    folded = layout.is_linear
+    placed = _divided(placed, layout.folded(checkpoint.scale))
     return Numbers(
         layout=layout,
         weight=narrowed(placed, compute, "weight"),

@@ -1,13 +1,10 @@
 """From the checkpoint's numbers to the program that every format is emitted from.
 
     x -> [select numeric columns] -> [cast] -> [subtract origin] -> [multiply by 1 / scale] -> [missing values filled]
-      -> [powers, left to right] -> [indicators beside them] -> affine -> [cast] -> y
+      -> [a block of values a kind of term, side by side] -> affine -> [cast] -> y
 
-Whatever a model does not need is no step of it: numeric columns with origin 0 take cast, affine, cast.
-
-A category enters as its index. Its indicators, one a level, are divided by their sum: that is 1 where the index is one
-of them, and 0 where it is anything else, which makes every indicator 0 / 0, NaN, and with them every result. A missing
-value of a category with a policy has an indicator of its own among them.
+Whatever a model does not need is no step of it: numeric columns with origin 0 take cast, affine, cast. The steps of a
+kind of term are in `terms`.
 """
 
 from __future__ import annotations
@@ -17,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_export.model.terms.block import Steps
 from lr_export.program.program import Builder, Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from lr_export.exact.layout import CategoryColumn
-    from lr_export.exact.numbers import Numbers
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Value
     from lr_runtime.contract.contract import Dtype
 
@@ -62,17 +59,17 @@ def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], N
     return build.program()
 
 
-def _design(build: Builder, numbers: Numbers) -> Iterator[Value]:
-    layout = numbers.layout
+def _design(build: Builder, numbers: Numbers) -> list[Value]:
+    layout, u, missing = numbers.layout, None, None
     if layout.numeric:
         given = build.select(build.x, layout.numeric)
-        missing = build.is_nan(given) if any(layout.filled) or layout.flagged else None
-        yield from _powers(build, numbers, _centred(build, numbers, given, missing))
-    for category in layout.categories:
-        yield _indicators(build, numbers, category)
-    if layout.flagged:
-        assert missing is not None
-        yield build.cast(build.select(missing, layout.flagged), numbers.compute)
+        missing = build.is_nan(given) if any(layout.filled) else None
+        u = _centred(build, numbers, given, missing)
+    place_of = {column: place for place, column in enumerate(layout.numeric)}
+    steps = Steps(build, u, missing, place_of, numbers.compute, made={})
+    for block in layout.blocks:
+        steps.made[block] = block.append(steps)
+    return list(steps.made.values())
 
 
 def _centred(build: Builder, numbers: Numbers, given: Value, missing: Value | None) -> Value:
@@ -88,22 +85,3 @@ def _centred(build: Builder, numbers: Numbers, given: Value, missing: Value | No
             missing = build.both(missing, Constant("filled", np.array(numbers.layout.filled)))
         u = build.where(missing, Constant("fill", numbers.fill), u)
     return u
-
-
-def _powers(build: Builder, numbers: Numbers, u: Value) -> Iterator[Value]:
-    """Append u, u * u, (u * u) * u, ...: a power has one rounding a multiplication."""
-    power, columns = u, numbers.layout.powers[0]
-    yield u
-    for raised in numbers.layout.powers[1:]:
-        kept = [columns.index(place) for place in raised]
-        power = build.multiply(build.select(power, kept), build.select(u, raised))
-        columns = raised
-        yield power
-
-
-def _indicators(build: Builder, numbers: Numbers, category: CategoryColumn) -> Value:
-    index = build.select(build.x, [category.column])
-    levels = Constant(f"levels{category.levels}", np.arange(category.levels, dtype=numbers.input))
-    flags = [build.equal(index, levels), *([build.is_nan(index)] if category.missing else [])]
-    indicators = build.cast(build.concatenate(*flags), numbers.compute)
-    return build.divide(indicators, build.count(indicators))

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.interval import interval_of, why_no_leverage
-from lr_export.exact.numbers import narrowed
-from lr_export.program.in_range import Limits
-from lr_export.program.leverage import leverage_numbers
+from lr_export.model.in_range import Limits
+from lr_export.model.leverage import leverage_numbers
+from lr_export.model.numbers import narrowed
 from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
     from lr_export.exact.interval import Interval
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
-    from lr_export.program.build import ModelValues
-    from lr_export.program.leverage import LeverageNumbers
+    from lr_export.model.build import ModelValues
+    from lr_export.model.exact import Floats
+    from lr_export.model.leverage import LeverageNumbers
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Result

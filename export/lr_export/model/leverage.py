@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic, nearest
-from lr_export.exact.model import ExactDesign, coefficients_of, scale_exponents
+from lr_export.model.exact import ExactDesign, coefficients_of, exponents_of
 from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.exact.layout import Layout
-    from lr_export.exact.model import Floats
-    from lr_export.exact.numbers import Numbers
-    from lr_export.program.build import ModelValues
+    from lr_export.model.build import ModelValues
+    from lr_export.model.exact import Floats
+    from lr_export.model.layout import Layout
+    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Builder, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.leverage import Leverage
@@ -69,11 +69,9 @@ def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Number
     """
     layout = numbers.layout
     center, factor = layout.placed(leverage.mean[None, :]), layout.placed(kept(leverage))
-    if layout.is_folded:
-        scale = checkpoint.scale[list(layout.numeric)]
-        with np.errstate(over="ignore", under="ignore"):
-            center[:, : len(scale)] *= scale
-            factor[:, : len(scale)] /= scale
+    with np.errstate(over="ignore", under="ignore"):
+        center *= layout.folded(checkpoint.scale)
+        factor /= layout.folded(checkpoint.scale)
     held = _converted(center[0] * _is_far(leverage), numbers.compute)
     shift = exact_shift(checkpoint, leverage, layout, held).fractions()
     return LeverageNumbers(
@@ -115,33 +113,18 @@ def _converted(values: Floats, dtype: str) -> Floats:
 
 def exact_shift(checkpoint: Checkpoint, leverage: Leverage, layout: Layout, held: Floats) -> Dyadic:
     """Return the shift (whitened,) exactly, for the center (places,) that the artefact holds."""
-    bias = Dyadic.of(leverage.shift[_left(leverage)])
-    coefficients = coefficients_of(checkpoint, layout, kept(leverage), bias)
-    center, mean = held_design(checkpoint, layout, held), mean_design(checkpoint, layout, leverage)
-    return (difference(center, mean) @ coefficients).reshaped(-1)
+    coefficients = coefficients_of(layout, kept(leverage), Dyadic.of(leverage.shift[_left(leverage)]))
+    center, mean = held_design(checkpoint, layout, held), mean_design(layout, leverage)
+    return ((center - mean) @ coefficients).reshaped(-1)
 
 
-def mean_design(checkpoint: Checkpoint, layout: Layout, leverage: Leverage) -> ExactDesign:
-    """Return the means of the terms as a row of the design of x - origin."""
-    return _one_row(layout, layout.placed(leverage.mean[None, :]), scale_exponents(checkpoint, layout))
+def mean_design(layout: Layout, leverage: Leverage) -> ExactDesign:
+    """Return the means of the terms as a row of the design matrix."""
+    return ExactDesign(tuple(map(Dyadic.of, layout.parts(layout.placed(leverage.mean[None, :])))))
 
 
 def held_design(checkpoint: Checkpoint, layout: Layout, held: Floats) -> ExactDesign:
-    """Return the center that an artefact holds as a row of the design of x - origin."""
-    exponents = scale_exponents(checkpoint, layout)
-    unscaled = np.zeros_like(exponents) if layout.is_folded else exponents
-    return _one_row(layout, held[None, :].astype(np.float64), unscaled)
-
-
-def _one_row(layout: Layout, placed: NDArray[np.float64], exponents: NDArray[np.int64]) -> ExactDesign:
-    powers = tuple(
-        Dyadic.of(values) * Dyadic.power_of_two(power * exponents)
-        for power, values in enumerate(layout.by_power(placed), 1)
-    )
-    return ExactDesign(powers, Dyadic.of(placed[:, len(layout.raised) :]))
-
-
-def difference(a: ExactDesign, b: ExactDesign) -> ExactDesign:
-    """Return a - b, place by place."""
-    powers = tuple(left - right for left, right in zip(a.powers, b.powers, strict=True))
-    return ExactDesign(powers, a.indicators - b.indicators)
+    """Return the center that an artefact holds as a row of the design matrix, the scales folded into it taken out."""
+    exponents = exponents_of(layout.folded(checkpoint.scale))[None, :]
+    pairs = zip(layout.parts(held[None, :]), layout.parts(exponents), strict=True)
+    return ExactDesign(tuple(Dyadic.of(part) * Dyadic.power_of_two(-exponent) for part, exponent in pairs))

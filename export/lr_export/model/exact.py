@@ -1,0 +1,158 @@
+"""The checkpoint's model in exact arithmetic: what every artefact is held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lr_export.exact.dyadic import Dyadic
+from lr_export.model.layout import Layout
+from lr_export.model.terms.block import Box, Rows, zeros
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_export.model.terms.block import Extremes
+    from lr_runtime.contract.checkpoint import Checkpoint
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """A number for each place of a design matrix, and one beside them: weights and bias, or what is allowed for them.
+
+    Attributes:
+        parts: for each block, (outputs, places); 0 where there is no term.
+        bias: (outputs,).
+    """
+
+    parts: tuple[Dyadic, ...]
+    bias: Dyadic
+
+    def __abs__(self) -> Coefficients:
+        return Coefficients(tuple(map(abs, self.parts)), abs(self.bias))
+
+
+@dataclass(frozen=True)
+class ExactDesign:
+    """The design matrix at some rows, or a difference of two, exactly; `parts` are (rows, places) for each block."""
+
+    parts: tuple[Dyadic, ...]
+
+    def __abs__(self) -> ExactDesign:
+        return ExactDesign(tuple(map(abs, self.parts)))
+
+    def __sub__(self, other: ExactDesign) -> ExactDesign:
+        return ExactDesign(tuple(left - right for left, right in zip(self.parts, other.parts, strict=True)))
+
+    def __matmul__(self, coefficients: Coefficients) -> Dyadic:
+        """Return the sums of coefficient times term, and the bias, (rows, outputs)."""
+        total = coefficients.bias
+        for part, weight in zip(self.parts, coefficients.parts, strict=True):
+            total = part @ weight.T + total
+        return total
+
+
+def coefficients_of(layout: Layout, weight: NDArray[np.float64], bias: Dyadic) -> Coefficients:
+    """Return weights (outputs, terms) of a checkpoint's terms."""
+    return Coefficients(tuple(map(Dyadic.of, layout.parts(layout.placed(weight)))), bias)
+
+
+def exponents_of(scale: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return e for scales of 2**e; the reciprocal of one can be beyond the range of float64."""
+    return np.frexp(scale)[1].astype(np.int64) - 1
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """y = bias + sum_t weight_t term_t(x), as `lr_runtime.contract.checkpoint` states it, on the places of a `Layout`.
+
+    Attributes:
+        layout: the places.
+        coefficients: weights and bias.
+        origin: (columns,).
+        shrink: (columns,), 1 / scale.
+        fill: (columns,), what (x - origin) / scale is at a missing value.
+        may_miss: bool (columns,), whether values may be missing.
+    """
+
+    layout: Layout
+    coefficients: Coefficients
+    origin: Dyadic
+    shrink: Dyadic
+    fill: Dyadic
+    may_miss: NDArray[np.bool_]
+
+    @staticmethod
+    def of(checkpoint: Checkpoint) -> ExactModel:
+        """Return the model whose numbers the checkpoint holds."""
+        layout, origin = Layout.of(checkpoint), Dyadic.of(checkpoint.origin)
+        shrink = Dyadic.power_of_two(-exponents_of(checkpoint.scale))
+        return ExactModel(
+            layout=layout,
+            coefficients=coefficients_of(layout, checkpoint.weight, Dyadic.of(checkpoint.bias)),
+            origin=origin,
+            shrink=shrink,
+            fill=(Dyadic.of(checkpoint.fill) - origin) * shrink,
+            may_miss=np.array([column.missing != "error" for column in checkpoint.contract.columns]),
+        )
+
+    def design(self, x: Floats) -> ExactDesign:
+        """Return the design matrix at rows (rows, columns) that the model takes; NaN is a missing value."""
+        missing = np.isnan(x)
+        u = self._scaled(np.where(missing, 0, x))
+        rows = Rows(x, u.replaced(missing, self.fill) if missing.any() else u)
+        return ExactDesign(tuple(block.exact(rows) for block in self.layout.blocks))
+
+    def outputs(self, design: ExactDesign) -> Dyadic:
+        """Return y (rows, outputs)."""
+        return design @ self.coefficients
+
+    def box(self, low: Floats, high: Floats) -> Box:
+        """Return the box from `low` to `high` (columns,) on origin and scale."""
+        return Box(self._scaled(low), self._scaled(high), self.fill, self.may_miss)
+
+    def largest_sum(self, sizes: Coefficients, low: Floats, high: Floats) -> Dyadic:
+        """Return the largest sum of sizes times |terms| (outputs,) over the box from `low` to `high` (columns,).
+
+        It separates by column. Of a numeric column every |term| is largest at the end of its range further from the
+        origin, or else the value is missing; a category has one level at a time.
+        """
+        box = self.box(low, high)
+        return self._extremes(sizes, [abs(block.values(box)) for block in self.layout.blocks])[1]
+
+    def largest_output(self, low: Floats, high: Floats) -> Dyadic:
+        """Return the largest |y| (outputs,) over the box, or, where columns have powers, a number not below it.
+
+        The range of a sum over a box is the sum of its columns' ranges. That of powers is taken as twice their reach.
+        """
+        box = self.box(low, high)
+        box = box if self.layout.is_linear else box.symmetric
+        lower, upper = self._extremes(self.coefficients, [block.values(box) for block in self.layout.blocks])
+        return abs(upper).maximum(abs(lower))
+
+    def moved(self, low: Floats, high: Floats, by: Floats) -> Dyadic:
+        """Return the most (outputs,) that y moves where x, in the box from `low` to `high`, moves `by` (columns,)."""
+        reach, step = self.box(low, high).reach, Dyadic.of(by) * self.shrink
+        total = zeros(len(self.coefficients.bias.integers))
+        for block, weight in zip(self.layout.blocks, self.coefficients.parts, strict=True):
+            total = total + (abs(weight) * block.moved(reach, step)).sum()
+        return total
+
+    def _scaled(self, x: Floats) -> Dyadic:
+        return (Dyadic.of(x) - self.origin) * self.shrink
+
+    def _extremes(self, coefficients: Coefficients, values: list[Extremes]) -> tuple[Dyadic, Dyadic]:
+        """Return between which numbers (outputs,) the sums of coefficient times term, and the bias, lie."""
+        low = high = missing = zeros(len(coefficients.bias.integers), self.layout.columns + 1)
+        for block, weight, each in zip(self.layout.blocks, coefficients.parts, values, strict=True):
+            columns, share = block.shares(weight, each)
+            low, high = low.added(columns, share.low), high.added(columns, share.high)
+            missing = missing.added(columns, share.missing)
+        may_miss = np.append(self.may_miss, False)
+        low = low.replaced(may_miss, low.minimum(missing))
+        high = high.replaced(may_miss, high.maximum(missing))
+        return low.sum() + coefficients.bias, high.sum() + coefficients.bias

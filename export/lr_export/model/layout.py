@@ -1,0 +1,106 @@
+"""Where the terms of a model stand in the design matrix that its artefacts make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from lr_export.errors import UnsupportedModelError
+from lr_export.model.terms import category, missing, power
+from lr_runtime.errors import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_export.model.terms.block import Block
+    from lr_runtime.contract.checkpoint import Checkpoint
+
+T = TypeVar("T", bound=np.generic)
+
+_KINDS = (power, category, missing)
+"""The kinds of terms that artefacts hold, in the order of their places."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The design matrix of an artefact: blocks of places, and the checkpoint's term at each place.
+
+    A place that the model has no term for gets the weight 0.
+
+    Attributes:
+        columns: the number of input columns.
+        numeric: the numeric input columns.
+        filled: for each of them, whether a missing value is filled in.
+        blocks: the blocks of places, from left to right.
+        sources: for each place the number of the checkpoint's term, None where it has none.
+    """
+
+    columns: int
+    numeric: tuple[int, ...]
+    filled: tuple[bool, ...]
+    blocks: tuple[Block, ...]
+    sources: tuple[int | None, ...]
+
+    @staticmethod
+    def of(checkpoint: Checkpoint) -> Layout:
+        """Return the layout of a checkpoint's terms.
+
+        Raises:
+            UnsupportedModelError: a term comes twice, or does not go with the kind of its column.
+        """
+        columns, terms = checkpoint.contract.columns, checkpoint.terms
+        blocks = tuple(block for kind in _KINDS for block in kind.blocks_of(columns, terms))
+        places = [term for block in blocks for term in block.terms]
+        number_of, known = {term: number for number, term in enumerate(terms)}, set(places)
+        strange = [
+            term.name(columns) for number, term in enumerate(terms) if number_of[term] != number or term not in known
+        ]
+        if strange:
+            raise UnsupportedModelError(f"the checkpoint has terms that no artefact can hold: {listed(strange)}")
+        numeric = tuple(index for index, column in enumerate(columns) if column.kind == "number")
+        return Layout(
+            columns=len(columns),
+            numeric=numeric,
+            filled=tuple(columns[index].missing != "error" for index in numeric),
+            blocks=blocks,
+            sources=tuple(map(number_of.get, places)),
+        )
+
+    @cached_property
+    def slices(self) -> tuple[slice, ...]:
+        """The places of each block."""
+        ends = np.cumsum([0, *(len(block.terms) for block in self.blocks)]).tolist()
+        return tuple(map(slice, ends[:-1], ends[1:]))
+
+    @cached_property
+    def marks(self) -> list[int]:
+        """The places that are NaN where a column's value is one that the model does not take."""
+        return [part.start + mark for block, part in zip(self.blocks, self.slices, strict=True) for mark in block.marks]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether artefacts make x - origin without dividing by the scales, which weights are divided by instead."""
+        return all(block.degree <= 1 for block in self.blocks)
+
+    def degrees(self) -> NDArray[np.int64]:
+        """Return the degree of each place, (places,)."""
+        return np.repeat([block.degree for block in self.blocks], [len(block.terms) for block in self.blocks])
+
+    def folded(self, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the scales (places,) that weights are divided by, of columns on scales (columns,)."""
+        if not self.is_linear:
+            return np.ones(len(self.sources))
+        columns = [column for block in self.blocks for column in block.columns]
+        return np.where(self.degrees() == 1, scale[columns], 1.0)
+
+    def placed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the checkpoint's weights (outputs, terms) at their places, (outputs, places)."""
+        given = np.column_stack([weight, np.zeros(len(weight))])
+        return given[:, [-1 if source is None else source for source in self.sources]]
+
+    def parts(self, placed: NDArray[T]) -> list[NDArray[T]]:
+        """Return the part of each block of (rows, places)."""
+        return [placed[:, part] for part in self.slices]

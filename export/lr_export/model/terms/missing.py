@@ -1,0 +1,40 @@
+"""The indicators of missing values of numeric columns; those of categories are among their levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_export.exact.dyadic import Dyadic
+from lr_export.model.terms.block import Block, Extremes, zeros
+from lr_runtime.contract.terms.missing import MissingIndicator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lr_export.model.terms.block import Box, Rows, Steps
+    from lr_export.program.program import Value
+    from lr_runtime.contract.columns import Column
+    from lr_runtime.contract.terms.term import Term
+
+
+class Flags(Block):
+    """The numeric columns whose missing values have an indicator."""
+
+    def append(self, steps: Steps) -> Value:
+        return steps.build.cast(steps.columns(steps.missing, self.columns), steps.compute)
+
+    def exact(self, rows: Rows) -> Dyadic:
+        return Dyadic(np.isnan(rows.x[:, self.columns]).astype(object), 0)
+
+    def values(self, box: Box) -> Extremes:
+        none = zeros(len(self.terms))
+        return Extremes(none, none, Dyadic(none.integers + 1, 0))
+
+
+def blocks_of(columns: Sequence[Column], terms: Sequence[Term]) -> Iterator[Block]:
+    """Yield the block, if a numeric column has an indicator."""
+    may_miss = [place for place, column in enumerate(columns) if column.kind == "number" and column.missing != "error"]
+    if flagged := tuple(term for term in map(MissingIndicator, may_miss) if term in terms):
+        yield Flags(flagged)

@@ -1,0 +1,56 @@
+"""What the trainer asks of a term beside its value, whatever its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lr_runtime.contract.terms.term import Term
+
+    Array = NDArray[np.float64]
+    Parts = dict[int | None, Fraction]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A term as the trainer evaluates it; the defaults are those of an indicator, other kinds are subclasses."""
+
+    term: Term
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether float64 rounds the value, where it does not round x - origin."""
+        return False
+
+    def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
+        """Return the term as a sum of terms on the raw columns: the weight of each by its place, None the intercept."""
+        return {places[self.term]: Fraction(1)}
+
+    def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
+        """Yield, for each column whose rounding moves the term, its number and float64 (2,), the derivatives by u.
+
+        At float64 (2, columns), the ends of the range of u, where they are largest; 0 for an end that does not count.
+        """
+        yield from ()
+
+
+def evaluation_of(term: Term) -> Evaluation:
+    """Return how a term is evaluated."""
+    return _kind(term.kind)(term)
+
+
+@cache
+def _kind(name: str) -> type[Evaluation]:
+    """Return `KIND` of the module beside this one that has the kind's name; an indicator needs none."""
+    module = f"lr_trainer.model.terms.{name}"
+    return Evaluation if find_spec(module) is None else cast("type[Evaluation]", import_module(module).KIND)

@@ -1,0 +1,45 @@
+"""Powers on the raw columns, and their derivative."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb
+from typing import TYPE_CHECKING
+
+from lr_runtime.contract.terms.power import Power
+from lr_trainer.model.terms.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lr_runtime.contract.terms.term import Term
+    from lr_trainer.model.terms.evaluation import Array, Parts
+
+
+class PowerEvaluation(Evaluation):
+    """See `lr_runtime.contract.terms.power`."""
+
+    term: Power
+
+    @property
+    def is_rounded(self) -> bool:
+        return self.term.power > 1
+
+    def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
+        """Return the parts of ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k."""
+        (column,), power = self.term.columns, self.term.power
+        zero, unit = Fraction(origin[column]), Fraction(scale[column])
+        parts: Parts = {}
+        for low in range(power + 1):
+            value = comb(power, low) * (-zero) ** (power - low) / unit**power
+            if value:
+                parts[places[Power(column, low)] if low else None] = value
+        return parts
+
+    def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
+        """Yield k u^(k - 1)."""
+        (column,), power = self.term.columns, self.term.power
+        yield column, power * ends[:, column] ** (power - 1) * (ends[:, column] != 0)
+
+
+KIND = PowerEvaluation
