@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from lr_export.tools import MissingToolError, Tool
 from lr_runtime.contract.contract import PRECISIONS, RESULTS
 from lr_runtime.errors import OptionError
-from lr_runtime.options import AT_LEAST_1, FLAG, SHARE, TEXT, OneOf, check_options, check_value, option
+from lr_runtime.options import AT_LEAST_1, FLAG, LEVEL, TEXT, OneOf, check_options, check_value, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class ExportOptions:
         "--input",
     )
     interval: float | None = option(
-        None, SHARE, "Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95."
+        None, LEVEL, "Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95."
     )
     flags: bool = option(False, FLAG, "Also give in_range and leverage: whether a row is like the training rows.")
     opset: int | None = option(

@@ -90,6 +90,7 @@ def _are_pairs(value: Any) -> bool:
 POSITIVE = Number("a positive number", 0, ends=(False, True))
 NOT_NEGATIVE = Number("0 or a positive number", 0)
 SHARE = Number("a number between 0 and 1", 0, 1, (False, False))
+LEVEL = Number("a level between 0 and 1, such as 0.95", 0, 1, (False, False))
 COUNT = Number("a whole number of 0 or more", 0, is_whole=True)
 AT_LEAST_1 = Number("a whole number of 1 or more", 1, is_whole=True)
 FLAG = Kind("True or False", lambda value: isinstance(value, int) or type(value).__name__ in {"bool", "bool_"})

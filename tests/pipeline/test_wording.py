@@ -222,7 +222,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], Any], str, tuple[Any, ...], str]] = {
         lambda folder: export(fitted(), folder / "o", interval=3.0),
         "interval takes",
         (EXPORT, "two.safetensors", "--interval", 3),
-        "'--interval': 3.0 is not in the range",
+        "'--interval': expected a level between 0 and 1, such as 0.95, not 3.0",
     ),
     "an old opset": (
         lambda folder: export(fitted(), folder / "o", opset=3),

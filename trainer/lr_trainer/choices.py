@@ -11,12 +11,12 @@ from lr_runtime.options import (
     CHECKPOINT,
     COUNT,
     FLAG,
+    LEVEL,
     NAME_OR_NAMES,
     NAMES,
     NOT_NEGATIVE,
     PAIRS,
     POSITIVE,
-    SHARE,
     TEXT,
     Number,
     OneOf,
@@ -73,7 +73,7 @@ class FitOptions:
     l2: float = option(0.0, NOT_NEGATIVE, "The ridge penalty, on columns at unit deviation.")
     penalty: Literal["auto"] | None = option(None, OneOf(("auto",)), "Choose the penalty by cross-validation.")
     l1_ratio: float | None = option(None, RATIO, "The share of l1 in --penalty auto. [default: 0, ridge]")
-    interval: float | None = option(None, SHARE, "The level of a conformal interval, for a penalised fit or a descent.")
+    interval: float | None = option(None, LEVEL, "The level of a conformal interval, for a penalised fit or a descent.")
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
     def __post_init__(self) -> None:

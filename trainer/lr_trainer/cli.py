@@ -27,7 +27,7 @@ from lr_runtime.commands.console import (
 )
 from lr_runtime.commands.record_options import options_of, values_of
 from lr_runtime.errors import OptionError, TableError, escaped
-from lr_runtime.options import dashed, options_in
+from lr_runtime.options import NOT_NEGATIVE, dashed, options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions
 from lr_trainer.choices import SOLVERS, FitOptions, LessonOptions
@@ -66,7 +66,7 @@ _DESCENT = frozenset([*(each.key for each in options_in(Descent)), *_RESUME])
 @options_of(Descent)
 @option(
     "--checkpoint-every",
-    type=FiniteRange(min=0),
+    type=FiniteRange(NOT_NEGATIVE),
     help=f"The seconds between two states of a descent. [default: {_CHECKPOINT_EVERY:g}]",
 )
 @option("--resume", is_flag=True, default=None, help="Go on from the state that a stopped descent left.")

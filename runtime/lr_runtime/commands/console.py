@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lr_runtime.options import Number
+
 
 _NEGATIVE_NUMBER = re.compile(r"-(?:[0-9.].*|inf|infinity|nan)", re.IGNORECASE | re.DOTALL)
 _SHIELD = "\0"
@@ -36,13 +38,17 @@ _F = TypeVar("_F", bound="Callable[..., object]")
 
 
 class FiniteRange(click.FloatRange):
-    """A range of finite numbers: NaN is in every one of click's."""
+    """The finite numbers of a range, which an error names in its own words; NaN is in every range of click's."""
+
+    def __init__(self, kind: Number) -> None:
+        super().__init__(kind.low, kind.high, *(not included for included in kind.ends))
+        self._kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType`."""
-        number = super().convert(value, param, ctx)
-        if number - number != 0:
-            self.fail(f"{value} is not a finite number.", param, ctx)
+        number = click.FLOAT.convert(value, param, ctx)
+        if not self._kind.takes(number):
+            self.fail(f"expected {self._kind.expected}, not {number}.", param, ctx)
         return number
 
 

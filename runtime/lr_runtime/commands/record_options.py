@@ -35,9 +35,8 @@ def options_of(record: type, without: Collection[str] = ()) -> Callable[[_F], _F
 def _as_click(each: Option) -> dict[str, Any]:
     kind = each.kind
     if isinstance(kind, Number):
-        sort: Any = click.IntRange if kind.is_whole else FiniteRange
-        high = kind.high if kind.most_typed is None else kind.most_typed
-        return {"type": sort(kind.low, high, *(not included for included in kind.ends))}
+        ends: Any = kind.low, kind.high if kind.most_typed is None else kind.most_typed
+        return {"type": click.IntRange(*ends) if kind.is_whole else FiniteRange(kind)}
     if isinstance(kind, OneOf):
         return {"type": click.Choice(kind.words)}
     others: dict[Any, dict[str, Any]] = {
