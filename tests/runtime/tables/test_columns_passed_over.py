@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lr_runtime.errors import MissingColumnError, TableError
 from lr_runtime.tables import open_table
 from tests.optional import needs, optional
-from tests.runtime.tables.test_tables import accelerate, arrow, parquet, table_file
+from tests.runtime.tables.reading import accelerate, arrow, parquet, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

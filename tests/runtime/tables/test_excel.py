@@ -17,7 +17,7 @@ from lr_runtime.errors import MissingExtraError, TableError, UnusableFileError
 from lr_runtime.tables import TableOptions, has_table_suffix, open_table
 from lr_runtime.tables.kinds import kinds_of
 from tests.optional import needs, optional
-from tests.runtime.tables.test_tables import _Standard, table_file
+from tests.runtime.tables.reading import _Standard, table_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from lr_runtime.tables.cells.missing import MISSING_TOKENS
 from lr_runtime.tables.kinds import first_kinds, kinds_of
 from lr_runtime.tables.text import table as text
 from tests.optional import optional
-from tests.runtime.tables.test_tables import WAYS, accelerate, arrow, folder_of, table_file
+from tests.runtime.tables.reading import WAYS, accelerate, arrow, folder_of, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

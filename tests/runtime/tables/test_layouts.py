@@ -14,7 +14,7 @@ from lr_runtime.errors import LinedgeError, OptionError, TableError
 from lr_runtime.tables import TableOptions, open_followed, open_table
 from lr_runtime.tables.text import encoding
 from lr_runtime.tables.text import table as text
-from tests.runtime.tables.test_tables import accelerate, table_file
+from tests.runtime.tables.reading import accelerate, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lr_runtime.errors import TableError
 from lr_runtime.tables import TableOptions, open_table
 from lr_runtime.tables.kinds import kinds_of
-from tests.runtime.tables.test_tables import table_file
+from tests.runtime.tables.reading import table_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from lr_runtime.errors import MissingExtraError, TableError, UnusableFileError
 from lr_runtime.tables import TableOptions, has_table_suffix, open_followed, open_table
 from lr_runtime.tables.text import table as text
 from tests.optional import needs, optional
-from tests.runtime.tables.test_tables import _Standard, parquet, read, refusal, table_file
+from tests.runtime.tables.reading import _Standard, parquet, read, refusal, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from lr_runtime.tables.text import fast
 from lr_runtime.tables.text import table as text
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import ArrayTable
-from tests.runtime.tables.test_tables import arrow, folder_of
+from tests.runtime.tables.reading import arrow, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

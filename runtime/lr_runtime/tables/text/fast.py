@@ -1,7 +1,7 @@
 """Faster parsing, with pyarrow where it is installed, else with numpy; on anything unusual it declines with None.
 
-A parser may only accept what the strict reader accepts, with the same values: `tests/runtime/tables/test_tables.py`
-holds them against each other on generated text.
+A parser may only accept what the strict reader accepts, with the same values: `test_fast_readers.py` holds
+them against each other on generated text.
 """
 
 from __future__ import annotations
