@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lr_export.bounds.claim import Claim
     from lr_export.certificate.specification import Blueprint
-    from lr_export.formats.registry import Engine, Results
+    from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats
     from lr_export.program.program import Program, Value
     from lr_runtime.contract.contract import Dtype

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Array: TypeAlias = NDArray[Any]
+    """Numbers of one of a program's dtypes: float32, float64 or bool."""
+
 ValueType = Literal["float32", "float64", "bool"]
 Operation = Literal[
     "cast",
@@ -89,7 +92,7 @@ class Constant:
     """
 
     name: str
-    array: NDArray[Any]
+    array: Array
 
     @property
     def width(self) -> int:
@@ -119,9 +122,9 @@ class Program:
     results: Mapping[str, Value]
 
     @property
-    def constants(self) -> dict[str, NDArray[Any]]:
+    def constants(self) -> dict[str, Array]:
         """The artefact's numbers by name, in the order of their first use."""
-        found: dict[str, NDArray[Any]] = {}
+        found: dict[str, Array] = {}
         for step in self.steps:
             found |= {operand.name: operand.array for operand in step.operands if isinstance(operand, Constant)}
         return found
@@ -149,7 +152,7 @@ class Builder:
         self.x = Value("x", columns, dtype)
         self._ordered = ordered
         self._steps: list[Step] = []
-        self._constants: dict[str, NDArray[Any]] = {}
+        self._constants: dict[str, Array] = {}
         self._results: dict[str, Value] = {}
 
     def program(self) -> Program:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
-from lr_runtime.inspection.artefact import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +44,7 @@ def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, A
 def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     """Yield the lines that a person reads."""
     contract = artefact.contract
-    yield f"{KINDS[artefact.kind]}, {artefact.size} bytes, sha256 {artefact.sha256}"
+    yield f"{artefact.title}, {artefact.size} bytes, sha256 {artefact.sha256}"
     yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
     yield "columns"
     yield from _table([_column(column) for column in contract.columns])

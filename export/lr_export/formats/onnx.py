@@ -16,24 +16,31 @@ the tests hold this graph against its result.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from lr_export.choices import NAME, OPSET
+from lr_export.formats.backend import Backend, Opened
 from lr_export.program.program import Constant
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
 from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
+from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_export.formats.backend import Engine
+    from lr_export.model.exact import Floats
     from lr_export.program.program import Operand, Program, Step, Value
     from lr_runtime.contract.contract import Contract
+    from lr_runtime.onnx_file.session import Optimisation
 
+REFERENCE = f"onnx reference evaluator {onnx.__version__}"
 ROWS = "N"
 """What a file calls the number of rows."""
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
@@ -272,3 +279,28 @@ def _as_in_the_program(name: str, array: NDArray[Any]) -> tuple[str, NDArray[Any
         if name.endswith(ending):
             name, array = name.removesuffix(ending), array / factor
     return _LONG.get(name, name), array
+
+
+def _reopen(content: bytes, program: Program) -> Opened:
+    model, numbers, contract = read_onnx(content)
+    reference, names = ReferenceEvaluator(model), list(program.results)
+
+    def at(optimisation: Optimisation) -> Engine:
+        session = Session(content, optimisation=optimisation)
+        return lambda x: dict(zip(names, session.evaluate(x, names), strict=True))
+
+    engines: dict[str, Engine] = {
+        ENGINE: at("all"),
+        REFERENCE: lambda x: dict(zip(names, _refer(reference, names, x), strict=True)),
+    }
+    optimised = {f"{ENGINE}, optimisation {level}": at(level) for level in OPTIMISATIONS if level != "all"}
+    return Opened(numbers, contract, engines, optimised=optimised)
+
+
+def _refer(reference: ReferenceEvaluator, names: list[str], x: Floats) -> list[NDArray[Any]]:
+    # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
+    with np.errstate(invalid="ignore"):
+        return cast("list[NDArray[Any]]", reference.run(names, {"x": x}))
+
+
+BACKEND = Backend(onnx_bytes, _reopen)
