@@ -31,7 +31,7 @@ appending steps to the builder that `model.build.program_of` hands to its extens
         width = build.multiply(...model.design...)
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
-An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx_graph.py`
+An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx.py`
 gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference that every artefact is verified beside).
 `constants` are the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of
 them), bit for bit, and the certificate compares them. No constant is NaN or infinite.
