@@ -184,6 +184,7 @@ class C(Language):
     name = "c"
     types: ClassVar[dict[ValueType, str]] = {"float32": "float", "float64": "double", "bool": "unsigned char"}
     constant = "static const <type> <name>[<size>] /* (<shape>) */ = {<values>};"
+    array = "<type> <name>[<width>];"
     template, end, driver_template = _TEMPLATE, _END, _DRIVER
     counter = "int"
     files = ("model.h", "driver.c")
@@ -209,12 +210,6 @@ class C(Language):
         spelled = short if Fraction(short) == Fraction(number) and len(short) <= digits else enough
         point = "" if set(".e") & set(spelled) else ".0"
         return f"{spelled}{point}{'f' if value.dtype == np.float32 else ''}"
-
-    def array(self, name: str, dtype: ValueType, width: int) -> str:
-        return f"{self.types[dtype]} {name}[{width}];"
-
-    def local(self, name: str, dtype: ValueType, expression: str) -> str:
-        return f"const {self.types[dtype]} {name} = {expression};"
 
     def cast(self, expression: str, dtype: ValueType) -> str:
         return f"({self.types[dtype]}){expression}"

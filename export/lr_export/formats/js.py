@@ -81,6 +81,7 @@ class JavaScript(Language):
     name = "js"
     types: ClassVar[dict[ValueType, str]] = {"float32": "Float32Array", "float64": "Float64Array", "bool": "Uint8Array"}
     constant = "const <name> /* (<shape>) */ = <type>.of(<values>);"
+    array, local = "const <name> = new <type>(<width>);", "const <name> = <value>;"
     template, end, driver_template = _TEMPLATE, _END, _DRIVER
     prefix, brackets = "c_", "[]"
     counter, equals, differs = "let", "===", "!=="
@@ -88,12 +89,6 @@ class JavaScript(Language):
 
     def spelled(self, value: np.generic) -> str:
         return str(int(value)) if isinstance(value, np.bool_) else repr(float(value)).replace("nan", "NaN")
-
-    def array(self, name: str, dtype: ValueType, width: int) -> str:
-        return f"const {name} = new {self.types[dtype]}({width});"
-
-    def local(self, name: str, dtype: ValueType, expression: str) -> str:  # noqa: ARG002 - numbers have one type
-        return f"const {name} = {expression};"
 
     def rounded(self, expression: str, dtype: ValueType) -> str:
         return f"Math.fround({expression})" if dtype == "float32" else expression

@@ -6,6 +6,7 @@ is rounded to its dtype, the file around the statements, and how that file is co
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -36,6 +37,10 @@ class Language(ABC):
         name: of the format.
         types: the element types of arrays, by dtype.
         constant: the definition of an array of constants, with <type>, <name>, <size>, <shape> and <values>.
+        array: the declaration of an array, with <type>, <name> and <width>.
+        local: the declaration of a variable, with <type>, <name> and <value>.
+        assignment: the statement that sets an element, with <target> and <value>.
+        choice: the expression of <a> where <mask> is true, else <b>.
         template: the file up to its `end`, with the fields of `str.format`: those that `source_file.written` fills in
             for every language, and those of `fields`.
         end: the last lines of the file, by which one that is cut off is told.
@@ -54,6 +59,10 @@ class Language(ABC):
     name: ClassVar[FormatName]
     types: ClassVar[Mapping[ValueType, str]]
     constant: ClassVar[str]
+    array: ClassVar[str]
+    local = "const <type> <name> = <value>;"
+    assignment = "<target> = <value>;"
+    choice = "<mask> ? <a> : <b>"
     template: ClassVar[str]
     end: ClassVar[str]
     driver_template: ClassVar[str]
@@ -109,14 +118,6 @@ class Language(ABC):
         return ",\n    ".join(map(self.listed, rows))
 
     @abstractmethod
-    def array(self, name: str, dtype: ValueType, width: int) -> str:
-        """Return the declaration of an array."""
-
-    @abstractmethod
-    def local(self, name: str, dtype: ValueType, expression: str) -> str:
-        """Return the declaration of a variable."""
-
-    @abstractmethod
     def sqrt(self, expression: str, dtype: ValueType) -> str:
         """Return the square root, rounded to `dtype`."""
 
@@ -132,14 +133,6 @@ class Language(ABC):
         """Return an operation of two operands, rounded to `dtype`."""
         return self.rounded(f"{a} {operator} {b}", dtype)
 
-    def choice(self, mask: str, a: str, b: str) -> str:
-        """Return the expression of a where the mask is true, else b."""
-        return f"{mask} ? {a} : {b}"
-
-    def assignment(self, target: str, expression: str) -> str:
-        """Return the statement that sets an element of an array."""
-        return f"{target} = {expression};"
-
     def loop(self, counter: str, start: int, stop: int, *statements: str) -> list[str]:
         """Return the lines of a loop over start, ..., stop - 1: one line for one statement."""
         head = f"for ({self.counter} {counter} = {start}; {counter} < {stop}; {counter} += 1) {{"
@@ -151,7 +144,8 @@ class Language(ABC):
 def statements_of(program: Program, language: Language) -> Iterator[str]:
     """Yield the statements that compute every value of the program from the array `x`."""
     for step in program.steps:
-        yield language.array(step.result.name, step.result.dtype, step.result.width)
+        name, dtype, width = step.result.name, step.result.dtype, step.result.width
+        yield filled(language.array, type=language.types[dtype], name=name, width=str(width))
         yield from _statements(step, language)
 
 
@@ -166,9 +160,9 @@ def _statements(step: Step, language: Language) -> Iterator[str]:
             yield from _concatenate(step, language)
         case "select":
             for place, column in enumerate(step.columns):
-                yield language.assignment(f"{result.name}[{place}]", f"{_name(step.operands[0], language)}[{column}]")
+                yield _set(language, f"{result.name}[{place}]", f"{_name(step.operands[0], language)}[{column}]")
         case _:
-            yield each(result.width, language.assignment(f"{result.name}[@]", _element(step, language)), language)
+            yield each(result.width, _set(language, f"{result.name}[@]", _element(step, language)), language)
 
 
 def each(width: int, statement: str, language: Language) -> str:
@@ -198,9 +192,18 @@ def _element(step: Step, language: Language) -> str:
         case "equal":
             return f"{operands[0]} {language.equals} {operands[1]}"
         case "where":
-            return language.choice(*operands)
+            return filled(language.choice, mask=operands[0], a=operands[1], b=operands[2])
         case _:
             return language.operation(_OPERATORS[step.operation], operands[0], operands[1], dtype)
+
+
+def _set(language: Language, target: str, value: str) -> str:
+    return filled(language.assignment, target=target, value=value)
+
+
+def filled(template: str, **fields: str) -> str:
+    """Return a template with a text in place of each <field>."""
+    return re.sub(r"<(\w+)>", lambda field: fields[field[1]], template)
 
 
 def _affine(step: Step, language: Language) -> list[str]:
@@ -209,20 +212,21 @@ def _affine(step: Step, language: Language) -> list[str]:
     y, dtype, places = f"{step.result.name}[k]", step.result.dtype, step.operands[0].width
 
     def plus(term: str) -> str:
-        return language.assignment(y, language.operation("+", y, term, dtype))
+        return _set(language, y, language.operation("+", y, term, dtype))
 
-    first = language.assignment(y, language.operation("*", f"{a}[0]", f"{w}[k * {places}]", dtype))
+    first = _set(language, y, language.operation("*", f"{a}[0]", f"{w}[k * {places}]", dtype))
     product = language.operation("*", f"{a}[i]", f"{w}[k * {places} + i]", dtype)
-    further = language.loop("i", 1, places, language.local("p", dtype, product), plus("p")) if places > 1 else []
+    local = filled(language.local, type=language.types[dtype], name="p", value=product)
+    further = language.loop("i", 1, places, local, plus("p")) if places > 1 else []
     return language.loop("k", 0, step.result.width, first, *further, plus(f"{b}[k]"))
 
 
 def _sum(step: Step, language: Language) -> Iterator[str]:
     (value,) = step.operands
     total, a = f"{step.result.name}[0]", _name(value, language)
-    yield language.assignment(total, f"{a}[0]")
+    yield _set(language, total, f"{a}[0]")
     if value.width > 1:
-        added = language.assignment(total, language.operation("+", total, f"{a}[i]", step.result.dtype))
+        added = _set(language, total, language.operation("+", total, f"{a}[i]", step.result.dtype))
         yield from language.loop("i", 1, value.width, added)
 
 
@@ -230,7 +234,7 @@ def _concatenate(step: Step, language: Language) -> Iterator[str]:
     start, result = 0, step.result.name
     for operand in step.operands:
         place = str(start) if operand.width == 1 else f"{start} + @" if start else "@"
-        yield each(operand.width, language.assignment(f"{result}[{place}]", f"{_name(operand, language)}[@]"), language)
+        yield each(operand.width, _set(language, f"{result}[{place}]", f"{_name(operand, language)}[@]"), language)
         start += operand.width
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_export.formats.backend import Backend, Opened
 from lr_export.formats.known_rows import KnownRows
-from lr_export.formats.source import statements_of
+from lr_export.formats.source import filled, statements_of
 from lr_export.formats.toolchain import driver_of, version_of
 from lr_runtime.contract.comment import as_comment, from_comment
 from lr_runtime.contract.contract import Contract
@@ -81,7 +81,7 @@ def read(language: type[Language], content: bytes) -> tuple[dict[str, Array], st
 
 
 def _constant(name: str, array: Array, language: Language) -> str:
-    return _filled(
+    return filled(
         language.constant,
         type=language.types[cast("ValueType", array.dtype.name)],
         name=language.prefix + name,
@@ -93,7 +93,7 @@ def _constant(name: str, array: Array, language: Language) -> str:
 
 def _constants(language: Language, text: str) -> Iterator[tuple[str, Array]]:
     """Yield the names and numbers of the definitions in a file."""
-    pattern = _filled(
+    pattern = filled(
         re.escape(language.constant),
         type=f"(?P<type>{'|'.join(language.types.values())})",
         name=rf"{language.prefix}(?P<name>\w+)",
@@ -105,12 +105,6 @@ def _constants(language: Language, text: str) -> Iterator[tuple[str, Array]]:
     for found in re.finditer(f"^{pattern}$", text, re.MULTILINE):
         shape = tuple(map(int, found["shape"].split(",")))
         yield found["name"], _numbers(found["values"], shape, dtypes[found["type"]], language)
-
-
-def _filled(template: str, **fields: str) -> str:
-    for field, text in fields.items():
-        template = template.replace(f"<{field}>", text)
-    return template
 
 
 def _initializer(words: list[str]) -> str:
