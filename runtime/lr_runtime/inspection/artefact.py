@@ -11,7 +11,8 @@ from lr_runtime.contract.comment import from_comment
 from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
-from lr_runtime.system.files import CHECKPOINT, read_bytes, sha256, what_it_is
+from lr_runtime.system.files import is_checkpoint, read_bytes, sha256
+from lr_runtime.system.signatures import ZIP, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +92,9 @@ class Artefact:
         Raises:
             LinedgeError: they are not a file of linedge.
         """
-        if what_it_is(content[:64]) == CHECKPOINT:
+        if is_checkpoint(content):
             return _checkpoint(content)
-        if content.startswith(b"PK\x03\x04"):
+        if content.startswith(ZIP):
             return _archive(content)
         if content.startswith((b"/", b"#", b"-")):
             return _source(content)
@@ -122,7 +123,7 @@ def _archive(content: bytes) -> Artefact:
             records = {name.partition("/")[2]: name for name in archive.namelist()}
             name = records.get(f"extra/{METADATA_KEY}")
             if name is None:
-                raise ModelFileError(f"{what_it_is(content[:64])} that carries no contract of linedge")
+                raise ModelFileError(f"{what_it_is(content[:512])} that carries no contract of linedge")
             text = _stored(archive, name).decode("utf-8")
     except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         if isinstance(error, LinedgeError):

@@ -17,6 +17,7 @@ import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.system.parallel import made_ahead
+from lr_runtime.system.signatures import ARROW, PARQUET
 from lr_runtime.tables.arrow.memory import _coded, stacked
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
 from lr_runtime.tables.cells.options import DATE
@@ -149,13 +150,13 @@ class ArrowTable:
         head = stream.read(6)
         stream.seek(0)
         try:
-            if head[:4] == b"PAR1":
+            if head.startswith(PARQUET):
                 # Buffered reads: without, pages of the whole file stay in memory behind the reader.
                 file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
                 at_once = max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns or ()), 1)))
                 rows = file.iter_batches(batch_size=at_once, columns=columns)
                 return file.schema_arrow, file.metadata.num_rows, rows
-            if head == b"ARROW1":
+            if head == ARROW:
                 reader = pa.ipc.open_file(stream)
                 return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
             reader = pa.ipc.open_stream(stream)
