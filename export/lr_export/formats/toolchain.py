@@ -59,7 +59,7 @@ class Driver:
             for name, content in files.items():
                 (self._folder / name).write_bytes(content)
 
-    def __call__(self, x: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
+    def __call__(self, x: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         """Evaluate.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
+from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,10 +83,7 @@ def _output(output: Output, about: str) -> tuple[str, ...]:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield rows of cells with the columns aligned; no cell is wider than the widest of 40 characters asks for."""
-    widths = [min(40, max(map(len, cells))) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+    return (f"  {line}" for line in aligned(rows, widest=40))
 
 
 def _of_the_artefact(contract: Contract) -> Iterator[str]:

@@ -55,11 +55,11 @@ class ForeignSession(Session):
             for column in range(table.shape[1])
         )
 
-    def _tables(self, x: NDArray[np.floating[Any]]) -> list[NDArray[Any]]:
+    def _tables(self, x: NDArray[np.floating]) -> list[NDArray[Any]]:
         results = map(np.asarray, self._running().run(None, {self._input: x}))
         return [array.reshape(*array.shape[:1], math.prod(array.shape[1:])) for array in results]
 
-    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:
+    def evaluate(self, x: NDArray[np.floating], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:
         """Evaluate every output for `x` (rows, columns), side by side."""
         return [np.concatenate(self._tables(x), axis=1) for _ in results]
 

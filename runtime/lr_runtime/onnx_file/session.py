@@ -103,11 +103,11 @@ class Session:
             [_described(value) for value in self._running().get_outputs()],
         )
 
-    def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def run(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """Evaluate `y` (rows, outputs) for `x` (rows, columns), which has the model's dtype."""
-        return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
+        return cast("NDArray[np.floating]", self.evaluate(x, ["y"])[0])
 
-    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
+    def evaluate(self, x: NDArray[np.floating], results: Sequence[str]) -> list[NDArray[Any]]:
         """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
         session = self._running()
         if self._rows is None or len(x) <= self._rows:

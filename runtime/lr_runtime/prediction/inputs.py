@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isnan
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,8 +150,7 @@ def _columns_of(rows: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
 
 
 def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
-    # Names are in composed characters (NFC) in every table and contract, whatever the keyboard made of them.
-    found = {unicodedata.normalize("NFC", str(name)): column for name, column in columns.items()}
+    found = {composed(str(name)): column for name, column in columns.items()}
     if missing := [name for name in names if name not in found]:
         raise MissingColumnError("the input", missing, list(found))
     taken = [_column(found[name], name) for name in names]

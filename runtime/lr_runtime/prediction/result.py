@@ -33,11 +33,11 @@ class Prediction:
     """
 
     names: tuple[str, ...]
-    values: NDArray[np.floating[Any]]
-    lower: NDArray[np.floating[Any]] | None = None
-    upper: NDArray[np.floating[Any]] | None = None
+    values: NDArray[np.floating]
+    lower: NDArray[np.floating] | None = None
+    upper: NDArray[np.floating] | None = None
     in_range: NDArray[np.bool_] | None = None
-    leverage: NDArray[np.floating[Any]] | None = None
+    leverage: NDArray[np.floating] | None = None
     ignored: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, NDArray[Any]]:
