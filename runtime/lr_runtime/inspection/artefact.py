@@ -34,7 +34,7 @@ class Graph:
     def __str__(self) -> str:
         return f"{', '.join(self.nodes)}; opset {self.opset}, IR {self.ir_version}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return JSON values."""
         return asdict(self)
 

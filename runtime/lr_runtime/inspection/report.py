@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
@@ -27,7 +27,7 @@ _RESULTS = {
 }
 
 
-def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, Any]:
+def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, object]:
     """Return all that the file says, as JSON values: the fields of the contract, and what is said of the file."""
     return {
         "kind": artefact.kind,

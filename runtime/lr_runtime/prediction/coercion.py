@@ -7,7 +7,7 @@ missing value NaN where the column's policy knows what to do with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -132,7 +132,7 @@ class Coercion:
         return f"column {escaped(column.name)}: {what}"
 
 
-def _codes(cells: Cells) -> NDArray[Any]:
+def _codes(cells: Cells) -> NDArray[np.generic]:
     return cells if isinstance(cells, np.ndarray) else cells.codes
 
 

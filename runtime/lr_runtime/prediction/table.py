@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.prediction.batches import predict_batches
@@ -106,7 +106,7 @@ class Scoring:
         if done is None:
             yield Rows({name: [] for name in self._keep}, self._results)
 
-    def _named(self, prediction: Prediction) -> dict[str, NDArray[Any]]:
+    def _named(self, prediction: Prediction) -> dict[str, NDArray[np.generic]]:
         return {self.called.get(name, name): values for name, values in prediction.columns().items()}
 
     def _given(self, batch: Batch) -> Given:

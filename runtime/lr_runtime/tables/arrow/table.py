@@ -132,7 +132,7 @@ class ArrowTable:
     def _column(self, batch: Any, name: str) -> Any:
         return _plain(batch.column(self._keys[name]))
 
-    def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
+    def _integers(self, batch: object, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
             name = columns[column]
             is_integer = pa.types.is_integer(self._types[name])
@@ -140,7 +140,7 @@ class ArrowTable:
 
         return integer
 
-    def _coded(self, column: Any) -> Coded:
+    def _coded(self, column: object) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
@@ -188,7 +188,7 @@ class ArrowTable:
             )
 
 
-def _native(stream: IO[bytes]) -> Any:
+def _native(stream: IO[bytes]) -> object:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
     raw: Any = getattr(stream, "raw", None)
     is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
@@ -204,7 +204,7 @@ def _pandas_indexes(schema: Any) -> set[str]:
         return set()
 
 
-def _kind(kind: Any) -> ColumnKind:
+def _kind(kind: object) -> ColumnKind:
     types = pa.types
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
@@ -225,11 +225,11 @@ def _plain(column: Any) -> Any:
     return column if _plain_type(column.type) == column.type else column.dictionary_decode()
 
 
-def _way(kind: Any) -> str:
+def _way(kind: object) -> str:
     return "Take it apart (pyarrow: Table.flatten), and convert it" if pa.types.is_struct(kind) else "Convert it"
 
 
-def _is_number(kind: Any) -> bool:
+def _is_number(kind: object) -> bool:
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
 

@@ -60,7 +60,7 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
     return None
 
 
-def _decompressor(head: bytes) -> Callable[[], Any] | None:
+def _decompressor(head: bytes) -> Callable[[], object] | None:
     if head.startswith(BZIP2):
         from bz2 import BZ2Decompressor
 
