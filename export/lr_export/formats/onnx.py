@@ -32,11 +32,9 @@ from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
 from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lr_export.formats.backend import Engine
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Operand, Program, Step, Value
+    from lr_export.program.program import Array, Operand, Program, Step, Value
     from lr_runtime.contract.contract import Contract
     from lr_runtime.onnx_file.session import Optimisation
 
@@ -93,7 +91,7 @@ class _Emitter:
     def __init__(self, program: Program, opset: int) -> None:
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, NDArray[Any]] = {}
+        self.initializers: dict[str, Array] = {}
         # A value that is a result has its name.
         self._names = {value.name: name for name, value in program.results.items()} | {program.x.name: "x"}
         self._count = 0
@@ -191,7 +189,7 @@ def _may_be_dropped(step: Step) -> bool:
     return _is_mistaken(step.operation, [each.array for each in seconds if isinstance(each, Constant)])
 
 
-def _is_mistaken(operation: str, constants: list[NDArray[Any]]) -> bool:
+def _is_mistaken(operation: str, constants: list[Array]) -> bool:
     """Whether one of these second operands is neutral in float32 and is not in its own dtype.
 
     Without harm exact zeros and ones are dropped: all they change is the sign of a zero.
@@ -248,7 +246,7 @@ def _described(name: str, value: Value) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, _TYPES[value.dtype], [ROWS, value.width])
 
 
-def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]], str]:
+def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, Array], str]:
     """Return the checked model, its numbers under the names of the program's constants, and its contract as text.
 
     The indices of columns, which are no numbers of the model, are left out.
@@ -261,7 +259,7 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]],
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     _check_kept(model)
     multiplied = {node.input[1] for node in model.graph.node if node.op_type == "Gemm"}
-    numbers: dict[str, NDArray[Any]] = {}
+    numbers: dict[str, Array] = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.INT64:
             array = numpy_helper.to_array(tensor)
@@ -273,7 +271,7 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]],
     return model, numbers, metadata.get(METADATA_KEY, "")
 
 
-def _as_in_the_program(name: str, array: NDArray[Any]) -> tuple[str, NDArray[Any]]:
+def _as_in_the_program(name: str, array: Array) -> tuple[str, Array]:
     """Return an initializer's name and numbers as the program has them."""
     for ending, factor in _FACTORS.items():
         if name.endswith(ending):
@@ -297,10 +295,10 @@ def _reopen(content: bytes, program: Program) -> Opened:
     return Opened(numbers, contract, engines, optimised=optimised)
 
 
-def _refer(reference: ReferenceEvaluator, names: list[str], x: Floats) -> list[NDArray[Any]]:
+def _refer(reference: ReferenceEvaluator, names: list[str], x: Floats) -> list[Array]:
     # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
     with np.errstate(invalid="ignore"):
-        return cast("list[NDArray[Any]]", reference.run(names, {"x": x}))
+        return cast("list[Array]", reference.run(names, {"x": x}))
 
 
 BACKEND = Backend(onnx_bytes, _reopen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,9 +14,7 @@ from lr_export.formats.torch_module import DTYPES, ProgramModule
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lr_export.program.program import Program
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")
@@ -50,7 +48,7 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return name, _BUILD.sub(rb"\1", content) if name.endswith("/model.json") else content
 
 
-def _read(content: bytes) -> tuple[torch.nn.Module, dict[str, NDArray[Any]], str]:
+def _read(content: bytes) -> tuple[torch.nn.Module, dict[str, Array], str]:
     """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
 
     Only for bytes that were written a moment ago: torch.export.load trusts them.

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.formats.source import Language
-    from lr_export.program.program import Program
+    from lr_export.program.program import Array, Program
 
 _SECONDS = 60
 """After which a compiler or a driver is taken to hang; both need a fraction of one second."""
@@ -59,7 +59,7 @@ class Driver:
             for name, content in files.items():
                 (self._folder / name).write_bytes(content)
 
-    def __call__(self, x: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    def __call__(self, x: NDArray[np.floating]) -> dict[str, Array]:
         """Evaluate.
 
         Raises:
@@ -84,7 +84,7 @@ class Driver:
         return output_of((*self._run, *words), folder=self._folder, given=given)
 
 
-def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def _exactly(values: Array, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         array = values.astype(dtype)
     if not np.array_equal(array.astype(values.dtype), values, equal_nan=values.dtype.kind == "f"):

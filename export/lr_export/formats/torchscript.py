@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,9 +17,7 @@ from lr_runtime.contract.contract import METADATA_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from lr_export.program.program import Program
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
@@ -53,7 +51,7 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return f"{folder}/{_COUNTER.sub(b'', rest.encode()).decode()}", _COUNTER.sub(b"", content)
 
 
-def _read(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, NDArray[Any]], str]:
+def _read(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, Array], str]:
     """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
 
     Only for bytes that were written a moment ago: torch.jit.load unpickles.
