@@ -10,7 +10,6 @@
     model/        the model as artefacts hold it: terms, layout, numbers, and the program of them
     program/      the straight-line program that every format is made from
     exact/        exact arithmetic, the training box, the interval
-    choices.py    the one table of formats;  tools.py  the programs that verify some of them
 
 >>> import lr_export
 >>> import lr_trainer

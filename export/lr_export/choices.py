@@ -1,16 +1,13 @@
-"""The one table of formats, readable without importing torch or onnx: the command, the documents and the tests use it.
-
-How each is written and run stands in `formats/registry.py`, what each is called in
-`lr_runtime.inspection.artefact.KINDS`.
-"""
+"""The options of an export, and what of them goes together: checked against the table of formats alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lr_export.tools import MissingToolError, Tool
-from lr_runtime.contract.contract import PRECISIONS, RESULTS
+from lr_export.errors import MissingToolError
+from lr_runtime.contract.contract import PRECISIONS
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import OptionError
 from lr_runtime.options import AT_LEAST_1, FLAG, LEVEL, TEXT, OneOf, check_options, check_value, option
 
@@ -18,37 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lr_runtime.contract.contract import Precision, Result
+    from lr_runtime.contract.formats import FormatName
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
-FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
 
 OPSET = 13
 """The lowest opset of ONNX that has every operator of a graph in its present form."""
 
 NAME = "linedge"
 """The name of a graph, and of what is in a C header, by default."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a format is, can hold, and is verified with.
-
-    Attributes:
-        suffix: of its files.
-        precisions: those it has.
-        results: those it can give.
-        engine: what runs it for its certificate, beside eager PyTorch.
-        tool: the engine, where it is no Python package.
-        options: those that not every format has.
-    """
-
-    suffix: str
-    precisions: tuple[Precision, ...]
-    results: tuple[Result, ...]
-    engine: str
-    tool: Tool | None = None
-    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,32 +54,6 @@ class ExportOptions:
         check_options(self)
 
 
-_IN_TORCH: tuple[Precision, ...] = ("exact", "float32", "float64")
-_IN_SOURCE: tuple[Precision, ...] = ("exact", "portable")
-
-CHOICES: dict[FormatName, Choice] = {
-    "onnx": Choice(
-        ".onnx",
-        PRECISIONS,
-        RESULTS,
-        "ONNX Runtime, and the ONNX reference evaluator",
-        options=("opset", "name"),
-    ),
-    "torchscript": Choice(".pt", _IN_TORCH, ("y",), "torch.jit"),
-    "pt2": Choice(".pt2", _IN_TORCH, ("y",), "torch.export"),
-    "c": Choice(
-        ".h",
-        _IN_SOURCE,
-        RESULTS,
-        "a C compiler",
-        Tool("a C compiler", ("cc", "gcc", "clang"), "apt install gcc"),
-        options=("name",),
-    ),
-    "js": Choice(".mjs", _IN_SOURCE, RESULTS, "Node.js", Tool("Node.js", ("node",), "apt install nodejs")),
-}
-SUFFIXES: dict[FormatName, str] = {name: choice.suffix for name, choice in CHOICES.items()}
-
-
 def asked_for(*, interval: float | None, flags: bool) -> tuple[Result, ...]:
     """Return the results that these options add to y, for any model."""
     ends: tuple[Result, ...] = () if interval is None else ("y_lower", "y_upper")
@@ -113,14 +63,14 @@ def asked_for(*, interval: float | None, flags: bool) -> tuple[Result, ...]:
 def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[FormatName]:
     """Return the formats that have a precision and can give these results."""
     wanted = set(results)
-    return [name for name, c in CHOICES.items() if precision in c.precisions and wanted <= set(c.results)]
+    return [name for name, c in EXPORT_FORMATS.items() if precision in c.precisions and wanted <= set(c.results)]
 
 
 def check_pair(format_name: FormatName, precision: Precision, results: Iterable[Result] = ("y",)) -> None:
     """Raise OptionError where a format has not the precision, or cannot give the results."""
-    check_value("--format", OneOf(tuple(CHOICES)), format_name)
+    check_value("--format", OneOf(tuple(EXPORT_FORMATS)), format_name)
     check_value("--precision", OneOf(PRECISIONS), precision)
-    choice = CHOICES[format_name]
+    choice = EXPORT_FORMATS[format_name]
     if precision not in choice.precisions:
         raise OptionError(
             f"the format {format_name} has no precision {precision}; it has {', '.join(choice.precisions)}. "
@@ -135,6 +85,6 @@ def check_pair(format_name: FormatName, precision: Precision, results: Iterable[
 
 def check_tools(format_names: Iterable[FormatName]) -> None:
     """Raise MissingToolError where one of these formats has nothing on this machine that runs it."""
-    tools = (CHOICES[name].tool for name in format_names)
+    tools = (EXPORT_FORMATS[name].tool for name in format_names)
     if missing := [tool for tool in tools if tool is not None and tool.path() is None]:
         raise MissingToolError(missing)

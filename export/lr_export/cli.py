@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from lr_export.choices import CHOICES, SUFFIXES, ExportOptions, asked_for, check_pair, check_tools, that_have
+from lr_export.choices import ExportOptions, asked_for, check_pair, check_tools, that_have
 from lr_runtime.commands.console import (
     FilePath,
     argument,
@@ -25,6 +25,7 @@ from lr_runtime.commands.console import (
     output_option,
 )
 from lr_runtime.commands.record_options import options_of, values_of
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import OptionError
 from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.lazy import needs_extra
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_export.certificate.certify import Certificate
-    from lr_export.choices import FormatName
     from lr_runtime.contract.contract import Precision, Result
+    from lr_runtime.contract.formats import FormatName
 
 
 @command("lr-export")
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 @option(
     "--format",
     "format_name",
-    type=click.Choice([*CHOICES, "all"]),
-    default=next(iter(CHOICES)),
+    type=click.Choice([*EXPORT_FORMATS, "all"]),
+    default=next(iter(EXPORT_FORMATS)),
     help="The format of the file, or all that have the precision.",
     show_default=True,
 )
@@ -120,7 +121,7 @@ def _exported(
     Of several formats each takes the options that it has; asked of one alone, an option that it has not is an error.
     """
     for name, target in targets.items():
-        had = options if len(targets) == 1 else {key: options[key] for key in CHOICES[name].options}
+        had = options if len(targets) == 1 else {key: options[key] for key in EXPORT_FORMATS[name].options}
         if is_stdout(target):
             yield write(last.enter_context(_for_stdout()), format=name, **had)
         else:
@@ -166,12 +167,13 @@ def _targets(
         raise OptionError(f"{checkpoint} is a directory. Name a checkpoint, which lr-train writes")
     if format_name != "all":
         check_pair(format_name, precision, results)
-        targets = {format_name: output or checkpoint.with_suffix(SUFFIXES[format_name])}
+        targets = {format_name: output or checkpoint.with_suffix(EXPORT_FORMATS[format_name].suffix)}
     elif output is not None and is_stdout(output):
         raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
     else:
         folder = output or checkpoint.parent
-        targets = {name: folder / f"{checkpoint.stem}{SUFFIXES[name]}" for name in that_have(precision, results)}
+        names = that_have(precision, results)
+        targets = {name: folder / f"{checkpoint.stem}{EXPORT_FORMATS[name].suffix}" for name in names}
     return targets
 
 

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from lr_runtime.errors import LinedgeError
+from typing import TYPE_CHECKING
+
+from lr_runtime.errors import CheckFailedError, LinedgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lr_runtime.contract.formats import Tool
 
 
 class UnsupportedModelError(LinedgeError, ValueError):
     """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
+
+
+class MissingToolError(CheckFailedError, FileNotFoundError):
+    """The program that would run a file for its certificate is not on PATH. Nothing was written."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        absent = " and ".join(f"{tool.what} ({' or '.join(tool.names)}; try: {tool.install})" for tool in tools)
+        super().__init__(
+            f"not verified, because {absent} {'is' if len(tools) == 1 else 'are'} not on PATH. Nothing was kept. "
+            "To keep a file that was not run, say --unverified"
+        )

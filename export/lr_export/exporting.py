@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import CHOICES, ExportOptions, asked_for, check_pair
-from lr_export.formats.registry import FORMATS
+from lr_export.choices import ExportOptions, asked_for, check_pair
+from lr_export.formats.registry import BACKENDS
 from lr_runtime.contract.checkpoint import Checkpoint
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import OptionError
 from lr_runtime.system.replacement import replacing
 
 if TYPE_CHECKING:
-    from lr_export.choices import FormatName, InputChoice
+    from lr_export.choices import InputChoice
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.replacement import Together
 
 
@@ -38,7 +40,7 @@ def export(
     Args:
         checkpoint: the model, or the path of its checkpoint.
         target: the file to write; an existing one is replaced only by one that passed.
-        format: one of `lr_export.choices.CHOICES`.
+        format: one of `lr_runtime.contract.formats.EXPORT_FORMATS`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
             `portable` (float32 throughout, in one fixed order: the same bits in every engine).
         input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.bounds.input_dtype`.
@@ -77,10 +79,10 @@ def export(
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
-    if strange := [option for option in options if option not in CHOICES[format].options]:
-        having = " or ".join(name for name, choice in CHOICES.items() if strange[0] in choice.options)
+    if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
+        having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
     blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
     with replacing(Path(target), together) as part:
-        part.write_bytes(FORMATS[format].build(blueprint.program, blueprint.contract, **options))
+        part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

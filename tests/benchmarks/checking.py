@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from lr_export.certificate.specification import Blueprint
-from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.onnx import onnx_bytes
 from lr_runtime.errors import ModelFileError
 from lr_runtime.onnx_file.check import check_model
 from lr_runtime.onnx_file.reader import read_onnx

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.certificate.trial import Allowed
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
     from tests.engines.models import Case
 
 Kept = Literal[

@@ -11,8 +11,8 @@ import numpy as np
 from lr_export.certificate.specification import Blueprint
 from lr_export.certificate.trial import Trial
 from lr_export.choices import check_pair
-from lr_export.formats.onnx_graph import onnx_bytes
-from lr_export.formats.registry import FORMATS
+from lr_export.formats.onnx import onnx_bytes
+from lr_export.formats.registry import BACKENDS
 from lr_runtime.errors import OptionError
 from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Results
+    from lr_export.formats.backend import Results
     from lr_export.model.exact import Floats
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
 
 
 def _far() -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Case:
 
     def content(self, format_name: FormatName) -> bytes:
         """Return its file in a format."""
-        return FORMATS[format_name].build(self.blueprint.program, self.blueprint.contract)
+        return BACKENDS[format_name].build(self.blueprint.program, self.blueprint.contract)
 
 
 def cases(format_name: FormatName, precision: Precision) -> Mapping[str, Case]:

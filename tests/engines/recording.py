@@ -18,8 +18,8 @@ from tests.engines.models import cases
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lr_export.formats.registry import Engine as Run
-    from lr_export.formats.registry import Results
+    from lr_export.formats.backend import Engine as Run
+    from lr_export.formats.backend import Results
     from lr_export.model.exact import Floats
     from lr_export.program.program import Program
 

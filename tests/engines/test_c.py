@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from lr_export.formats.toolchain import Driver, c_files, output_of, version_of
+from lr_export.formats.toolchain import Driver, output_of, version_of
 from tests.engines.holding import check, held, needs_command, needs_package
 from tests.engines.measuring import Engine
 from tests.engines.models import cases
+from tests.export.source_code import c_files
 from tests.export.straight_line import same_bits
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Kept

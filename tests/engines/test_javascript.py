@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_export.formats.toolchain import js_driver, version_of
+from lr_export.formats.toolchain import version_of
 from tests.engines.holding import check, held, needs_command
 from tests.engines.measuring import Engine
+from tests.export.source_code import js_driver
 
 if TYPE_CHECKING:
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
 
 
 def _node(content: bytes, program: Program) -> Run:
-    return js_driver(content, program, "node")
+    return js_driver(content, program)
 
 
 ENGINES = (

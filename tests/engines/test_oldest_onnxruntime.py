@@ -16,8 +16,8 @@ import pytest
 
 from lr_export.certificate.specification import Blueprint
 from lr_export.certificate.trial import Trial
-from lr_export.formats.onnx_graph import onnx_bytes
-from lr_export.formats.registry import eager
+from lr_export.formats.backend import eager
+from lr_export.formats.onnx import onnx_bytes
 from lr_export.formats.toolchain import output_of
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.model.exact import Floats
     from lr_export.program.program import Program
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lr_export.formats.registry import FORMATS, REFERENCE
+from lr_export.formats.onnx import REFERENCE
+from lr_export.formats.registry import BACKENDS
 from lr_runtime.onnx_file.session import ENGINE
 from tests.engines.holding import INSTALLED, check, held, needs_command
 from tests.engines.measuring import Engine
@@ -19,7 +20,7 @@ from tests.engines.recording import Recorded, jobs, record
 from tests.export.straight_line import evaluated, same_bits
 
 if TYPE_CHECKING:
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Kept
@@ -33,11 +34,11 @@ KEEPS: dict[Precision, Kept] = {
 
 
 def _runtime(content: bytes, program: Program) -> Run:
-    return FORMATS["onnx"].reopen(content, program).engines[ENGINE]
+    return BACKENDS["onnx"].reopen(content, program).engines[ENGINE]
 
 
 def _reference(content: bytes, program: Program) -> Run:
-    return FORMATS["onnx"].reopen(content, program).engines[REFERENCE]
+    return BACKENDS["onnx"].reopen(content, program).engines[REFERENCE]
 
 
 # --- ONNX Runtime Web, as a page runs it, under node ---

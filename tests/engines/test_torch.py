@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_export.formats.registry import FORMATS
+from lr_export.formats.registry import BACKENDS
 from lr_export.formats.toolchain import Driver
 from tests.engines.holding import check, held, needs_command, needs_time
 from tests.engines.measuring import Engine
 
 if TYPE_CHECKING:
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
     from tests.engines.measuring import Kept
@@ -32,12 +32,12 @@ _TORCH = Path(torch.__file__).parent
 
 
 def _torchscript(content: bytes, program: Program) -> Run:
-    (run,) = FORMATS["torchscript"].reopen(content, program).engines.values()
+    (run,) = BACKENDS["torchscript"].reopen(content, program).engines.values()
     return run
 
 
 def _exported(content: bytes, program: Program) -> Run:
-    (run,) = FORMATS["pt2"].reopen(content, program).engines.values()
+    (run,) = BACKENDS["pt2"].reopen(content, program).engines.values()
     return run
 
 

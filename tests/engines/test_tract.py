@@ -13,7 +13,7 @@ from tests.engines.holding import check, held, needs_package
 from tests.engines.measuring import Engine
 
 if TYPE_CHECKING:
-    from lr_export.formats.registry import Engine as Run
+    from lr_export.formats.backend import Engine as Run
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Precision
 

@@ -22,8 +22,8 @@ from tests.golden.writing import ROWS, artefacts_of, blueprint_of, options_of, r
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lr_export.choices import FormatName
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
 
 FOLDERS = sorted(DATA.glob("golden-*"))
 CASES = [

@@ -18,22 +18,23 @@ import numpy as np
 
 from lr_export import export
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import CHOICES, that_have
-from lr_export.formats.registry import FORMATS
-from lr_export.formats.toolchain import c_driver, js_driver
+from lr_export.choices import that_have
+from lr_export.formats.registry import BACKENDS
 from lr_runtime import __version__
 from lr_runtime.contract.contract import PRECISIONS
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_trainer import Descent, fit, lesson
 from tests.conftest import DATA
+from tests.export.source_code import c_driver, js_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Engine
+    from lr_export.formats.backend import Engine
     from lr_runtime.contract.contract import Contract, Precision
+    from lr_runtime.contract.formats import FormatName
     from lr_trainer import Checkpoint
 
 ROWS = 12
@@ -105,15 +106,15 @@ def rows_of(contract: Contract) -> NDArray[np.float64]:
 
 def options_of(name: str, format_name: FormatName) -> dict[str, Any]:
     """Return what `export` is asked for, for one of the checkpoints in a format."""
-    can = "y_lower" in CHOICES[format_name].results and _LEVELS.get(name, 0.95) is not None
+    can = "y_lower" in EXPORT_FORMATS[format_name].results and _LEVELS.get(name, 0.95) is not None
     return {"interval": _LEVELS.get(name, 0.95), "flags": True} if can else {}
 
 
 def artefacts_of(name: str) -> list[tuple[FormatName, Precision, str]]:
     """Return the format, the precision and the file name of each artefact of a checkpoint."""
-    formats = list(CHOICES) if name in _IN_EVERY_FORMAT else ["onnx"]
+    formats = list(EXPORT_FORMATS) if name in _IN_EVERY_FORMAT else ["onnx"]
     return [
-        (each, precision, f"{name}-{precision}{CHOICES[each].suffix}")
+        (each, precision, f"{name}-{precision}{EXPORT_FORMATS[each].suffix}")
         for precision in PRECISIONS
         for each in that_have(precision)
         if each in formats
@@ -129,16 +130,14 @@ def results_of(content: bytes, blueprint: Blueprint, format_name: FormatName, x:
 
 def _engine(content: bytes, blueprint: Blueprint, format_name: FormatName) -> Engine:
     """Return what runs an artefact; source code of a version without a self-test gets one that finds nothing wrong."""
-    tool = CHOICES[format_name].tool
+    tool = EXPORT_FORMATS[format_name].tool
     if tool is None:
-        return next(iter(FORMATS[format_name].reopen(content, blueprint.program).engines.values()))
-    path = tool.path()
-    assert path is not None, "the caller skips what nothing runs"
+        return next(iter(BACKENDS[format_name].reopen(content, blueprint.program).engines.values()))
     if format_name == "c":
         added = b"" if b"self_test(" in content else b"static inline int linedge_self_test(void) { return 0; }\n"
-        return c_driver(content + added, blueprint.program, path)
+        return c_driver(content + added, blueprint.program)
     added = b"" if b"selfTest(" in content else b"export function selfTest() { return 0; }\n"
-    return js_driver(content + added, blueprint.program, path)
+    return js_driver(content + added, blueprint.program)
 
 
 def blueprint_of(checkpoint: Checkpoint, name: str, format_name: FormatName, precision: Precision) -> Blueprint:

@@ -21,12 +21,12 @@ from onnx import numpy_helper
 from onnx.checker import check_model
 
 from lr_export import export
-from lr_export.choices import SUFFIXES
 from lr_runtime import Column, Contract, Output, Predictor
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
 from lr_runtime.inspection import self_test
-from lr_runtime.inspection.artefact import KINDS, Artefact
+from lr_runtime.inspection.artefact import Artefact
 from lr_runtime.inspection.report import lines
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import DATA, checkpoint_of, one_line
@@ -34,14 +34,14 @@ from tests.conftest import DATA, checkpoint_of, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.choices import FormatName
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
     from tests.conftest import Run
 
     Runner = Callable[..., Run]
 
 CHECKPOINT = checkpoint_of([[2.0, -0.5]], 0.25, low=[-1.0, 10.0], high=[1.0, 20.0], origin=[0.0, 16.0])
-FORMAT_NAMES: list[FormatName] = list(SUFFIXES)
+FORMAT_NAMES: list[FormatName] = list(EXPORT_FORMATS)
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +54,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir()}
 
 
-def test_every_format_is_a_kind_of_file() -> None:
-    assert set(KINDS) == {"checkpoint", *FORMAT_NAMES}
+TITLES = {
+    "checkpoint": "checkpoint (safetensors)",
+    "onnx": "ONNX model",
+    "torchscript": "TorchScript archive",
+    "pt2": "torch.export archive",
+    "c": "C header",
+    "js": "JavaScript module",
+}
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", *FORMAT_NAMES])
@@ -64,7 +70,7 @@ def test_what_a_file_is_does_not_depend_on_its_name(kind: str, run: Runner, writ
     done = run("lr-inspect", written[kind])
     assert (done.returncode, done.stderr) == (0, "")
     first, *lines = done.stdout.splitlines()
-    assert first == f"{KINDS[kind]}, {len(content)} bytes, sha256 {sha256(content).hexdigest()}"  # type: ignore[index]
+    assert first == f"{TITLES[kind]}, {len(content)} bytes, sha256 {sha256(content).hexdigest()}"
     assert lines[:8] == [
         "written by linedge 0.1.0 from 10 training rows",
         "columns",

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lr_export.certificate.trial import Measured, Trial
-from lr_export.choices import CHOICES
-from lr_export.formats.registry import FORMATS, eager
-from lr_export.tools import MissingToolError
+from lr_export.errors import MissingToolError
+from lr_export.formats.backend import eager
+from lr_export.formats.registry import BACKENDS
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.system.files import sha256
 
 if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Opened
+    from lr_export.formats.backend import Opened
     from lr_runtime.contract.contract import Dtype, Precision
+    from lr_runtime.contract.formats import FormatName
 
 
 _SAME_BITS = {"exact", "portable"}
@@ -93,11 +94,11 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         CheckFailedError: the first thing that does not hold.
     """
     try:
-        opened = FORMATS[format_name].reopen(content, blueprint.program)
+        opened = BACKENDS[format_name].reopen(content, blueprint.program)
     except Exception as error:  # engines' exceptions share no base, and an artefact they refuse has failed the check
         raise CheckFailedError(f"the file as written does not load ({str(error)[:200]}). Nothing was kept") from error
     _check_content(opened, blueprint)
-    tool = CHOICES[format_name].tool
+    tool = EXPORT_FORMATS[format_name].tool
     if not opened.engines and tool is not None and not unverified:
         raise MissingToolError([tool])
     trial = Trial.of(blueprint)

@@ -10,7 +10,7 @@ import numpy as np
 from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import spread_row
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.formats.registry import eager
+from lr_export.formats.backend import eager
 from lr_runtime.contract.contract import GoldenRow
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _ROUNDING = 2.0**-45
 """Coefficients below this share of the largest are the rounding of an interpolation."""
 
 
-def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
+def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
     """Return rows (at least 1000, columns) of the artefact's input dtype that the model takes.
 
     Corners of the training box, even steps of each column's range and every category, missing values where they have a
@@ -47,11 +47,11 @@ def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
             *_inside(checkpoint, random),
         ]
         array = np.array(rows).astype(dtype)
-    usable: NDArray[np.floating[Any]] = array[~np.isinf(array).any(axis=1)]
+    usable: NDArray[np.floating] = array[~np.isinf(array).any(axis=1)]
     return usable
 
 
-def refused_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating[Any]]:
+def refused_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
     """Return rows with one value that the model does not take, at which every output has to be NaN.
 
     An index that is none of a category column's, and NaN where it is no missing value with a policy.

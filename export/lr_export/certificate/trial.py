@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from lr_export.bounds.claim import Claim
     from lr_export.certificate.specification import Blueprint
-    from lr_export.formats.registry import Engine, Results
+    from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Program, Value
+    from lr_export.program.program import Array, Program, Value
     from lr_runtime.contract.contract import Dtype
 
 _TINY = 2.0**-100
@@ -120,7 +120,7 @@ class Allowed:
             self.dtype,
         )
 
-    def errors(self, got: NDArray[Any]) -> NDArray[np.float64]:
+    def errors(self, got: Array) -> NDArray[np.float64]:
         """Return the distances of the first rows to the exact result, rounded up."""
         high, low = (part[: len(got)] for part in self.exact)
         return np.asarray(np.abs((got - high) - low) * _ROUNDED_UP, dtype=np.float64)
@@ -215,7 +215,7 @@ class Trial:
                 raise CheckFailedError(f"{engine} gives {name} as {got.dtype} {got.shape}, not {value.dtype} {shape}")
         return results
 
-    def _check(self, engine: str, name: str, got: NDArray[Any]) -> None:
+    def _check(self, engine: str, name: str, got: Array) -> None:
         allowed = self.allowed[name]
         if not np.isfinite(got).all():
             raise CheckFailedError(f"{engine} gives a {name} that is not finite. Try another --precision")

@@ -33,7 +33,7 @@ class Dyadic:
     exponent: int
 
     @staticmethod
-    def of(values: NDArray[np.floating[Any]]) -> Dyadic:
+    def of(values: NDArray[np.floating]) -> Dyadic:
         """Return finite floating-point numbers exactly."""
         mantissas, exponents = np.frexp(np.asarray(values, dtype=np.float64))
         whole = np.ldexp(mantissas, 53).astype(np.int64).astype(object)
@@ -43,7 +43,7 @@ class Dyadic:
         return Dyadic(np.asarray(whole << shifts, dtype=object), low)
 
     @staticmethod
-    def power_of_two(exponent: int | NDArray[np.integer[Any]]) -> Dyadic:
+    def power_of_two(exponent: int | NDArray[np.integer]) -> Dyadic:
         """Return 2**exponent, element by element."""
         low = int(np.min(exponent))
         return Dyadic(np.asarray(1 << np.asarray(exponent - low, dtype=object), dtype=object), low)
@@ -159,7 +159,7 @@ def _rounded(value: int, exponent: int, digits: int, smallest: int, direction: D
         return math.copysign(math.inf, value)
 
 
-def nearest(value: Fraction, dtype: Dtype) -> np.floating[Any]:
+def nearest(value: Fraction, dtype: Dtype) -> np.floating:
     """Return the floating-point number nearest to `value`, ties to even (IEEE 754, 4.3.1).
 
     Raises:
@@ -176,13 +176,13 @@ def nearest(value: Fraction, dtype: Dtype) -> np.floating[Any]:
     return min(candidates, key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1))
 
 
-def distance_to_tie(value: Fraction, rounded: np.floating[Any]) -> Fraction:
+def distance_to_tie(value: Fraction, rounded: np.floating) -> Fraction:
     """Return how far `value` is from the nearer midpoint between `rounded`, its nearest float, and a neighbour."""
     here = Fraction(float(rounded))
     return min(abs((here + Fraction(float(side))) / 2 - value) for side in _neighbours(rounded))
 
 
-def _neighbours(value: np.floating[Any]) -> list[np.floating[Any]]:
+def _neighbours(value: np.floating) -> list[np.floating]:
     """Return the next floats below and above that are finite."""
     with np.errstate(over="ignore"):
         sides = [np.nextafter(value, value.dtype.type(side)) for side in (-np.inf, np.inf)]

@@ -1,9 +1,9 @@
-"""Rows with known results, by which source code tests itself on the machine that it ends up on."""
+"""Array with known results, by which source code tests itself on the machine that it ends up on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,18 +12,16 @@ from lr_export.exact.box import are_categories, box_of, irrational, spread_row
 from lr_export.formats.torch_module import ProgramModule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_export.program.program import Program, Step
+    from lr_export.program.program import Array, Program, Step
     from lr_runtime.contract.contract import Contract
-
-    Rows = NDArray[Any]
 
 _TRIED = 256
 _TELLING = 6
-"""Rows for each other way of rounding: a compiler's own order agrees with some, seldom with all of them."""
+"""Array for each other way of rounding: a compiler's own order agrees with some, seldom with all of them."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,14 @@ class KnownRows:
         refused: (rows,), whether every floating-point result is NaN; in the other rows all are finite.
     """
 
-    x: Rows
-    results: Mapping[str, Rows]
+    x: Array
+    results: Mapping[str, Array]
     refused: NDArray[np.bool_]
+
+    def results_by_row(self) -> Iterator[dict[str, Array]]:
+        """Yield the results of each row, by name, each (its width,)."""
+        for row in range(len(self.x)):
+            yield {name: values[row] for name, values in self.results.items()}
 
     @staticmethod
     def of(program: Program, contract: Contract) -> KnownRows:
@@ -53,14 +56,14 @@ class KnownRows:
         return KnownRows(x[known], {name: each[known] for name, each in results.items()}, refused[known])
 
 
-def _rows(rows: Sequence[Any], program: Program) -> Rows:
+def _rows(rows: Sequence[Sequence[float | None] | Array], program: Program) -> Array:
     """Return rows in the dtype of x, NaN for None, without those beyond its range."""
     with np.errstate(over="ignore"):
-        x: Rows = np.array(rows, dtype=np.float64).reshape(-1, program.x.width).astype(program.x.dtype)
+        x: Array = np.array(rows, dtype=np.float64).reshape(-1, program.x.width).astype(program.x.dtype)
     return np.asarray(x[~np.isinf(x).any(axis=1)])
 
 
-def _evaluated(module: ProgramModule, program: Program, x: Rows) -> dict[str, Rows]:
+def _evaluated(module: ProgramModule, program: Program, x: Array) -> dict[str, Array]:
     with torch.inference_mode():
         given = module(torch.from_numpy(x))
     tensors = given if isinstance(given, tuple) else (given,)
@@ -90,7 +93,7 @@ class _Reversed(ProgramModule):
         return super().evaluated(step, *operands)
 
 
-def _telling(program: Program, x: Rows) -> Rows:
+def _telling(program: Program, x: Array) -> Array:
     """Return the first row, and some at which another way of rounding gives other bits."""
     right = _evaluated(ProgramModule(program.in_order), program, x)
     told = [0]
@@ -101,7 +104,7 @@ def _telling(program: Program, x: Rows) -> Rows:
     return x[sorted(set(told))]
 
 
-def _odd(contract: Contract) -> list[Rows]:
+def _odd(contract: Contract) -> list[Array]:
     """Return a row beyond every range, and one with the first value that the model does not take, if there is any."""
     low, high = box_of(contract)
     category = are_categories(contract)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from lr_export.formats.archive import repacked
+from lr_export.formats.backend import Backend, Opened, in_torch
 from lr_export.formats.torch_module import DTYPES, ProgramModule
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lr_export.program.program import Program
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")
@@ -49,7 +48,7 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return name, _BUILD.sub(rb"\1", content) if name.endswith("/model.json") else content
 
 
-def read_pt2(content: bytes) -> tuple[torch.nn.Module, dict[str, NDArray[Any]], str]:
+def _read(content: bytes) -> tuple[torch.nn.Module, dict[str, Array], str]:
     """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
 
     Only for bytes that were written a moment ago: torch.export.load trusts them.
@@ -59,3 +58,11 @@ def read_pt2(content: bytes) -> tuple[torch.nn.Module, dict[str, NDArray[Any]], 
     numbers = {name: tensor.numpy() for name, tensor in exported.named_buffers()}
     text: str | bytes = extra[METADATA_KEY]
     return exported.module(), numbers, text.decode("utf-8") if isinstance(text, bytes) else text
+
+
+def _reopen(content: bytes, program: Program) -> Opened:
+    module, numbers, contract = _read(content)
+    return Opened(numbers, contract, {f"torch.export in torch {torch.__version__}": in_torch(module, program)})
+
+
+BACKEND = Backend(pt2_bytes, _reopen)

@@ -1,28 +1,25 @@
-"""The program as source code: what the C header and the JavaScript module have in common.
+"""The program as statements of a language that loops and indexes: one function emits every operation, one loop each.
 
-Both languages loop and index alike, so one function emits every operation, one loop for each, and a `Dialect` says what
-differs: how an array is declared, how a number is spelled, and how an operation is held to the rounding of its dtype.
+A `Language` says what differs between C, JavaScript and the like: how numbers and arrays are written, how an operation
+is rounded to its dtype, the file around the statements, and how that file is compiled and run.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from lr_export.program.program import Constant
-from lr_runtime.contract.equation import number
-from lr_runtime.errors import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
+    import numpy as np
 
-    from lr_export.program.program import Operand, Program, Step, ValueType
-    from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.contract import Contract, Output
+    from lr_export.formats.known_rows import KnownRows
+    from lr_export.program.program import Array, Operand, Program, Step, Value, ValueType
+    from lr_runtime.contract.formats import FormatName
 
 _OPERATORS = {
     "add": "+",
@@ -31,188 +28,215 @@ _OPERATORS = {
     "divide": "/",
     "and": "&",
 }
-_ON_A_LINE = 4
 
 
-class Dialect(ABC):
-    """What the languages differ in."""
+class Language(ABC):
+    """A language of source code, with the syntax of C where its class does not say another.
 
-    counter: str
-    """How a loop's counter is declared: `int` or `let`."""
-    equals: str
-    differs: str
-    """The comparisons that convert nothing."""
+    Attributes:
+        name: of the format.
+        types: the element types of arrays, by dtype.
+        constant: the definition of an array of constants, with <type>, <name>, <size>, <shape> and <values>.
+        array: the declaration of an array, with <type>, <name> and <width>.
+        local: the declaration of a variable, with <type>, <name> and <value>.
+        assignment: the statement that sets an element, with <target> and <value>.
+        choice: the expression of <a> where <mask> is true, else <b>.
+        template: the file up to its `end`, with the fields of `str.format`: those that `source_file.written` fills in
+            for every language, and those of `fields`.
+        end: the last lines of the file, by which one that is cut off is told.
+        driver_template: a program that writes the results of each row of standard input, or runs the self-test if it
+            is given an argument; with the fields {x}, {columns} and {names}, of the results.
+        prefix: in front of the names of constants.
+        brackets: around the values of an array.
+        comment: how a line of comment begins.
+        indent: in front of the statements.
+        counter: how a loop's counter is declared.
+        equals, differs: the comparisons that convert nothing.
+        files: the names of the model's file and of the driver's, for a run.
+        wire: the dtype in which the driver writes numbers, None for that of each result.
+    """
+
+    name: ClassVar[FormatName]
+    types: ClassVar[Mapping[ValueType, str]]
+    constant: ClassVar[str]
+    array: ClassVar[str]
+    local = "const <type> <name> = <value>;"
+    assignment = "<target> = <value>;"
+    choice = "<mask> ? <a> : <b>"
+    template: ClassVar[str]
+    end: ClassVar[str]
+    driver_template: ClassVar[str]
+    prefix: str
+    brackets = "{}"
+    comment = "//"
+    indent = "  "
+    counter: ClassVar[str]
+    equals, differs = "==", "!="
+    files: ClassVar[tuple[str, str]]
+    wire: ClassVar[str | None] = None
+
+    @classmethod
+    def of_file(cls, content: bytes) -> Self:  # noqa: ARG003 - few languages have options that a file tells
+        """Return the language with the options that a file was written with."""
+        return cls()
+
+    def fields(self, program: Program, known: KnownRows) -> Mapping[str, str]:  # noqa: ARG002 - most have none
+        """Return the fields of the template that this language alone has, or has in its own way."""
+        return {}
+
+    def driver(self, program: Program) -> str:
+        """Return the driver of a program."""
+        x, names = self.types[program.x.dtype], list(program.results)
+        return self.driver_template.format(x=x, columns=program.x.width, names=names)
 
     @abstractmethod
-    def array(self, name: str, dtype: ValueType, width: int) -> str:
-        """Return the declaration of an array."""
+    def commands(self, tool: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the command that builds the driver, () where it runs as it is, and the one that runs it."""
 
     @abstractmethod
-    def local(self, name: str, dtype: ValueType, expression: str) -> str:
-        """Return the declaration of a variable."""
+    def spelled(self, value: np.generic) -> str:
+        """Return a number as it stands in the file: as no other number of its dtype does."""
 
     @abstractmethod
-    def constant(self, constant: Constant) -> str:
-        """Return the definition of an array of constants, row by row."""
+    def result(self, name: str, value: Value) -> str:
+        """Return the lines that give a value as a result."""
 
     @abstractmethod
-    def constant_name(self, name: str) -> str:
-        """Return the name that a constant has in the file."""
+    def expected(self, results: Mapping[str, Array]) -> str:
+        """Return the results of one row of the self-test."""
 
-    @abstractmethod
-    def rounded(self, expression: str, dtype: ValueType) -> str:
-        """Return the expression of one arithmetic operation, rounded to `dtype`."""
+    def literal(self, name: str, values: Array) -> str:
+        """Return a result of one row: an array, or a number alone."""
+        return self.listed(values) if is_array(name) else self.spelled(values[0])
 
-    @abstractmethod
-    def cast(self, expression: str, dtype: ValueType) -> str:
-        """Return the expression converted to `dtype`."""
+    def listed(self, values: Array) -> str:
+        """Return an array of one dimension."""
+        return f"{self.brackets[0]}{', '.join(map(self.spelled, values))}{self.brackets[1]}"
+
+    def table(self, rows: Array) -> str:
+        """Return the arrays of some rows, each on its line."""
+        return ",\n    ".join(map(self.listed, rows))
 
     @abstractmethod
     def sqrt(self, expression: str, dtype: ValueType) -> str:
         """Return the square root, rounded to `dtype`."""
 
+    def rounded(self, expression: str, dtype: ValueType) -> str:  # noqa: ARG002 - C computes in its operands' type
+        """Return the expression of one arithmetic operation, rounded to `dtype`."""
+        return expression
 
-def constants(program: Program, dialect: Dialect) -> list[str]:
-    """Return the definitions of the program's numbers."""
-    return [dialect.constant(Constant(name, array)) for name, array in program.constants.items()]
+    def cast(self, expression: str, dtype: ValueType) -> str:
+        """Return the expression converted to `dtype`."""
+        return self.rounded(expression, dtype)
+
+    def operation(self, operator: str, a: str, b: str, dtype: ValueType) -> str:
+        """Return an operation of two operands, rounded to `dtype`."""
+        return self.rounded(f"{a} {operator} {b}", dtype)
+
+    def loop(self, counter: str, start: int, stop: int, *statements: str) -> list[str]:
+        """Return the lines of a loop over start, ..., stop - 1: one line for one statement."""
+        head = f"for ({self.counter} {counter} = {start}; {counter} < {stop}; {counter} += 1) {{"
+        if len(statements) == 1:
+            return [f"{head} {statements[0]} }}"]
+        return [head, *(f"  {statement}" for statement in statements), "}"]
 
 
-def body(program: Program, dialect: Dialect) -> list[str]:
-    """Return the statements that compute every value of the program from the array `x`."""
-    return [statement for step in program.steps for statement in _statements(step, dialect)]
+def statements_of(program: Program, language: Language) -> Iterator[str]:
+    """Yield the statements that compute every value of the program from the array `x`."""
+    for step in program.steps:
+        name, dtype, width = step.result.name, step.result.dtype, step.result.width
+        yield filled(language.array, type=language.types[dtype], name=name, width=str(width))
+        yield from _statements(step, language)
 
 
-def _statements(step: Step, dialect: Dialect) -> Iterator[str]:
+def _statements(step: Step, language: Language) -> Iterator[str]:
     result = step.result
-    yield dialect.array(result.name, result.dtype, result.width)
     match step.operation:
         case "affine" | "ordered_affine":
-            yield from _affine(step, dialect)
+            yield from _affine(step, language)
         case "sum" | "ordered_sum":
-            yield from _sum(step, dialect)
+            yield from _sum(step, language)
         case "concatenate":
-            yield from _concatenate(step, dialect)
+            yield from _concatenate(step, language)
         case "select":
             for place, column in enumerate(step.columns):
-                yield f"{result.name}[{place}] = {_name(step.operands[0], dialect)}[{column}];"
+                yield _set(language, f"{result.name}[{place}]", f"{_name(step.operands[0], language)}[{column}]")
         case _:
-            yield each(result.width, f"{result.name}[@] = {_element(step, dialect)};", dialect)
+            yield each(result.width, _set(language, f"{result.name}[@]", _element(step, language)), language)
 
 
-def each(width: int, statement: str, dialect: Dialect) -> str:
+def each(width: int, statement: str, language: Language) -> str:
     """Return a statement for each of `width` places, which it calls @: a loop, where there are several."""
     if width == 1:
         return statement.replace("@", "0")
-    return f"for ({dialect.counter} i = 0; i < {width}; i += 1) {{ {statement.replace('@', 'i')} }}"
+    (line,) = language.loop("i", 0, width, statement.replace("@", "i"))
+    return line
 
 
-def _element(step: Step, dialect: Dialect) -> str:
+def is_array(result: str) -> bool:
+    """Return whether a result has a number for each output (y, y_lower, y_upper); a flag has one alone."""
+    return result.startswith("y")
+
+
+def _element(step: Step, language: Language) -> str:
     """Return the expression of element @ of an operation that works element by element."""
     dtype = step.result.dtype
-    operands = [f"{_name(operand, dialect)}[{'0' if operand.width == 1 else '@'}]" for operand in step.operands]
+    operands = [f"{_name(operand, language)}[{'0' if operand.width == 1 else '@'}]" for operand in step.operands]
     match step.operation:
         case "cast":
-            return dialect.cast(operands[0], dtype)
+            return language.cast(operands[0], dtype)
         case "sqrt":
-            return dialect.sqrt(operands[0], dtype)
+            return language.sqrt(operands[0], dtype)
         case "is_nan":
-            return f"{operands[0]} {dialect.differs} {operands[0]}"
+            return f"{operands[0]} {language.differs} {operands[0]}"
         case "equal":
-            return f"{operands[0]} {dialect.equals} {operands[1]}"
+            return f"{operands[0]} {language.equals} {operands[1]}"
         case "where":
-            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
+            return filled(language.choice, mask=operands[0], a=operands[1], b=operands[2])
         case _:
-            return dialect.rounded(f"{operands[0]} {_OPERATORS[step.operation]} {operands[1]}", dtype)
+            return language.operation(_OPERATORS[step.operation], operands[0], operands[1], dtype)
 
 
-def _affine(step: Step, dialect: Dialect) -> Iterator[str]:
-    """Yield the sums from left to right: a product and a sum are a statement each, so that none is fused."""
-    a, w, b = (_name(operand, dialect) for operand in step.operands)
-    name, dtype, places = step.result.name, step.result.dtype, step.operands[0].width
-    product = dialect.rounded(f"{a}[i] * {w}[k * {places} + i]", dtype)
-    yield f"for ({dialect.counter} k = 0; k < {step.result.width}; k += 1) {{"
-    yield f"  {name}[k] = {dialect.rounded(f'{a}[0] * {w}[k * {places}]', dtype)};"
-    if places > 1:
-        yield f"  for ({dialect.counter} i = 1; i < {places}; i += 1) {{"
-        yield f"    {dialect.local('p', dtype, product)}"
-        yield f"    {name}[k] = {dialect.rounded(f'{name}[k] + p', dtype)};"
-        yield "  }"
-    yield f"  {name}[k] = {dialect.rounded(f'{name}[k] + {b}[k]', dtype)};"
-    yield "}"
+def _set(language: Language, target: str, value: str) -> str:
+    return filled(language.assignment, target=target, value=value)
 
 
-def _sum(step: Step, dialect: Dialect) -> Iterator[str]:
+def filled(template: str, **fields: str) -> str:
+    """Return a template with a text in place of each <field>."""
+    return re.sub(r"<(\w+)>", lambda field: fields[field[1]], template)
+
+
+def _affine(step: Step, language: Language) -> list[str]:
+    """Return the sums from left to right: a product and a sum are a statement each, so that none is fused."""
+    a, w, b = (_name(operand, language) for operand in step.operands)
+    y, dtype, places = f"{step.result.name}[k]", step.result.dtype, step.operands[0].width
+
+    def plus(term: str) -> str:
+        return _set(language, y, language.operation("+", y, term, dtype))
+
+    first = _set(language, y, language.operation("*", f"{a}[0]", f"{w}[k * {places}]", dtype))
+    product = language.operation("*", f"{a}[i]", f"{w}[k * {places} + i]", dtype)
+    local = filled(language.local, type=language.types[dtype], name="p", value=product)
+    further = language.loop("i", 1, places, local, plus("p")) if places > 1 else []
+    return language.loop("k", 0, step.result.width, first, *further, plus(f"{b}[k]"))
+
+
+def _sum(step: Step, language: Language) -> Iterator[str]:
     (value,) = step.operands
-    name, a = step.result.name, _name(value, dialect)
-    yield f"{name}[0] = {a}[0];"
+    total, a = f"{step.result.name}[0]", _name(value, language)
+    yield _set(language, total, f"{a}[0]")
     if value.width > 1:
-        summed = dialect.rounded(f"{name}[0] + {a}[i]", step.result.dtype)
-        yield f"for ({dialect.counter} i = 1; i < {value.width}; i += 1) {{ {name}[0] = {summed}; }}"
+        added = _set(language, total, language.operation("+", total, f"{a}[i]", step.result.dtype))
+        yield from language.loop("i", 1, value.width, added)
 
 
-def _concatenate(step: Step, dialect: Dialect) -> Iterator[str]:
+def _concatenate(step: Step, language: Language) -> Iterator[str]:
     start, result = 0, step.result.name
     for operand in step.operands:
         place = str(start) if operand.width == 1 else f"{start} + @" if start else "@"
-        yield each(operand.width, f"{result}[{place}] = {_name(operand, dialect)}[@];", dialect)
+        yield each(operand.width, _set(language, f"{result}[{place}]", f"{_name(operand, language)}[@]"), language)
         start += operand.width
 
 
-def _name(operand: Operand, dialect: Dialect) -> str:
-    return dialect.constant_name(operand.name) if isinstance(operand, Constant) else operand.name
-
-
-def dtype_of(array: NDArray[Any]) -> ValueType:
-    """Return the dtype of a program's constant."""
-    return cast("ValueType", array.dtype.name)
-
-
-def rows_of(words: list[str], indent: str) -> str:
-    """Return numbers as the inside of an array's initializer, a few on each line."""
-    rows = [", ".join(words[start : start + _ON_A_LINE]) for start in range(0, len(words), _ON_A_LINE)]
-    return rows[0] if len(rows) == 1 else "\n" + ",\n".join(indent + row for row in rows) + "\n"
-
-
-def documented(program: Program, contract: Contract) -> Iterator[str]:
-    """Yield what a caller has to know: the inputs in order, the results, and how right they are."""
-    yield f"x, {program.x.dtype}, holds in this order"
-    for place, column in enumerate(contract.columns):
-        yield f"  x[{place}]  {escaped(column.name)}  {_column(column)}"
-    yield f"y, {contract.output_dtype}, holds in this order"
-    for place, output in enumerate(contract.outputs):
-        yield f"  y[{place}]  {escaped(output.name)}{_unit(output)}"
-    if contract.interval_level is not None:
-        yield f"y_lower, y_upper: the ends of the prediction interval at the level {number(contract.interval_level)}"
-    if "in_range" in program.results:
-        yield "in_range: whether every column is within the range above"
-    if "leverage" in program.results:
-        yield "leverage: how far the row is from the training rows, at most 1 for each of those"
-    if contract.bound is not None:
-        bounds = ", ".join(f"{bound:.3g}" for bound in contract.bound)
-        yield f"y is within {bounds} of the exact model anywhere in the ranges above (precision {contract.precision})"
-
-
-def _column(column: Column) -> str:
-    missing = "" if column.missing == "error" else "; NaN where it is missing"
-    if column.kind == "category":
-        levels = ", ".join(f"{index} for {escaped(level)}" for index, level in enumerate(column.categories))
-        return f"{levels}{missing}"
-    return f"{number(column.minimum)} to {number(column.maximum)}{_unit(column)}{missing}"
-
-
-def _unit(described: Column | Output) -> str:
-    return f" in {escaped(described.unit)}" if described.unit else ""
-
-
-def stored(text: str, shape: tuple[int, ...], dtype: str, spelled: Callable[[np.generic], str]) -> NDArray[Any]:
-    """Return the numbers between an initializer's braces; each is spelled as it would be written, or the file is wrong.
-
-    Raises:
-        ValueError: they are not as many as the shape takes, or not of the dtype.
-    """
-    words = [word.strip() for word in text.replace("\n", " ").split(",") if word.strip()]
-    with np.errstate(over="ignore"):
-        array: NDArray[Any] = np.array([float(word.rstrip("f")) for word in words]).astype(dtype).reshape(shape)
-    if [spelled(value) for value in array.ravel()] != words:
-        raise ValueError(f"a number is not {dtype}")
-    return array
+def _name(operand: Operand, language: Language) -> str:
+    return language.prefix + operand.name if isinstance(operand, Constant) else operand.name

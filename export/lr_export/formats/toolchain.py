@@ -11,12 +11,10 @@ import subprocess
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.formats.c_header import C_FLAGS, C_TYPES, name_in
-from lr_export.formats.javascript import ARRAYS
 from lr_runtime.system.files import in_temporary_folder
 
 if TYPE_CHECKING:
@@ -24,47 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program.program import Program
+    from lr_export.formats.source import Language
+    from lr_export.program.program import Array, Program
 
 _SECONDS = 60
 """After which a compiler or a driver is taken to hang; both need a fraction of one second."""
-_FLAGS = (*C_FLAGS, "-Werror=incompatible-pointer-types")
-"""A header whose function takes another type than it should is wrong, not worth a warning."""
-
-_C_DRIVER = """\
-#include "model.h"
-#include <stdio.h>
-int main(int count, char **words)
-{{
-  {x} row[{columns}];
-  (void)words;
-  if (count > 1) {{
-    printf("%d", {name}_self_test());
-    return 0;
-  }}
-  while (fread(row, sizeof row, 1, stdin) == 1) {{
-    const {name}_results results = {name}_predict(row);
-{written}
-  }}
-  return 0;
-}}
-"""
-_JS_DRIVER = """\
-import {{ readFileSync, writeFileSync }} from "node:fs";
-import {{ predict, selfTest }} from "./model.mjs";
-if (process.argv.length > 2) {{
-  writeFileSync(1, String(selfTest()));
-  process.exit(0);
-}}
-const given = readFileSync(0);
-const x = new {x}(given.buffer.slice(given.byteOffset, given.byteOffset + given.byteLength));
-const written = [];
-for (let at = 0; at < x.length; at += {columns}) {{
-  const results = predict(x.subarray(at, at + {columns}));
-  for (const name of {names}) written.push(...[results[name]].flat());
-}}
-writeFileSync(1, Float64Array.from(written));
-"""
 
 
 class Driver:
@@ -97,7 +59,7 @@ class Driver:
             for name, content in files.items():
                 (self._folder / name).write_bytes(content)
 
-    def __call__(self, x: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any]]:
+    def __call__(self, x: NDArray[np.floating]) -> dict[str, Array]:
         """Evaluate.
 
         Raises:
@@ -122,7 +84,7 @@ class Driver:
         return output_of((*self._run, *words), folder=self._folder, given=given)
 
 
-def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def _exactly(values: Array, dtype: str) -> Array:
     with np.errstate(over="ignore"):
         array = values.astype(dtype)
     if not np.array_equal(array.astype(values.dtype), values, equal_nan=values.dtype.kind == "f"):
@@ -130,26 +92,15 @@ def _exactly(values: NDArray[Any], dtype: str) -> NDArray[Any]:
     return array
 
 
-def c_driver(content: bytes, program: Program, compiler: str, flags: Sequence[str] = _FLAGS) -> Driver:
-    """Return what compiles a header and runs it."""
-    build = (compiler, *flags, "-O2", "-o", "driver", "driver.c", "-lm")
-    return Driver(program, c_files(content, program), build=build, run=("./driver",))
+def driver_of(language: Language, content: bytes, program: Program, tool: str) -> Driver:
+    """Return what runs source code with the compiler or interpreter at the path `tool`."""
+    build, run = language.commands(tool)
+    return Driver(program, driver_files(language, content, program), build=build, run=run, wire=language.wire)
 
 
-def c_files(content: bytes, program: Program) -> dict[str, bytes]:
-    """Return a header, and the C of a driver for it, by the names of their files."""
-    written = (f"    fwrite(&results.{name}, sizeof results.{name}, 1, stdout);" for name in program.results)
-    source = _C_DRIVER.format(
-        name=name_in(content), x=C_TYPES[program.x.dtype], columns=program.x.width, written="\n".join(written)
-    )
-    return {"model.h": content, "driver.c": source.encode()}
-
-
-def js_driver(content: bytes, program: Program, interpreter: str) -> Driver:
-    """Return what runs a module."""
-    source = _JS_DRIVER.format(x=ARRAYS[program.x.dtype], columns=program.x.width, names=list(program.results))
-    files = {"model.mjs": content, "driver.mjs": source.encode()}
-    return Driver(program, files, run=(interpreter, "driver.mjs"), wire="float64")
+def driver_files(language: Language, content: bytes, program: Program) -> dict[str, bytes]:
+    """Return the model's file and its driver, by their names."""
+    return dict(zip(language.files, (content, language.driver(program).encode()), strict=True))
 
 
 def version_of(path: str) -> str:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from lr_export.formats.archive import repacked
+from lr_export.formats.backend import Backend, Opened, in_torch
 from lr_export.formats.torch_module import DTYPES, ProgramModule
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from lr_export.program.program import Program
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
@@ -52,7 +51,7 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return f"{folder}/{_COUNTER.sub(b'', rest.encode()).decode()}", _COUNTER.sub(b"", content)
 
 
-def read_torchscript(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, NDArray[Any]], str]:
+def _read(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, Array], str]:
     """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
 
     Only for bytes that were written a moment ago: torch.jit.load unpickles.
@@ -65,3 +64,11 @@ def read_torchscript(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, 
     numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
     text = extra[METADATA_KEY]
     return module, numbers, text.decode("utf-8") if isinstance(text, bytes) else text
+
+
+def _reopen(content: bytes, program: Program) -> Opened:
+    module, numbers, contract = _read(content)
+    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": in_torch(module, program)})
+
+
+BACKEND = Backend(torchscript_bytes, _reopen)

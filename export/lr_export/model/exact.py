@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lr_export.model.terms.block import Extremes
     from lr_runtime.contract.checkpoint import Checkpoint
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -47,11 +47,11 @@ class Numbers:
     """
 
     layout: Layout
-    weight: NDArray[np.floating[Any]]
-    bias: NDArray[np.floating[Any]]
-    origin: NDArray[np.floating[Any]] | None
-    inverse_scale: NDArray[np.floating[Any]] | None
-    fill: NDArray[np.floating[Any]] | None
+    weight: NDArray[np.floating]
+    bias: NDArray[np.floating]
+    origin: NDArray[np.floating] | None
+    inverse_scale: NDArray[np.floating] | None
+    fill: NDArray[np.floating] | None
     input: Dtype
     compute: Dtype
     output: Dtype
@@ -109,7 +109,7 @@ def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray
 
 def _filled(
     layout: Layout, fill: NDArray[np.float64], origin: NDArray[np.float64], scale: NDArray[np.float64], compute: Dtype
-) -> NDArray[np.floating[Any]] | None:
+) -> NDArray[np.floating] | None:
     """Return (fill - origin) / scale, rounded once."""
     if not any(layout.filled):
         return None
@@ -139,14 +139,14 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
             )
 
 
-def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
+def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating]:
     converted = narrowed(values, dtype, what)
     if not (converted == values).all():
         raise CheckFailedError(f"an {what} is not exact in {dtype}. Try --precision exact")
     return converted
 
 
-def narrowed(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating[Any]]:
+def narrowed(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating]:
     """Return numbers rounded once to a dtype; `what` they are stands in an error.
 
     Raises:

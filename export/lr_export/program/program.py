@@ -31,7 +31,7 @@ appending steps to the builder that `model.build.program_of` hands to its extens
         width = build.multiply(...model.design...)
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
-An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx_graph.py`
+An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx.py`
 gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference that every artefact is verified beside).
 `constants` are the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of
 them), bit for bit, and the certificate compares them. No constant is NaN or infinite.
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    """Numbers of one of a program's dtypes: float32, float64 or bool."""
 
 ValueType = Literal["float32", "float64", "bool"]
 Operation = Literal[
@@ -89,7 +92,7 @@ class Constant:
     """
 
     name: str
-    array: NDArray[Any]
+    array: Array
 
     @property
     def width(self) -> int:
@@ -119,9 +122,9 @@ class Program:
     results: Mapping[str, Value]
 
     @property
-    def constants(self) -> dict[str, NDArray[Any]]:
+    def constants(self) -> dict[str, Array]:
         """The artefact's numbers by name, in the order of their first use."""
-        found: dict[str, NDArray[Any]] = {}
+        found: dict[str, Array] = {}
         for step in self.steps:
             found |= {operand.name: operand.array for operand in step.operands if isinstance(operand, Constant)}
         return found
@@ -149,7 +152,7 @@ class Builder:
         self.x = Value("x", columns, dtype)
         self._ordered = ordered
         self._steps: list[Step] = []
-        self._constants: dict[str, NDArray[Any]] = {}
+        self._constants: dict[str, Array] = {}
         self._results: dict[str, Value] = {}
 
     def program(self) -> Program:

@@ -47,9 +47,8 @@ def main(*, file: Path, testing: bool, output: Path | None, as_json: bool, quiet
 
 
 def _tested(artefact: Artefact, file: Path) -> SelfTest:
-    from lr_runtime.inspection.artefact import KINDS
     from lr_runtime.inspection.self_test import self_test
 
     if artefact.kind != "onnx":
-        raise OptionError(f"--self-test runs ONNX files; {file} is a {KINDS[artefact.kind]}")
+        raise OptionError(f"--self-test runs ONNX files; {file} is a {artefact.title}")
     return self_test(artefact.content)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import shown
+from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +44,4 @@ def _table(explanation: Explanation) -> str:
         ("sum", "", "", repr(explanation.total)),
         ("prediction", "", "", repr(explanation.prediction)),
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-    return "\n".join([shown(explanation.output), *lines]) + "\n"
+    return "\n".join([shown(explanation.output), *aligned(rows, numbers=True)]) + "\n"

@@ -26,7 +26,7 @@ from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import read_term
 from lr_runtime.errors import CheckpointError, LinedgeError
-from lr_runtime.system.files import read_bytes, what_it_is
+from lr_runtime.system.files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -173,7 +173,9 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Split a safetensors file: 8 bytes with the header's length, the header as JSON, the data."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_HEADER_LIMIT, len(content) - 8):
-        raise CheckpointError(f"{what_it_is(content[:64]) or 'an unknown kind of file'}. {_RUN_TRAINER}")
+        from lr_runtime.system.signatures import what_it_is
+
+        raise CheckpointError(f"{what_it_is(content[:512]) or 'an unknown kind of file'}. {_RUN_TRAINER}")
     try:
         header = json.loads(content[8 : 8 + length])
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The contract inside source code: lines of comment that C and JavaScript pass over and lr-inspect reads.
+"""The contract inside source code: lines of comment that compilers pass over and lr-inspect reads.
 
     // linedge c contract
     // |{"contract":1,"columns":[{"name":"x", ... |
@@ -14,14 +14,14 @@ import re
 
 _WIDTH = 112
 _BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
-_BLOCK = re.compile(rb"^// linedge ([a-z]+) contract\n((?:// \|[\x20-\x7e]*\|\n)+)", re.MULTILINE)
+_BLOCK = re.compile(rb"^(//|#|--) linedge ([a-z]+) contract\n((?:\1 \|[\x20-\x7e]*\|\n)+)", re.MULTILINE)
 
 
-def as_comment(contract: str, language: str) -> str:
-    """Return the lines that hold a contract's JSON in a file of `language` (lower-case letters)."""
+def as_comment(contract: str, language: str, mark: str = "//") -> str:
+    """Return the lines that hold a contract's JSON in a file of `language` (lower-case letters), after a `mark`."""
     text = _BEYOND_ASCII.sub(_escape, contract)
     lines = (text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH))
-    return f"// linedge {language} contract\n" + "".join(f"// |{line}|\n" for line in lines)
+    return f"{mark} linedge {language} contract\n" + "".join(f"{mark} |{line}|\n" for line in lines)
 
 
 def from_comment(content: bytes) -> tuple[str, str] | None:
@@ -29,8 +29,8 @@ def from_comment(content: bytes) -> tuple[str, str] | None:
     found = _BLOCK.search(content.replace(b"\r\n", b"\n"))
     if found is None:
         return None
-    lines = found[2].decode("ascii").splitlines()
-    return found[1].decode("ascii"), "".join(line.removeprefix("// |").removesuffix("|") for line in lines)
+    mark, language, lines = (part.decode("ascii") for part in found.groups())
+    return language, "".join(line.removeprefix(f"{mark} |").removesuffix("|") for line in lines.splitlines())
 
 
 def _escape(character: re.Match[str]) -> str:

@@ -147,7 +147,7 @@ class Contract(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """Return every field as JSON values."""
-        return cast("dict[str, Any]", _as_json(self, whole=True))
+        return cast("dict[str, object]", _as_json(self, whole=True))
 
     def to_json(self) -> str:
         """Compact JSON; the same contract gives the same text. Floats keep every bit (`repr`)."""

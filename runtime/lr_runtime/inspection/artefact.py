@@ -5,26 +5,20 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from lr_runtime.contract.comment import from_comment
 from lr_runtime.contract.contract import METADATA_KEY, Contract
+from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.errors import ForeignModelError, LinedgeError, ModelFileError
-from lr_runtime.system.files import CHECKPOINT, read_bytes, sha256, what_it_is
+from lr_runtime.system.files import is_checkpoint, read_bytes, sha256
+from lr_runtime.system.signatures import ZIP, what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Kind = Literal["checkpoint", "onnx", "torchscript", "pt2", "c", "js"]
-KINDS: dict[Kind, str] = {
-    "checkpoint": "checkpoint (safetensors)",
-    "onnx": "ONNX model",
-    "torchscript": "TorchScript archive",
-    "pt2": "torch.export archive",
-    "c": "C header",
-    "js": "JavaScript module",
-}
+FileKind = Literal["checkpoint", FormatName]
 _LARGEST_CONTRACT = 64 << 20
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
 
@@ -40,7 +34,7 @@ class Graph:
     def __str__(self) -> str:
         return f"{', '.join(self.nodes)}; opset {self.opset}, IR {self.ir_version}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return JSON values."""
         return asdict(self)
 
@@ -55,11 +49,16 @@ class Artefact:
         graph: what an ONNX file computes with; None for every other kind.
     """
 
-    kind: Kind
+    kind: FileKind
     content: bytes
     contract: Contract
     fit: Mapping[str, Any] = field(default_factory=dict)
     graph: Graph | None = None
+
+    @property
+    def title(self) -> str:
+        """What a file of this kind is called."""
+        return "checkpoint (safetensors)" if self.kind == "checkpoint" else EXPORT_FORMATS[self.kind].title
 
     @property
     def size(self) -> int:
@@ -93,11 +92,11 @@ class Artefact:
         Raises:
             LinedgeError: they are not a file of linedge.
         """
-        if what_it_is(content[:64]) == CHECKPOINT:
+        if is_checkpoint(content):
             return _checkpoint(content)
-        if content.startswith(b"PK\x03\x04"):
+        if content.startswith(ZIP):
             return _archive(content)
-        if content.startswith(b"/"):
+        if content.startswith((b"/", b"#", b"-")):
             return _source(content)
         return _onnx(content)
 
@@ -112,9 +111,9 @@ def _checkpoint(content: bytes) -> Artefact:
 
 def _source(content: bytes) -> Artefact:
     found = from_comment(content)
-    if found is None or found[0] not in get_args(Kind):
+    if found is None or found[0] not in EXPORT_FORMATS:
         raise ModelFileError("source code that carries no contract of linedge")
-    return Artefact(cast("Kind", found[0]), content, Contract.from_json(found[1]))
+    return Artefact(found[0], content, Contract.from_json(found[1]))
 
 
 def _archive(content: bytes) -> Artefact:
@@ -124,7 +123,7 @@ def _archive(content: bytes) -> Artefact:
             records = {name.partition("/")[2]: name for name in archive.namelist()}
             name = records.get(f"extra/{METADATA_KEY}")
             if name is None:
-                raise ModelFileError(f"{what_it_is(content[:64])} that carries no contract of linedge")
+                raise ModelFileError(f"{what_it_is(content[:512])} that carries no contract of linedge")
             text = _stored(archive, name).decode("utf-8")
     except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         if isinstance(error, LinedgeError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
 from lr_runtime.errors import shown
-from lr_runtime.inspection.artefact import KINDS
+from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _RESULTS = {
 }
 
 
-def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, Any]:
+def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, object]:
     """Return all that the file says, as JSON values: the fields of the contract, and what is said of the file."""
     return {
         "kind": artefact.kind,
@@ -45,7 +45,7 @@ def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, A
 def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     """Yield the lines that a person reads."""
     contract = artefact.contract
-    yield f"{KINDS[artefact.kind]}, {artefact.size} bytes, sha256 {artefact.sha256}"
+    yield f"{artefact.title}, {artefact.size} bytes, sha256 {artefact.sha256}"
     yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
     yield "columns"
     yield from _table([_column(column) for column in contract.columns])
@@ -83,10 +83,7 @@ def _output(output: Output, about: str) -> tuple[str, ...]:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield rows of cells with the columns aligned; no cell is wider than the widest of 40 characters asks for."""
-    widths = [min(40, max(map(len, cells))) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        yield ("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip()
+    return (f"  {line}" for line in aligned(rows, widest=40))
 
 
 def _of_the_artefact(contract: Contract) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class SelfTest:
     worst_error: tuple[float, ...]
     allowed: tuple[float, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return JSON values."""
         return asdict(self)
 
@@ -64,7 +64,7 @@ def self_test(content: bytes) -> SelfTest:
     return SelfTest(ENGINE, len(x), tuple(worst.tolist()), tuple(allowed.max(axis=0).tolist()))
 
 
-def _golden(contract: Contract) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64]]:
+def _golden(contract: Contract) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
     """Return the golden rows' x (rows, columns), NaN where a value is missing, and y (rows, outputs)."""
     x = [row.x for row in contract.golden_rows]  # None becomes NaN
     return np.array(x, dtype=contract.input_dtype), np.array([row.y for row in contract.golden_rows], dtype=np.float64)
@@ -80,7 +80,7 @@ def _allowed(contract: Contract, golden: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _failure(
-    contract: Contract, x: NDArray[np.floating[Any]], error: NDArray[np.float64], allowed: NDArray[np.float64]
+    contract: Contract, x: NDArray[np.floating], error: NDArray[np.float64], allowed: NDArray[np.float64]
 ) -> CheckFailedError:
     row, output = np.argwhere(~(error <= allowed))[0]
     wanted = f"stay within {allowed[row, output]:.3g}" if allowed[row, output] else "be equal"

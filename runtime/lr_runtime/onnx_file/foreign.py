@@ -7,7 +7,7 @@ side. Nothing is known of its columns but their number, and nothing that linedge
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -55,11 +55,11 @@ class ForeignSession(Session):
             for column in range(table.shape[1])
         )
 
-    def _tables(self, x: NDArray[np.floating[Any]]) -> list[NDArray[Any]]:
+    def _tables(self, x: NDArray[np.floating]) -> list[NDArray[np.generic]]:
         results = map(np.asarray, self._running().run(None, {self._input: x}))
         return [array.reshape(*array.shape[:1], math.prod(array.shape[1:])) for array in results]
 
-    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str] = ("y",)) -> list[NDArray[Any]]:
+    def evaluate(self, x: NDArray[np.floating], results: Sequence[str] = ("y",)) -> list[NDArray[np.generic]]:
         """Evaluate every output for `x` (rows, columns), side by side."""
         return [np.concatenate(self._tables(x), axis=1) for _ in results]
 

@@ -6,21 +6,12 @@ from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.onnx_file.protobuf import LENGTH, VARINT, WireError, varint
-from lr_runtime.system.files import CHECKPOINT, what_it_is
+from lr_runtime.system.files import is_checkpoint
+from lr_runtime.system.signatures import ZIP, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PICKLE = "a pickle file, which pickle or joblib reads, and runs whatever code is in it"
-_HEADS: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ORTM", "an ORT flatbuffer model, which onnxruntime reads"),
-    (4, b"TFL3", "a TensorFlow Lite model, which tflite or LiteRT reads"),
-    *((0, bytes([0x80, version]), _PICKLE) for version in (2, 3, 4, 5)),
-    (0, b"\x89HDF", "an HDF5 file (Keras?), which h5py reads"),
-    (0, b"\x93NUMPY", "a NumPy array, which numpy.load reads"),
-    (0, b"GGUF", "a GGUF model, which llama.cpp reads"),
-    (0, b"\x7fELF", "a program"),
-)
 _MEMBERS: tuple[tuple[bytes, str], ...] = (
     (b"/archive_format", "a PyTorch .pt2 model, which torch.export.load reads"),
     (b"/constants.pkl", "a TorchScript model, which torch.jit.load reads"),
@@ -28,7 +19,7 @@ _MEMBERS: tuple[tuple[bytes, str], ...] = (
     (b"[Content_Types].xml", "a spreadsheet or document"),
     (b".npy", "a NumPy archive, which numpy.load reads"),
 )
-
+_HEAD_BYTES = 1 << 12
 
 PRODUCER, METADATA = (2, 3), 14
 """Numbers of a model's fields: name and version of what made it, and an entry of its metadata."""
@@ -42,14 +33,15 @@ def kind_of(content: bytes) -> str | None:
 
 
 def _kind_of(content: bytes) -> str | None:
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith(ZIP):
         directory = content[-(1 << 16) :]  # the last part of an archive
         return next((kind for member, kind in _MEMBERS if member in directory), "a zip archive")
-    usual = what_it_is(content[:64])
-    if usual == CHECKPOINT:
+    if is_checkpoint(content):
         return _safetensors(content)
-    heads = (kind for place, head, kind in _HEADS if content[place:].startswith(head))
-    return next(heads, None) or usual or _text(content[:4096])
+    found = format_of(content[:_HEAD_BYTES])
+    if found is None:
+        return _text(content[:4096])
+    return f"{found.what}, which {found.reader}" if found.reader else found.what
 
 
 def _safetensors(content: bytes) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Constant(NamedTuple):
     name: str
     dtype: str
     shape: tuple[int, ...]
-    values: NDArray[Any]
+    values: NDArray[np.generic]
 
 
 class Node(NamedTuple):

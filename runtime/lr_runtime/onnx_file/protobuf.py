@@ -33,7 +33,7 @@ class Source:
         self.fields = fields
 
 
-Read = Callable[[Source, int, int], Any]
+Read = Callable[[Source, int, int], object]
 """How the content from one position to another of the file becomes a value."""
 
 
@@ -63,7 +63,7 @@ class Message:
         self.required = required
         self.refused = refused or {}
 
-    def __call__(self, source: Source, start: int, end: int) -> dict[str, Any]:
+    def __call__(self, source: Source, start: int, end: int) -> dict[str, object]:
         """Read it, so that a message can be another's field."""
         return read_message(self, source, start, end)
 

@@ -332,7 +332,7 @@ def _outputs(declared: list[dict[str, Any]], rows: str, made: Mapping[str, Rows]
     return tuple(outputs.values())
 
 
-def _initializers(tensors: list[dict[str, Any]]) -> dict[str, Constant]:
+def _initializers(tensors: list[dict[str, object]]) -> dict[str, Constant]:
     found: dict[str, Constant] = {}
     for tensor in tensors:
         constant = _constant(tensor)

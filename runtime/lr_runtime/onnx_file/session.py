@@ -103,15 +103,15 @@ class Session:
             [_described(value) for value in self._running().get_outputs()],
         )
 
-    def run(self, x: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def run(self, x: NDArray[np.floating]) -> NDArray[np.floating]:
         """Evaluate `y` (rows, outputs) for `x` (rows, columns), which has the model's dtype."""
-        return cast("NDArray[np.floating[Any]]", self.evaluate(x, ["y"])[0])
+        return cast("NDArray[np.floating]", self.evaluate(x, ["y"])[0])
 
-    def evaluate(self, x: NDArray[np.floating[Any]], results: Sequence[str]) -> list[NDArray[Any]]:
+    def evaluate(self, x: NDArray[np.floating], results: Sequence[str]) -> list[NDArray[Any]]:
         """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
         session = self._running()
         if self._rows is None or len(x) <= self._rows:
-            return cast("list[NDArray[Any]]", session.run(list(results), {"x": x}))
+            return cast("list[NDArray[np.generic]]", session.run(list(results), {"x": x}))
         starts = range(0, len(x), self._rows)
         parts = [session.run(list(results), {"x": x[start : start + self._rows]}) for start in starts]
         return [np.concatenate(result) for result in zip(*parts, strict=True)]
@@ -127,7 +127,7 @@ _MAKING = threading.RLock()
 """Held while a session is made, and by whoever forks: ONNX Runtime has locks of its own then, one for all sessions."""
 
 
-def _made(model: bytes, threads: int, provider: str, optimisation: Optimisation) -> Any:
+def _made(model: bytes, threads: int, provider: str, optimisation: Optimisation) -> object:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = _OPTIMISATIONS[optimisation]
     options.intra_op_num_threads = threads
@@ -186,7 +186,7 @@ def _bound_run(session: Any, binding: Any) -> Callable[[], None]:
         return partial(session.run_with_iobinding, binding)
 
 
-def _row(value: Value) -> NDArray[Any]:
+def _row(value: Value) -> NDArray[np.generic]:
     _, dtype, columns = value
     return np.zeros((1, columns), dtype=dtype)
 

@@ -6,7 +6,7 @@ The model is loaded once, the order kept, and one batch is in memory at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def predict_batches(
     batches: Iterable[T],
     *,
     on_error: OnError = "stop",
-    rows: Callable[[T], Any] = lambda batch: batch,
+    rows: Callable[[T], object] = lambda batch: batch,
     fault: Callable[[T, RowError], LinedgeError] = lambda _, error: error,
 ) -> Iterator[Predicted[T]]:
     """Predict batch by batch; the next is taken when the predictions of the last were.

@@ -7,7 +7,7 @@ missing value NaN where the column's policy knows what to do with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Coercion:
             for column in contract.columns
         ]
 
-    def __call__(self, rows: Given) -> tuple[NDArray[np.floating[Any]], dict[int, str]]:
+    def __call__(self, rows: Given) -> tuple[NDArray[np.floating], dict[int, str]]:
         """Return `x` (rows, columns) in the model's input type, and what is wrong with which rows."""
         faults = dict(rows.faults)
         wide = self._wide(rows, faults)
@@ -65,7 +65,7 @@ class Coercion:
                     faults[row] = self._why(wide[row, column].item(), self._columns[column], x[row, column], integer)
         return x, faults
 
-    def _wide(self, rows: Given, faults: dict[int, str]) -> NDArray[np.floating[Any]]:
+    def _wide(self, rows: Given, faults: dict[int, str]) -> NDArray[np.floating]:
         if rows.matrix is not None:
             return rows.matrix if rows.matrix.dtype.type in {np.float32, np.float64} else rows.matrix.astype(np.float64)
         wide = np.empty((len(_codes(rows.columns[0])), len(self._columns)))
@@ -95,13 +95,13 @@ class Coercion:
                     faults[row] = _unknown_category(text.values[text.codes[row]], column)
         return places[text.codes]  # the code -1, missing, takes the NaN at the end
 
-    def _is_plain(self, wide: NDArray[np.floating[Any]]) -> bool:
+    def _is_plain(self, wide: NDArray[np.floating]) -> bool:
         """Whether all are numbers so small that the input type holds each, and every integer exactly."""
         if any(indices is not None for indices in self._indices) or not wide.size:
             return not wide.size
         return bool(-self._dense < wide.min() and wide.max() < self._dense)  # NaN is neither
 
-    def _is_bad(self, wide: NDArray[np.floating[Any]], x: NDArray[np.floating[Any]], rows: Given) -> NDArray[np.bool_]:
+    def _is_bad(self, wide: NDArray[np.floating], x: NDArray[np.floating], rows: Given) -> NDArray[np.bool_]:
         bad: NDArray[np.bool_] = (np.isnan(wide) & ~self._has_policy) | np.isinf(x)
         for index, indices in enumerate(self._indices):
             if indices is not None:
@@ -115,7 +115,7 @@ class Coercion:
                 bad[row, column] |= integer is not None and integer != int(x[row, column])
         return bad
 
-    def _why(self, value: float, column: Column, held: np.floating[Any], integer: int | None) -> str:
+    def _why(self, value: float, column: Column, held: np.floating, integer: int | None) -> str:
         if np.isnan(value):
             what = "the value is missing. Fill it in or leave the row out"
         elif np.isinf(value):
@@ -132,7 +132,7 @@ class Coercion:
         return f"column {escaped(column.name)}: {what}"
 
 
-def _codes(cells: Cells) -> NDArray[Any]:
+def _codes(cells: Cells) -> NDArray[np.generic]:
     return cells if isinstance(cells, np.ndarray) else cells.codes
 
 

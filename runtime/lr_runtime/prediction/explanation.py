@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.contract.equation import scaled_name
 from lr_runtime.errors import InputError
@@ -43,7 +43,7 @@ class Explanation:
     total: float
     prediction: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return JSON values."""
         return asdict(self)
 

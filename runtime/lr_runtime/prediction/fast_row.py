@@ -36,7 +36,7 @@ class OneRow:
         has_categories = any(column.kind == "category" for column in contract.columns)
         self._dense = 0.0 if has_categories else DENSE[contract.input_dtype]
 
-    def results(self, x: Any) -> list[NDArray[Any]] | None:
+    def results(self, x: Any) -> list[NDArray[np.generic]] | None:
         """Return copies of the results, or decline with None."""
         kind = type(x)
         if kind is np.ndarray:

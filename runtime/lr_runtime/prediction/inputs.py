@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isnan
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import Coded
     from lr_runtime.tables.cells.options import TableOptions
 
-Cells: TypeAlias = "NDArray[Any] | Coded"
+Cells: TypeAlias = "NDArray[np.generic] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
 
 
@@ -64,7 +64,7 @@ def given(x: Any, names: Sequence[str]) -> Given:
     return _positional(x, names)
 
 
-def as_array(x: Any, what: str, error: type[LinedgeError] = InputError) -> NDArray[Any]:
+def as_array(x: object, what: str, error: type[LinedgeError] = InputError) -> NDArray[np.generic]:
     """Return anything that holds values as an array, tensors of PyTorch as their values.
 
     Args:
@@ -88,7 +88,7 @@ def as_array(x: Any, what: str, error: type[LinedgeError] = InputError) -> NDArr
     return array
 
 
-def _array(x: Any) -> NDArray[Any]:
+def _array(x: object) -> NDArray[np.generic]:
     try:
         return np.asanyarray(x)
     except (TypeError, RuntimeError):  # of PyTorch, for what a tensor is beside its values
@@ -113,7 +113,7 @@ def _plain(x: Any) -> Any:
         return np.asarray(x.double())
 
 
-def unmasked(array: NDArray[Any]) -> NDArray[Any]:
+def unmasked(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return an array, the masked values of a masked one missing: NaN among numbers, None among others."""
     if not isinstance(array, np.ma.MaskedArray):
         return array
@@ -139,19 +139,18 @@ def _by_name(x: Any) -> Mapping[Any, Any] | None:
         raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}") from error
 
 
-def _is_rows_of_dicts(x: Any) -> bool:
+def _is_rows_of_dicts(x: object) -> bool:
     return isinstance(x, Sequence) and bool(x) and all(isinstance(row, Mapping) for row in x)
 
 
-def _columns_of(rows: Sequence[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
+def _columns_of(rows: Sequence[Mapping[object, object]]) -> dict[object, list[object]]:
     """Return the columns of rows by name; what a row leaves out is missing."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
-    # Names are in composed characters (NFC) in every table and contract, whatever the keyboard made of them.
-    found = {unicodedata.normalize("NFC", str(name)): column for name, column in columns.items()}
+def _named(columns: Mapping[object, object], names: Sequence[str]) -> Given:
+    found = {composed(str(name)): column for name, column in columns.items()}
     if missing := [name for name in names if name not in found]:
         raise MissingColumnError("the input", missing, list(found))
     taken = [_column(found[name], name) for name in names]
@@ -164,13 +163,13 @@ def _named(columns: Mapping[Any, Any], names: Sequence[str]) -> Given:
     )
 
 
-def _column(cells: Any, name: str) -> NDArray[Any]:
+def _column(cells: object, name: str) -> NDArray[np.generic]:
     if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
         cells = cells.combine_chunks()
     return np.atleast_1d(unmasked(as_cells(cells, f"column {escaped(name)}: its cells")))
 
 
-def _check_lengths(columns: Sequence[NDArray[Any]], names: Sequence[str]) -> None:
+def _check_lengths(columns: Sequence[NDArray[np.generic]], names: Sequence[str]) -> None:
     shapes = {name: column.shape for name, column in zip(names, columns, strict=True)}
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
         raise InputError(f"the columns have different lengths or more than one dimension: {shapes}")
@@ -189,7 +188,7 @@ def _integer(cells: Any, *place: int) -> int | None:
     return int(cells) if is_integer else None
 
 
-def _positional(x: Any, names: Sequence[str]) -> Given:
+def _positional(x: object, names: Sequence[str]) -> Given:
     if isinstance(x, Sequence) and not x:
         return Given(matrix=np.empty((0, len(names))))
     array = unmasked(as_array(x, "x: the rows"))
@@ -207,7 +206,7 @@ def _positional(x: Any, names: Sequence[str]) -> Given:
     return Given(columns=columns, integer=lambda row, column: _integer(x, row, column), by_position=True)
 
 
-def as_cells(values: Any, what: str, error: type[LinedgeError] = InputError) -> NDArray[Any]:
+def as_cells(values: object, what: str, error: type[LinedgeError] = InputError) -> NDArray[np.generic]:
     """Return cells as an array of what they are: numpy would make text of the numbers, None and NaN beside text.
 
     The arguments are those of `as_array`.
@@ -218,7 +217,7 @@ def as_cells(values: Any, what: str, error: type[LinedgeError] = InputError) -> 
 
 
 def as_numbers(
-    cells: NDArray[Any], name: str, faults: dict[int, str], read: Callable[[Any], float] | None = None
+    cells: NDArray[np.generic], name: str, faults: dict[int, str], read: Callable[[object], float] | None = None
 ) -> NDArray[np.float64]:
     """Return a column as float64 (rows,), NaN where a value is missing or, in `faults` then, no number.
 
@@ -271,7 +270,7 @@ def number_in(cell: Any, options: TableOptions | None = None) -> float:
         raise NotANumberError(*(DATE if is_date else ("is not a number",))) from error
 
 
-def as_text(cells: NDArray[Any]) -> list[str | None]:
+def as_text(cells: NDArray[np.generic]) -> list[str | None]:
     """Return a column of categories by their values, None where one is missing."""
     absent = _MISSING_IN_TEXT if cells.dtype.kind == "U" else ()
     return [None if is_missing(cell) or cell in absent else str(cell) for cell in cells.tolist()]
@@ -281,7 +280,7 @@ _MISSING_IN_TEXT = frozenset({"nan", "None", "NaT", "<NA>"})
 """What numpy makes of values that stand for none, in an array of text."""
 
 
-def as_text_or_index(cells: NDArray[Any], categories: Sequence[str]) -> list[str | None]:
+def as_text_or_index(cells: NDArray[np.generic], categories: Sequence[str]) -> list[str | None]:
     """Return the same where a number is an index of `categories`; one that is none becomes what no category is."""
     known: dict[float, str] = dict(enumerate(categories))
     return [
@@ -292,7 +291,7 @@ def as_text_or_index(cells: NDArray[Any], categories: Sequence[str]) -> list[str
     ]
 
 
-def is_missing(cell: Any) -> bool:
+def is_missing(cell: object) -> bool:
     """Whether an object stands for no value: None, NaN, and what pandas has for them."""
     return cell is None or (isinstance(cell, float) and isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
 

@@ -153,7 +153,7 @@ class Predictor:
         predictor._loaded = partial(predictor._loaded, sha256=sha256)
         return predictor
 
-    def predict(self, x: Any) -> Prediction:
+    def predict(self, x: object) -> Prediction:
         """Predict every row.
 
         Args:
@@ -175,7 +175,7 @@ class Predictor:
             raise first_fault(faults)
         return prediction
 
-    def predict_each(self, x: Any) -> tuple[Prediction, dict[int, str]]:
+    def predict_each(self, x: object) -> tuple[Prediction, dict[int, str]]:
         """Predict the rows that can be; return the results, NaN for the others, and what is wrong with those.
 
         Args:
@@ -192,7 +192,7 @@ class Predictor:
         said = {row: worded(fault) for row, fault in faults.items()} if faults else faults
         return self._prediction(results, rows.ignored), said
 
-    def explain(self, x: Any) -> tuple[Explanation, ...]:
+    def explain(self, x: object) -> tuple[Explanation, ...]:
         """Return what each term adds to the prediction of one row, for each output.
 
         Args:
@@ -210,10 +210,10 @@ class Predictor:
         (row,) = self._coerced(self._given(x))[0].tolist()
         return explained(self.contract, row, values[0].tolist())
 
-    def _given(self, x: Any) -> Given:
+    def _given(self, x: object) -> Given:
         return x if isinstance(x, Given) else given(x, self.contract.column_names)
 
-    def _check(self, results: Sequence[NDArray[Any]], faults: dict[int, str]) -> None:
+    def _check(self, results: Sequence[NDArray[np.generic]], faults: dict[int, str]) -> None:
         """Add the rows with a result that is not finite to `faults`, and empty all bad rows."""
         for name, result in zip(self._results, results, strict=True):
             if np.isfinite(result).all():

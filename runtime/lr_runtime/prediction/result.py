@@ -33,21 +33,21 @@ class Prediction:
     """
 
     names: tuple[str, ...]
-    values: NDArray[np.floating[Any]]
-    lower: NDArray[np.floating[Any]] | None = None
-    upper: NDArray[np.floating[Any]] | None = None
+    values: NDArray[np.floating]
+    lower: NDArray[np.floating] | None = None
+    upper: NDArray[np.floating] | None = None
     in_range: NDArray[np.bool_] | None = None
-    leverage: NDArray[np.floating[Any]] | None = None
+    leverage: NDArray[np.floating] | None = None
     ignored: tuple[str, ...] = ()
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, NDArray[np.generic]]:
         """The results by name, each (rows,): an output, its `_lower` and `_upper`, the next; `in_range`, `leverage`.
 
         Raises:
             InputError: an output is called as one of these is.
         """
         ends = {"": self.values, "_lower": self.lower, "_upper": self.upper}
-        named: list[tuple[str, NDArray[Any]]] = [
+        named: list[tuple[str, NDArray[np.generic]]] = [
             (name + suffix, values[:, index])
             for index, name in enumerate(self.names)
             for suffix, values in ends.items()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.inputs import Given
+from lr_runtime.system.text import composed
 from lr_runtime.tables.batch import place_of
 from lr_runtime.tables.writing import Rows
 
@@ -64,7 +64,7 @@ class Scoring:
         self._numbers = [column.name for column in columns if column.kind == "number"]
         self._categories = [column.name for column in columns if column.kind == "category"]
         self._keep = (
-            list(table.names) if list(keep) == ["all"] else list(dict.fromkeys(normalize("NFC", name) for name in keep))
+            list(table.names) if list(keep) == ["all"] else list(dict.fromkeys(composed(name) for name in keep))
         )
         wanted = (*predictor.contract.column_names, *self._keep)
         if missing := [name for name in dict.fromkeys(wanted) if name not in table.names]:
@@ -106,7 +106,7 @@ class Scoring:
         if done is None:
             yield Rows({name: [] for name in self._keep}, self._results)
 
-    def _named(self, prediction: Prediction) -> dict[str, NDArray[Any]]:
+    def _named(self, prediction: Prediction) -> dict[str, NDArray[np.generic]]:
         return {self.called.get(name, name): values for name, values in prediction.columns().items()}
 
     def _given(self, batch: Batch) -> Given:

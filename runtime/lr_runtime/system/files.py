@@ -1,4 +1,4 @@
-"""Files that are read whole, by their path, and what a file is by its first bytes."""
+"""Files that are read whole, by their path."""
 
 from __future__ import annotations
 
@@ -17,41 +17,10 @@ _LARGEST = 1 << 30
 _LARGEST_CHECKPOINT = 1 << 34
 """The most bytes that are read: a checkpoint has 18 for each pair of terms, so this is one of 30,000 terms."""
 
-CHECKPOINT = "a safetensors checkpoint"
 
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"%PDF", "a PDF file"),
-    (b"PK\x03\x04", "a zip archive (a spreadsheet, or a TorchScript model)"),
-    (b"\x80\x02", "a pickle file"),
-    (b"\x80\x03", "a pickle file"),
-    (b"\x80\x04", "a pickle file"),
-    (b"\x80\x05", "a pickle file"),
-    (b"version https://git-lfs", 'a git-LFS pointer (run "git lfs pull" for the file itself)'),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"\xd0\xcf\x11\xe0", "an old spreadsheet or document (.xls, .doc)"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"<!DOCTYPE", "a web page or XML"),
-    (b"<html", "a web page"),
-    (b"<?xml", "an XML file"),
-)
-
-
-def what_it_is(head: bytes) -> str | None:
-    """Name the kind of a file by its first bytes; None where they say nothing."""
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27:
-        return CHECKPOINT
-    if head[4:8] == b"ORTM":
-        return "an ORT flatbuffer model"
-    return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
+def is_checkpoint(head: bytes) -> bool:
+    """Return whether a file that begins so is of safetensors: the length of a header in JSON, and its brace."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
 
 
 def read_bytes(path: str | Path, hint: str, most: int | None = None) -> bytes:
@@ -90,7 +59,7 @@ def _read_at_most(path: str | Path, most: int | None) -> bytes:
         status = os.fstat(file.fileno())
         _check_regular(path, status.st_mode)
         head: bytes = file.read(min(64, status.st_size))
-        limit = most or (_LARGEST_CHECKPOINT if what_it_is(head) == CHECKPOINT else _LARGEST)
+        limit = most or (_LARGEST_CHECKPOINT if is_checkpoint(head) else _LARGEST)
         if status.st_size > limit:
             raise UnusableFileError(f"{path}: has {status.st_size} bytes, and {limit} are the most that is read")
         content: bytes = head + file.read(status.st_size + 1 - len(head))

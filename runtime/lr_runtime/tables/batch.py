@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 
 from lr_runtime.errors import MissingColumnError, TableError, escaped
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -126,15 +126,15 @@ def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:
                 f"{place}: the name of column {index} has {len(name):,} characters; expected {LONGEST_NAME:,} at most. "
                 "Is a quote left open?"
             )
-    composed = tuple(unicodedata.normalize("NFC", name) if name.strip() else "" for name in names)
-    given = list(filter(None, composed))
+    found = tuple(composed(name) if name.strip() else "" for name in names)
+    given = list(filter(None, found))
     if len(set(given)) < len(given):
         twice = next(name for index, name in enumerate(given) if name in given[:index])
         raise TableError(
-            f"{place}: the name {escaped(twice)} stands twice (in columns {_where_it_stands(twice, composed)}). "
+            f"{place}: the name {escaped(twice)} stands twice (in columns {_where_it_stands(twice, found)}). "
             "Rename one of the columns"
         )
-    return composed
+    return found
 
 
 def indexes_among(names: Sequence[str], said: Collection[str] = ()) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]
         MissingColumnError: a name to be replaced is not there.
     """
     found = check_names(place, names)
-    to = {unicodedata.normalize("NFC", old): unicodedata.normalize("NFC", new) for new, old in renames}
+    to = {composed(old): composed(new) for new, old in renames}
     if missing := [old for old, new in to.items() if old not in found and new not in found]:
         raise MissingColumnError(place, missing, found)
     return check_names(place, [to.get(name, name) for name in found]) if to else found

@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.system.lazy import needs_extra
+from lr_runtime.system.signatures import ARROW, PARQUET, ZIP
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
-from lr_runtime.tables.files.compressed import WORKBOOK, ZIP_MAGIC, names_in_zip, unpacked
+from lr_runtime.tables.files.compressed import WORKBOOK, names_in_zip, unpacked
 from lr_runtime.tables.files.other_files import refusal
 from lr_runtime.tables.files.partitions import values_of, with_partitions
 from lr_runtime.tables.files.several import SeveralTables, files_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _HEAD_BYTES = 1 << 16
-_ARROW_HEADS = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
+_ARROW_HEADS = (PARQUET, ARROW, b"\xff\xff\xff\xff")
 _JSON_ARRAY = re.compile(rb"\s*\[\s*[{\[\]]")
 
 
@@ -92,7 +93,7 @@ def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool)
 def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     opener, size = _stream(path, name, once=once)
     head = _head(opener)
-    if head.startswith(ZIP_MAGIC):
+    if head.startswith(ZIP):
         opener = opener if _is_regular(path) else seekable(opener)
         if WORKBOOK in names_in_zip(opener, name):
             with needs_extra("excel"):

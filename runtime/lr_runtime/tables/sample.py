@@ -109,7 +109,7 @@ class Cells:
         return not self.typed and not are_codes(self.units) and disguised > self.numbers + self.counts["text"]
 
 
-def sort_of(cell: Any, read: Read) -> tuple[Sort, NotANumberError | None]:
+def sort_of(cell: object, read: Read) -> tuple[Sort, NotANumberError | None]:
     """Return what a cell is, and why it is no number."""
     try:
         value = read(cell)
@@ -137,7 +137,7 @@ class Sample:
         """How many rows there is room for."""
         return FIRST_ROWS - self.rows
 
-    def add_row(self, cells: Mapping[str, Any], read: Read, place: Callable[[], str]) -> None:
+    def add_row(self, cells: Mapping[str, object], read: Read, place: Callable[[], str]) -> None:
         """Add a row, its cells by column."""
         for name, cell in cells.items():
             sort, why = sort_of(cell, read)
@@ -168,7 +168,7 @@ class Sample:
             self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
         self.rows += taken
 
-    def add_cells(self, name: str, cells: Sequence[Any], read: Read, where: Callable[[int], str]) -> None:
+    def add_cells(self, name: str, cells: Sequence[object], read: Read, where: Callable[[int], str]) -> None:
         """Add cells to a column; the caller counts their rows."""
         for row, cell in enumerate(cells):
             sort, why = sort_of(cell, read)

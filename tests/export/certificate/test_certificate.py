@@ -18,7 +18,8 @@ from lr_export.certificate import certify
 from lr_export.certificate.probes import probe_rows
 from lr_export.choices import that_have
 from lr_export.formats import pt2, torchscript
-from lr_export.formats.registry import FORMATS, Opened, eager
+from lr_export.formats.backend import Opened, eager
+from lr_export.formats.registry import BACKENDS
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_export.program.program import Constant
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Engine, Results
+    from lr_export.formats.backend import Engine, Results
     from lr_export.formats.torch_module import ProgramModule
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Step
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Contract, Precision
+    from lr_runtime.contract.formats import FormatName
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]
@@ -64,7 +65,7 @@ def refused(tmp_path: Path) -> Callable[..., str]:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, format_name: FormatName, **parts: Callable[..., object]) -> None:
-    monkeypatch.setitem(FORMATS, format_name, replace(FORMATS[format_name], **parts))  # type: ignore[arg-type]
+    monkeypatch.setitem(BACKENDS, format_name, replace(BACKENDS[format_name], **parts))  # type: ignore[arg-type]
 
 
 def next_up(values: Floats) -> Floats:
@@ -117,7 +118,7 @@ def test_a_file_with_other_contents(
     refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = FORMATS[format_name].build
+    honest = BACKENDS[format_name].build
 
     def build(_: Program, contract: Contract) -> bytes:
         numbers, contract = fault(numbers_at(CHECKPOINT, "exact"), contract)
@@ -131,7 +132,7 @@ def test_a_file_with_other_contents(
 def test_a_file_with_other_inputs_and_outputs(
     format_name: FormatName, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS[format_name].build
+    honest = BACKENDS[format_name].build
     plant(
         monkeypatch,
         format_name,
@@ -168,7 +169,7 @@ def test_damaged_bytes(
     refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = FORMATS[format_name].build
+    honest = BACKENDS[format_name].build
     plant(monkeypatch, format_name, build=lambda program, contract: fault(honest(program, contract)))
     assert "does not load" in refused(format_name)
 
@@ -243,7 +244,7 @@ GRAPHS: dict[str, Callable[[onnx.GraphProto], None]] = {
 def test_a_graph_with_the_right_numbers_and_a_wrong_step(
     fault: Callable[[onnx.GraphProto], None], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS["onnx"].build
+    honest = BACKENDS["onnx"].build
 
     def build(program: Program, contract: Contract) -> bytes:
         model = onnx.load_model_from_string(honest(program, contract))
@@ -294,7 +295,7 @@ def test_source_code_with_the_right_numbers_and_a_wrong_step(
     refused: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest, (right, wrong) = FORMATS[format_name].build, fault[format_name]
+    honest, (right, wrong) = BACKENDS[format_name].build, fault[format_name]
 
     def build(program: Program, contract: Contract) -> bytes:
         content = honest(program, contract)
@@ -364,7 +365,7 @@ def test_a_wrong_step_among_powers_categories_and_missing_values(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest, checkpoint = FORMATS[format_name].build, EXPANDED["powers, categories and missing values"]()
+    honest, checkpoint = BACKENDS[format_name].build, EXPANDED["powers, categories and missing values"]()
     export(checkpoint, tmp_path / "model", format=format_name, precision=precision)
     before = (tmp_path / "model").read_bytes()
     plant(monkeypatch, format_name, build=lambda program, contract: honest(fault(program), contract))
@@ -383,7 +384,7 @@ MORE_DIGITS: dict[FormatName, tuple[bytes, bytes]] = {
 def test_a_product_of_more_digits_has_other_bits_than_portable_promises(
     format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint, honest = CHECKPOINTS["ten columns"](), FORMATS[format_name].build
+    checkpoint, honest = CHECKPOINTS["ten columns"](), BACKENDS[format_name].build
     replaced, by = MORE_DIGITS[format_name]
 
     def build(program: Program, contract: Contract) -> bytes:
@@ -406,7 +407,7 @@ def _contract_with_other_categories(contract: Contract) -> Contract:
 def test_a_contract_with_the_categories_in_another_order(
     format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS[format_name].build
+    honest = BACKENDS[format_name].build
     plant(
         monkeypatch,
         format_name,
@@ -453,7 +454,7 @@ def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[R
         monkeypatch.setattr(certify, "eager", lambda program: with_fault(eager(program), fault))
         return "onnx"
     format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
-    reopen = FORMATS[format_name].reopen
+    reopen = BACKENDS[format_name].reopen
 
     def faulty_reopen(content: bytes, program: Program) -> Opened:
         opened = reopen(content, program)

@@ -12,7 +12,7 @@ import pytest
 
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import OPSET
-from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.onnx import onnx_bytes
 from lr_runtime.contract.contract import PRECISIONS, Precision
 from lr_runtime.onnx_file.check import check_model, signature_of
 from lr_runtime.onnx_file.operators import OPERATORS

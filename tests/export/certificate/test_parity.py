@@ -14,23 +14,26 @@ import pytest
 import torch
 
 from lr_export import export
-from lr_export.choices import CHOICES, that_have
+from lr_export.choices import that_have
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.formats.registry import FORMATS, REFERENCE, eager
+from lr_export.formats.backend import eager
+from lr_export.formats.onnx import REFERENCE
+from lr_export.formats.registry import BACKENDS
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from tests.conftest import CHECKPOINTS
 from tests.export.oracle import bounds, bounds_before_rounding, fractions, outputs, rows_in_the_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.choices import FormatName
-    from lr_export.formats.registry import Engine, Opened
+    from lr_export.formats.backend import Engine, Opened
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
     from lr_trainer import Checkpoint
     from tests.export.oracle import Exact, Floats
 
@@ -54,7 +57,7 @@ def exported(name: str, precision: Precision, format_name: FormatName) -> bytes:
 
 def opened(name: str, precision: Precision, format_name: FormatName) -> Opened:
     program = program_of(numbers_at(checkpoint_named(name), precision))
-    return FORMATS[format_name].reopen(exported(name, precision, format_name), program)
+    return BACKENDS[format_name].reopen(exported(name, precision, format_name), program)
 
 
 def y_of(engine: Engine) -> Evaluate:
@@ -101,7 +104,7 @@ def _reference(name: str, precision: Precision) -> Evaluate:
 ENGINES: dict[str, tuple[Callable[[str, Precision], Evaluate], tuple[Precision, ...]]] = {
     "trainer": (_trainer, ("float64",)),
     "eager": (_eager, PRECISIONS),
-    "torchscript": (_torchscript, CHOICES["torchscript"].precisions),
+    "torchscript": (_torchscript, EXPORT_FORMATS["torchscript"].precisions),
     "runtime": (_runtime, PRECISIONS),
     "reference": (_reference, PRECISIONS),
 }

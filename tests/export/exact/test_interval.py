@@ -17,7 +17,7 @@ from scipy import stats
 from lr_export.certificate.specification import Blueprint
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.interval import interval_of
-from lr_export.formats.onnx_graph import onnx_bytes
+from lr_export.formats.onnx import onnx_bytes
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit, merge, update

@@ -20,8 +20,9 @@ from lr_export.bounds.forward import ForwardError
 from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
-from lr_export.formats.onnx_graph import read_onnx
-from lr_export.formats.registry import FORMATS, eager
+from lr_export.formats.backend import eager
+from lr_export.formats.onnx import read_onnx
+from lr_export.formats.registry import BACKENDS
 from lr_export.model.build import program_of
 from lr_export.model.exact import ExactModel
 from lr_export.model.numbers import numbers_at
@@ -32,7 +33,7 @@ from tests.conftest import EXPANDED, checkpoint_of
 from tests.export.oracle import as_array, bounds, fractions, interpreted, magnitudes, outputs, some_rows, terms
 
 if TYPE_CHECKING:
-    from lr_export.formats.registry import Engine
+    from lr_export.formats.backend import Engine
     from lr_runtime.contract.contract import Precision
     from lr_runtime.contract.terms.term import Term
     from tests.export.oracle import Exact
@@ -51,7 +52,7 @@ def exported(name: str, precision: Precision, opset: int | None = None) -> bytes
 
 def engines_of(name: str, precision: Precision) -> dict[str, Engine]:
     program = program_of(numbers_at(EXPANDED[name](), precision))
-    opened = FORMATS["onnx"].reopen(exported(name, precision), program)
+    opened = BACKENDS["onnx"].reopen(exported(name, precision), program)
     numpy: Engine = lambda x: interpreted(program, x)  # noqa: E731 - one of several engines
     return {**opened.engines, "eager": eager(program), "numpy": numpy}
 
@@ -275,7 +276,7 @@ def test_every_opset_passes_the_checker_and_gives_the_same_bits(name: str, preci
     assert {node.domain for node in model.graph.node} == {""}
     program = program_of(numbers_at(EXPANDED[name](), precision))
     x = some_rows(EXPANDED[name](), 50, Contract.from_json(contract).input_dtype)
-    runs = [FORMATS["onnx"].reopen(each, program).engines for each in (content, exported(name, precision))]
+    runs = [BACKENDS["onnx"].reopen(each, program).engines for each in (content, exported(name, precision))]
     newest, oldest = (next(iter(engines.values()))(x)["y"] for engines in runs)
     assert newest.tobytes() == oldest.tobytes()
 

@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from lr_export import export
 from lr_export.certificate.certify import certify
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import CHOICES, SUFFIXES, check_pair, that_have
+from lr_export.choices import check_pair, that_have
 from lr_export.cli import main
-from lr_export.formats.registry import FORMATS
-from lr_export.tools import MissingToolError
+from lr_export.errors import MissingToolError
+from lr_export.formats.registry import BACKENDS
 from lr_runtime.contract.contract import PRECISIONS, RESULTS
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError, OptionError
-from lr_runtime.inspection.artefact import KINDS, Artefact
+from lr_runtime.inspection.artefact import Artefact
 from tests.conftest import ROOT, checkpoint_of
 from tests.export.present import FORMAT_NAMES, param, with_every_tool
 
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
 
     from click.testing import Result as Done
 
-    from lr_export.choices import FormatName
     from lr_runtime.contract.contract import Precision, Result
+    from lr_runtime.contract.formats import FormatName
 
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 PAIRS = list(product(FORMAT_NAMES, PRECISIONS))
-HAD = [(name, precision) for name, precision in PAIRS if precision in CHOICES[name].precisions]
-WITH_TOOLS: list[FormatName] = [name for name in FORMAT_NAMES if CHOICES[name].tool is not None]
+HAD = [(name, precision) for name, precision in PAIRS if precision in EXPORT_FORMATS[name].precisions]
+WITH_TOOLS: list[FormatName] = [name for name in FORMAT_NAMES if EXPORT_FORMATS[name].tool is not None]
 
 
 @pytest.fixture
@@ -60,12 +61,12 @@ def names(folder: Path) -> set[str]:
 
 
 def test_every_format_is_written_and_read_back_somewhere() -> None:
-    assert list(FORMATS) == FORMAT_NAMES
-    assert len(set(SUFFIXES.values())) == len(SUFFIXES)
+    assert list(BACKENDS) == FORMAT_NAMES
+    assert len({each.suffix for each in EXPORT_FORMATS.values()}) == len(FORMAT_NAMES)
     assert {precision for _, precision in HAD} == set(PRECISIONS)
     # As the design has them.
-    assert [name for name in FORMAT_NAMES if "portable" in CHOICES[name].precisions] == ["onnx", "c", "js"]
-    assert [name for name in FORMAT_NAMES if "y_lower" in CHOICES[name].results] == ["onnx", "c", "js"]
+    assert [name for name in FORMAT_NAMES if "portable" in EXPORT_FORMATS[name].precisions] == ["onnx", "c", "js"]
+    assert [name for name in FORMAT_NAMES if "y_lower" in EXPORT_FORMATS[name].results] == ["onnx", "c", "js"]
 
 
 @pytest.mark.parametrize(("name", "precision"), [param(*pair) for pair in HAD])
@@ -91,7 +92,7 @@ def test_a_pair_that_a_format_has_not_is_wrong_usage(name: FormatName, precision
 
 @pytest.mark.parametrize(("name", "result"), list(product(FORMAT_NAMES, RESULTS)))
 def test_results_that_a_format_cannot_give(name: FormatName, result: Result) -> None:
-    if result in CHOICES[name].results:
+    if result in EXPORT_FORMATS[name].results:
         check_pair(name, "exact", ("y", result))
     else:
         with pytest.raises(OptionError, match=f"{name} cannot give {result}. Formats that can: onnx, c, js"):
@@ -103,11 +104,11 @@ def test_results_that_a_format_cannot_give(name: FormatName, result: Result) -> 
 def test_all_formats_that_have_a_precision(precision: Precision, saved: Path) -> None:
     done = ran("--format", "all", "--precision", precision)
     assert done.exit_code == 0
-    assert names(saved) == {f"m{SUFFIXES[name]}" for name in that_have(precision)}
+    assert names(saved) == {f"m{EXPORT_FORMATS[name].suffix}" for name in that_have(precision)}
     assert done.stdout.count("verified: ") == len(that_have(precision))
     for name in that_have(precision):
-        assert f"wrote m{SUFFIXES[name]}\n" in done.stderr
-        assert Artefact.load(saved / f"m{SUFFIXES[name]}").kind == name
+        assert f"wrote m{EXPORT_FORMATS[name].suffix}\n" in done.stderr
+        assert Artefact.load(saved / f"m{EXPORT_FORMATS[name].suffix}").kind == name
 
 
 @with_every_tool
@@ -159,7 +160,7 @@ def test_what_nothing_runs_is_not_written(name: str, saved: Path) -> None:
     done = ran("--format", name)
     assert (done.exit_code, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1
-    for tool in [CHOICES[asked].tool for asked in WITH_TOOLS if name in {asked, "all"}]:
+    for tool in [EXPORT_FORMATS[asked].tool for asked in WITH_TOOLS if name in {asked, "all"}]:
         assert tool is not None
         assert tool.what in done.stderr
         assert tool.install in done.stderr
@@ -171,26 +172,26 @@ def test_what_nothing_runs_is_not_written(name: str, saved: Path) -> None:
 @pytest.mark.usefixtures("no_tools")
 @pytest.mark.parametrize("name", WITH_TOOLS)
 def test_unverified_says_that_it_was_not_run(name: FormatName, saved: Path) -> None:
-    tool = CHOICES[name].tool
+    tool = EXPORT_FORMATS[name].tool
     assert tool is not None
     done = ran("--format", name, "--unverified")
     assert done.exit_code == 0
     assert done.stdout.startswith(f"unverified: NOT RUN, for want of {tool.what}")
     assert "\nverified: " not in done.stdout
     assert json.loads(ran("--format", name, "--unverified", "--json").stdout)["not_run"] == tool.what
-    assert Artefact.load(saved / f"m{SUFFIXES[name]}").kind == name
+    assert Artefact.load(saved / f"m{EXPORT_FORMATS[name].suffix}").kind == name
 
 
 @pytest.mark.usefixtures("no_tools")
 @pytest.mark.parametrize("name", WITH_TOOLS)
 def test_unverified_still_reads_the_numbers_back(name: FormatName) -> None:
     blueprint = Blueprint.of(CHECKPOINT)
-    content = FORMATS[name].build(blueprint.program, blueprint.contract)
+    content = BACKENDS[name].build(blueprint.program, blueprint.contract)
     certify(content, blueprint, name, unverified=True)
     with pytest.raises(MissingToolError):
         certify(content, blueprint, name)
     other = Blueprint.of(checkpoint_of([[np.nextafter(1 / 3, 1), -2.5]], 0.1, origin=[1004.0, 0.0]))
-    changed = FORMATS[name].build(other.program, blueprint.contract)
+    changed = BACKENDS[name].build(other.program, blueprint.contract)
     with pytest.raises(CheckFailedError, match="the weight in the file as written"):
         certify(changed, blueprint, name, unverified=True)
 
@@ -212,11 +213,11 @@ def test_the_document_has_the_table() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCUMENT.splitlines() if line[:1] == "|"]
     start = next(place for place, row in enumerate(rows) if row[0] == "format")
     for name, row in zip(FORMAT_NAMES, rows[start + 2 :], strict=False):
-        choice = CHOICES[name]
+        choice = EXPORT_FORMATS[name]
         tool = f" ({', '.join(choice.tool.names[:-1])} or {choice.tool.names[-1]})" if choice.tool else ""
         assert row == [
             name,
-            KINDS[name],
+            choice.title,
             choice.suffix,
             ", ".join(choice.precisions),
             ", ".join(choice.results),

@@ -20,20 +20,21 @@ import torch
 from onnx import TensorProto
 
 from lr_export import export
-from lr_export.choices import OPSET, SUFFIXES
-from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
+from lr_export.choices import OPSET
+from lr_export.formats.onnx import onnx_bytes, read_onnx
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of
 from tests.export.oracle import bounds, fractions, outputs
 from tests.export.present import FORMAT_NAMES, in_every_format
 
 if TYPE_CHECKING:
-    from lr_export.choices import FormatName
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.formats import FormatName
 
 IO_TYPES = {
     "exact": TensorProto.FLOAT,
@@ -49,7 +50,7 @@ def graph_of(checkpoint: Checkpoint, precision: Precision = "exact") -> onnx.Mod
 
 
 def exported(checkpoint: Checkpoint, format_name: FormatName, folder: Path) -> bytes:
-    target = folder / f"model{SUFFIXES[format_name]}"
+    target = folder / f"model{EXPORT_FORMATS[format_name].suffix}"
     export(checkpoint, target, format=format_name)
     return target.read_bytes()
 
@@ -145,10 +146,11 @@ SECOND_PROCESS = """
 import sys
 from pathlib import Path
 from lr_export import export
-from lr_export.choices import OPSET, SUFFIXES
-for name, suffix in SUFFIXES.items():
+from lr_export.choices import OPSET
+from lr_runtime.contract.formats import EXPORT_FORMATS
+for name, each in EXPORT_FORMATS.items():
     for checkpoint in sorted(Path(sys.argv[1]).glob("*.safetensors")):
-        export(checkpoint, checkpoint.stem + suffix, format=name, unverified=True)
+        export(checkpoint, checkpoint.stem + each.suffix, format=name, unverified=True)
 """
 
 
@@ -165,7 +167,7 @@ def test_another_process_and_folder_write_the_same_bytes(tmp_path: Path) -> None
     # In another order, because torch names what it scripts by what it scripted before.
     for name in reversed(SHAPES):
         for format_name in reversed(FORMAT_NAMES):
-            target = here / f"{name}{SUFFIXES[format_name]}"
+            target = here / f"{name}{EXPORT_FORMATS[format_name].suffix}"
             export(here / f"{name}.safetensors", target, format=format_name, unverified=True)
             assert target.read_bytes() == (there / target.name).read_bytes(), target.name
 

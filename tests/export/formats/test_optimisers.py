@@ -12,9 +12,9 @@ import pytest
 
 from lr_export import export
 from lr_export.certificate.specification import Blueprint
-from lr_export.formats import onnx_graph
-from lr_export.formats.onnx_graph import onnx_bytes, read_onnx
-from lr_export.formats.registry import FORMATS
+from lr_export.formats import onnx as onnx_graph
+from lr_export.formats.onnx import onnx_bytes, read_onnx
+from lr_export.formats.registry import BACKENDS
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
 from lr_runtime.contract.contract import PRECISIONS
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lr_export.formats.registry import Opened
+    from lr_export.formats.backend import Opened
     from lr_export.program.program import Operation, Program
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Precision
@@ -234,7 +234,7 @@ def test_the_gate_finds_a_constant_that_is_dropped(
 def test_an_optimisation_that_changes_results_is_found(
     precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS["onnx"]
+    honest = BACKENDS["onnx"]
 
     def reopen(content: bytes, program: Program) -> Opened:
         opened = honest.reopen(content, program)
@@ -243,7 +243,7 @@ def test_an_optimisation_that_changes_results_is_found(
         wrong = {name: lambda x: {key: y * y.dtype.type(1 + digits) for key, y in run(x).items()}}
         return replace(opened, optimised={**wrong, **dict(others)})
 
-    monkeypatch.setitem(FORMATS, "onnx", replace(honest, reopen=reopen))
+    monkeypatch.setitem(BACKENDS, "onnx", replace(honest, reopen=reopen))
     with pytest.raises(CheckFailedError, match="optimisation none"):
         export(fitted(), tmp_path / "m", precision=precision)
 

@@ -12,7 +12,9 @@ import pytest
 from lr_export.certificate.probes import probe_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
-from lr_export.formats.registry import FORMATS, REFERENCE, eager
+from lr_export.formats.backend import eager
+from lr_export.formats.onnx import REFERENCE
+from lr_export.formats.registry import BACKENDS
 from lr_export.model.exact import ExactModel
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
@@ -33,7 +35,7 @@ def random_checkpoint(columns: int) -> Checkpoint:
 
 
 def onnx_of(blueprint: Blueprint) -> bytes:
-    return FORMATS["onnx"].build(blueprint.program, blueprint.contract)
+    return BACKENDS["onnx"].build(blueprint.program, blueprint.contract)
 
 
 @pytest.mark.parametrize("input_dtype", ["float32", "float64"])
@@ -126,7 +128,7 @@ def test_portable_has_the_same_bits_in_every_engine(name: str) -> None:
     content = onnx_of(blueprint)
     x = np.concatenate([probe_rows(checkpoint, "float32"), some_rows(checkpoint, 1000, "float32")])
     found = {"numpy": interpreted(blueprint.program, x)["y"], "eager torch": eager(blueprint.program)(x)["y"]}
-    found["reference"] = FORMATS["onnx"].reopen(content, blueprint.program).engines[REFERENCE](x)["y"]
+    found["reference"] = BACKENDS["onnx"].reopen(content, blueprint.program).engines[REFERENCE](x)["y"]
     for level in LEVELS:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = level

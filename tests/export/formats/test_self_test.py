@@ -13,17 +13,16 @@ import pytest
 
 from lr_export import export
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import CHOICES
-from lr_export.formats.c_header import c_bytes, read_c
-from lr_export.formats.javascript import js_bytes
 from lr_export.formats.known_rows import KnownRows
 from lr_export.formats.toolchain import output_of
 from lr_export.program.program import Builder, Constant
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED
 from tests.export.formats.test_source import CONTRACT
 from tests.export.present import runs
 from tests.export.scaled import LEVEL, conformal, fitted
+from tests.export.source_code import c_bytes, js_bytes, read_c
 from tests.export.straight_line import evaluated
 
 if TYPE_CHECKING:
@@ -254,7 +253,7 @@ def module(name: str, precision: Precision) -> str:
 
 
 def self_test_in_node(folder: Path, text: str) -> int:
-    tool = CHOICES["js"].tool
+    tool = EXPORT_FORMATS["js"].tool
     assert tool is not None
     (folder / "model.mjs").write_text(text)
     (folder / "page.mjs").write_text('import { selfTest } from "./model.mjs"; console.log(selfTest());')

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_export.choices import CHOICES
-from lr_export.formats.c_header import C_FLAGS, c_bytes, read_c
-from lr_export.formats.javascript import js_bytes, read_js
-from lr_export.formats.registry import FORMATS, eager
-from lr_export.formats.toolchain import c_driver, js_driver, output_of
+from lr_export.formats.backend import eager
+from lr_export.formats.registry import BACKENDS
+from lr_export.formats.toolchain import output_of
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Column, Contract, Output
+from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import OptionError
+from tests.export.source_code import C_FLAGS, c_bytes, c_driver, js_bytes, js_driver, read_c, read_js
 from tests.export.straight_line import awkward_rows, evaluated, every_operation, same_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lr_export.formats.registry import Engine
+    from lr_export.formats.backend import Engine
     from lr_export.formats.toolchain import Driver
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Dtype
 
 
 def _path(language: str) -> str:
-    tool = CHOICES[language].tool  # type: ignore[index]
+    tool = EXPORT_FORMATS[language].tool  # type: ignore[index]
     assert tool is not None
     return tool.path() or ""
 
@@ -49,11 +49,11 @@ DTYPES: list[Dtype] = ["float32", "float64"]
 
 
 def in_c(program: Program, contract: Contract = CONTRACT, flags: Sequence[str] = C_FLAGS) -> Driver:
-    return c_driver(c_bytes(program, contract), program, CC, flags)
+    return c_driver(c_bytes(program, contract), program, flags)
 
 
 def in_js(program: Program, contract: Contract = CONTRACT) -> Driver:
-    return js_driver(js_bytes(program, contract), program, NODE)
+    return js_driver(js_bytes(program, contract), program)
 
 
 LANGUAGES = [pytest.param(in_c, marks=needs_cc, id="c"), pytest.param(in_js, marks=needs_node, id="js")]
@@ -64,7 +64,7 @@ def in_torch(program: Program) -> Engine:
 
 
 def in_onnx(program: Program, engine: int = 0) -> Engine:
-    opened = FORMATS["onnx"].reopen(FORMATS["onnx"].build(program, CONTRACT), program)
+    opened = BACKENDS["onnx"].reopen(BACKENDS["onnx"].build(program, CONTRACT), program)
     return list(opened.engines.values())[engine]
 
 
@@ -266,7 +266,7 @@ def test_two_models_in_one_program(tmp_path: Path) -> None:
     output_of([CC, *C_FLAGS, *STRICT, "-o", "main", "main.c", "-lm"], folder=tmp_path)
     output_of(["./main"], folder=tmp_path)
     x = awkward_rows(3, "float64")
-    driver = c_driver(c_bytes(other, CONTRACT, name="Far_2"), other, CC)
+    driver = c_driver(c_bytes(other, CONTRACT, name="Far_2"), other)
     assert same_bits(driver(x)["y"], evaluated(other, x)["y"])
 
 
@@ -282,14 +282,14 @@ def test_a_number_that_is_not_rounded_to_its_dtype_is_no_result() -> None:
     wrong_at_1 = b"Array.from(v0, (value) => value + (row[0] === 1 ? 1e-12 : 0))"
     content = js_bytes(program, CONTRACT).replace(b"Array.from(v0)", wrong_at_1)
     with pytest.raises(ValueError, match="a result is not float32"):
-        js_driver(content, program, NODE)(np.ones((1, 3), dtype=np.float32))
+        js_driver(content, program)(np.ones((1, 3), dtype=np.float32))
 
 
 @needs_cc
 def test_what_a_compiler_says_is_said() -> None:
     program = linear()
     with pytest.raises(ChildProcessError, match=r"cc ends with 1: .*error"):
-        c_driver(c_bytes(program, CONTRACT).replace(b"float v0", b"flaot v0"), program, CC)(np.ones((1, 3), np.float32))
+        c_driver(c_bytes(program, CONTRACT).replace(b"float v0", b"flaot v0"), program)(np.ones((1, 3), np.float32))
 
 
 def test_a_tool_that_is_not_there() -> None:
@@ -300,7 +300,7 @@ def test_a_tool_that_is_not_there() -> None:
 @needs_node
 def test_the_files_of_a_driver_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    driver = js_driver(js_bytes(linear(), CONTRACT), linear(), NODE)
+    driver = js_driver(js_bytes(linear(), CONTRACT), linear())
     assert len(list(tmp_path.iterdir())) == 1
     del driver
     assert list(tmp_path.iterdir()) == []

@@ -21,8 +21,9 @@ from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import that_have
 from lr_export.exact.box import box
-from lr_export.formats.onnx_graph import onnx_bytes
-from lr_export.formats.registry import FORMATS, eager
+from lr_export.formats.backend import eager
+from lr_export.formats.onnx import onnx_bytes
+from lr_export.formats.registry import BACKENDS
 from lr_export.model.exact import ExactModel
 from lr_export.model.in_range import Limits
 from lr_export.model.layout import Layout
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lr_export.choices import FormatName
     from lr_export.program.program import Program
     from lr_runtime.contract.contract import Contract, Precision
+    from lr_runtime.contract.formats import FormatName
     from lr_trainer import Checkpoint
     from tests.conftest import Run
     from tests.export.oracle import Floats
@@ -222,8 +223,8 @@ def test_in_portable_every_engine_gives_the_same_bits() -> None:
     x = probe_rows(blueprint.checkpoint, "float32")
     expected = evaluated(blueprint.program, x)
     for format_name in filter(runs, that_have("portable")):
-        opened = FORMATS[format_name].reopen(
-            FORMATS[format_name].build(blueprint.program, blueprint.contract), blueprint.program
+        opened = BACKENDS[format_name].reopen(
+            BACKENDS[format_name].build(blueprint.program, blueprint.contract), blueprint.program
         )
         assert opened.engines
         for run in (*opened.engines.values(), eager(blueprint.program)):
@@ -355,12 +356,12 @@ FEW = ("the last bit of the factor", "a limit one step out", "no root", "the end
 def test_a_planted_fault_is_caught(
     fault: str, format_name: FormatName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS[format_name]
+    honest = BACKENDS[format_name]
 
     def build(program: Program, contract: Contract, **options: Any) -> bytes:
         return honest.build(FAULTS[fault](program), contract, **options)
 
-    monkeypatch.setitem(FORMATS, format_name, replace(honest, build=build))
+    monkeypatch.setitem(BACKENDS, format_name, replace(honest, build=build))
     with pytest.raises(CheckFailedError):
         export(fitted(CHECKED), tmp_path / "m", format=format_name, interval=0.95, flags=True)
     assert list(tmp_path.iterdir()) == []
@@ -384,7 +385,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], None]] = {
 def test_an_engine_that_is_wrong_beside_y_is_caught(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = FORMATS["onnx"]
+    honest = BACKENDS["onnx"]
 
     def reopen(content: bytes, program: Program) -> Any:
         opened = honest.reopen(content, program)
@@ -398,7 +399,7 @@ def test_an_engine_that_is_wrong_beside_y_is_caught(
 
         return replace(opened, engines={**opened.engines, name: run})
 
-    monkeypatch.setitem(FORMATS, "onnx", replace(honest, reopen=reopen))
+    monkeypatch.setitem(BACKENDS, "onnx", replace(honest, reopen=reopen))
     with pytest.raises(CheckFailedError, match="onnxruntime"), np.errstate(invalid="ignore"):
         export(fitted(CHECKED), tmp_path / "m", interval=0.95, flags=True)
     assert list(tmp_path.iterdir()) == []

@@ -280,7 +280,7 @@ STRANGERS: dict[str, tuple[Callable[[], bytes], str]] = {
         for version in (2, 3, 4, 5)
     },
     "npz": (_npz, "a NumPy archive, which numpy.load reads"),
-    "npy": (_npy, "a NumPy array, which numpy.load reads"),
+    "npy": (_npy, "a NumPy array (.npy), which numpy.load reads"),
     "ORT": (lambda: b"\x10\0\0\0ORTM" + bytes(60), "an ORT flatbuffer model, which onnxruntime reads"),
     "ORT that begins as ONNX does": (lambda: b"\x08\0\0\0ORTM" + bytes(60), "an ORT flatbuffer model"),
     "TFLite": (lambda: b"\x1c\0\0\0TFL3" + bytes(60), "a TensorFlow Lite model"),

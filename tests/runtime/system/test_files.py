@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from lr_runtime.errors import MissingFileError, UnusableFileError
-from lr_runtime.system.files import read_bytes, sha256, what_it_is
+from lr_runtime.system.files import read_bytes, sha256
 from lr_runtime.system.replacement import replacing, write_bytes
+from lr_runtime.system.signatures import what_it_is
 from tests.optional import optional
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import warnings
 from dataclasses import asdict, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
-from unicodedata import normalize
 
 import numpy as np
 
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
 from lr_trainer.descent.resume import Forgetful
 from lr_trainer.descent.table import check, descend
@@ -156,7 +156,7 @@ def fit(
     table = opened(source, options, warn)
     targets = [] if target is None else [target] if isinstance(target, str) else list(target)
     roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
-    units = {normalize("NFC", name): unit for name, unit in (units or {}).items()}
+    units = {composed(name): unit for name, unit in (units or {}).items()}
     if strangers := [name for name in units if name not in (known := (*roles.features, *roles.targets))]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     passes = Passes(

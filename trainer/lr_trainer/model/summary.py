@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lr_runtime.errors import shown
+from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,21 +107,14 @@ def _why_no_errors(fit: Mapping[str, Any]) -> str:
     return "no degrees of freedom are left for standard errors"
 
 
-def _table(coefficients: list[dict[str, Any]]) -> list[str]:
+def _table(coefficients: list[dict[str, Any]]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_HEADS]
     for row in coefficients:
         numbers = (_number(row.get(key), digits) for key, digits in zip(_KEYS, _DIGITS, strict=True))
         rows.append((shown(row["term"], _NAME), *numbers))
     if all(row.get("standard_error") is None for row in coefficients):
         rows = [row[:2] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_line(row, widths) for row in rows]
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    name, *numbers = row
-    cells = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))]
-    return "  ".join(cells).rstrip()
+    return aligned(rows, numbers=True)
 
 
 def _each(values: list[float] | list[float | None]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import escaped
+from lr_runtime.tables.sample import FIRST_ROWS
 from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FIRST_ROWS = 10_000
 _FAR = 50.0
 """Interquartile ranges from the median: of a normal column 67 standard deviations."""
 

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped, shown
+from lr_runtime.system.text import composed
 from lr_runtime.tables import TableOptions, place_of
 from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_runtime.tables.table import positions
@@ -127,7 +127,7 @@ def look(
         [('x', 'number', 1), ('site', 'category', 0)]
     """
     table = opened(source, replace(options or TableOptions(), marks=True), warn)
-    category = [normalize("NFC", name) for name in category]
+    category = list(map(composed, category))
     positions(table, category)
     kinds = _kinds_of(table, category)
     seen = _Seen(table, kinds)

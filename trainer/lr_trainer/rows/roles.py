@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
+from lr_runtime.system.text import composed
 from lr_runtime.tables import place_of
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
@@ -94,9 +94,9 @@ def roles_of(
         OptionError: no target, a column in two parts, or no feature left.
         MissingColumnError: a column is not in the table.
     """
-    targets, ignore, category = _composed(targets), _composed(ignore), _composed(category)
-    features = None if features is None else _composed(features)
-    weight = None if weight is None else _composed([weight])[0]
+    targets, ignore, category = (list(map(composed, names)) for names in (targets, ignore, category))
+    features = None if features is None else list(map(composed, features))
+    weight = None if weight is None else composed(weight)
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
@@ -117,11 +117,6 @@ def roles_of(
     kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in category], numeric)
     texts = [name for name in names if kinds.of.get(name) == "category"]
     return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]), kinds.words)
-
-
-def _composed(names: Sequence[str]) -> list[str]:
-    """Return names as tables have them (NFC), whatever the keyboard made of them."""
-    return [unicodedata.normalize("NFC", name) for name in names]
 
 
 class Rows:

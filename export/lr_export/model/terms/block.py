@@ -6,7 +6,7 @@ Exact values are of u = (x - origin) / scale, with the value that stands in for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.contract import Dtype
     from lr_runtime.contract.terms.term import Term
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
 
 
 class Rows(NamedTuple):

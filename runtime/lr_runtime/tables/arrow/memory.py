@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def as_numbers(column: Any) -> NDArray[Any]:
+def as_numbers(column: Any) -> NDArray[np.generic]:
     """Return a column of numbers or truth values in a type that float64 takes, NaN where a value is missing."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -31,14 +31,14 @@ def as_numbers(column: Any) -> NDArray[Any]:
     return as_numpy(column.cast(pa.float64(), safe=False), np.float64, np.nan)
 
 
-def as_numpy(column: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
+def as_numpy(column: object, dtype: type[object], missing: float) -> NDArray[np.generic]:
     """Return the values of a column of pyarrow, which has this type, with `missing` where there is none."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     parts = [_values(chunk, dtype, missing) for chunk in chunks]
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
-def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[Any]:
+def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[np.generic]:
     if not len(array):
         return np.empty(0, dtype)
     validity, data = array.buffers()
@@ -75,7 +75,7 @@ def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> An
     return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(content)])
 
 
-def stacked(columns: Sequence[Any], rows: int) -> NDArray[np.float64]:
+def stacked(columns: Sequence[object], rows: int) -> NDArray[np.float64]:
     """Return columns side by side; what is None stays empty."""
     values = np.empty((len(columns), rows)).T  # column by column in memory, as they come
     for index, column in enumerate(columns):

@@ -17,6 +17,7 @@ import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.system.parallel import made_ahead
+from lr_runtime.system.signatures import ARROW, PARQUET
 from lr_runtime.tables.arrow.memory import _coded, stacked
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
 from lr_runtime.tables.cells.options import DATE
@@ -131,7 +132,7 @@ class ArrowTable:
     def _column(self, batch: Any, name: str) -> Any:
         return _plain(batch.column(self._keys[name]))
 
-    def _integers(self, batch: Any, columns: Sequence[str]) -> Callable[[int, int], int | None]:
+    def _integers(self, batch: object, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
             name = columns[column]
             is_integer = pa.types.is_integer(self._types[name])
@@ -139,7 +140,7 @@ class ArrowTable:
 
         return integer
 
-    def _coded(self, column: Any) -> Coded:
+    def _coded(self, column: object) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
@@ -149,13 +150,13 @@ class ArrowTable:
         head = stream.read(6)
         stream.seek(0)
         try:
-            if head[:4] == b"PAR1":
+            if head.startswith(PARQUET):
                 # Buffered reads: without, pages of the whole file stay in memory behind the reader.
                 file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
                 at_once = max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns or ()), 1)))
                 rows = file.iter_batches(batch_size=at_once, columns=columns)
                 return file.schema_arrow, file.metadata.num_rows, rows
-            if head == b"ARROW1":
+            if head == ARROW:
                 reader = pa.ipc.open_file(stream)
                 return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
             reader = pa.ipc.open_stream(stream)
@@ -187,7 +188,7 @@ class ArrowTable:
             )
 
 
-def _native(stream: IO[bytes]) -> Any:
+def _native(stream: IO[bytes]) -> object:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
     raw: Any = getattr(stream, "raw", None)
     is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
@@ -203,7 +204,7 @@ def _pandas_indexes(schema: Any) -> set[str]:
         return set()
 
 
-def _kind(kind: Any) -> ColumnKind:
+def _kind(kind: object) -> ColumnKind:
     types = pa.types
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
@@ -224,11 +225,11 @@ def _plain(column: Any) -> Any:
     return column if _plain_type(column.type) == column.type else column.dictionary_decode()
 
 
-def _way(kind: Any) -> str:
+def _way(kind: object) -> str:
     return "Take it apart (pyarrow: Table.flatten), and convert it" if pa.types.is_struct(kind) else "Convert it"
 
 
-def _is_number(kind: Any) -> bool:
+def _is_number(kind: object) -> bool:
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
 

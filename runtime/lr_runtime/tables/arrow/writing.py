@@ -40,14 +40,14 @@ class ArrowCsv(CsvWriter):
             except pa.ArrowException as error:
                 raise TableError(f"a column kept cannot be written as CSV ({error}). Try: --to parquet") from error
 
-    def _quoted(self, table: Any, quoting: str) -> bytes:
+    def _quoted(self, table: object, quoting: str) -> bytes:
         text = io.BytesIO()
         options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._delimiter, quoting_style=quoting)
         pyarrow.csv.write_csv(table, text, options)
         return text.getvalue()
 
 
-def _as_read(values: NDArray[Any]) -> NDArray[Any]:
+def _as_read(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return numbers as a reader of text takes them: the shortest digits of a float32 are another float64."""
     return values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
 
@@ -77,7 +77,7 @@ class _Typed:
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
     @abstractmethod
-    def _opened(self, schema: Any) -> Any:
+    def _opened(self, schema: object) -> object:
         """Return pyarrow's writer."""
 
     def close(self) -> None:
@@ -110,5 +110,5 @@ class ArrowFile(_Typed):
         super().__init__(sink)
         self._seeks = seeks
 
-    def _opened(self, schema: Any) -> Any:
+    def _opened(self, schema: object) -> object:
         return pa.ipc.new_file(self._sink, schema) if self._seeks else pa.ipc.new_stream(self._sink, schema)

@@ -12,15 +12,14 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lr_runtime.errors import TableError, listed
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables.files.streams import GZIP_MAGIC, gunzipped
+from lr_runtime.system.signatures import BZIP2, GZIP, XZ, ZIP, ZSTANDARD
+from lr_runtime.tables.files.streams import gunzipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Opener = Callable[[], IO[bytes]]
 
-ZIP_MAGIC = b"PK\x03\x04"
-_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _PIECE = 1 << 16
 _MOST_MEMORY = 256 << 20
 """Of the dictionary of an xz or lzma stream, in bytes: `xz -9` asks for 65 MiB, and a file may ask for 4 GiB."""
@@ -48,29 +47,29 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
         TableError: a zip archive that does not hold one file alone.
         MissingExtraError: Zstandard needs pyarrow, or Python 3.14.
     """
-    if head.startswith(GZIP_MAGIC):
+    if head.startswith(GZIP):
         return gunzipped(opener)
-    if head.startswith(ZIP_MAGIC):
+    if head.startswith(ZIP):
         return _only_member(opener, name)
     if (make := _decompressor(head)) is not None:
         return partial(_opened, opener, partial(_Unpacked, make=make))
-    if head.startswith(_ZSTANDARD):
+    if head.startswith(ZSTANDARD):
         with needs_extra("tables"):
             from lr_runtime.tables.arrow.memory import zstandard
         return partial(_opened, opener, zstandard)
     return None
 
 
-def _decompressor(head: bytes) -> Callable[[], Any] | None:
-    if head.startswith(b"BZh"):
+def _decompressor(head: bytes) -> Callable[[], object] | None:
+    if head.startswith(BZIP2):
         from bz2 import BZ2Decompressor
 
         return BZ2Decompressor
-    if head.startswith((b"\xfd7zXZ\0", b"]\0\0")):  # xz; lzma has no mark, but usual settings
+    if head.startswith((XZ + b"\0", b"]\0\0")):  # xz; lzma has no mark, but usual settings
         from lzma import LZMADecompressor
 
         return lambda: LZMADecompressor(memlimit=_MOST_MEMORY)
-    if head.startswith(_ZSTANDARD):
+    if head.startswith(ZSTANDARD):
         from importlib.util import find_spec
 
         if find_spec("compression") is not None:  # from Python 3.14 on

@@ -15,7 +15,6 @@ from lr_runtime.system.files import in_temporary_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GZIP_MAGIC = b"\x1f\x8b"
 _SPOOLED = 1 << 20
 
 

@@ -83,7 +83,7 @@ def _lines(opener: Opener, sheet: str, skipped: int) -> Iterator[bytes]:
             yield b"\n" if is_empty else json.dumps(list(map(_cell, row))).encode() + b"\n"
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
     if isinstance(value, date | time):

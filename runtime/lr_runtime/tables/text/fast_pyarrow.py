@@ -96,7 +96,7 @@ def _read_csv(
     *,
     has_quotes: bool,
     passes_over_blank_lines: bool = True,
-    **conversion: Any,
+    **conversion: object,
 ) -> Any | None:
     """Return a table of pyarrow, parsed in this thread alone; None where a cell is not what its column holds."""
     try:

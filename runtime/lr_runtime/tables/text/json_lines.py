@@ -56,10 +56,10 @@ class JsonLinesSyntax:
             else:
                 yield at, self._cells(record, names, at)
 
-    def _cells(self, record: dict[str, Any], names: Sequence[str], line: int) -> list[Any] | LineError:
+    def _cells(self, record: dict[str, object], names: Sequence[str], line: int) -> list[object] | LineError:
         cells = []
         for name in names:
-            value: Any = record
+            value: object = record
             for key in self._paths.get(name, (name,)):
                 if value is not None and not isinstance(value, dict):
                     seen = escaped(json.dumps(value))
@@ -68,7 +68,7 @@ class JsonLinesSyntax:
             cells.append(_Object(name, value) if isinstance(value, dict) else value)
         return cells
 
-    def _objects(self, text: str, first_line: int) -> Iterator[tuple[int, dict[str, Any] | LineError]]:
+    def _objects(self, text: str, first_line: int) -> Iterator[tuple[int, dict[str, object] | LineError]]:
         for line, content in enumerate(text.split("\n"), first_line):
             if not content.strip():
                 continue

@@ -16,24 +16,29 @@ the tests hold this graph against its result.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from lr_export.choices import NAME, OPSET
+from lr_export.formats.backend import Backend, Opened
 from lr_export.program.program import Constant
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
 from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
+from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lr_export.program.program import Operand, Program, Step, Value
+    from lr_export.formats.backend import Engine
+    from lr_export.model.exact import Floats
+    from lr_export.program.program import Array, Operand, Program, Step, Value
     from lr_runtime.contract.contract import Contract
+    from lr_runtime.onnx_file.session import Optimisation
 
+REFERENCE = f"onnx reference evaluator {onnx.__version__}"
 ROWS = "N"
 """What a file calls the number of rows."""
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
@@ -86,7 +91,7 @@ class _Emitter:
     def __init__(self, program: Program, opset: int) -> None:
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, NDArray[Any]] = {}
+        self.initializers: dict[str, Array] = {}
         # A value that is a result has its name.
         self._names = {value.name: name for name, value in program.results.items()} | {program.x.name: "x"}
         self._count = 0
@@ -184,7 +189,7 @@ def _may_be_dropped(step: Step) -> bool:
     return _is_mistaken(step.operation, [each.array for each in seconds if isinstance(each, Constant)])
 
 
-def _is_mistaken(operation: str, constants: list[NDArray[Any]]) -> bool:
+def _is_mistaken(operation: str, constants: list[Array]) -> bool:
     """Whether one of these second operands is neutral in float32 and is not in its own dtype.
 
     Without harm exact zeros and ones are dropped: all they change is the sign of a zero.
@@ -241,7 +246,7 @@ def _described(name: str, value: Value) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, _TYPES[value.dtype], [ROWS, value.width])
 
 
-def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]], str]:
+def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, Array], str]:
     """Return the checked model, its numbers under the names of the program's constants, and its contract as text.
 
     The indices of columns, which are no numbers of the model, are left out.
@@ -254,7 +259,7 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]],
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     _check_kept(model)
     multiplied = {node.input[1] for node in model.graph.node if node.op_type == "Gemm"}
-    numbers: dict[str, NDArray[Any]] = {}
+    numbers: dict[str, Array] = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.INT64:
             array = numpy_helper.to_array(tensor)
@@ -266,9 +271,34 @@ def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]],
     return model, numbers, metadata.get(METADATA_KEY, "")
 
 
-def _as_in_the_program(name: str, array: NDArray[Any]) -> tuple[str, NDArray[Any]]:
+def _as_in_the_program(name: str, array: Array) -> tuple[str, Array]:
     """Return an initializer's name and numbers as the program has them."""
     for ending, factor in _FACTORS.items():
         if name.endswith(ending):
             name, array = name.removesuffix(ending), array / factor
     return _LONG.get(name, name), array
+
+
+def _reopen(content: bytes, program: Program) -> Opened:
+    model, numbers, contract = read_onnx(content)
+    reference, names = ReferenceEvaluator(model), list(program.results)
+
+    def at(optimisation: Optimisation) -> Engine:
+        session = Session(content, optimisation=optimisation)
+        return lambda x: dict(zip(names, session.evaluate(x, names), strict=True))
+
+    engines: dict[str, Engine] = {
+        ENGINE: at("all"),
+        REFERENCE: lambda x: dict(zip(names, _refer(reference, names, x), strict=True)),
+    }
+    optimised = {f"{ENGINE}, optimisation {level}": at(level) for level in OPTIMISATIONS if level != "all"}
+    return Opened(numbers, contract, engines, optimised=optimised)
+
+
+def _refer(reference: ReferenceEvaluator, names: list[str], x: Floats) -> list[Array]:
+    # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
+    with np.errstate(invalid="ignore"):
+        return cast("list[Array]", reference.run(names, {"x": x}))
+
+
+BACKEND = Backend(onnx_bytes, _reopen)

@@ -1,0 +1,37 @@
+"""Text of names and tables: one spelling for equal names, and aligned columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def composed(name: str) -> str:
+    r"""Return a name in composed characters (NFC), as tables and contracts have it, whatever the keyboard made of it.
+
+    >>> len(composed("e\u0301"))
+    1
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False, widest: int | None = None) -> Iterator[str]:
+    """Yield rows of cells as lines, two blanks between the columns.
+
+    Args:
+        rows: all of one length.
+        numbers: whether the columns after the first end at the same place, not begin there.
+        widest: the most characters that a cell asks for in the other rows.
+
+    >>> print(*aligned([("term", "weight"), ("x", "-0.5")], numbers=True), sep="\\n")
+    term  weight
+    x       -0.5
+    """
+    widths = [min(max(map(len, cells)), widest or max(map(len, cells))) for cells in zip(*rows, strict=True)]
+    for first, *others in rows:
+        justify = str.rjust if numbers else str.ljust
+        cells = [first.ljust(widths[0]), *map(justify, others, widths[1:])]
+        yield "  ".join(cells).rstrip()
