@@ -125,7 +125,7 @@ def main(
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     _save(checkpoint, output)
-    if checkpoint.fit["solver"] == "descent":
+    if checkpoint.report.solver == "descent":
         _remove(_state_of(output))
     if as_json:
         say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
@@ -327,11 +327,12 @@ def _save(checkpoint: Checkpoint, output: Path) -> None:
 
 
 def _warn(checkpoint: Checkpoint) -> None:
-    for reason, names in (("constant", checkpoint.fit["constant"]), ("collinear", checkpoint.fit["collinear"])):
+    report = checkpoint.report
+    for reason, names in (("constant", report.constant), ("collinear", report.collinear)):
         for name in names:
             note(f"lr-train: warning: {escaped(name)} is {reason}: dropped, its weight is 0", quiet=False)
-    for caution in checkpoint.fit.get("cautions", ()):
+    for caution in report.cautions:
         note(f"lr-train: warning: {caution}", quiet=False)
-    if skipped := checkpoint.fit.get("rows_skipped"):
+    if skipped := report.rows.rows_skipped:
         rows = f"{skipped} bad {'row was' if skipped == 1 else 'rows were'} skipped"
-        note(f"lr-train: warning: {rows}, beside {checkpoint.fit['rows']} fitted", quiet=False)
+        note(f"lr-train: warning: {rows}, beside {checkpoint.contract.rows} fitted", quiet=False)

@@ -98,13 +98,12 @@ def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:
 
 def _residuals(checkpoint: Checkpoint) -> list[float | None]:
     """Return the size of each output's residuals, 0 where rounding is all that is left, None where it is not said."""
-    outputs, rmse = checkpoint.contract.outputs, checkpoint.fit.get("rmse", ())
-    if rmse == ():
+    outputs, quality = checkpoint.contract.outputs, checkpoint.report.quality
+    if not quality:
         return [output.residual_sd for output in outputs]
-    each = rmse if isinstance(rmse, list) else [rmse] * len(outputs)
     return [
-        (root or 0.0) if output.residual_sd is None else output.residual_sd
-        for output, root in zip(outputs, each, strict=True)
+        (each.rmse or 0.0) if output.residual_sd is None else output.residual_sd
+        for output, each in zip(outputs, quality, strict=True)
     ]
 
 

@@ -11,7 +11,6 @@ y -+ the split-conformal half-width that `lr-train --interval` took from rows he
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from lr_export.errors import UnsupportedModelError
 from lr_runtime.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -55,42 +54,40 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
         raise OptionError(f"--interval takes a level between 0 and 1, such as 0.95, not {level!r}")
     if checkpoint.leverage is not None:
         return Interval(level, _student_width(checkpoint, level), has_leverage=True)
-    conformal = checkpoint.fit.get("conformal")
+    conformal = checkpoint.report.conformal
     if conformal is None:
         raise UnsupportedModelError(
             f"the model has no prediction interval: {why_no_leverage(checkpoint)}. "
             f"Train it again with lr-train --interval {level:g}"
         )
-    if isinstance(conformal.get("half_width"), list):
-        _check_known(conformal["half_width"])
-    trained, width = _conformal(conformal, len(checkpoint.contract.outputs))
+    _check_known(conformal.half_width)
+    trained, numbers = conformal.level, np.array([*conformal.half_width, conformal.level], dtype=np.float64)
+    if len(numbers) != len(checkpoint.contract.outputs) + 1 or not (np.isfinite(numbers) & (numbers >= 0)).all():
+        raise CheckpointError("its conformal interval does not match its outputs. Train the model again")
     if level != trained:
         raise OptionError(
             f"the model's interval is conformal, at the level {trained!r} alone. "
             f"Say --interval {trained!r}, or train it again with lr-train --interval {level!r}"
         )
-    return Interval(level, width, has_leverage=False)
+    return Interval(level, numbers[:-1], has_leverage=False)
 
 
 def why_no_leverage(checkpoint: Checkpoint) -> str:
     """Say what kind of fit left no leverage."""
-    fit = checkpoint.fit
-    if fit.get("penalty") is not None:
+    report = checkpoint.report
+    if report.penalty is not None:
         return "its fit is penalised, or of minimum norm, so its weights are biased"
-    return (
-        "an earlier linedge fitted it" if fit.get("solver") == "exact" else "a descent does not say how far it is off"
-    )
+    return "an earlier linedge fitted it" if report.solver == "exact" else "a descent does not say how far it is off"
 
 
 def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
-    degrees, sds = checkpoint.fit.get("degrees_of_freedom"), [o.residual_sd for o in checkpoint.contract.outputs]
-    if isinstance(degrees, int) and degrees > 0:
-        _check_known(sds)
-    if not isinstance(degrees, int) or degrees < 1:
+    degrees, sds = checkpoint.report.df_resid, [output.residual_sd for output in checkpoint.contract.outputs]
+    if degrees < 1:
         raise UnsupportedModelError(
             "the fit has as many coefficients as rows, so no residual says how large the errors are. "
             "Train it on more rows"
         )
+    _check_known(sds)
     return _upper_quantile(level, degrees) * np.array(sds, dtype=np.float64)
 
 
@@ -109,14 +106,3 @@ def _upper_quantile(level: float, degrees: int) -> float:
 
     # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
     return -float(special.stdtrit(degrees, (1.0 - level) / 2))
-
-
-def _conformal(fields: Mapping[str, object], outputs: int) -> tuple[float, NDArray[np.float64]]:
-    try:
-        level = float(fields["level"])  # type: ignore[arg-type]
-        width = np.array(fields["half_width"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError("its conformal interval is damaged. Train the model again") from error
-    if width.shape != (outputs,) or not math.isfinite(level) or not (np.isfinite(width) & (width >= 0)).all():
-        raise CheckpointError("its conformal interval does not match its outputs. Train the model again")
-    return level, width

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
+from lr_runtime.contract.fit_report import FitReport
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import read_term
 from lr_runtime.errors import CheckpointError, LinedgeError
@@ -57,7 +58,7 @@ class Checkpoint:
         fill: float64 (columns,), what stands in for a missing value where the column's policy has it; 0 elsewhere.
         terms: the columns of the design matrix.
         moments: float64 arrays by name, as `lr_trainer.moments.moments.Moments` names its fields.
-        fit: the report of the fit, as JSON values.
+        fit: the report of the fit, as JSON values; `report` has the same as a record.
         leverage: of a least-squares fit; None of any other, whose rows do not spread the weights that way.
     """
 
@@ -93,6 +94,15 @@ class Checkpoint:
             raise CheckpointError("scale holds a number that is no positive power of two")
         if self.leverage is not None and len(self.leverage.mean) != len(self.terms):
             raise CheckpointError(f"leverage.mean has {len(self.leverage.mean)} numbers for {len(self.terms)} terms")
+
+    @property
+    def report(self) -> FitReport:
+        """The report of the fit as a frozen record.
+
+        Raises:
+            CheckpointError: the file's report is damaged.
+        """
+        return FitReport.from_json(self.fit)
 
     @property
     def equation(self) -> Equation:

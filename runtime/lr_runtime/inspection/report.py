@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import CONTRACT_VERSION
 from lr_runtime.contract.equation import equation_lines, number, plain_name
+from lr_runtime.contract.fit_report import FitReport
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
@@ -44,18 +45,18 @@ def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, o
 
 def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     """Yield the lines that a person reads."""
-    contract = artefact.contract
+    contract, report = artefact.contract, FitReport.from_json(artefact.fit)
     yield f"{artefact.title}, {artefact.size} bytes, sha256 {artefact.sha256}"
     yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
     yield "columns"
     yield from _table([_column(column) for column in contract.columns])
     yield "outputs"
-    about = " about 0, there is no intercept" if artefact.fit.get("intercept") is False else ""
+    about = "" if report.intercept else " about 0, there is no intercept"
     yield from _table([_output(output, about) for output in contract.outputs])
-    if (conformal := artefact.fit.get("conformal")) and None not in conformal["half_width"]:
-        ends = zip(contract.outputs, conformal["half_width"], strict=True)
+    if (conformal := report.conformal) and None not in conformal.half_width:
+        ends = zip(contract.outputs, conformal.half_width, strict=True)
         each = ", ".join(f"{plain_name(output.name)} +- {width:.6g}{_unit(output)}" for output, width in ends)
-        yield f"{conformal['level']:.6g} interval (conformal, {conformal['rows']} rows held out): {each}"
+        yield f"{conformal.level:.6g} interval (conformal, {conformal.rows} rows held out): {each}"
     yield "equation"
     for line in equation_lines(contract):
         yield from wrap(line, 112, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)

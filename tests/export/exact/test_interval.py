@@ -221,7 +221,7 @@ def test_a_conformal_interval_is_the_half_width_from_the_rows_held_out() -> None
 
 
 def without_leverage(checkpoint: Checkpoint, **figures: Any) -> Checkpoint:
-    return replace(checkpoint, leverage=None).reported(**figures)
+    return replace(checkpoint, leverage=None, fit={**checkpoint.fit, **figures})
 
 
 def small(**options: Any) -> Checkpoint:
@@ -271,6 +271,18 @@ REFUSED: dict[str, tuple[Callable[[], Checkpoint], float, type[Exception], str]]
         "fewer than 6 of their digits",
     ),
     "a damaged report": (lambda: without_leverage(small(), conformal={"level": 0.9}), 0.9, CheckpointError, "damaged"),
+    "half-widths that are no list": (
+        lambda: without_leverage(small(), conformal={"level": 0.9, "half_width": 1.0}),
+        0.9,
+        CheckpointError,
+        "its conformal interval is damaged. Train the model again",
+    ),
+    "a half-width below 0": (
+        lambda: without_leverage(small(), conformal={"level": 0.9, "half_width": [-1.0]}),
+        0.9,
+        CheckpointError,
+        "does not match its outputs",
+    ),
     "half-widths of another model": (
         lambda: without_leverage(small(), conformal={"level": 0.9, "half_width": [1.0, 2.0]}),
         0.9,
@@ -292,7 +304,8 @@ def test_what_has_no_interval_says_how_to_get_one(case: str) -> None:
 @pytest.mark.parametrize("level", [0.01, 0.5, 0.95, 0.999999])
 @pytest.mark.parametrize("degrees", [1, 4, 30, 10**6])
 def test_the_quantile_is_right_to_twelve_digits(level: float, degrees: int) -> None:
-    checkpoint = small().reported(degrees_of_freedom=degrees)
+    fitted = small()
+    checkpoint = replace(fitted, fit={**fitted.fit, "degrees_of_freedom": degrees})
     sd = checkpoint.contract.outputs[0].residual_sd
     assert sd is not None
     quantile = interval_of(checkpoint, level).width[0] / sd

@@ -209,7 +209,7 @@ def read(table: Table, columns: list[str]) -> tuple[list[list[Any]], int] | None
             if name in roles.categories and plain[index] is not None:
                 plain[index] = (levels[name][int(plain[index])],)
         found.append(plain)
-    return found, rows.skipped
+    return found, rows.counts.rows_skipped
 
 
 @pytest.mark.parametrize("group", range(GROUPS))

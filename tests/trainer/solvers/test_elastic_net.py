@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
+from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import FitError, OptionError
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import (
@@ -25,7 +26,7 @@ from lr_trainer.moments.moments import Moments, block_moments
 from lr_trainer.solvers import elastic_net
 from lr_trainer.solvers.elastic_net import PENALTIES, CoordinateDescent, choose, penalised_weights
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import Penalty, Problem
+from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Lasso, Ridge
 
+from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import FitError
 from lr_trainer import fit
 from lr_trainer.arithmetic.double_double import Extended
@@ -21,7 +22,6 @@ from lr_trainer.solvers.digits import FLOAT64
 from lr_trainer.solvers.elastic_net import penalised_weights
 from lr_trainer.solvers.elastic_net_extended import ActiveSet
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Penalty
 from tests.trainer.fitting.test_fit import sample
 from tests.trainer.solvers.test_elastic_net import moments, normal
 from tests.trainer.solvers.test_least_squares import extended, problem

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.fit_report import DescentReport, Validation
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.descent.first_order import Batches, Whole
 from lr_trainer.descent.losses import Loss
@@ -40,17 +41,17 @@ class Descended:
     """The solution that a descent came to, and the figures of the report that say how near the optimum it is."""
 
     solved: Solved
-    report: dict[str, Any]
+    report: DescentReport
 
 
 def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None) -> Descended:
     """Return the result of a cycle that is over; `delta` (outputs,) is Huber's, in the targets' units."""
     at, coordinates = cycle.at, objective.coordinates
     offsets = coordinates.offsets(at)
-    passes, moments = setting.passes, setting.moments
-    normal = NormalEquations.of_moments(moments, len(setting.kept), intercept=passes.intercept)
+    moments, intercept = setting.data.moments, setting.data.intercept
+    normal = NormalEquations.of_moments(moments, len(setting.kept), intercept=intercept)
     solution = _solution(setting, objective, at, normal, offsets)
-    design = with_origins(passes.design, moments, intercept=passes.intercept)
+    design = with_origins(setting.data.design, moments, intercept=intercept)
     solved = Solved(design, normal, solution, is_extended=False, offsets=tuple(offsets.tolist()))
     return Descended(solved, _report(setting, descent, cycle, objective, delta))
 
@@ -80,39 +81,33 @@ def _solution(setting: Setting, objective: Objective, at: Array, normal: NormalE
 
 def _report(
     setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None
-) -> dict[str, Any]:
+) -> DescentReport:
     at, stepper = cycle.at, cycle.stepper
+    rate = stepper.rate if isinstance(stepper, Whole | Batches) else None
     gap, gradient = _distances(cycle, objective)
-    smooth = not objective.has_corners
-    figures: dict[str, Any] = {
-        "solver": "descent",
-        "loss": descent.loss,
-        "optimizer": descent.stepper,
-        "epochs": cycle.number,
-        "batch_size": descent.batch_size,
-        "objective": _each(objective.value(at) * objective.unit),
-        "gradient_norm": gradient,
-        "gap": gap if np.isfinite(gap) else None,
-        "converged": bool(gap <= _CONVERGED_GAP or (smooth and gradient <= _CONVERGED * objective.loss.steepest)),
-    }
-    if setting.exact is not None and descent.loss == "squared":
-        figures["distance"] = _distance(objective, at, setting.exact)
-    if delta is not None:
-        figures["delta"] = _each(delta)
-    if descent.loss == "quantile":
-        figures["quantile"] = descent.quantile or MEDIAN
-    if isinstance(stepper, Whole | Batches):
-        figures |= {"lr": stepper.rate.start, "schedule": stepper.rate.schedule}
-    if cycle.best is not None and cycle.validation is not None:
-        figures["validation"] = {
-            "rows": cycle.validation.store.rows,
-            "loss": cycle.best_loss,
-            "epoch": cycle.best_number,
-            "stopped_early": cycle.stopped_early,
-        }
-    if setting.penalised:
-        figures["penalty"] = {"l1": list(setting.penalty.l1), "l2": list(setting.penalty.l2), "folds": 0}
-    return figures
+    smooth, exact = not objective.has_corners, setting.exact if descent.loss == "squared" else None
+    return DescentReport(
+        loss=descent.loss,
+        optimizer=descent.stepper,
+        epochs=cycle.number,
+        batch_size=descent.batch_size,
+        objective=tuple((objective.value(at) * objective.unit).tolist()),
+        gradient_norm=gradient,
+        gap=gap,
+        converged=bool(gap <= _CONVERGED_GAP or (smooth and gradient <= _CONVERGED * objective.loss.steepest)),
+        distance=None if exact is None else _distance(objective, at, exact),
+        delta=() if delta is None else tuple(delta.tolist()),
+        quantile=(descent.quantile or MEDIAN) if descent.loss == "quantile" else None,
+        lr=None if rate is None else rate.start,
+        schedule=None if rate is None else rate.schedule,
+        validation=_validation(cycle),
+    )
+
+
+def _validation(cycle: Cycle) -> Validation | None:
+    if cycle.best is None or cycle.validation is None:
+        return None
+    return Validation(cycle.validation.store.rows, cycle.best_loss, cycle.best_number, cycle.stopped_early)
 
 
 def _distances(cycle: Cycle, objective: Objective) -> tuple[float, float]:
@@ -132,11 +127,6 @@ def _gap(objective: Objective, at: Array, softness: float) -> float:
     if softness or not objective.loss.has_corner:
         return objective.gap(at, softness)
     return min(objective.gap(at, each) for each in (1e-1, 1e-2, 1e-3, 1e-4))
-
-
-def _each(values: Array) -> float | list[float]:
-    """Return the figure of a single target as a number, those of several as a list."""
-    return float(values[0]) if len(values) == 1 else values.tolist()
 
 
 def _distance(objective: Objective, at: Array, exact: Solved) -> float:

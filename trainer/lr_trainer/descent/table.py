@@ -19,10 +19,11 @@ from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
 from lr_trainer.descent.options import HUBER, MEDIAN
 from lr_trainer.descent.order_statistics import median_size
-from lr_trainer.descent.problem import Setting, setting_of, start_of
+from lr_trainer.descent.problem import start_of
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.descent.result import Descended, descended
 from lr_trainer.descent.row_store import Store
+from lr_trainer.moments.passes import expanded
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from lr_trainer.choices import FitOptions
     from lr_trainer.descent.cycle import Epoch, Memory, Stepper
     from lr_trainer.descent.options import Descent
-    from lr_trainer.moments.passes import Passes
+    from lr_trainer.descent.problem import Setting
+    from lr_trainer.moments.passes import Prepared
 
     Array = NDArray[np.float64]
 
@@ -53,17 +55,14 @@ def check(descent: Descent, asked: FitOptions) -> None:
         )
 
 
-def descend(
-    passes: Passes, descent: Descent, asked: FitOptions, memory: Memory, report: Callable[[Epoch], None]
-) -> tuple[Setting, Descended]:
-    """Return the problem that the table poses, and the solution to which a descent comes.
+def descend(setting: Setting, descent: Descent, memory: Memory, report: Callable[[Epoch], None]) -> Descended:
+    """Return the solution to which a descent comes.
 
     Raises:
-        FitError: the rows do not determine the model, or the cycle diverged or was interrupted.
+        FitError: the cycle diverged or was interrupted.
     """
-    setting = setting_of(passes, descent, asked)
     coordinates = _coordinates(setting, descent)
-    store = _store(setting.passes, coordinates)
+    store = _store(setting.prepared, coordinates)
     delta = _delta(setting, descent, coordinates, store)
     objective = _objective(setting, descent, coordinates, store, delta)
     start = np.zeros((coordinates.outputs, coordinates.size))
@@ -81,7 +80,7 @@ def descend(
         cycle.restore(state)
     with nullcontext() if _is_large(descent, store) else one_thread():
         cycle.run()
-    return setting, descended(setting, descent, cycle, objective, delta)
+    return descended(setting, descent, cycle, objective, delta)
 
 
 def _is_large(descent: Descent, store: Store) -> bool:
@@ -90,19 +89,18 @@ def _is_large(descent: Descent, store: Store) -> bool:
 
 
 def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
-    passes = setting.passes
     return Coordinates.of(
-        setting.moments,
+        setting.data.moments,
         setting.kept,
-        intercept=passes.intercept,
-        weighted=passes.roles.weight is not None,
+        intercept=setting.data.intercept,
+        weighted=setting.prepared.roles.weight is not None,
         ridge=max(setting.penalty.l2),
         uncorrelated=not any(setting.penalty.l1) or descent.stepper == "lbfgs",
     )
 
 
-def _store(passes: Passes, coordinates: Coordinates) -> Store:
-    return Store((coordinates.rows(*block) for block in passes.expanded()), coordinates.width, passes.device)
+def _store(prepared: Prepared, coordinates: Coordinates) -> Store:
+    return Store((coordinates.rows(*block) for block in expanded(prepared)), coordinates.width, prepared.device)
 
 
 def _objective(
@@ -143,7 +141,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
 
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
     """Return all that the state of a descent depends on, as JSON values: a state of another descent is refused."""
-    roles, design = setting.passes.roles, setting.passes.design
+    roles, data = setting.prepared.roles, setting.data
     options = {dashed(name): value for name, value in descent.described().items()}
     return {
         **options,
@@ -152,12 +150,12 @@ def _identity(setting: Setting, descent: Descent, store: Store, validation: Obje
         "--target": list(roles.targets),
         "the columns": list(roles.features),
         "--weight": roles.weight,
-        "the intercept": setting.passes.intercept,
-        "the terms": [str(term.to_json()) for term in design.terms],
+        "the intercept": data.intercept,
+        "the terms": [str(term.to_json()) for term in data.design.terms],
         "the number of rows": store.rows,
         "sha256 of the rows": store.digest,
         "sha256 of the rows held out": None if validation is None else validation.store.digest,
-        "the device": setting.passes.device.type,
+        "the device": setting.prepared.device.type,
         "the number of threads": torch.get_num_threads(),
         "linedge": __version__,
         "torch": torch.__version__,

@@ -13,7 +13,8 @@ from lr_runtime.errors import FitError, escaped, listed
 from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import Passes
+from lr_trainer.moments.passes import Prepared, take_moments
+from lr_trainer.moments.training_data import TrainingData, check_squares, training_box
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
@@ -22,8 +23,8 @@ from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, magnified, weight_digits
 from lr_trainer.solvers.solver import LeastSquares
 from lr_trainer.solvers.strategy import solve, without_origins
-from lr_trainer.statistics.assembly import Source, describe, ranges_of, term_names
-from lr_trainer.statistics.cautions import cautions, check_squares
+from lr_trainer.statistics.assembly import checkpoint_of, report_of
+from lr_trainer.statistics.cautions import cautions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lr_runtime.contract.columns import Column, Kind
+    from lr_runtime.contract.fit_report import RowCounts
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device
     from lr_trainer.model.checkpoint import Checkpoint
@@ -72,13 +74,13 @@ def update(
         (5, [[1.99]])
     """
     _check_plain(checkpoint)
-    fit, columns = checkpoint.fit, checkpoint.contract.columns
+    report, columns = checkpoint.report, checkpoint.contract.columns
     table = opened(source, options, warn)
     roles = roles_of(
         table,
         targets=checkpoint.contract.output_names,
         features=checkpoint.contract.column_names,
-        weight=fit["weight"],
+        weight=report.rows.weight,
         category=[column.name for column in columns if column.kind == "category"],
     )
     strangers = sorted(roles.categories - {column.name for column in columns if column.kind == "category"})
@@ -86,17 +88,14 @@ def update(
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
     rows = Rows(table, roles, replace(_missing_of(checkpoint), filled=filled), advance)
-    passes = Passes(rows, device_named(device), intercept=fit["intercept"])
     part = _Part.of(checkpoint)
     if roles.coded:
         part = part.on(union(levels_of(columns), rows.levels()))
-        passes.count += 1
-    passes.adopt(part.design, levels_of(part.columns))
-    new = passes.moments()
-    part = replace(part, moments=part.moments.merge(new), columns=_widened(part.columns, ranges_of(part.design, new)))
-    seen = Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)
-    joined = _joined(checkpoint, part, seen)
-    return joined.reported(cautions=[*joined.fit["cautions"], *outliers.caution(passes.outliers())])
+    prepared = Prepared(rows, device_named(device), report.intercept, levels_of(part.columns), part.design)
+    new = take_moments(prepared)
+    columns = _widened(part.columns, training_box(part.design, new))
+    part = replace(part, moments=part.moments.merge(new), columns=columns)
+    return _joined(checkpoint, part, rows.counts, *outliers.caution(rows.outliers))
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
@@ -125,8 +124,8 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
             )
     levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
     part = reduce(_Part.with_rows_of, (_Part.of(each).on(levels) for each in (first, *others)))
-    source = Source(first.contract.output_names, first.fit["weight"], 0, part.moments.rows, 0, 0, _missing_of(first))
-    return _joined(first, part, source)
+    counts = first.report.rows._replace(rows_read=part.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
+    return _joined(first, part, counts)
 
 
 @dataclass(frozen=True)
@@ -177,37 +176,37 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 
 
 @one_thread()
-def _joined(checkpoint: Checkpoint, part: _Part, source: Source) -> Checkpoint:
-    moments, columns, design = part.moments, part.columns, part.design
-    intercept = checkpoint.fit["intercept"]
-    names = term_names(design, columns)
-    check_squares(moments, design, columns, source.targets, intercept=intercept)
-    solved = solve(moments, design, names, LeastSquares(), intercept=intercept, lengths=part.lengths)
-    described, rounding = describe(moments, solved, columns, source), solved.solution.rounding
+def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) -> Checkpoint:
+    intercept, targets = checkpoint.report.intercept, checkpoint.contract.output_names
+    data = TrainingData(part.moments, part.design, part.columns, targets, intercept)
+    check_squares(data)
+    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept, lengths=part.lengths)
+    report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
     held = weight_digits(solved.solution.condition_number, magnified(solved.normal, part.lengths))
-    lost = [f"{line}. Fit all rows at once" for line in described.fit["cautions"]]
-    units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
-    return described.with_units(units).reported(
+    lost = [f"{line}. Fit all rows at once" for line in report.cautions]
+    report = report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),
-        cautions=[*cautions(moments, solved.design, columns, source.targets, intercept=intercept), *lost],
+        cautions=(*cautions(data, solved.design), *lost, *more),
     )
+    units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
+    return checkpoint_of(data, solved, report).with_units(units)
 
 
 def _missing_of(checkpoint: Checkpoint) -> Missing:
     """Return which rows of its tables were dropped, as those of further tables are."""
-    fit = checkpoint.fit
-    return Missing(drops=fit.get("drops_missing", False), drops_targets=fit.get("drops_missing_targets", False))
+    counts = checkpoint.report.rows
+    return Missing(drops=counts.drops_missing, drops_targets=counts.drops_missing_targets)
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:
-    fit = checkpoint.fit
-    if fit.get("solver") != "exact" or not checkpoint.moments:
+    report = checkpoint.report
+    if report.solver != "exact" or not checkpoint.moments:
         raise FitError("only exact fits can be joined: this checkpoint comes from a descent. Fit all rows at once")
-    if fit.get("penalty") is not None or fit.get("conformal") is not None:
+    if report.penalty is not None or report.conformal is not None:
         raise FitError("a penalised or conformal checkpoint depends on more than its moments. Fit all rows at once")
-    if fit["collinear"]:
-        raise FitError(f"the terms {listed(fit['collinear'])} were left out as collinear. Fit all rows at once")
+    if report.collinear:
+        raise FitError(f"the terms {listed(report.collinear)} were left out as collinear. Fit all rows at once")
 
 
 def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
@@ -215,8 +214,8 @@ def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
     pairs: list[tuple[str, object, object]] = [
         ("the targets", list(first.contract.output_names), list(other.contract.output_names)),
         ("the columns", list(first.contract.column_names), list(other.contract.column_names)),
-        ("the weight column", first.fit["weight"], other.fit["weight"]),
-        ("the intercept", first.fit["intercept"], other.fit["intercept"]),
+        ("the weight column", first.report.rows.weight, other.report.rows.weight),
+        ("the intercept", first.report.intercept, other.report.intercept),
     ]
     for a, b in zip(first.contract.columns, other.contract.columns, strict=False):
         pairs += [

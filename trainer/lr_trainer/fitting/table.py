@@ -1,21 +1,32 @@
-"""From a table to a checkpoint: look, take moments, solve, and where float64 loses digits, again in double-double."""
+"""From a table to a checkpoint; each room is visited once on the way.
+
+rows        opened, roles_of -> Rows                 the table, row by row, by the part of each column
+moments     prepare -> Prepared                      the terms; every pass is a function of it from here on
+take_moments -> training_data            -> TrainingData: moments, training box, names, checked
+solvers     solve -> Solved                          the coefficients; may ask for one more pass, `gram`
+(descent   setting_of -> descend -> Descended       in its place, on the same data)
+statistics  report_of, cautions -> FitReport         the figures, and which of them are certain
+model       checkpoint_of -> Checkpoint              with a conformal interval, one pass over the rows held out
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lr_runtime.contract.fit_report import Conformal, Penalty
 from lr_runtime.errors import OptionError, escaped, listed
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
+from lr_trainer.descent.problem import setting_of
 from lr_trainer.descent.resume import Forgetful
 from lr_trainer.descent.table import check, descend
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import Passes
+from lr_trainer.moments.passes import gram, prepare, residuals, split, take_moments, take_moments_by_part
+from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
@@ -24,23 +35,27 @@ from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
-from lr_trainer.solvers.solver import LeastSquares, MinimumNorm, Penalty
-from lr_trainer.solvers.strategy import Solved, solve
-from lr_trainer.statistics.assembly import Source, columns_of_passes, describe, term_names
-from lr_trainer.statistics.cautions import cautions, check_not_the_target, check_squares, shortfalls
+from lr_trainer.solvers.solver import LeastSquares, MinimumNorm
+from lr_trainer.solvers.strategy import solve
+from lr_trainer.statistics.assembly import checkpoint_of, report_of
+from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
     from lr_trainer.descent.cycle import Epoch, Memory
     from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.training_data import TrainingData
+    from lr_trainer.solvers.strategy import Solved
 
 _FOLDS = 5
 _HELD_OUT = 0.1
@@ -131,7 +146,7 @@ def fit(
         >>> round(checkpoint.contract.outputs[0].r2, 6)
         0.995661
     """
-    shape = FitOptions(
+    asked = FitOptions(
         target=target,
         features=features,
         ignore=ignore,
@@ -152,123 +167,116 @@ def fit(
         device=device,
     )
     if descent is not None:
-        check(descent, shape)
-    table = opened(source, options, warn)
-    targets = [] if target is None else [target] if isinstance(target, str) else list(target)
-    roles = roles_of(table, targets=targets, features=features, ignore=ignore, weight=weight, category=category)
-    units = {composed(name): unit for name, unit in (units or {}).items()}
-    if strangers := [name for name in units if name not in (known := (*roles.features, *roles.targets))]:
-        raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
-    passes = Passes(
-        Rows(table, roles, Missing.under(missing, roles, missing_target), advance),
-        device_named(device),
-        intercept=intercept,
-    )
-    with one_thread():
-        passes.look(degree, missing)
-        if descent is None:
-            checkpoint = _shrunk(passes, shape) if shape.shrinks else _exact(passes, shape)
+        check(descent, asked)
+    rows = _rows_of(opened(source, options, warn), asked, advance)
+    prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
     if descent is not None:
-        checkpoint = _descended(passes, shape, descent, memory or Forgetful(), report)
-    return checkpoint.with_units(units)
+        checkpoint = _descended(prepared, asked, descent, memory or Forgetful(), report)
+    else:
+        checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
+    return checkpoint.with_units(_units(asked))
 
 
-def _descended(
-    passes: Passes, shape: FitOptions, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
-) -> Checkpoint:
-    if shape.interval is None:
-        return _descent_on(passes, shape, descent, memory, report)
-    # By a seed of its own, apart from the rows of a validation.
-    kept, held_out = passes.split(_HELD_OUT, [descent.seed, 1])
-    beside = held_out.moments()
-    conformal_quantile(np.zeros(beside.rows), shape.interval)  # raises before the descent if they are too few
-    checkpoint = _descent_on(kept, shape, descent, memory, report, beside=beside)
-    checkpoint = _conformal(checkpoint, shape.interval, *held_out.residuals(checkpoint))
-    return checkpoint.reported(passes=checkpoint.fit["passes"] + held_out.count)
+def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) -> Rows:
+    """Return the rows of a table by the part of each column.
+
+    Raises:
+        OptionError: columns contradict each other, or a unit is of none of them.
+        MissingColumnError: a column is not in the table.
+    """
+    roles = roles_of(
+        table,
+        targets=[] if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target,
+        features=asked.features,
+        ignore=asked.ignore,
+        weight=asked.weight,
+        category=asked.category,
+    )
+    known = (*roles.features, *roles.targets)
+    if strangers := [name for name in _units(asked) if name not in known]:
+        raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
+    return Rows(table, roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
 
 
-def _descent_on(
-    passes: Passes,
-    shape: FitOptions,
-    descent: Descent,
-    memory: Memory,
-    report: Callable[[Epoch], None],
-    *,
-    beside: Moments | None = None,
-) -> Checkpoint:
-    """Descend on the rows of `passes`; `beside` are the moments of rows held out, which widen the ranges."""
-    setting, found = descend(passes, descent, shape, memory, report)
-    source = _source(setting.passes)
-    if setting.validation is not None:
-        source = replace(source, passes=source.passes + setting.validation.count)
-    columns = setting.columns if beside is None else columns_of_passes(passes, setting.moments.merge(beside))
-    described = describe(setting.moments, found.solved, columns, source)
-    checkpoint = _cautioned(described, setting.moments, found.solved, setting.passes).reported(**found.report)
-    return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], *shortfalls(checkpoint.fit)])
+def _units(asked: FitOptions) -> dict[str, str]:
+    """Return the units by the names of columns and targets as tables have them (NFC)."""
+    return {composed(name): unit for name, unit in (asked.units or {}).items()}
 
 
-def _exact(passes: Passes, shape: FitOptions) -> Checkpoint:
-    moments = passes.moments()
-    columns = columns_of_passes(passes, moments)
-    names = term_names(passes.design, columns)
-    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
-    check_not_the_target(passes, moments)
-    aim = LeastSquares(drop_collinear=shape.drop_collinear)
-    solved = solve(moments, passes.design, names, aim, intercept=shape.intercept, products=passes.gram)
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
-    if shape.interval is None:
-        return checkpoint
+@one_thread()
+def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
+    data = training_data(prepared, take_moments(prepared))
+    aim, products = LeastSquares(drop_collinear=asked.drop_collinear), partial(gram, prepared)
+    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
-    return checkpoint.reported(cautions=[*checkpoint.fit["cautions"], needless])
+    report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]))
+    return checkpoint_of(data, solved, report)
 
 
-def _shrunk(passes: Passes, shape: FitOptions) -> Checkpoint:
-    parts = Parts(folds=_FOLDS if shape.is_auto else 1, holds_out=shape.interval is not None)
-    *folds, held_out = passes.moments_by_part(parts)
+@one_thread()
+def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
+    parts = Parts(folds=_FOLDS if asked.is_auto else 1, holds_out=asked.interval is not None)
+    *folds, held_out = take_moments_by_part(prepared, parts)
     trained = [fold for fold in folds if fold is not None]
-    moments = reduce(Moments.merge, trained)
-    # The rows held out speak for the interval, so the model is not beyond its data there.
-    columns = columns_of_passes(passes, moments if held_out is None else moments.merge(held_out))
-    check_squares(moments, passes.design, columns, passes.roles.targets, intercept=shape.intercept)
-    check_not_the_target(passes, moments)
-    outputs = len(passes.roles.targets)
-    penalty = None if shape.minimum_norm else _penalty(trained, outputs, shape)
-    names = term_names(passes.design, columns)
-    aim, products = penalty or MinimumNorm(), partial(passes.gram, parts=parts)
-    solved = solve(moments, passes.design, names, aim, intercept=shape.intercept, products=products)
-    checkpoint = _cautioned(describe(moments, solved, columns, _source(passes)), moments, solved, passes)
+    data = training_data(prepared, reduce(Moments.merge, trained), held_out)
+    penalty = None if asked.minimum_norm else _penalty(trained, data, asked)
+    aim, products = penalty or MinimumNorm(), partial(gram, prepared, parts=parts)
+    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
     # A weight that a penalty made 0 is no sign of a dependent column.
-    checkpoint = checkpoint.reported(penalty="minimum norm" if penalty is None else asdict(penalty), collinear=[])
-    if shape.interval is None:
+    report = _report(data, solved, prepared.rows)._replace(penalty=penalty or "minimum norm", collinear=())
+    checkpoint = checkpoint_of(data, solved, report)
+    if asked.interval is None:
         return checkpoint
-    return _conformal(checkpoint, shape.interval, *passes.residuals(checkpoint, parts)).reported(passes=passes.count)
+    return _with_interval(checkpoint, report, asked.interval, prepared, parts)
 
 
-def _conformal(
-    checkpoint: Checkpoint, level: float, residuals: NDArray[np.float64], off: NDArray[np.float64]
-) -> Checkpoint:
-    widths = conformal_quantile(residuals, level).tolist()
-    known = [digits(noise, width) >= FEWEST_DIGITS for noise, width in zip(off.tolist(), widths, strict=True)]
-    half_width = [width if is_known else None for width, is_known in zip(widths, known, strict=True)]
-    if not all(known):
-        lost = "rounding leaves fewer than 6 digits of the residuals of the rows held out: no interval"
-        checkpoint = checkpoint.reported(cautions=[*checkpoint.fit["cautions"], lost])
-    return checkpoint.reported(conformal={"level": level, "half_width": half_width, "rows": len(residuals)})
-
-
-def _cautioned(checkpoint: Checkpoint, moments: Moments, solved: Solved, passes: Passes) -> Checkpoint:
-    contract, intercept = checkpoint.contract, solved.normal.intercept
-    lines = cautions(moments, solved.design, contract.columns, contract.output_names, intercept=intercept)
-    return checkpoint.reported(cautions=[*lines, *checkpoint.fit["cautions"], *outliers.caution(passes.outliers())])
-
-
-def _penalty(folds: list[Moments], outputs: int, shape: FitOptions) -> Penalty:
-    if not shape.is_auto:
-        return Penalty((shape.l1,) * outputs, (shape.l2,) * outputs)
-    l1, l2 = choose(folds, outputs, l1_ratio=shape.l1_ratio or 0.0, intercept=shape.intercept).chosen
+def _penalty(folds: list[Moments], data: TrainingData, asked: FitOptions) -> Penalty:
+    """Return the penalties of each target: those that were given, or those that predict every fold best."""
+    outputs = len(data.targets)
+    if not asked.is_auto:
+        return Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
+    l1, l2 = choose(folds, outputs, l1_ratio=asked.l1_ratio or 0.0, intercept=data.intercept).chosen
     return Penalty(tuple(l1.tolist()), tuple(l2.tolist()), folds=len(folds))
 
 
-def _source(passes: Passes) -> Source:
-    rows, roles = passes.rows, passes.roles
-    return Source(roles.targets, roles.weight, passes.count, rows.read, rows.dropped, rows.skipped, rows.missing)
+def _descended(
+    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
+) -> Checkpoint:
+    level, others, held_out = asked.interval, prepared, None
+    if level is not None:
+        # By a seed of its own, apart from the rows of a validation.
+        prepared, others = split(prepared, _HELD_OUT, [descent.seed, 1])
+        held_out = take_moments(others)
+        conformal_quantile(np.zeros(held_out.rows), level)  # raises before the descent if they are too few
+    setting = setting_of(prepared, descent, asked, held_out)
+    found = descend(setting, descent, memory, report)
+    described = _report(setting.data, found.solved, setting.prepared.rows, *shortfalls(found.report))
+    penalty = setting.penalty if asked.l1 or asked.l2 else None
+    described = described._replace(solver="descent", descent=found.report, penalty=penalty)
+    checkpoint = checkpoint_of(setting.data, found.solved, described)
+    return checkpoint if level is None else _with_interval(checkpoint, described, level, others)
+
+
+def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str) -> FitReport:
+    """Return the report with all its cautions, `more` of them last."""
+    report = report_of(data, solved, rows.counts)
+    lines = cautions(data, solved.design)
+    return report._replace(cautions=(*lines, *report.cautions, *outliers.caution(rows.outliers), *more))
+
+
+def _with_interval(
+    checkpoint: Checkpoint, report: FitReport, level: float, held_out: Prepared, parts: Parts | None = None
+) -> Checkpoint:
+    """Return the checkpoint with the conformal interval that its residuals on the rows held out give."""
+    sizes, off = residuals(held_out, checkpoint, parts)
+    widths = conformal_quantile(sizes, level).tolist()
+    known = [digits(noise, width) >= FEWEST_DIGITS for noise, width in zip(off.tolist(), widths, strict=True)]
+    half_width = tuple(width if is_known else None for width, is_known in zip(widths, known, strict=True))
+    lost = "rounding leaves fewer than 6 digits of the residuals of the rows held out: no interval"
+    return checkpoint.with_report(
+        report._replace(
+            rows=report.rows._replace(passes=held_out.rows.counts.passes),
+            conformal=Conformal(level, half_width, len(sizes)),
+            cautions=report.cautions if all(known) else (*report.cautions, lost),
+        )
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import safetensors.numpy
 
@@ -15,6 +15,7 @@ from lr_trainer.model.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lr_runtime.contract.fit_report import FitReport
     from lr_trainer.model.module import LinearModel
 
 
@@ -42,9 +43,9 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
         """
         write_bytes(Path(path), self.to_bytes())
 
-    def reported(self, **figures: Any) -> Checkpoint:
-        """Return the checkpoint with these figures in its report."""
-        return replace(self, fit={**self.fit, **figures})
+    def with_report(self, report: FitReport) -> Checkpoint:
+        """Return the checkpoint with another report of the same fit."""
+        return replace(self, fit=report.to_json(self.contract))
 
     def with_units(self, units: Mapping[str, str]) -> Checkpoint:
         """Return the checkpoint with the units of some columns and outputs in its contract."""
@@ -55,7 +56,7 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
 
     def summary(self) -> str:
         """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""
-        return summary(self.fit)
+        return summary(self.report, self.contract)
 
     def model(self) -> LinearModel:
         """Return the eager PyTorch model with these numbers."""

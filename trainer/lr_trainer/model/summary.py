@@ -2,122 +2,115 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
+from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
+
+    from lr_runtime.contract.contract import Contract
+    from lr_runtime.contract.fit_report import Coefficient, DescentReport, FitReport, Quality, RowCounts
 
 _HEADS = ("", "estimate", "standard error", "t", "p", "95 % from", "to")
-_KEYS = ("estimate", "standard_error", "t", "p", "lower", "upper")
 _DIGITS = (12, 12, 6, 4, 9, 9)
 _NAME = 40
 """Characters of a name, at most."""
 
 
-def summary(fit: Mapping[str, Any]) -> str:
+def summary(report: FitReport, contract: Contract) -> str:
     """Return the lines for the report of `lr_trainer.fit`."""
-    targets = fit["target"] if isinstance(fit["target"], list) else [fit["target"]]
-    return "\n".join([_rows(fit), *(line for place, name in enumerate(targets) for line in _target(fit, place, name))])
+    return "\n".join(
+        [_rows(report.rows, contract.rows)]
+        + [line for pair in zip(contract.output_names, report.quality, strict=True) for line in _target(report, *pair)]
+    )
 
 
-def _rows(fit: Mapping[str, Any]) -> str:
-    dropped = f" ({fit['rows_dropped']} of {fit['rows_read']} dropped)" if fit.get("rows_dropped") else ""
-    weight = f", weighted by {shown(fit['weight'], _NAME)}" if fit.get("weight") else ""
-    return f"{fit['rows']} rows{dropped}{weight}"
+def _rows(counts: RowCounts, rows: int) -> str:
+    dropped = f" ({counts.rows_dropped} of {counts.rows_read} dropped)" if counts.rows_dropped else ""
+    weight = f", weighted by {shown(counts.weight, _NAME)}" if counts.weight else ""
+    return f"{rows} rows{dropped}{weight}"
 
 
-def _target(fit: Mapping[str, Any], place: int, name: str) -> Iterator[str]:
-    def figure(key: str) -> float | None:
-        value = fit.get(key)
-        return value[place] if isinstance(value, list) else value
-
+def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
     yield f"target {shown(name, _NAME)}"
-    yield from _table([row for row in fit["coefficients"] if row["target"] == name])
-    about = "" if fit["intercept"] else " about 0, there is no intercept"
-    yield f"R2 {_number(figure('r2'))}, adjusted {_number(figure('adjusted_r2'))}{about}"
-    if figure("residual_sd") is None:
-        yield f"root mean squared residual {_number(figure('rmse'))}; {_why_no_errors(fit)}"
+    yield from _table([row for row in report.coefficients if row.target == name])
+    about = "" if report.intercept else " about 0, there is no intercept"
+    yield f"R2 {_number(quality.r2)}, adjusted {_number(quality.adjr2)}{about}"
+    if quality.residual_sd is None:
+        yield f"root mean squared residual {_number(quality.rmse)}; {_why_no_errors(report)}"
     else:
-        freedom = fit["degrees_of_freedom"]
-        yield f"residual standard deviation {_number(figure('residual_sd'))} ({freedom} degrees of freedom)"
-        yield f"F {_number(figure('f'), 6)} (p {_number(figure('f_p'), 4)})"
-    if figure("log_likelihood") is not None:
-        likelihood, aic, bic = (_number(figure(key), 9) for key in ("log_likelihood", "aic", "bic"))
+        yield f"residual standard deviation {_number(quality.residual_sd)} ({report.df_resid} degrees of freedom)"
+        yield f"F {_number(quality.f, 6)} (p {_number(quality.f_p, 4)})"
+    if quality.loglikelihood is not None:
+        likelihood, aic, bic = (_number(each, 9) for each in (quality.loglikelihood, quality.aic, quality.bic))
         yield f"log-likelihood {likelihood}, AIC {aic}, BIC {bic}"
-    yield from _how(fit)
+    yield from _how(report)
 
 
-def _how(fit: Mapping[str, Any]) -> Iterator[str]:
-    columns = "columns centred, at unit length" if fit["intercept"] else "columns at unit length"
-    yield f"condition number {_number(fit['condition_number'], 4)} ({columns})"
-    passes = "1 pass" if fit["passes"] == 1 else f"{fit['passes']} passes"
-    yield f"solver {fit['solver']}, {fit['arithmetic']}, {passes}"
-    if "optimizer" in fit:
-        yield from _descent(fit)
-    if "digits" in fit:
-        yield f"at least {fit['digits']:.1f} digits, from moments alone"
-    if "coefficient_digits" in fit:
-        yield f"at least {fit['coefficient_digits']:.1f} digits of each coefficient, beside its standard error"
-    if isinstance(fit.get("penalty"), dict):
-        penalty = fit["penalty"]
-        chosen = f", chosen by {penalty['folds']}-fold cross-validation" if penalty["folds"] else ""
-        yield f"penalty l1 {_each(penalty['l1'])}, l2 {_each(penalty['l2'])}{chosen}"
-    if "conformal" in fit:
-        conformal = fit["conformal"]
-        yield (
-            f"{conformal['level']:.6g} interval: prediction +- {_each(conformal['half_width'])}, "
-            f"from {conformal['rows']} rows held out"
-        )
+def _how(report: FitReport) -> Iterator[str]:
+    columns = "columns centred, at unit length" if report.intercept else "columns at unit length"
+    condition = report.condition_number
+    yield f"condition number {_number(condition if math.isfinite(condition) else None, 4)} ({columns})"
+    yield f"solver {report.solver}, {report.arithmetic}, {_counted(report.rows.passes, 'pass', 'passes')}"
+    if report.descent is not None:
+        yield from _descent(report.descent)
+    if report.digits is not None:
+        yield f"at least {report.digits:.1f} digits, from moments alone"
+    if report.coefficient_digits is not None:
+        yield f"at least {report.coefficient_digits:.1f} digits of each coefficient, beside its standard error"
+    if isinstance(report.penalty, Penalty):
+        l1, l2, folds = report.penalty
+        chosen = f", chosen by {folds}-fold cross-validation" if folds else ""
+        yield f"penalty l1 {_each(l1)}, l2 {_each(l2)}{chosen}"
+    if report.conformal is not None:
+        level, half_width, rows = report.conformal
+        yield f"{level:.6g} interval: prediction +- {_each(half_width)}, from {rows} rows held out"
 
 
-def _descent(fit: Mapping[str, Any]) -> Iterator[str]:
-    tuned = next((f" ({name} {_each(_list(fit[name]))})" for name in ("delta", "quantile") if name in fit), "")
-    batches = "" if fit["batch_size"] is None else f" on batches of {fit['batch_size']}"
-    yield f"loss {fit['loss']}{tuned}, {fit['optimizer']}{batches}, {_counted(fit['epochs'], 'epoch')}"
-    gap = "" if fit["gap"] is None else f", at most {_number(fit['gap'], 2)} of its value above its least"
-    yield f"objective {_each(_list(fit['objective']))}{gap}; gradient norm {_number(fit['gradient_norm'], 2)}"
-    if "distance" in fit:
-        yield f"distance to the exact solution {_number(fit['distance'], 2)} of its length"
-    if "validation" in fit:
-        validation = fit["validation"]
-        yield (
-            f"validation loss {_number(validation['loss'], 6)} on {_counted(validation['rows'], 'row')} held out, "
-            f"after epoch {validation['epoch']}"
-        )
+def _descent(found: DescentReport) -> Iterator[str]:
+    tuned = f" (delta {_each(found.delta)})" if found.delta else ""
+    tuned = tuned if found.quantile is None else f" (quantile {_number(found.quantile, 6)})"
+    batches = "" if found.batch_size is None else f" on batches of {found.batch_size}"
+    yield f"loss {found.loss}{tuned}, {found.optimizer}{batches}, {_counted(found.epochs, 'epoch', 'epochs')}"
+    gap = f", at most {_number(found.gap, 2)} of its value above its least" if math.isfinite(found.gap) else ""
+    yield f"objective {_each(found.objective)}{gap}; gradient norm {_number(found.gradient_norm, 2)}"
+    if found.distance is not None:
+        yield f"distance to the exact solution {_number(found.distance, 2)} of its length"
+    if found.validation is not None:
+        rows, loss, epoch, _ = found.validation
+        held_out = f"{_counted(rows, 'row', 'rows')} held out"
+        yield f"validation loss {_number(loss, 6)} on {held_out}, after epoch {epoch}"
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
-def _list(value: Any) -> list[float]:
-    return value if isinstance(value, list) else [value]
-
-
-def _why_no_errors(fit: Mapping[str, Any]) -> str:
-    if fit.get("penalty") is not None:
+def _why_no_errors(report: FitReport) -> str:
+    if report.penalty is not None:
         return "a penalised fit is biased, so it has no standard errors"
-    if fit["solver"] == "descent":
+    if report.solver == "descent":
         return "a descent gives no standard errors"
-    if fit["degrees_of_freedom"] > 0:
+    if report.df_resid > 0:
         return "too few digits of residuals this small are certain for standard errors"
     return "no degrees of freedom are left for standard errors"
 
 
-def _table(coefficients: list[dict[str, Any]]) -> Iterator[str]:
+def _table(coefficients: Sequence[Coefficient]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_HEADS]
     for row in coefficients:
-        numbers = (_number(row.get(key), digits) for key, digits in zip(_KEYS, _DIGITS, strict=True))
-        rows.append((shown(row["term"], _NAME), *numbers))
-    if all(row.get("standard_error") is None for row in coefficients):
+        figures = (row.estimate, row.stderror, row.t, row.p, row.lower, row.upper)
+        rows.append((shown(row.term, _NAME), *map(_number, figures, _DIGITS)))
+    if all(row.stderror is None for row in coefficients):
         rows = [row[:2] for row in rows]
     return aligned(rows, numbers=True)
 
 
-def _each(values: list[float] | list[float | None]) -> str:
+def _each(values: Sequence[float | None]) -> str:
     return ", ".join(_number(value, 6) for value in values)
 
 

@@ -6,6 +6,7 @@ how many threads took blocks nor on how the rows arrived.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -90,6 +91,12 @@ class Moments:
         products *= self.weight
         products += self.comoment
         return products
+
+    def correlation(self, a: int, b: int) -> float:
+        """Return the correlation of two columns; 0 where one does not vary."""
+        variances = max(self.comoment[a, a], 0.0), max(self.comoment[b, b], 0.0)
+        size = math.sqrt(variances[0]) * math.sqrt(variances[1])
+        return float(self.comoment[a, b]) / size if size > 0 else 0.0
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
 from lr_runtime.system.text import composed
 from lr_runtime.tables import place_of
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
+from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.outliers import FirstRows
+from lr_trainer.rows.sources import ArrayTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,17 +122,18 @@ def roles_of(
     return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]), kinds.words)
 
 
+@dataclass
+class Tally:
+    """How many passes were taken over a table, whole or in part."""
+
+    passes: int = 0
+
+
 class Rows:
     """Passes over a table: every pass gives the same rows, as float64 (rows, features + targets + weight).
 
-    A category stands as its index in `levels` (to be set before the rows are taken), a missing feature as NaN where the
-    policy keeps it.
-
-    Attributes:
-        read: the number of rows of the last pass.
-        dropped: how many of them were left out for a missing value.
-        skipped: how many rows beside them were bad, and left out because `TableOptions.skips` says so.
-        outliers: the gross outliers among the first rows; None before a pass.
+    A category is given as its index in `levels`, a missing feature as NaN where the policy keeps it. What the passes
+    read is counted, `counts`, and the first one looks for gross outliers, `outliers`.
     """
 
     def __init__(
@@ -137,16 +141,29 @@ class Rows:
     ) -> None:
         self.table = table
         self.roles = roles
-        self.read = 0
-        self.dropped = 0
-        self.skipped = 0
-        self.outliers: tuple[Found, ...] | None = None
+        self._read = self._dropped = self._skipped = 0
+        self._outliers: tuple[Found, ...] | None = None
         self.missing = missing
         self._advance = advance
+        self._tally = Tally()
 
-    def of(self, table: Table) -> Rows:
-        """Return the same passes over another table with these columns."""
-        return Rows(table, self.roles, self.missing, self._advance)
+    def part(self, share: float, seed: Sequence[int], *, held_out: bool) -> Rows:
+        """Return the rows that are, or are not, among the share that is held out by chance."""
+        part = Rows(Part(self.table, share, seed, held_out=held_out), self.roles, self.missing, self._advance)
+        part._tally = self._tally
+        return part
+
+    @property
+    def counts(self) -> RowCounts:
+        """The rows of the last pass, by what became of them, and the number of passes over the whole table so far."""
+        dropping = self.missing.drops, self.missing.drops_targets
+        return RowCounts(self._read, self._dropped, self._skipped, *dropping, self._tally.passes, self.roles.weight)
+
+    @property
+    def outliers(self) -> list[Found]:
+        """The gross outliers among the first rows of the first pass, by their rows in the whole table."""
+        table, found = self.table, self._outliers or ()
+        return [each._replace(row=table.row_of(each.row)) if isinstance(table, Part) else each for each in found]
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level.
@@ -155,6 +172,7 @@ class Rows:
             FitError: a column has more than MOST_LEVELS.
         """
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
+        self._tally.passes += 1
         # With the numbers, so that a row left out for one of them gives no level either.
         for batch in self._batches():
             for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
@@ -192,7 +210,21 @@ class Rows:
             missing |= coded.codes < 0
         return np.flatnonzero(~missing) if missing.any() else None
 
-    def first_rows(self) -> FirstRows:
+    def views(self, rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
+        """Give the numeric columns as they lie in memory, `rows` rows at a time, unchecked; None where they do not."""
+        return self.table.views(self.roles.numbers, rows) if isinstance(self.table, ArrayTable) else None
+
+    def count_views(self, read: int) -> None:
+        """Count the views that a pass has read as that pass, and look for outliers among the first."""
+        self._read = read
+        self._tally.passes += 1
+        if self._outliers is None:
+            first = self._first_rows()
+            block = next(self.views(first.left) or iter(()))
+            first.take(block, np.arange(len(block[0])))
+            self._outliers = first.outliers()
+
+    def _first_rows(self) -> FirstRows:
         """Return what takes the first rows of a pass, to look for outliers among the numeric features and targets."""
         columns = enumerate((*self.roles.features, *self.roles.targets))
         return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
@@ -203,26 +235,27 @@ class Rows:
         Raises:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
-        self.read = self.dropped = self.skipped = 0
-        first = self.first_rows() if self.outliers is None else None
+        self._read = self._dropped = self._skipped = 0
+        self._tally.passes += 1
+        first = self._first_rows() if self._outliers is None else None
         for batch in self._batches():
             chosen = self._chosen(batch)
             kept = batch if chosen is None else batch.rows(chosen)
             values = self._placed(kept, levels)
             if first is not None and first.left > 0:
-                first.take([values], self.read + (np.arange(len(values)) if chosen is None else chosen))
-            self.read += len(batch.values)
-            self.dropped += len(batch.values) - len(values)
-            self.skipped += batch.skipped
+                first.take([values], self._read + (np.arange(len(values)) if chosen is None else chosen))
+            self._read += len(batch.values)
+            self._dropped += len(batch.values) - len(values)
+            self._skipped += batch.skipped
             missing = np.isnan(values)
             if missing.any():
                 self._check_missing(kept, missing)
             if first is not None and first.left <= 0:
-                self.outliers, first = first.outliers(), None
+                self._outliers, first = first.outliers(), None
             yield values
             self._advance(batch.size)
         if first is not None:
-            self.outliers = first.outliers()
+            self._outliers = first.outliers()
 
     def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
         roles = self.roles

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
+from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsError, WeakPenaltyError
 from lr_trainer.moments.moments import Moments
@@ -32,7 +33,7 @@ from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import FLOAT64
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Penalty, Solver
+from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

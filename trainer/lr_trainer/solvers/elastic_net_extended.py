@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
 from lr_trainer.solvers.pivoted import solution_of
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Penalty, Solver
+from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from lr_runtime.contract.fit_report import Penalty
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -31,21 +33,6 @@ class LeastSquares:
 @dataclass(frozen=True)
 class MinimumNorm:
     """Of all solutions with the least squared error, the one with the smallest weights on columns at unit deviation."""
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """The solution under what is added to the squared error, per target; see `lr_trainer.solvers.elastic_net`.
-
-    Attributes:
-        l1: on the absolute weights of the columns at unit standard deviation.
-        l2: on half their squares.
-        folds: into how many parts the rows were cut to choose the two; 0 where they were given.
-    """
-
-    l1: tuple[float, ...]
-    l2: tuple[float, ...]
-    folds: int = 0
 
 
 Aim: TypeAlias = LeastSquares | MinimumNorm | Penalty

@@ -96,8 +96,9 @@ class Solved:
     is_extended: bool
     offsets: tuple[float, ...] = ()
 
+    @cached_property
     def weights(self) -> list[list[Fraction]]:
-        """Return the weights (outputs, terms) before rounding."""
+        """The weights (outputs, terms) before rounding."""
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
@@ -126,14 +127,15 @@ class Solved:
         rounding = np.array([float(Fraction(near) - mean) for near, mean in zip(rounded, means, strict=True)])
         return Leverage(np.array(float(constant)), np.array(rounded), factor, rounding @ factor)
 
-    def biases(self, weights: Sequence[Sequence[Fraction]]) -> list[Fraction]:
-        """Return, per output, the mean of y minus the weights times the means of the terms, plus the offset.
+    @cached_property
+    def biases(self) -> list[Fraction]:
+        """Per output, the mean of y minus the weights times the means of the terms, plus the offset.
 
         0 without an intercept.
         """
         means, terms = self.means, len(self.design.terms)
-        explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in weights)
-        offsets = map(Fraction, self.offsets or [0.0] * len(weights))
+        explained = (sum(map(mul, row, means[:terms]), Fraction(0)) for row in self.weights)
+        offsets = map(Fraction, self.offsets or [0.0] * len(self.weights))
         return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
 
 

@@ -24,16 +24,16 @@ _MANY_DIGITS = 9.0
 """What a summary shows of a coefficient; with fewer, it says how many."""
 
 _NAMES = {
-    "standard_error": "standard error",
+    "stderror": "standard error",
     "lower": "lower end",
     "upper": "upper end",
     "r2": "R2",
-    "adjusted_r2": "adjusted R2",
+    "adjr2": "adjusted R2",
     "rmse": "root mean squared residual",
     "residual_sd": "residual standard deviation",
     "f": "F",
     "f_p": "p of F",
-    "log_likelihood": "log-likelihood",
+    "loglikelihood": "log-likelihood",
     "aic": "AIC",
     "bic": "BIC",
 }

@@ -1,4 +1,4 @@
-"""The report of a fit: the figures of a statistics package, as JSON values. Definitions are those of statsmodels."""
+"""The figures of a statistics package, and which of them are certain. Definitions are those of statsmodels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from lr_runtime.contract.fit_report import Quality
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.model.design import raw_parts
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, together
@@ -34,8 +35,7 @@ Pair = tuple[float | None, float] | None
 """A figure and what part of it rounding may be; None where it is not determined."""
 
 _LOST: Pair = (None, 1.0)
-_OF_ERRORS = ("standard_error", "t", "p", "lower", "upper")
-_FIGURES = ("r2", "rmse", "adjusted_r2", "residual_sd", "f", "f_p", "log_likelihood", "aic", "bic")
+_OF_ERRORS = ("stderror", "t", "p", "lower", "upper")
 _SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
 
 
@@ -165,22 +165,23 @@ class Figures:
     """What is reported, and what is not for want of digits.
 
     Attributes:
-        values: the figures by name; None where one is not determined, not held by float64, or uncertain.
+        values: the figures by the names of `lr_runtime.contract.fit_report`; None where one is not determined, not
+            held by float64, or uncertain.
         uncertain: the names of those of which fewer than 6 digits are certain.
         digits: how many are of the estimate, beside its standard error.
     """
 
-    values: dict[str, Any]
+    values: dict[str, float | None]
     uncertain: list[str]
     digits: float = math.inf
 
     @staticmethod
-    def of(values: Mapping[str, Pair], **more: Any) -> Figures:
+    def of(values: Mapping[str, Pair], digits: float = math.inf) -> Figures:
         """Keep of values, each with its relative rounding, those that are certain; None is not determined."""
         known = {name: pair for name, pair in values.items() if pair is not None}
         lost = [name for name, (_, rounding) in known.items() if not _is_known(rounding)]
         kept = {name: known[name][0] if name in known and name not in lost else None for name in values}
-        return Figures(kept, lost, **more)
+        return Figures(kept, lost, digits)
 
 
 def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degrees: int) -> Figures:
@@ -200,7 +201,7 @@ def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degre
     if not _is_known(off):
         lost = dict.fromkeys(_OF_ERRORS, _LOST)
         return Figures.of(found | lost, digits=digits(relative(noise, estimate), 1.0))
-    found["standard_error"] = held(error), off
+    found["stderror"] = held(error), off
     ratio = held(estimate / error) if error else None
     if ratio is not None:
         found |= _ratio(ratio, float(min(noise / error, _LARGEST)), off, degrees)
@@ -255,10 +256,10 @@ def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pai
     weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood estimate.
     """
     sums, degrees = _Sums.of(moments, solved, output), solved.solution.df_resid
-    found: dict[str, Pair] = dict.fromkeys(_FIGURES)
+    found: dict[str, Pair] = dict.fromkeys(Quality._fields)
     found["rmse"] = math.sqrt(sums.residual / solved.normal.weight), sums.lost / 2
     if sums.total > 0:
-        found["r2"], found["adjusted_r2"] = sums.r2(), sums.adjusted()
+        found["r2"], found["adjr2"] = sums.r2(), sums.adjusted()
     if degrees > 0:
         found["residual_sd"] = math.sqrt(sums.residual / degrees), sums.lost / 2
     # Residuals that are 0 for certain have no F and no likelihood.
@@ -342,7 +343,7 @@ class _Sums:
     def likelihood(self, moments: Moments, parameters: int) -> dict[str, Pair]:
         """Return the log-likelihood of a fit of so many coefficients, AIC and BIC."""
         if not self.residual:
-            return dict.fromkeys(("log_likelihood", "aic", "bic"), _LOST)
+            return dict.fromkeys(("loglikelihood", "aic", "bic"), _LOST)
         rows, weight, logs = moments.rows, float(moments.weight), float(moments.log_weight)
         each = math.log(2 * math.pi * self.residual / rows) + 1
         value = 0.5 * logs - rows / 2 * each
@@ -351,4 +352,4 @@ class _Sums:
         moved = rows / 2 * self.lost + _ROUNDING * sizes
         costs = {"aic": 2.0 * parameters, "bic": math.log(rows) * parameters}
         criteria = {name: (cost - 2 * value, relative(2 * moved, cost - 2 * value)) for name, cost in costs.items()}
-        return {"log_likelihood": (value, relative(moved, value)), **criteria}
+        return {"loglikelihood": (value, relative(moved, value)), **criteria}

@@ -1,0 +1,286 @@
+"""The report of a fit: the figures of a statistics package, named as GLM.jl and statsmodels name them.
+
+A checkpoint's header and `lr-train --json` hold it as one flat JSON object. A figure of a single target is a number
+there and one of several targets a list; in these records it is a tuple with one entry per target.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from lr_runtime.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lr_runtime.contract.contract import Contract
+
+_KEYS = {
+    "adjr2": "adjusted_r2",
+    "df_resid": "degrees_of_freedom",
+    "loglikelihood": "log_likelihood",
+    "stderror": "standard_error",
+}
+"""The JSON keys that are not the names of the fields."""
+
+
+class RowCounts(NamedTuple):
+    """What became of the rows of a table, how many passes were taken over it, and which column holds their weights.
+
+    Rows are skipped for a bad cell and dropped for a missing value: `drops_missing` of any column,
+    `drops_missing_targets` of a target. The rows of the fit itself are `Contract.rows`.
+    """
+
+    rows_read: int = 0
+    rows_dropped: int = 0
+    rows_skipped: int = 0
+    drops_missing: bool = False
+    drops_missing_targets: bool = False
+    passes: int = 0
+    weight: str | None = None
+
+
+class Quality(NamedTuple):
+    """How well a fit predicts a target; None is not determined, or has fewer than 6 certain digits."""
+
+    r2: float | None = None
+    rmse: float | None = None
+    adjr2: float | None = None
+    residual_sd: float | None = None
+    f: float | None = None
+    f_p: float | None = None
+    loglikelihood: float | None = None
+    aic: float | None = None
+    bic: float | None = None
+
+
+class Coefficient(NamedTuple):
+    """A coefficient on the raw columns, its standard error, t, two-sided p and 95 % interval; None as in `Quality`."""
+
+    target: str
+    term: str
+    estimate: float | None
+    stderror: float | None = None
+    t: float | None = None
+    p: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Penalty(NamedTuple):
+    """What is added to half the mean squared error, per target; see `lr_trainer.solvers.elastic_net`.
+
+    Attributes:
+        l1: on the absolute weights of the columns at unit standard deviation.
+        l2: on half their squares.
+        folds: into how many parts the rows were cut to choose the two; 0 where they were given.
+    """
+
+    l1: tuple[float, ...]
+    l2: tuple[float, ...]
+    folds: int = 0
+
+
+class Conformal(NamedTuple):
+    """A split-conformal interval: prediction +- `half_width` of each target at this level, from `rows` held out."""
+
+    level: float
+    half_width: tuple[float | None, ...]
+    rows: int = 0
+
+
+class Validation(NamedTuple):
+    """The least loss on the rows that a descent held out, and the epoch whose weights gave it."""
+
+    rows: int
+    loss: float
+    epoch: int
+    stopped_early: bool
+
+
+class DescentReport(NamedTuple):
+    """Where a descent has come to.
+
+    Attributes:
+        objective: per target, the mean loss with the penalty, in the target's unit.
+        gradient_norm: on columns and targets at unit deviation.
+        gap: the most by which the objective is above its least, as a share of it; inf where that is unknown.
+        distance: to the exact weights, as a share of their length; None where there are none.
+        delta: per target, Huber's, in the target's unit; empty for other losses.
+    """
+
+    loss: str
+    optimizer: str
+    epochs: int
+    batch_size: int | None = None
+    objective: tuple[float, ...] = ()
+    gradient_norm: float = math.inf
+    gap: float = math.inf
+    converged: bool = False
+    distance: float | None = None
+    delta: tuple[float, ...] = ()
+    quantile: float | None = None
+    lr: float | None = None
+    schedule: str | None = None
+    validation: Validation | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON values."""
+        return {
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "objective": _flat(self.objective),
+            "gradient_norm": self.gradient_norm,
+            "gap": _finite(self.gap),
+            "converged": self.converged,
+            **_given(distance=self.distance, delta=_flat(self.delta) if self.delta else None, quantile=self.quantile),
+            **_given(lr=self.lr, schedule=self.schedule, validation=self.validation),
+        }
+
+
+class FitReport(NamedTuple):
+    """What is said of a fit beside its contract.
+
+    Attributes:
+        arithmetic: of the solution: float64, double-double, or float32 in the first lesson.
+        df_resid: the degrees of freedom of the residuals.
+        condition_number: of the columns, centred with an intercept, at unit length; inf where it is not finite.
+        constant: the terms left out because they do not vary.
+        collinear: the terms left out as combinations of others.
+        quality: of each target.
+        coefficients: of all targets, one after the other.
+        cautions: what a user should look at before trusting the fit.
+        coefficient_digits: the fewest certain digits of a coefficient; None where they are 9 or more.
+        penalty: what the weights were shrunk by; None where they were not.
+        digits: the fewest certain digits of a fit that was joined from moments.
+    """
+
+    rows: RowCounts = RowCounts()
+    solver: Literal["exact", "descent"] | None = None
+    arithmetic: str = "float64"
+    intercept: bool = True
+    df_resid: int = 0
+    condition_number: float = math.inf
+    constant: tuple[str, ...] = ()
+    collinear: tuple[str, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    coefficients: tuple[Coefficient, ...] = ()
+    cautions: tuple[str, ...] = ()
+    coefficient_digits: float | None = None
+    descent: DescentReport | None = None
+    penalty: Penalty | Literal["minimum norm"] | None = None
+    conformal: Conformal | None = None
+    digits: float | None = None
+
+    def to_json(self, contract: Contract) -> dict[str, Any]:
+        """Return the JSON values, with the rows, columns and targets of the contract among them."""
+        rows, numbers = self.rows, (column for column in contract.columns if column.kind == "number")
+        return {
+            "rows": contract.rows,
+            "rows_read": rows.rows_read,
+            "rows_dropped": rows.rows_dropped,
+            "rows_skipped": rows.rows_skipped,
+            "drops_missing": rows.drops_missing,
+            **_given(drops_missing_targets=rows.drops_missing_targets or None),
+            "passes": rows.passes,
+            "columns": list(contract.column_names),
+            "ranges": {column.name: [column.minimum, column.maximum] for column in numbers},
+            "target": _flat(contract.output_names),
+            "weight": rows.weight,
+            "solver": self.solver,
+            "arithmetic": self.arithmetic,
+            "intercept": self.intercept,
+            "degrees_of_freedom": self.df_resid,
+            "condition_number": _finite(self.condition_number),
+            "constant": list(self.constant),
+            "collinear": list(self.collinear),
+            **{_key(name): _flat([getattr(each, name) for each in self.quality]) for name in Quality._fields},
+            "coefficients": [_object(each) for each in self.coefficients],
+            **_given(coefficient_digits=self.coefficient_digits),
+            "cautions": list(self.cautions),
+            **({} if self.descent is None else self.descent.to_json()),
+            **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits),
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> FitReport:
+        """Return the report that JSON values say; what they do not say is as the fields' defaults have it.
+
+        Raises:
+            CheckpointError: the values are damaged.
+        """
+        try:
+            conformal = _conformal(content["conformal"]) if content.get("conformal") is not None else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError("its conformal interval is damaged. Train the model again") from error
+        try:
+            return FitReport(**_fields(FitReport, content) | _records(content) | {"conformal": conformal})
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"its report is damaged ({error!r:.60}). Train the model again") from error
+
+
+def _records(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a report that are not JSON values themselves."""
+    degrees, penalty = content.get("degrees_of_freedom"), content.get("penalty")
+    figures = {name: _each(content[_key(name)]) for name in Quality._fields if _key(name) in content}
+    quality = (dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True))
+    return {
+        "rows": RowCounts(**_fields(RowCounts, content)),
+        "df_resid": degrees if isinstance(degrees, int) else 0,
+        "quality": tuple(Quality(**each) for each in quality),
+        "coefficients": tuple(Coefficient(**_fields(Coefficient, row)) for row in content.get("coefficients", ())),
+        "descent": _descent(content) if "loss" in content else None,
+        "penalty": Penalty(**_fields(Penalty, penalty)) if isinstance(penalty, dict) else penalty,
+    }
+
+
+def _descent(content: Mapping[str, Any]) -> DescentReport:
+    fields, validation = _fields(DescentReport, content), content.get("validation")
+    fields |= {name: _each(fields[name]) for name in ("objective", "delta") if name in fields}
+    return DescentReport(**fields | {"validation": validation and Validation(**_fields(Validation, validation))})
+
+
+def _conformal(content: Mapping[str, Any]) -> Conformal:
+    widths = tuple(None if width is None else float(width) for width in content["half_width"])
+    return Conformal(float(content["level"]), widths, content.get("rows", 0))
+
+
+def _key(name: str) -> str:
+    return _KEYS.get(name, name)
+
+
+def _object(record: NamedTuple) -> dict[str, Any]:
+    """Return the JSON object of a record."""
+    return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()}
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Return the JSON of the values that are there, records as objects."""
+    return {
+        key: _object(value) if hasattr(value, "_fields") else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _fields(kind: type[NamedTuple], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record that a JSON object has; null is as good as left out."""
+    found = {name: content.get(_key(name)) for name in kind._fields}
+    return {name: tuple(each) if isinstance(each, list) else each for name, each in found.items() if each is not None}
+
+
+def _flat(values: Sequence[Any]) -> Any:
+    """Return the figure of a single target as it is, those of several as a list."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _each(value: Any) -> Sequence[Any]:
+    """Return the figure of every target: `_flat` undone."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
