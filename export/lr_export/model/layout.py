@@ -99,7 +99,8 @@ class Layout:
     def placed(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the checkpoint's weights (outputs, terms) at their places, (outputs, places)."""
         given = np.column_stack([weight, np.zeros(len(weight))])
-        return given[:, [-1 if source is None else source for source in self.sources]]
+        # Row-major, as the artefacts store it: picking columns gives them the order of columns.
+        return np.ascontiguousarray(given[:, [-1 if source is None else source for source in self.sources]])
 
     def parts(self, placed: NDArray[T]) -> list[NDArray[T]]:
         """Return the part of each block of (rows, places)."""
