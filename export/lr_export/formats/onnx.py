@@ -246,7 +246,7 @@ def _described(name: str, value: Value) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, _TYPES[value.dtype], [ROWS, value.width])
 
 
-def read_onnx(content: bytes) -> tuple[onnx.ModelProto, dict[str, Array], str]:
+def read_checked(content: bytes) -> tuple[onnx.ModelProto, dict[str, Array], str]:
     """Return the checked model, its numbers under the names of the program's constants, and its contract as text.
 
     The indices of columns, which are no numbers of the model, are left out.
@@ -280,7 +280,7 @@ def _as_in_the_program(name: str, array: Array) -> tuple[str, Array]:
 
 
 def _reopen(content: bytes, program: Program) -> Opened:
-    model, numbers, contract = read_onnx(content)
+    model, numbers, contract = read_checked(content)
     reference, names = ReferenceEvaluator(model), list(program.results)
 
     def at(optimisation: Optimisation) -> Engine:

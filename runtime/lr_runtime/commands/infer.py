@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lr_runtime.choices import Format, OnError
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.table import Scoring
-    from lr_runtime.tables.writing import Rows, TableWriter
+    from lr_runtime.tables.writing import OutputRows, TableWriter
 
 
 @command("lr-infer")
@@ -211,7 +211,7 @@ def _shows(output: Path | None) -> bool:
 
 
 def _write_rows(
-    rows: Iterator[Rows], output: Path | None, kind: Format | None, predictor: Predictor, *, flushes: bool
+    rows: Iterator[OutputRows], output: Path | None, kind: Format | None, predictor: Predictor, *, flushes: bool
 ) -> None:
     """Write rows in a format, or as one JSON object with None."""
     # Computed before anything is opened: a table that cannot be read leaves standard output and the folder as they are.
@@ -226,7 +226,7 @@ def _write_rows(
 
 
 def _writer(
-    sink: IO[bytes], kind: Format | None, first: Rows, predictor: Predictor, output: Path | None
+    sink: IO[bytes], kind: Format | None, first: OutputRows, predictor: Predictor, output: Path | None
 ) -> TableWriter:
     from lr_runtime.tables.saving import table_writer
     from lr_runtime.tables.writing import JsonDocumentWriter

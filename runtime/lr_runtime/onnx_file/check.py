@@ -19,7 +19,7 @@ from lr_runtime.errors import (
     escaped,
 )
 from lr_runtime.onnx_file.protobuf import WireError
-from lr_runtime.onnx_file.reader import MAX_BYTES, OnnxFile, Value, read_onnx
+from lr_runtime.onnx_file.reader import MAX_BYTES, OnnxFile, ValueInfo, read_onnx
 from lr_runtime.system.files import read_bytes, sha256
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ def check_model(content: bytes) -> ModelFile:
     return ModelFile(content, onnx, contract)
 
 
-def signature_of(contract: Contract) -> tuple[tuple[Value, ...], tuple[Value, ...]]:
+def signature_of(contract: Contract) -> tuple[tuple[ValueInfo, ...], tuple[ValueInfo, ...]]:
     """Return the inputs and the outputs of a graph that keeps a contract."""
     kinds = {"in_range": ("bool", 1), "leverage": (contract.output_dtype, 1)}
     usual = (contract.output_dtype, len(contract.outputs))
     return (
-        (Value("x", contract.input_dtype, len(contract.columns)),),
-        tuple(Value(result, *kinds.get(result, usual)) for result in contract.results),
+        (ValueInfo("x", contract.input_dtype, len(contract.columns)),),
+        tuple(ValueInfo(result, *kinds.get(result, usual)) for result in contract.results),
     )
 
 

@@ -35,7 +35,7 @@ _FLOATS = frozenset({"float32", "float64"})
 _CASTS = {1: "float32", 11: "float64"}
 
 
-class Rows(NamedTuple):
+class RowTensor(NamedTuple):
     """A value with one row for each row of `x`: (rows, *shape)."""
 
     dtype: str
@@ -47,7 +47,7 @@ class Rows(NamedTuple):
         return math.prod(self.shape)
 
 
-class Constant(NamedTuple):
+class Initializer(NamedTuple):
     """An initializer; `values` is read-only and has `shape`."""
 
     name: str
@@ -68,7 +68,7 @@ class Node(NamedTuple):
 class Derived(NamedTuple):
     """What the nodes make, by name, and what one row costs; see `OnnxFile`."""
 
-    made: Mapping[str, Rows]
+    made: Mapping[str, RowTensor]
     cells: int
     work: int
 
@@ -77,40 +77,40 @@ class _Call(NamedTuple):
     """A node with its inputs as values; a rule makes of it the values of its outputs."""
 
     node: Node
-    inputs: list[Rows | Constant]
+    inputs: list[RowTensor | Initializer]
     opset: int
 
-    def rows(self, index: int) -> Rows:
+    def rows(self, index: int) -> RowTensor:
         """Return an input that is no initializer."""
         value = self.inputs[index]
-        if isinstance(value, Constant):
+        if isinstance(value, Initializer):
             raise ModelFileError(f"its input {escaped(value.name)} is an initializer")
         return value
 
-    def table(self, index: int) -> Rows:
+    def table(self, index: int) -> RowTensor:
         """Return an input (rows, columns)."""
         rows = self.rows(index)
         if len(rows.shape) != 1:
             raise ModelFileError("its input is no table (rows, columns)")
         return rows
 
-    def matrix(self, index: int) -> Constant:
+    def matrix(self, index: int) -> Initializer:
         """Return an initializer of two dimensions."""
         value = self.inputs[index]
-        if not isinstance(value, Constant) or len(value.shape) != 2:
+        if not isinstance(value, Initializer) or len(value.shape) != 2:
             raise ModelFileError("it multiplies by what is no initializer of two dimensions")
         return value
 
     def whole_numbers(self, index: int) -> list[int]:
         """Return an initializer of integers: places or sizes."""
         value = self.inputs[index]
-        if not isinstance(value, Constant) or value.dtype != "int64" or len(value.shape) != 1:
+        if not isinstance(value, Initializer) or value.dtype != "int64" or len(value.shape) != 1:
             raise ModelFileError(f"its input {index + 1} is no initializer of integers")
         numbers: list[int] = value.values.tolist()
         return numbers
 
 
-_Rule = Callable[[_Call], "list[Rows]"]
+_Rule = Callable[[_Call], "list[RowTensor]"]
 
 
 class _Operator(NamedTuple):
@@ -122,7 +122,7 @@ class _Operator(NamedTuple):
     attributes: tuple[str, ...] = ()
 
 
-def widths(nodes: Sequence[Node], known: Mapping[str, Rows | Constant], opset: int) -> Derived:
+def widths(nodes: Sequence[Node], known: Mapping[str, RowTensor | Initializer], opset: int) -> Derived:
     """Derive what every node makes.
 
     Args:
@@ -156,7 +156,7 @@ def widths(nodes: Sequence[Node], known: Mapping[str, Rows | Constant], opset: i
     return Derived(made, cells, work)
 
 
-def _known(name: str, values: Mapping[str, Rows | Constant]) -> Rows | Constant:
+def _known(name: str, values: Mapping[str, RowTensor | Initializer]) -> RowTensor | Initializer:
     if name not in values:
         raise ModelFileError(f"it takes {escaped(name)}, which nothing before it makes")
     return values[name]
@@ -166,7 +166,7 @@ def _read(call: _Call) -> int:
     """Count the numbers that a node reads of a row, and the multiplications of a matrix product."""
     read = 0
     for value in call.inputs:
-        if isinstance(value, Rows):
+        if isinstance(value, RowTensor):
             read += value.width
         elif call.node.operator == "Gemm":
             read += value.values.size
@@ -185,8 +185,8 @@ def _operator(node: Node) -> _Operator:
     return operator
 
 
-def _results(operator: _Operator, call: _Call) -> list[Rows]:
-    if Rows not in map(type, call.inputs):
+def _results(operator: _Operator, call: _Call) -> list[RowTensor]:
+    if RowTensor not in map(type, call.inputs):
         raise ModelFileError("it takes initializers alone")
     results = operator.rule(call)
     if len(results) != len(call.node.outputs):
@@ -197,20 +197,20 @@ def _results(operator: _Operator, call: _Call) -> list[Rows]:
 # --- the rules ---
 
 
-def _common(values: Sequence[Rows | Constant], dtypes: frozenset[str]) -> Rows:
+def _common(values: Sequence[RowTensor | Initializer], dtypes: frozenset[str]) -> RowTensor:
     """Return what values make that are combined element by element, each repeated where it has one number."""
     dtype = values[0].dtype
     if dtype not in dtypes or {value.dtype for value in values} != {dtype}:
         raise ModelFileError(f"it combines values of the types {', '.join(value.dtype for value in values)}")
-    return Rows(dtype, _broadcast(values))
+    return RowTensor(dtype, _broadcast(values))
 
 
-def _broadcast(values: Sequence[Rows | Constant]) -> tuple[int, ...]:
-    shapes = {value.shape for value in values if isinstance(value, Rows)}
+def _broadcast(values: Sequence[RowTensor | Initializer]) -> tuple[int, ...]:
+    shapes = {value.shape for value in values if isinstance(value, RowTensor)}
     ranks = set(map(len, shapes))
     if len(ranks) > 1:
         raise ModelFileError("it combines values of several ranks")
-    shapes |= {_beside_rows(value, *ranks) for value in values if isinstance(value, Constant)}
+    shapes |= {_beside_rows(value, *ranks) for value in values if isinstance(value, Initializer)}
     if len(shapes) == 1:
         return shapes.pop()
     try:
@@ -219,7 +219,7 @@ def _broadcast(values: Sequence[Rows | Constant]) -> tuple[int, ...]:
         raise ModelFileError(f"it combines values of the widths {', '.join(map(str, sorted(shapes)))}") from error
 
 
-def _beside_rows(constant: Constant, rank: int) -> tuple[int, ...]:
+def _beside_rows(constant: Initializer, rank: int) -> tuple[int, ...]:
     """Return the shape of a constant that stands beside each row alike."""
     shape = constant.shape
     if len(shape) > rank and shape[: len(shape) - rank] != (1,):
@@ -227,67 +227,67 @@ def _beside_rows(constant: Constant, rank: int) -> tuple[int, ...]:
     return shape[-rank:]
 
 
-def _arithmetic(call: _Call) -> list[Rows]:
+def _arithmetic(call: _Call) -> list[RowTensor]:
     return [_common(call.inputs, _FLOATS)]
 
 
-def _comparison(call: _Call) -> list[Rows]:
-    return [Rows("bool", _common(call.inputs, _FLOATS).shape)]
+def _comparison(call: _Call) -> list[RowTensor]:
+    return [RowTensor("bool", _common(call.inputs, _FLOATS).shape)]
 
 
-def _logic(call: _Call) -> list[Rows]:
+def _logic(call: _Call) -> list[RowTensor]:
     return [_common(call.inputs, frozenset({"bool"}))]
 
 
-def _cast(call: _Call) -> list[Rows]:
+def _cast(call: _Call) -> list[RowTensor]:
     to = call.node.attributes.get("to")
     if to not in _CASTS:
         raise ModelFileError("it casts to a type that linedge never writes")
-    return [Rows(_CASTS[to], call.rows(0).shape)]
+    return [RowTensor(_CASTS[to], call.rows(0).shape)]
 
 
-def _where(call: _Call) -> list[Rows]:
+def _where(call: _Call) -> list[RowTensor]:
     if call.inputs[0].dtype != "bool":
         raise ModelFileError(f"it chooses by {call.inputs[0].dtype}")
     first, second = call.inputs[1:]
     if first.dtype != second.dtype or first.dtype not in _FLOATS:
         raise ModelFileError(f"it chooses between {first.dtype} and {second.dtype}")
-    return [Rows(first.dtype, _broadcast(call.inputs))]
+    return [RowTensor(first.dtype, _broadcast(call.inputs))]
 
 
-def _gemm(call: _Call) -> list[Rows]:
+def _gemm(call: _Call) -> list[RowTensor]:
     """Rows (rows, k), then a matrix (k, n), then what is added to each row."""
     rows, matrix = call.table(0), call.matrix(1)
     size, width = matrix.shape
     if rows.dtype != matrix.dtype or rows.width != size:
         raise ModelFileError(f"it multiplies {rows.width} columns of {rows.dtype} by {size} rows of {matrix.dtype}")
-    result = Rows(rows.dtype, (width,))
+    result = RowTensor(rows.dtype, (width,))
     if _common([result, call.inputs[2]], _FLOATS) != result:
         raise ModelFileError("it adds more columns than it has")
     return [result]
 
 
-def _concat(call: _Call) -> list[Rows]:
+def _concat(call: _Call) -> list[RowTensor]:
     parts = [call.table(index) for index in range(len(call.inputs))]
     if len({part.dtype for part in parts}) > 1 or _axis(call, 1) != 1:
         raise ModelFileError("it does not join columns of one type")
-    return [Rows(parts[0].dtype, (sum(part.width for part in parts),))]
+    return [RowTensor(parts[0].dtype, (sum(part.width for part in parts),))]
 
 
-def _gather(call: _Call) -> list[Rows]:
+def _gather(call: _Call) -> list[RowTensor]:
     rows, indices = call.table(0), call.whole_numbers(1)
     if _axis(call, 1) != 1 or not all(0 <= index < rows.width for index in indices):
         raise ModelFileError(f"it takes what is none of {rows.width} columns")
-    return [Rows(rows.dtype, (len(indices),))]
+    return [RowTensor(rows.dtype, (len(indices),))]
 
 
-def _split(call: _Call) -> list[Rows]:
+def _split(call: _Call) -> list[RowTensor]:
     rows = call.rows(0)
     axis, parts = _axis(call, len(rows.shape)), len(call.node.outputs)
     size, stated = rows.shape[axis - 1], {} if call.opset < SPLIT_STATES_NUMBER else {"num_outputs": parts}
     if size != parts or call.node.attributes != {"axis": axis, **stated}:
         raise ModelFileError(f"it does not split {size} into {parts} parts as linedge does")
-    return [Rows(rows.dtype, (*rows.shape[: axis - 1], 1, *rows.shape[axis:]))] * parts
+    return [RowTensor(rows.dtype, (*rows.shape[: axis - 1], 1, *rows.shape[axis:]))] * parts
 
 
 def _axis(call: _Call, last: int) -> int:
@@ -297,25 +297,25 @@ def _axis(call: _Call, last: int) -> int:
     return axis
 
 
-def _unsqueeze(call: _Call) -> list[Rows]:
+def _unsqueeze(call: _Call) -> list[RowTensor]:
     rows = call.table(0)
     if call.whole_numbers(1) != [1]:
         raise ModelFileError("it adds an axis where linedge never does")
-    return [Rows(rows.dtype, (1, rows.width))]
+    return [RowTensor(rows.dtype, (1, rows.width))]
 
 
-def _squeeze(call: _Call) -> list[Rows]:
+def _squeeze(call: _Call) -> list[RowTensor]:
     rows = call.rows(0)
     if len(rows.shape) != 2 or rows.shape[1] != 1 or call.whole_numbers(1) != [2]:
         raise ModelFileError("it takes away an axis where linedge never does")
-    return [Rows(rows.dtype, rows.shape[:1])]
+    return [RowTensor(rows.dtype, rows.shape[:1])]
 
 
-def _reduce_sum(call: _Call) -> list[Rows]:
+def _reduce_sum(call: _Call) -> list[RowTensor]:
     rows = call.table(0)
     if rows.dtype not in _FLOATS or call.whole_numbers(1) != [1]:
         raise ModelFileError("it does not add up numbers along the columns")
-    return [Rows(rows.dtype, (1,))]
+    return [RowTensor(rows.dtype, (1,))]
 
 
 _MANY = 1 << 13

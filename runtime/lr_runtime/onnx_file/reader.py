@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import ModelFileError, escaped
-from lr_runtime.onnx_file.operators import MAX_WIDTH, Constant, Node, Rows, widths
+from lr_runtime.onnx_file.operators import MAX_WIDTH, Initializer, Node, RowTensor, widths
 from lr_runtime.onnx_file.protobuf import (
     LENGTH,
     VARINT,
@@ -199,7 +199,7 @@ _MODEL = Message(
 )
 
 
-class Value(NamedTuple):
+class ValueInfo(NamedTuple):
     """An input or output of the graph: one row of `width` columns for each row of `x`."""
 
     name: str
@@ -229,9 +229,9 @@ class OnnxFile(NamedTuple):
     producer: str
     name: str
     metadata: Mapping[str, str]
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    initializers: Mapping[str, Constant]
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
+    initializers: Mapping[str, Initializer]
     nodes: tuple[Node, ...]
     cells: int
     work: int
@@ -258,7 +258,7 @@ def read_onnx(content: bytes) -> OnnxFile:
     nodes = tuple(map(_node, graph["node"]))
     if given.name in initializers:
         raise ModelFileError(f"an initializer is called {escaped(given.name)}, as its input is")
-    derived = widths(nodes, {given.name: Rows(given.dtype, (given.width,)), **initializers}, opset)
+    derived = widths(nodes, {given.name: RowTensor(given.dtype, (given.width,)), **initializers}, opset)
     return OnnxFile(
         ir_version=model["ir_version"],
         opset=opset,
@@ -298,7 +298,7 @@ def _metadata(properties: list[dict[str, str]]) -> Mapping[str, str]:
     return MappingProxyType(metadata)
 
 
-def _given(inputs: list[dict[str, Any]]) -> tuple[str, Value]:
+def _given(inputs: list[dict[str, Any]]) -> tuple[str, ValueInfo]:
     """Return the name of the number of rows, and the input."""
     if len(inputs) != 1:
         raise ModelFileError("it has several inputs; linedge writes one")
@@ -308,7 +308,7 @@ def _given(inputs: list[dict[str, Any]]) -> tuple[str, Value]:
     return rows, value
 
 
-def _value(declared: dict[str, Any]) -> tuple[str, Value]:
+def _value(declared: dict[str, Any]) -> tuple[str, ValueInfo]:
     name, kind = declared["name"], declared["type"]["tensor_type"]
     dimensions = kind["shape"].get("dim", [])
     dtype = _DTYPES.get(kind["elem_type"])
@@ -320,20 +320,20 @@ def _value(declared: dict[str, Any]) -> tuple[str, Value]:
         raise ModelFileError(
             f"{escaped(name)} has not the shape (rows, columns) with a name for rows and 1 to {MAX_WIDTH} columns"
         )
-    return rows["dim_param"], Value(name, dtype, width)
+    return rows["dim_param"], ValueInfo(name, dtype, width)
 
 
-def _outputs(declared: list[dict[str, Any]], rows: str, made: Mapping[str, Rows]) -> tuple[Value, ...]:
-    outputs: dict[str, Value] = {}
+def _outputs(declared: list[dict[str, Any]], rows: str, made: Mapping[str, RowTensor]) -> tuple[ValueInfo, ...]:
+    outputs: dict[str, ValueInfo] = {}
     for its_rows, value in map(_value, declared):
-        if its_rows != rows or made.get(value.name) != Rows(value.dtype, (value.width,)) or value.name in outputs:
+        if its_rows != rows or made.get(value.name) != RowTensor(value.dtype, (value.width,)) or value.name in outputs:
             raise ModelFileError(f"its output {escaped(value.name)} is not what its graph makes")
         outputs[value.name] = value
     return tuple(outputs.values())
 
 
-def _initializers(tensors: list[dict[str, object]]) -> dict[str, Constant]:
-    found: dict[str, Constant] = {}
+def _initializers(tensors: list[dict[str, object]]) -> dict[str, Initializer]:
+    found: dict[str, Initializer] = {}
     for tensor in tensors:
         constant = _constant(tensor)
         if constant.name in found:
@@ -342,7 +342,7 @@ def _initializers(tensors: list[dict[str, object]]) -> dict[str, Constant]:
     return found
 
 
-def _constant(tensor: dict[str, Any]) -> Constant:
+def _constant(tensor: dict[str, Any]) -> Initializer:
     name, shape = tensor["name"], tuple(tensor.get("dims", ()))
     dtype = _DTYPES.get(tensor["data_type"])
     where = f"the initializer {escaped(name)}"
@@ -360,7 +360,7 @@ def _constant(tensor: dict[str, Any]) -> Constant:
         raise ModelFileError(f"{where} has truth values that are neither 0 nor 1")
     if not np.isfinite(values).all():
         raise ModelFileError(f"{where} has a number that is not finite")
-    return Constant(name, dtype, shape, values)
+    return Initializer(name, dtype, shape, values)
 
 
 def _node(node: dict[str, Any]) -> Node:

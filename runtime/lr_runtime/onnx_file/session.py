@@ -33,7 +33,7 @@ _OPTIMISATIONS = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 
-Value = tuple[str, str, int]
+NodeArg = tuple[str, str, int]
 """Name, dtype and columns of an input or output; columns are -1 where it is no table."""
 
 
@@ -96,7 +96,7 @@ class Session:
         self._session, self.local = None, threading.local()
 
     @property
-    def signature(self) -> tuple[list[Value], list[Value]]:
+    def signature(self) -> tuple[list[NodeArg], list[NodeArg]]:
         """Each input, and each output."""
         return (
             [_described(value) for value in self._running().get_inputs()],
@@ -168,7 +168,7 @@ class BoundRow:
         run: evaluates the row that stands in `x`.
     """
 
-    def __init__(self, session: Any, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+    def __init__(self, session: Any, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> None:
         binding = session.io_binding()
         self.x = _row(inputs[0])
         self.results = tuple(_row(value) for value in outputs)
@@ -186,12 +186,12 @@ def _bound_run(session: Any, binding: Any) -> Callable[[], None]:
         return partial(session.run_with_iobinding, binding)
 
 
-def _row(value: Value) -> NDArray[np.generic]:
+def _row(value: NodeArg) -> NDArray[np.generic]:
     _, dtype, columns = value
     return np.zeros((1, columns), dtype=dtype)
 
 
-def _described(value: Any) -> Value:
+def _described(value: Any) -> NodeArg:
     shape = value.shape
     columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else -1
     dtypes = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}

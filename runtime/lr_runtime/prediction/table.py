@@ -11,7 +11,7 @@ from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.inputs import Given
 from lr_runtime.system.text import composed
 from lr_runtime.tables.batch import place_of
-from lr_runtime.tables.writing import Rows
+from lr_runtime.tables.writing import OutputRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +81,7 @@ class Scoring:
 
     def rows(
         self, report: Callable[[str], None] = lambda _: None, advance: Callable[[int], None] = lambda _: None
-    ) -> Iterator[Rows]:
+    ) -> Iterator[OutputRows]:
         """Yield what is to be written, in the table's order; once without rows where the table has none.
 
         Args:
@@ -101,10 +101,10 @@ class Scoring:
             self.tally.bad += len(done.faults)
             for fault in done.faults:
                 report(str(fault))
-            yield Rows(dict(zip(self._keep, _kept(done), strict=True)), self._named(done.prediction), done.empty)
+            yield OutputRows(dict(zip(self._keep, _kept(done), strict=True)), self._named(done.prediction), done.empty)
             advance(done.batch.size)
         if done is None:
-            yield Rows({name: [] for name in self._keep}, self._results)
+            yield OutputRows({name: [] for name in self._keep}, self._results)
 
     def _named(self, prediction: Prediction) -> dict[str, NDArray[np.generic]]:
         return {self.called.get(name, name): values for name, values in prediction.columns().items()}

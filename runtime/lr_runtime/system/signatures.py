@@ -32,87 +32,61 @@ def _unpack(command: str) -> str:
     return f"Unpack it, and name the tables: {command} FILE"
 
 
+def _convert(call: str) -> str:
+    return f"Convert it, in Python: {call}.to_csv('FILE.csv')"
+
+
+_ARRAYS = "It holds any number of arrays; choose one, in Python: h5py.File(FILE)[NAME][:]"
+_SAVETXT = "Convert it, in Python: numpy.savetxt('FILE.csv', numpy.load(FILE), delimiter=',')"
+_FITS = "Convert it, in Python: astropy.table.Table.read(FILE).write('FILE.csv')"
+_FEATHER = "Write it again, in Python: pyarrow.feather.write_feather(...)"
+_SQLITE = "Export the table: sqlite3 -csv -header FILE 'select * from t' > FILE.csv"
 _MATLAB = "Write the table from MATLAB: writetable(T, 'FILE.csv')"
 _R = "Write the table from R: write.csv(data, 'FILE.csv', row.names = FALSE)"
+_SAVE = "Save the sheet as .xlsx or .csv"
+_SAS = b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11"
+_HDF = b"\x89HDF\r\n\x1a\n"
+
 _CHECKPOINT = FileFormat("a safetensors checkpoint")
-_PICKLE = FileFormat("a pickle file", reader="pickle or joblib reads, and runs whatever code is in it")
-_UTF_16 = FileFormat("UTF-16 text")
-_PICTURE = FileFormat("a picture", "Name a table")
-_TAR = FileFormat("a tar archive", _unpack("tar -xf"))
+_HDF5 = FileFormat("an HDF5 file", _ARRAYS, "h5py reads")
+_NETCDF = FileFormat("a NetCDF file", _convert("xarray.open_dataset(FILE).to_dataframe()"))
 _STATA = FileFormat("a Stata file (.dta)", _pandas("read_stata"))
 _OLD_MATLAB = FileFormat("a MATLAB file (.mat, version 4)", _MATLAB)
 _ACCESS = FileFormat("an Access database", "Export the table as CSV")
-_NETCDF = FileFormat(
-    "a NetCDF file", "Convert it, in Python: xarray.open_dataset(FILE).to_dataframe().to_csv('FILE.csv')"
-)
-_HDF5 = FileFormat(
-    "an HDF5 file", "It holds any number of arrays; choose one, in Python: h5py.File(FILE)[NAME][:]", "h5py reads"
-)
+_TAR = FileFormat("a tar archive", _unpack("tar -xf"))
+_PICKLE = FileFormat("a pickle file", reader="pickle or joblib reads, and runs whatever code is in it")
+_PICTURE = FileFormat("a picture", "Name a table")
+_UTF_16 = FileFormat("UTF-16 text")
 
 _SIGNATURES: tuple[tuple[int, bytes, FileFormat], ...] = (
     (0, PARQUET, FileFormat("a Parquet file")),
     (0, b"PARE", FileFormat("an encrypted Parquet file", "Write it without encryption")),
     (0, ARROW, FileFormat("an Arrow file")),
-    (
-        0,
-        b"FEA1",
-        FileFormat("a Feather file of version 1", "Write it again, in Python: pyarrow.feather.write_feather(...)"),
-    ),
+    (0, b"FEA1", FileFormat("a Feather file of version 1", _FEATHER)),
     (0, b"ORC", FileFormat("an ORC file", _pandas("read_orc"))),
     (0, b"Obj\x01", FileFormat("an Avro file", "Convert it to CSV or Parquet")),
     (0, b"MATLAB 5.0", FileFormat("a MATLAB file (.mat)", _MATLAB)),
     (0, b"MATLAB 7.3", FileFormat("a MATLAB file (.mat, in HDF5)", _MATLAB)),
-    (0, b"\x89HDF\r\n\x1a\n", _HDF5),
-    (512, b"\x89HDF\r\n\x1a\n", _HDF5),
+    (0, _HDF, _HDF5),
+    (512, _HDF, _HDF5),
     (0, b"CDF\x01", _NETCDF),
     (0, b"CDF\x02", _NETCDF),
     (0, b"<stata_dta>", _STATA),
     (0, b"$FL2", FileFormat("an SPSS file (.sav)", _pandas("read_spss"))),
     (0, b"$FL3", FileFormat("an SPSS file (.zsav)", _pandas("read_spss"))),
-    (
-        12,
-        b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11",
-        FileFormat("a SAS file (.sas7bdat)", _pandas("read_sas")),
-    ),
+    (12, _SAS, FileFormat("a SAS file (.sas7bdat)", _pandas("read_sas"))),
     (0, b"HEADER RECORD*******LIB", FileFormat("a SAS transport file (.xpt)", _pandas("read_sas"))),
     (0, b"RDX", FileFormat("an R file (.RData)", _R)),
     (0, b"X\n\0\0\0", FileFormat("an R file (.rds)", _R)),
-    (
-        0,
-        b"\x93NUMPY",
-        FileFormat(
-            "a NumPy array (.npy)",
-            "Convert it, in Python: numpy.savetxt('FILE.csv', numpy.load(FILE), delimiter=',')",
-            "numpy.load reads",
-        ),
-    ),
-    (
-        0,
-        b"SIMPLE  =",
-        FileFormat("a FITS file", "Convert it, in Python: astropy.table.Table.read(FILE).write('FILE.csv')"),
-    ),
-    (
-        0,
-        b"TDSm",
-        FileFormat(
-            "a TDMS file of LabVIEW",
-            "Convert it, in Python: nptdms.TdmsFile(FILE).as_dataframe().to_csv('FILE.csv')",
-        ),
-    ),
+    (0, b"\x93NUMPY", FileFormat("a NumPy array (.npy)", _SAVETXT, "numpy.load reads")),
+    (0, b"SIMPLE  =", FileFormat("a FITS file", _FITS)),
+    (0, b"TDSm", FileFormat("a TDMS file of LabVIEW", _convert("nptdms.TdmsFile(FILE).as_dataframe()"))),
     (0, b"MDF     ", FileFormat("an MDF file of a measurement", "Export the channels as CSV")),
-    (
-        0,
-        b"SQLite format 3",
-        FileFormat("an SQLite database", "Export the table: sqlite3 -csv -header FILE 'select * from t' > FILE.csv"),
-    ),
+    (0, b"SQLite format 3", FileFormat("an SQLite database", _SQLITE)),
     (8, b"DUCK", FileFormat("a DuckDB database", "Export the table: COPY t TO 'FILE.parquet'")),
     (4, b"Standard Jet DB", _ACCESS),
     (4, b"Standard ACE DB", _ACCESS),
-    (
-        0,
-        b"\xd0\xcf\x11\xe0",
-        FileFormat("an old spreadsheet or document (.xls, .doc)", "Save the sheet as .xlsx or .csv"),
-    ),
+    (0, b"\xd0\xcf\x11\xe0", FileFormat("an old spreadsheet or document (.xls, .doc)", _SAVE)),
     (0, ZIP, FileFormat("a zip archive (a spreadsheet, or a TorchScript model)")),
     (0, GZIP, FileFormat("a gzip file", _unpack("gunzip"))),
     (0, BZIP2, FileFormat("a bzip2 file", _unpack("bunzip2"))),

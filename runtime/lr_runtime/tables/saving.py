@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.text import fast
-from lr_runtime.tables.writing import CsvWriter, JsonLinesWriter, Rows, TableWriter
+from lr_runtime.tables.writing import CsvWriter, JsonLinesWriter, OutputRows, TableWriter
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
@@ -16,7 +16,14 @@ _MANY = 2_000
 """Rows in a first batch from which on pyarrow is worth its import."""
 
 
-def table_writer(sink: IO[bytes], format: Format, first: Rows, *, delimiter: str = ",", seeks: bool) -> TableWriter:  # noqa: A002 - the word that users know
+def table_writer(
+    sink: IO[bytes],
+    format: Format,  # noqa: A002 - the word that users know
+    first: OutputRows,
+    *,
+    delimiter: str = ",",
+    seeks: bool,
+) -> TableWriter:
     """Return what writes a table.
 
     Args:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rows:
+class OutputRows:
     """What is written at once.
 
     Attributes:
@@ -53,7 +53,7 @@ class Rows:
 class TableWriter(Protocol):
     """Writes rows of the same columns, in order."""
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: OutputRows) -> None:
         """Write them behind those that were written."""
         ...
 
@@ -70,14 +70,14 @@ class CsvWriter:
         self._delimiter = delimiter
         self._has_header = False
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         if not self._has_header:
             self._has_header = True
             self._sink.write(self._joined([[*rows.kept, *rows.results]]))
         self._sink.write(self._text(rows))
 
-    def _text(self, rows: Rows) -> bytes:
+    def _text(self, rows: OutputRows) -> bytes:
         columns = rows.lists()
         if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
             return ("\n".join(map(repr, columns[0])) + "\n").encode()
@@ -107,7 +107,7 @@ class JsonLinesWriter:
     def __init__(self, sink: IO[bytes]) -> None:
         self._sink = sink
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         self._sink.write("".join(f"{one}\n" for one in _objects(rows)).encode())
 
@@ -129,7 +129,7 @@ class JsonDocumentWriter:
         self._next = head
         self._tail = tail
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         objects = ", ".join(_objects(rows))
         self._sink.write((self._next + objects).encode())
@@ -140,7 +140,7 @@ class JsonDocumentWriter:
         self._sink.write(self._tail().encode())
 
 
-def _objects(rows: Rows) -> Iterator[str]:
+def _objects(rows: OutputRows) -> Iterator[str]:
     names = [*rows.kept, *rows.results]
     return (_object(dict(zip(names, row, strict=True))) for row in zip(*rows.lists(), strict=True))
 

@@ -21,7 +21,7 @@ from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
 from lr_export.formats.backend import eager
-from lr_export.formats.onnx import read_onnx
+from lr_export.formats.onnx import read_checked
 from lr_export.formats.registry import BACKENDS
 from lr_export.model.build import program_of
 from lr_export.model.exact import ExactModel
@@ -270,7 +270,7 @@ def test_the_bound_covers_a_fill_that_underflows() -> None:
 @all_expanded
 def test_every_opset_passes_the_checker_and_gives_the_same_bits(name: str, precision: Precision, opset: int) -> None:
     content = exported(name, precision, opset)
-    model, _, contract = read_onnx(content)  # full_check and strict shape inference
+    model, _, contract = read_checked(content)  # full_check and strict shape inference
     assert model.opset_import[0].version == opset
     assert model.ir_version == onnx.helper.find_min_ir_version_for(model.opset_import)
     assert {node.domain for node in model.graph.node} == {""}
@@ -283,7 +283,7 @@ def test_every_opset_passes_the_checker_and_gives_the_same_bits(name: str, preci
 
 @all_expanded
 def test_no_number_in_the_file_is_nan_or_infinite(name: str) -> None:
-    model, _, _ = read_onnx(exported(name, "exact"))
+    model, _, _ = read_checked(exported(name, "exact"))
     for tensor in model.graph.initializer:
         assert np.isfinite(onnx.numpy_helper.to_array(tensor)).all(), tensor.name
 

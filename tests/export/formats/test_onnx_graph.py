@@ -21,7 +21,7 @@ from onnx import TensorProto
 
 from lr_export import export
 from lr_export.choices import OPSET
-from lr_export.formats.onnx import onnx_bytes, read_onnx
+from lr_export.formats.onnx import onnx_bytes, read_checked
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
@@ -118,7 +118,7 @@ def test_the_graph_has_no_node_too_many(checkpoint: Checkpoint, precision: Preci
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_numbers_come_back_bit_for_bit(checkpoint: Checkpoint, precision: Precision) -> None:
     program = program_of(numbers_at(checkpoint, precision))
-    _, found, contract = read_onnx(onnx_bytes(program, checkpoint.contract))
+    _, found, contract = read_checked(onnx_bytes(program, checkpoint.contract))
     assert Contract.from_json(contract) == checkpoint.contract
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in program.constants.items()

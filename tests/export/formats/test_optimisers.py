@@ -13,7 +13,7 @@ import pytest
 from lr_export import export
 from lr_export.certificate.specification import Blueprint
 from lr_export.formats import onnx as onnx_graph
-from lr_export.formats.onnx import onnx_bytes, read_onnx
+from lr_export.formats.onnx import onnx_bytes, read_checked
 from lr_export.formats.registry import BACKENDS
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Predictor
@@ -84,7 +84,7 @@ def test_no_constant_is_dropped(operation: Operation, dtype: Dtype, *, first: bo
         for level, (got,) in by_optimisation(content, program, x).items():
             # Where an exact zero is dropped, a zero keeps its sign.
             assert same_bits(got + 0, expected + 0), (level, constant)
-        assert read_onnx(content)[1]["weight"].tobytes() == program.constants["weight"].tobytes()
+        assert read_checked(content)[1]["weight"].tobytes() == program.constants["weight"].tobytes()
 
 
 DROPPED: dict[Operation, float] = {"add": 1e-50, "subtract": 1e-50, "multiply": NEAR, "divide": NEAR}
@@ -110,7 +110,7 @@ def test_two_spellings_of_a_constant_that_differ_are_no_file() -> None:
     assert {tensor.name for tensor in model.graph.initializer} == {"b", "b_negative"}
     model.graph.initializer[1].raw_data = np.array([-2e-60]).tobytes()
     with pytest.raises(ValueError, match="two different numbers for the bias"):
-        read_onnx(model.SerializeToString())
+        read_checked(model.SerializeToString())
 
 
 # --- whole models ---

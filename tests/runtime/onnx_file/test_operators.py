@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from lr_runtime.errors import ModelFileError
-from lr_runtime.onnx_file.operators import OPERATORS, Constant, Node, Rows, widths
+from lr_runtime.onnx_file.operators import OPERATORS, Initializer, Node, RowTensor, widths
 from lr_runtime.onnx_file.reader import OPSETS
 
 TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
@@ -20,7 +20,7 @@ ROWS = 3
 COLUMNS = 3
 
 
-def constants() -> dict[str, Constant]:
+def constants() -> dict[str, Initializer]:
     """Return initializers of each type, of shapes that fit and of shapes that do not."""
     arrays: dict[str, Any] = {}
     for dtype in ("float32", "float64"):
@@ -28,11 +28,11 @@ def constants() -> dict[str, Constant]:
             arrays[f"{dtype}{shape}"] = np.full(shape, 0.5, dtype)
     arrays |= {"true": np.array(True), "flags": np.array([True, False, True])}
     arrays |= {f"i{values}": np.array(values) for values in ([0], [1], [2], [3], [1, 2], [2, 1], [1, 1, 1], [2, 0])}
-    return {name: Constant(name, str(array.dtype), array.shape, array) for name, array in arrays.items()}
+    return {name: Initializer(name, str(array.dtype), array.shape, array) for name, array in arrays.items()}
 
 
 CONSTANTS = constants()
-KNOWN: dict[str, Rows | Constant] = {"x": Rows("float32", (COLUMNS,)), **CONSTANTS}
+KNOWN: dict[str, RowTensor | Initializer] = {"x": RowTensor("float32", (COLUMNS,)), **CONSTANTS}
 PLACES = [name for name, constant in CONSTANTS.items() if constant.dtype == "int64"]
 TAKE_PLACES = {"Gather", "ReduceSum", "Squeeze", "Unsqueeze"}
 ATTRIBUTES: dict[str, list[int]] = {
@@ -42,14 +42,14 @@ ATTRIBUTES: dict[str, list[int]] = {
 }
 
 
-def drawn_nodes(random: Random, opset: int) -> tuple[list[Node], dict[str, Rows]]:
+def drawn_nodes(random: Random, opset: int) -> tuple[list[Node], dict[str, RowTensor]]:
     """Draw nodes, each of values before it, until two of every operator are let in, or many were drawn in vain.
 
     Returns:
         The nodes, and what their rules say that they make.
     """
     kept: list[Node] = []
-    values = {"x": Rows("float32", (COLUMNS,))}
+    values = {"x": RowTensor("float32", (COLUMNS,))}
     wanted = [*OPERATORS, *OPERATORS]
     for _ in range(20_000):
         # Squeeze takes what these two alone can make together.
@@ -69,7 +69,7 @@ def drawn_nodes(random: Random, opset: int) -> tuple[list[Node], dict[str, Rows]
     return kept, values
 
 
-def drawn_node(random: Random, name: str, values: dict[str, Rows], number: int) -> Node:
+def drawn_node(random: Random, name: str, values: dict[str, RowTensor], number: int) -> Node:
     operator = OPERATORS[name]
     constants = [] if name == "Concat" else PLACES if name in TAKE_PLACES else list(CONSTANTS)
     count = random.randint(operator.least, min(operator.most, 4))
@@ -93,7 +93,7 @@ def _node_of(node: Node) -> onnx.NodeProto:
     return made
 
 
-def model_of(nodes: list[Node], made: dict[str, Rows], opset: int) -> onnx.ModelProto:
+def model_of(nodes: list[Node], made: dict[str, RowTensor], opset: int) -> onnx.ModelProto:
     """Return an ONNX model with every value as an output, of the type and shape that the rules give."""
     used = {name for node in nodes for name in node.inputs if name in CONSTANTS}
     graph = helper.make_graph(

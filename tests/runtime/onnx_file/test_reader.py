@@ -18,7 +18,7 @@ from lr_runtime.onnx_file import reader
 from lr_runtime.onnx_file.check import check_model
 from lr_runtime.onnx_file.operators import OPERATORS
 from lr_runtime.onnx_file.protobuf import LENGTH, VARINT, Message
-from lr_runtime.onnx_file.reader import IR_VERSIONS, OPSETS, OnnxFile, Value, read_onnx
+from lr_runtime.onnx_file.reader import IR_VERSIONS, OPSETS, OnnxFile, ValueInfo, read_onnx
 from tests.conftest import DATA
 from tests.optional import needs, optional
 from tests.runtime.conftest import MODELS
@@ -40,8 +40,8 @@ else:
 def test_the_golden_model_is_read_as_it_is() -> None:
     parsed = onnx.load_model_from_string(GOOD)
     read = read_onnx(GOOD)
-    assert read.inputs == (Value("x", "float32", 1),)
-    assert read.outputs == (Value("y", "float32", 1),)
+    assert read.inputs == (ValueInfo("x", "float32", 1),)
+    assert read.outputs == (ValueInfo("y", "float32", 1),)
     assert_equal(read, parsed)
 
 

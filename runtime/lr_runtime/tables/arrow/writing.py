@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Kept
-    from lr_runtime.tables.writing import Rows
+    from lr_runtime.tables.writing import OutputRows
 
 
 class ArrowCsv(CsvWriter):
     """CSV, faster; the same numbers in another notation (8 for 8.0)."""
 
-    def _text(self, rows: Rows) -> bytes:
+    def _text(self, rows: OutputRows) -> bytes:
         if rows.empty is not None and len(rows.kept) + len(rows.results) == 1:
             return super()._text(rows)  # pyarrow writes a blank line, which is no row
         kept = {name: _kept(column) for name, column in rows.kept.items()}
@@ -66,7 +66,7 @@ class _Typed:
         self._schema: Any = None
         self._writer: Any = None
 
-    def write(self, rows: Rows) -> None:
+    def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         arrays = {name: _kept(column) for name, column in rows.kept.items()}
         arrays |= {name: as_arrow(values, rows.empty) for name, values in rows.results.items()}
