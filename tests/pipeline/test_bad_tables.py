@@ -13,10 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from click.testing import CliRunner
 
 from lr_runtime import Predictor
-from lr_trainer.cli import main as lr_train
 from tests.conftest import DATA, one_line
 
 if TYPE_CHECKING:
@@ -199,17 +197,6 @@ def test_options_that_make_no_sense_are_wrong_usage(case: str, run: Runner) -> N
 
 
 # --- training ---
-
-
-@pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """Run lr-train in an empty folder, in this process: torch is imported once."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(lr_train, list(map(str, arguments)), input=stdin)
-
-    return command
 
 
 def failure(done: Result) -> str:

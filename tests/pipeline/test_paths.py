@@ -8,9 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from lr_trainer.cli import main as lr_train
 from tests.conftest import SCRIPTS, has_begun, one_line
 from tests.pipeline.test_bad_tables import GOLDEN, failure, parquet, table
 
@@ -24,17 +22,6 @@ if TYPE_CHECKING:
 
     Runner = Callable[..., Run]
     Train = Callable[..., Result]
-
-
-@pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
-    """Run lr-train in an empty folder, in this process: torch is imported once."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: object, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(lr_train, list(map(str, arguments)), input=stdin)
-
-    return command
 
 
 def test_names_move_no_cursor(train: Train, run: Runner, tmp_path: Path) -> None:

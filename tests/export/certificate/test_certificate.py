@@ -22,6 +22,7 @@ from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
+from tests.export.formats.test_formats import CHECKPOINT
 from tests.export.present import FORMAT_NAMES, in_every_format, param
 
 if TYPE_CHECKING:
@@ -37,24 +38,6 @@ if TYPE_CHECKING:
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]
-
-CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
-
-
-@pytest.fixture
-def refused(tmp_path: Path) -> Callable[..., str]:
-    """Export CHECKPOINT over an old file, which has to fail and leave it; returns the message."""
-    target = tmp_path / "model"
-    target.write_text("an old file")
-
-    def attempt(format_name: FormatName) -> str:
-        with pytest.raises(CheckFailedError) as caught:
-            export(CHECKPOINT, target, format=format_name)
-        assert caught.value.exit_code == 3
-        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model": "an old file"}
-        return str(caught.value)
-
-    return attempt
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, format_name: FormatName, **parts: Callable[..., object]) -> None:

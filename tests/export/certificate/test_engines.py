@@ -18,7 +18,8 @@ from lr_export.formats.registry import BACKENDS
 from lr_export.model.numbers import numbers_at
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import checkpoint_of
-from tests.export.certificate.test_certificate import CHECKPOINT, plant
+from tests.export.certificate.test_certificate import plant
+from tests.export.formats.test_formats import CHECKPOINT
 from tests.export.oracle import bounds, outputs
 from tests.export.present import param
 
@@ -33,22 +34,6 @@ if TYPE_CHECKING:
     from tests.export.oracle import Floats
 
     Run = Callable[[Floats], Floats]
-
-
-@pytest.fixture
-def refused(tmp_path: Path) -> Callable[..., str]:
-    """Export CHECKPOINT over an old file, which has to fail and leave it; returns the message."""
-    target = tmp_path / "model"
-    target.write_text("an old file")
-
-    def attempt(format_name: FormatName) -> str:
-        with pytest.raises(CheckFailedError) as caught:
-            export(CHECKPOINT, target, format=format_name)
-        assert caught.value.exit_code == 3
-        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model": "an old file"}
-        return str(caught.value)
-
-    return attempt
 
 
 def _raises(_: Run, __: Floats) -> Floats:
