@@ -112,7 +112,7 @@ def main(
 def _exported(
     write: Callable[..., Certificate],
     targets: Mapping[FormatName, Path],
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     together: Together,
     last: ExitStack,
 ) -> Iterator[Certificate]:
@@ -139,7 +139,7 @@ def _for_stdout() -> Iterator[Path]:
         sys.stdout.flush()
 
 
-def _say(found: Sequence[Certificate], targets: Mapping[FormatName, Path], values: Any, *, quiet: bool) -> None:
+def _say(found: Sequence[Certificate], targets: Mapping[FormatName, Path], values: object, *, quiet: bool) -> None:
     """Say what was written: in words, or the `values` of JSON."""
     if found[0].remark is not None:
         note(f"lr-export: {found[0].remark}", quiet=quiet)

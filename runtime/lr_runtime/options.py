@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Kind:
     """A kind of values that an option takes: the values in words, and whether a value from Python is one of them."""
 
-    def __init__(self, expected: str, takes: Callable[[Any], bool]) -> None:
+    def __init__(self, expected: str, takes: Callable[[object], bool]) -> None:
         self.expected, self.takes = expected, takes
 
 
@@ -75,14 +75,14 @@ class Number(Kind):
         return number - number == 0 and above and below
 
 
-def _are_names(value: Any) -> bool:
+def _are_names(value: object) -> bool:
     """Whether a value gives names one by one; text gives its letters, and an iterator gives them only once."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return False
     return not isinstance(value, Collection) or all(isinstance(each, str) for each in value)
 
 
-def _are_pairs(value: Any) -> bool:
+def _are_pairs(value: object) -> bool:
     pairs = value.items() if isinstance(value, Mapping) else value
     return isinstance(pairs, Collection) and all(_are_names(pair) and len(pair) == 2 for pair in pairs)
 
@@ -112,7 +112,7 @@ class Option:
         typed: the option as it is typed, if not as the field is called, and what its help calls a value.
     """
 
-    def __init__(self, field: Field[Any], kind: Kind, text: str, typed: str) -> None:
+    def __init__(self, field: Field[object], kind: Kind, text: str, typed: str) -> None:
         self.name, self.default, self.kind, self.help = field.name, field.default, kind, text
         self.typed, _, self.metavar = (typed or dashed(field.name)).partition(" ")
 
@@ -142,7 +142,7 @@ def options_in(record: Any) -> Iterator[Option]:
     return (Option(each, *each.metadata["option"]) for each in fields(record) if "option" in each.metadata)
 
 
-def check_options(record: Any) -> None:
+def check_options(record: object) -> None:
     """Raise OptionError where a value of a record is none that its option takes."""
     for each in options_in(record):
         value = getattr(record, each.name)

@@ -14,7 +14,7 @@ from lr_export.bounds.forward import ForwardError
 from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lr_export.exact.dyadic import Dyadic
     from lr_export.model.numbers import Numbers
@@ -41,7 +41,7 @@ def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
     return exact
 
 
-def _term(checkpoint: Checkpoint, term: dict[str, Any], row: list[float]) -> Fraction:
+def _term(checkpoint: Checkpoint, term: Mapping[str, Any], row: list[float]) -> Fraction:
     """Return the value of a term, from its JSON form alone."""
     column, value = term["column"], row[term["column"]]
     if "category" in term:

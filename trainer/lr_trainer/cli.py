@@ -34,7 +34,7 @@ from lr_trainer.choices import SOLVERS, FitOptions, LessonOptions
 from lr_trainer.descent.options import Descent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lr_runtime.tables import Table
     from lr_trainer.choices import Device
@@ -171,7 +171,7 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _descends(chosen: dict[str, Any]) -> bool:
+def _descends(chosen: Mapping[str, object]) -> bool:
     """Whether a table is fitted by descent."""
     implied = "optimizer" in chosen or chosen.get("loss", "squared") != "squared"
     return bool(chosen.get("solver", "descent" if implied else "exact") == "descent")
@@ -249,7 +249,7 @@ def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
     return open_table(tables, options, warn=lambda line: note(f"lr-train: {line}", quiet=False))
 
 
-def _check_columns(table: Table, chosen: dict[str, Any]) -> None:
+def _check_columns(table: Table, chosen: Mapping[str, Any]) -> None:
     with needs_extra("train"):
         from lr_trainer.rows.roles import roles_of
     roles_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lr_export.formats.backend import Opened
     from lr_runtime.contract.contract import Dtype, Precision
     from lr_runtime.contract.formats import FormatName
-
+    from lr_runtime.system.text import Json
 
 _SAME_BITS = {"exact", "portable"}
 """Precisions of which an engine gives the same bits however it optimises the file."""
@@ -72,7 +72,7 @@ class Certificate:
     size: int
     sha256: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return JSON values."""
         return asdict(self)
 

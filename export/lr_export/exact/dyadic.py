@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _FLOAT32_OVERFLOW = Fraction(2**128 - 2**103)
 class Dyadic:
     """An array of exact numbers `integers` * 2**`exponent`; integers is an object array of Python ints of any shape."""
 
-    integers: NDArray[Any]
+    integers: NDArray[np.object_]
     exponent: int
 
     @staticmethod
@@ -137,7 +137,7 @@ class Dyadic:
         return [Fraction(value) * Fraction(2) ** self.exponent for value in self.integers.ravel()]
 
 
-def _aligned(a: Dyadic, b: Dyadic) -> tuple[NDArray[Any], NDArray[Any], int]:
+def _aligned(a: Dyadic, b: Dyadic) -> tuple[NDArray[np.object_], NDArray[np.object_], int]:
     exponent = min(a.exponent, b.exponent)
     return a.integers << (a.exponent - exponent), b.integers << (b.exponent - exponent), exponent
 

@@ -13,7 +13,7 @@ from lr_runtime.options import CHECKPOINT, FLAG, NAME_OR_NAMES, NAMES, PAIRS, RE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from lr_runtime.options import Option
+    from lr_runtime.options import Kind, Option
 
 _F = TypeVar("_F", bound="Callable[..., object]")
 
@@ -39,7 +39,7 @@ def _as_click(each: Option) -> dict[str, Any]:
         return {"type": click.IntRange(*ends) if kind.is_whole else FiniteRange(kind)}
     if isinstance(kind, OneOf):
         return {"type": click.Choice(kind.words)}
-    others: dict[Any, dict[str, Any]] = {
+    others: dict[Kind, dict[str, Any]] = {
         FLAG: {"is_flag": True, "default": None},
         CHECKPOINT: {"type": FilePath()},
         NAMES: {"callback": read_names},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lr_runtime.prediction.explanation import Explanation
     from lr_runtime.prediction.result import Prediction
@@ -23,7 +23,7 @@ def line(prediction: Prediction) -> str:
     return "\t".join(str(value).lower() if isinstance(value, bool) else repr(value) for value in row.values()) + "\n"
 
 
-def document(results: dict[str, Any], sha256: str) -> str:
+def document(results: Mapping[str, object], sha256: str) -> str:
     """Return results as one JSON object, with the digest of the model that gave them."""
     return json.dumps({**results, "model_sha256": sha256}, ensure_ascii=False, allow_nan=False) + "\n"
 

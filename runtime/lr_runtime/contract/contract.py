@@ -20,7 +20,9 @@ from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import ModelFileError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from lr_runtime.system.text import Json
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "linedge"
@@ -145,9 +147,9 @@ class Contract(NamedTuple):
         """The names of the outputs, in order."""
         return tuple(output.name for output in self.outputs)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Json]:
         """Return every field as JSON values."""
-        return cast("dict[str, object]", _as_json(self, whole=True))
+        return cast("dict[str, Json]", _as_json(self, whole=True))
 
     def to_json(self) -> str:
         """Compact JSON; the same contract gives the same text. Floats keep every bit (`repr`)."""
@@ -201,7 +203,7 @@ def _usual(columns: int) -> Equation:
     return Equation(tuple(map(Power, range(columns))), (), (), origin=zeros, scale=(1.0,) * columns, fill=zeros)
 
 
-def _contract(fields: dict[str, Any]) -> Contract:
+def _contract(fields: Mapping[str, Any]) -> Contract:
     fields = {**Contract._field_defaults, **fields}
     bound, level, equation = fields["bound"], fields["interval_level"], fields["equation"]
     moved = fields["input_rounding"]

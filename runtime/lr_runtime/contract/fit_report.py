@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lr_runtime.contract.contract import Contract
+    from lr_runtime.system.text import Json
 
 _KEYS = {
     "adjr2": "adjusted_r2",
@@ -125,7 +126,7 @@ class DescentReport(NamedTuple):
     schedule: str | None = None
     validation: Validation | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return the JSON values."""
         return {
             "loss": self.loss,
@@ -175,7 +176,7 @@ class FitReport(NamedTuple):
     conformal: Conformal | None = None
     digits: float | None = None
 
-    def to_json(self, contract: Contract) -> dict[str, Any]:
+    def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
         rows, numbers = self.rows, (column for column in contract.columns if column.kind == "number")
         return {
@@ -206,7 +207,7 @@ class FitReport(NamedTuple):
         }
 
     @staticmethod
-    def from_json(content: Mapping[str, Any]) -> FitReport:
+    def from_json(content: Mapping[str, Json]) -> FitReport:
         """Return the report that JSON values say; what they do not say is as the fields' defaults have it.
 
         Raises:
@@ -243,7 +244,7 @@ def _descent(content: Mapping[str, Any]) -> DescentReport:
     return DescentReport(**fields | {"validation": validation and Validation(**_fields(Validation, validation))})
 
 
-def _conformal(content: Mapping[str, Any]) -> Conformal:
+def _conformal(content: Any) -> Conformal:
     widths = tuple(None if width is None else float(width) for width in content["half_width"])
     return Conformal(float(content["level"]), widths, content.get("rows", 0))
 
@@ -252,12 +253,12 @@ def _key(name: str) -> str:
     return _KEYS.get(name, name)
 
 
-def _object(record: NamedTuple) -> dict[str, Any]:
+def _object(record: NamedTuple) -> dict[str, Json]:
     """Return the JSON object of a record."""
     return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()}
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _given(**values: Any) -> dict[str, Json]:
     """Return the JSON of the values that are there, records as objects."""
     return {
         key: _object(value) if hasattr(value, "_fields") else value
@@ -272,7 +273,7 @@ def _fields(kind: type[NamedTuple], content: Mapping[str, Any]) -> dict[str, Any
     return {name: tuple(each) if isinstance(each, list) else each for name, each in found.items() if each is not None}
 
 
-def _flat(values: Sequence[Any]) -> Any:
+def _flat(values: Sequence[Json]) -> Json:
     """Return the figure of a single target as it is, those of several as a list."""
     return values[0] if len(values) == 1 else list(values)
 

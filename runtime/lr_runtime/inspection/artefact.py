@@ -1,4 +1,4 @@
-"""Any file of linedge, told by its bytes alone: what kind it is, and the contract inside. Nothing in it is executed."""
+"""A file of linedge, told by its bytes alone: what kind it is, and the contract inside. Nothing in it is executed."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isnan
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Given(NamedTuple):
     by_position: bool = False
 
 
-def given(x: Any, names: Sequence[str]) -> Given:
+def given(x: object, names: Sequence[str]) -> Given:
     """Return rows of any form, the columns called `names` in this order.
 
     Args:
@@ -139,7 +139,7 @@ def _by_name(x: Any) -> Mapping[Any, Any] | None:
         raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}") from error
 
 
-def _is_rows_of_dicts(x: object) -> bool:
+def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]:
     return isinstance(x, Sequence) and bool(x) and all(isinstance(row, Mapping) for row in x)
 
 

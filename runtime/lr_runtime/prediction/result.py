@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import InputError, escaped
 
@@ -53,17 +53,15 @@ class Prediction:
             for suffix, values in ends.items()
             if values is not None
         ]
-        if self.in_range is not None:
-            named.append(("in_range", self.in_range))
-        if self.leverage is not None:
-            named.append(("leverage", self.leverage))
+        flags = {"in_range": self.in_range, "leverage": self.leverage}
+        named += [(name, values) for name, values in flags.items() if values is not None]
         if len(columns := dict(named)) < len(named):
             names = [name for name, _ in named]
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"two results of the model are called {escaped(twice)}. Take the outputs alone: --only-y")
         return columns
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, float]]:
         """One dict a row, result name to value."""
         columns = self.columns()
         return [

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
-    Handler = Callable[[int, Any], None]
+    Handler = Callable[[int, FrameType | None], object]
 
 # Windows has no SIGHUP.
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -37,7 +38,7 @@ def handled(handler: Handler) -> Iterator[None]:
             signal.signal(number, previous)
 
 
-def at_once(number: int, _frame: Any = None) -> NoReturn:
+def at_once(number: int, _frame: object = None) -> NoReturn:
     """End the process without a word, leaving no file unfinished."""
     for path in UNFINISHED:
         with suppress(OSError):
@@ -55,7 +56,7 @@ class InOrder:
     def __init__(self) -> None:
         self._come: set[int] = set()
 
-    def __call__(self, number: int, frame: Any) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """See `signal.signal`."""
         if number in self._come or _imports(frame):
             at_once(number)
@@ -64,7 +65,7 @@ class InOrder:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
-def _imports(frame: Any) -> bool:
+def _imports(frame: FrameType | None) -> bool:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True

@@ -1,4 +1,4 @@
-"""Text of names and tables: one spelling for equal names, and aligned columns."""
+"""Text of names and tables: one spelling for equal names, aligned columns, and what JSON holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    Json = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+    """A value that JSON can hold: tuples and lists are its arrays, mappings its objects."""
 
 
 def composed(name: str) -> str:

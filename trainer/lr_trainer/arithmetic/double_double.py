@@ -111,7 +111,7 @@ class Extended(Generic[A]):
     def __setitem__(self, index: _Index, values: Extended[A]) -> None:
         self.high[index], self.low[index] = values.high, values.low
 
-    def scaled(self, factor: Any) -> Extended[A]:
+    def scaled(self, factor: float | A) -> Extended[A]:
         """Return the product with powers of two, which rounds nothing."""
         return Extended(self.high * factor, self.low * factor)
 

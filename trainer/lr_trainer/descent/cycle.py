@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-
 _BLOWN_UP = 1e6
 """The ratio of the loss to that of the first epoch at which a descent has diverged: steps of a sane length never
 come near it."""
@@ -66,7 +65,7 @@ class Stepper(Protocol):
         """Take an epoch, calling `pause` wherever `state` is whole."""
         ...
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Return all that decides the next steps."""
         ...
 
@@ -78,7 +77,7 @@ class Stepper(Protocol):
 class Memory(Protocol):
     """A place for the state of a descent that may be stopped; see `lr_trainer.descent.resume`."""
 
-    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    def begin(self, identity: Mapping[str, object]) -> dict[str, Any] | None:
         """Return the state to go on from; None to start at the start."""
         ...
 
@@ -143,7 +142,7 @@ class Cycle:
         """The result, float64 (outputs, size): the point with the least validation loss, or the last one."""
         return self.stepper.at if self.best is None else self.best
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Return all that decides the next epochs."""
         own = {name: getattr(self, name) for name in ("number", "best", "best_loss", "best_number", "first")}
         return {**own, "stepper": self.stepper.state()}

@@ -107,7 +107,7 @@ class FirstOrder:
         """The point, float64 (outputs, size)."""
         return self._weights.cpu().numpy().copy()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """See `lr_trainer.descent.cycle.Stepper`."""
         optimizer = self._optimizer.state_dict()["state"]
         return {"plane": self._plane, "optimizer": optimizer, "is_done": self.is_done}
@@ -180,7 +180,7 @@ class Batches(FirstOrder):
             products = [each * mixing.T @ mixing for each in ridge]
             self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """See `lr_trainer.descent.cycle.Stepper`; the state tells how many batches of the epoch are over."""
         return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
 
@@ -234,7 +234,7 @@ class Batches(FirstOrder):
 
 def _optimizer(options: Descent, weights: torch.Tensor, lr: float) -> torch.optim.Optimizer:
     # One tensor of a few numbers: a loop over tensors is faster than a fused kernel on CPU, and slower on CUDA.
-    how: dict[str, Any] = {"foreach": False} if weights.device.type == "cpu" else {"fused": True}
+    how: dict[str, bool] = {"foreach": False} if weights.device.type == "cpu" else {"fused": True}
     if options.stepper == "sgd":
         return torch.optim.SGD([weights], lr=lr, momentum=options.momentum, nesterov=options.nesterov, **how)
     # With all rows there is no noise to average, and a long memory of gradients that were large keeps steps small.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import OptionError
 from lr_runtime.options import (
@@ -126,7 +126,7 @@ class Descent:
         default = _EPOCHS if self.batch_size is None else _OF_BATCHES
         return default if self.epochs is None else self.epochs
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """Return the options as JSON values, `init` by the SHA-256 of its file's bytes."""
         from lr_runtime.system.files import sha256
 

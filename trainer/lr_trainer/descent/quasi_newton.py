@@ -94,7 +94,7 @@ class QuasiNewton:
         best = self._iterate.best
         return self.at if best is None or not self.is_done else best.at
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """See `lr_trainer.descent.cycle.Stepper`."""
         return {"iterate": asdict(self._iterate), "lbfgs": self._lbfgs.optimizer.state_dict()["state"]}
 

@@ -48,10 +48,10 @@ class Resume:
         self.goes_on = goes_on
         self._every = every
         self._interruption = interruption
-        self._identity: Mapping[str, Any] = {}
+        self._identity: Mapping[str, object] = {}
         self._last = time.monotonic()
 
-    def begin(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    def begin(self, identity: Mapping[str, object]) -> dict[str, Any] | None:
         """Return the state to go on from, None to start with; hold signals back from now on.
 
         Raises:
@@ -103,9 +103,8 @@ class Resume:
 class Forgetful:
     """No place for the state of a descent: it cannot be resumed."""
 
-    def begin(self, identity: Mapping[str, Any]) -> None:  # noqa: ARG002 - whichever it is, nothing was kept
+    def begin(self, identity: Mapping[str, object]) -> None:
         """Return no state to go on from."""
-        return
 
     def due(self) -> bool:
         """Return that it is never time to write the state."""
@@ -115,13 +114,13 @@ class Forgetful:
         """Write nothing."""
 
 
-def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def _difference(then: Mapping[str, object], now: Mapping[str, object]) -> str | None:
     names = sorted({*then, *now}, key=lambda name: (name.startswith("sha256"), name))
     differing = [name for name in names if then.get(name) != now.get(name)]
     return f"{differing[0]}: {then.get(differing[0])} there, {now.get(differing[0])} here" if differing else None
 
 
-def _packed(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+def _packed(value: object, tensors: dict[str, torch.Tensor]) -> object:
     """Return the value in JSON, its tensors and arrays moved to `tensors` and replaced by their numbers there."""
     if isinstance(value, torch.Tensor | np.ndarray):
         name = str(len(tensors))

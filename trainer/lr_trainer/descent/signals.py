@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.system.signals import handled
 
@@ -27,7 +27,7 @@ class Interruption:
         """Have the descent go on after a signal from now on; it ends itself where its state is complete."""
         self._holds = True
 
-    def _note(self, number: int, _frame: Any) -> None:
+    def _note(self, number: int, _frame: object) -> None:
         # The same a second time is meant: whoever sends it does not want to wait for the state. Another may follow the
         # first by itself: systemd and terminals that close send two.
         if not self._holds or number in self._come:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -139,7 +139,7 @@ def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
     return (Whole if descent.batch_size is None else Batches)(objective, descent, start)
 
 
-def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, Any]:
+def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, object]:
     """Return all that the state of a descent depends on, as JSON values: a state of another descent is refused."""
     roles, data = setting.prepared.roles, setting.data
     options = {dashed(name): value for name, value in descent.described().items()}

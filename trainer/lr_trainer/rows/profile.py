@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from lr_runtime.system.text import Json
     from lr_runtime.tables import Batch, ColumnKind, Table
 
 _MOST_CATEGORIES = 20
@@ -91,7 +92,7 @@ class Look:
     first_malformed: str | None = None
     stopped: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return JSON values."""
         return asdict(self)
 

@@ -129,7 +129,7 @@ class ArrayTable:
                 sample.add_cells(name, column[:taken].tolist(), self._read, self._place)
         sample.rows += taken
 
-    def _read(self, cell: Any) -> float:
+    def _read(self, cell: object) -> float:
         return number_in(cell, self.options)
 
     def _place(self, row: int) -> str:
@@ -162,12 +162,12 @@ class ArrayTable:
         value = self._columns[columns[column]][start + row]
         return int(value) if isinstance(value, np.integer) else None
 
-    def _coded(self, values: NDArray[Any]) -> Coded:
+    def _coded(self, values: NDArray[np.generic]) -> Coded:
         absent = {"", *self.options.missing}
         return coded(None if text in absent else text for text in as_text(values))
 
 
-def _is_enumerated(array: Any) -> bool:
+def _is_enumerated(array: object) -> bool:
     """Whether a column's type lists its values: categories of pandas, polars and pyarrow."""
     kind = str(getattr(array, "dtype", None) or getattr(array, "type", ""))
     return kind.lower().startswith(("category", "categorical", "enum", "dictionary"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lr_runtime.contract.terms.term import Term
 
@@ -41,7 +41,7 @@ class Level(Term):
     def value(self, x: Sequence[object], u: Sequence[N]) -> N | bool:
         return x[self.columns[0]] == self.category
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int]:
         return {"column": self.columns[0], "category": self.category}
 
     def check(self, columns: Sequence[Column]) -> None:

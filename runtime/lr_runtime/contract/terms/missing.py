@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.contract.terms.term import Term
 
@@ -36,5 +36,5 @@ class MissingIndicator(Term):
         given = x[self.columns[0]]
         return given != given  # noqa: PLR0124 - of NaN alone
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int]:
         return {"column": self.columns[0], "missing": True}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lr_runtime.contract.terms.term import Term
 
@@ -42,7 +42,7 @@ class Power(Term):
         base = u[self.columns[0]]
         return base if self.power == 1 else base**self.power
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, int]:
         return {"column": self.columns[0], **({} if self.power == 1 else {"power": self.power})}
 
     def check(self, columns: Sequence[Column]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lr_runtime.contract.columns import Column
+    from lr_runtime.system.text import Json
 
     class Number(Protocol):
         """A number, or an array of them: a float, a tensor, a pair of tensors in double-double."""
@@ -74,11 +75,11 @@ class Term:
         """Return the term; of an indicator, whether it is 1."""
         raise NotImplementedError
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Mapping[str, Json]:
         """Return the JSON form; what is at its default is left out."""
         raise NotImplementedError
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Mapping[str, Json]:
         """Return every field as JSON values; terms of one column have those of its first three kinds."""
         written = self.to_json()
         return {"column": written["column"], **_DEFAULTS, **written} if "column" in written else written
