@@ -11,7 +11,7 @@ Encoding: protobuf.dev, "Encoding". A field begins with the tag (number << 3 | w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lr_runtime.errors import ModelFileError
 
@@ -35,6 +35,10 @@ class Source:
 
 Read = Callable[[Source, int, int], object]
 """How the content from one position to another of the file becomes a value."""
+
+
+Decoded: TypeAlias = dict[str, Any]
+"""The values of a message's fields, by name: numbers, text, bytes, messages, and lists of them, as its table says."""
 
 
 class Field(NamedTuple):
@@ -63,12 +67,12 @@ class Message:
         self.required = required
         self.refused = refused or {}
 
-    def __call__(self, source: Source, start: int, end: int) -> dict[str, object]:
+    def __call__(self, source: Source, start: int, end: int) -> Decoded:
         """Read it, so that a message can be another's field."""
         return read_message(self, source, start, end)
 
 
-def read_message(message: Message, source: Source, start: int, end: int) -> dict[str, Any]:
+def read_message(message: Message, source: Source, start: int, end: int) -> Decoded:
     """Return the fields' values by name; a field that may repeat is a list, and there only if it came.
 
     Raises:
@@ -76,7 +80,7 @@ def read_message(message: Message, source: Source, start: int, end: int) -> dict
         ModelFileError: a field that the message may not have, too many of one, or one that is missing.
     """
     data, fields = source.data, message.fields
-    found: dict[str, Any] = {}
+    found: Decoded = {}
     while start < end:
         tag, start = varint(data, start, end)
         if tag not in fields:

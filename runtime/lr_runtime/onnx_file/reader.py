@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lr_runtime.onnx_file.operators import MAX_WIDTH, Initializer, Node, RowTens
 from lr_runtime.onnx_file.protobuf import (
     LENGTH,
     VARINT,
+    Decoded,
     Field,
     Message,
     Source,
@@ -274,7 +275,7 @@ def read_onnx(content: bytes) -> OnnxFile:
     )
 
 
-def _opset(model: dict[str, Any]) -> int:
+def _opset(model: Decoded) -> int:
     if model["ir_version"] not in IR_VERSIONS:
         raise ModelFileError(f"its format has version {model['ir_version']}, {_not_in(IR_VERSIONS)}")
     domains = [opset.get("domain", "") for opset in model["opset_import"]]
@@ -298,7 +299,7 @@ def _metadata(properties: list[dict[str, str]]) -> Mapping[str, str]:
     return MappingProxyType(metadata)
 
 
-def _given(inputs: list[dict[str, Any]]) -> tuple[str, ValueInfo]:
+def _given(inputs: list[Decoded]) -> tuple[str, ValueInfo]:
     """Return the name of the number of rows, and the input."""
     if len(inputs) != 1:
         raise ModelFileError("it has several inputs; linedge writes one")
@@ -308,7 +309,7 @@ def _given(inputs: list[dict[str, Any]]) -> tuple[str, ValueInfo]:
     return rows, value
 
 
-def _value(declared: dict[str, Any]) -> tuple[str, ValueInfo]:
+def _value(declared: Decoded) -> tuple[str, ValueInfo]:
     name, kind = declared["name"], declared["type"]["tensor_type"]
     dimensions = kind["shape"].get("dim", [])
     dtype = _DTYPES.get(kind["elem_type"])
@@ -323,7 +324,7 @@ def _value(declared: dict[str, Any]) -> tuple[str, ValueInfo]:
     return rows["dim_param"], ValueInfo(name, dtype, width)
 
 
-def _outputs(declared: list[dict[str, Any]], rows: str, made: Mapping[str, RowTensor]) -> tuple[ValueInfo, ...]:
+def _outputs(declared: list[Decoded], rows: str, made: Mapping[str, RowTensor]) -> tuple[ValueInfo, ...]:
     outputs: dict[str, ValueInfo] = {}
     for its_rows, value in map(_value, declared):
         if its_rows != rows or made.get(value.name) != RowTensor(value.dtype, (value.width,)) or value.name in outputs:
@@ -332,7 +333,7 @@ def _outputs(declared: list[dict[str, Any]], rows: str, made: Mapping[str, RowTe
     return tuple(outputs.values())
 
 
-def _initializers(tensors: list[dict[str, object]]) -> dict[str, Initializer]:
+def _initializers(tensors: list[Decoded]) -> dict[str, Initializer]:
     found: dict[str, Initializer] = {}
     for tensor in tensors:
         constant = _constant(tensor)
@@ -342,7 +343,7 @@ def _initializers(tensors: list[dict[str, object]]) -> dict[str, Initializer]:
     return found
 
 
-def _constant(tensor: dict[str, Any]) -> Initializer:
+def _constant(tensor: Decoded) -> Initializer:
     name, shape = tensor["name"], tuple(tensor.get("dims", ()))
     dtype = _DTYPES.get(tensor["data_type"])
     where = f"the initializer {escaped(name)}"
@@ -363,7 +364,7 @@ def _constant(tensor: dict[str, Any]) -> Initializer:
     return Initializer(name, dtype, shape, values)
 
 
-def _node(node: dict[str, Any]) -> Node:
+def _node(node: Decoded) -> Node:
     attributes: dict[str, int] = {}
     for attribute in node.get("attribute", ()):
         name = attribute["name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 from weakref import WeakSet
 
 import numpy as np
@@ -77,7 +77,7 @@ class Session:
         self.local = threading.local()
         _ALIVE.add(self)
 
-    def _running(self) -> Any:
+    def _running(self) -> onnxruntime.InferenceSession:
         """Return ONNX Runtime's session."""
         if self._session is None:
             try:
@@ -107,7 +107,7 @@ class Session:
         """Evaluate `y` (rows, outputs) for `x` (rows, columns), which has the model's dtype."""
         return cast("NDArray[np.floating]", self.evaluate(x, ["y"])[0])
 
-    def evaluate(self, x: NDArray[np.floating], results: Sequence[str]) -> list[NDArray[Any]]:
+    def evaluate(self, x: NDArray[np.floating], results: Sequence[str]) -> list[NDArray[np.generic]]:
         """Evaluate the named results, each (rows, its width), for `x` (rows, columns), which has the model's dtype."""
         session = self._running()
         if self._rows is None or len(x) <= self._rows:
@@ -168,7 +168,9 @@ class BoundRow:
         run: evaluates the row that stands in `x`.
     """
 
-    def __init__(self, session: Any, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]
+    ) -> None:
         binding = session.io_binding()
         self.x = _row(inputs[0])
         self.results = tuple(_row(value) for value in outputs)
@@ -178,7 +180,7 @@ class BoundRow:
         self.run = _bound_run(session, binding)
 
 
-def _bound_run(session: Any, binding: Any) -> Callable[[], None]:
+def _bound_run(session: onnxruntime.InferenceSession, binding: onnxruntime.IOBinding) -> Callable[[], None]:
     """Return what runs a session on bound arrays, past its wrapper in Python, a tenth of a call, where it has one."""
     try:
         return partial(session._sess.run_with_iobinding, binding._iobinding, None)
@@ -191,7 +193,7 @@ def _row(value: NodeArg) -> NDArray[np.generic]:
     return np.zeros((1, columns), dtype=dtype)
 
 
-def _described(value: Any) -> NodeArg:
+def _described(value: onnxruntime.NodeArg) -> NodeArg:
     shape = value.shape
     columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else -1
     dtypes = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(bool)": "bool"}

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 ColumnKind = Literal["number", "category", "date"]
 """What a column is (see `kinds.py`); a date is no number, and a category only where one is asked for."""
 
-Kept: TypeAlias = "list[Any] | Any"
+Cell: TypeAlias = Any
+"""A cell as its syntax gives it, and as that syntax alone reads it: text in CSV, a value of JSON in the others."""
+
+ArrowColumn: TypeAlias = Any
+"""An array of pyarrow, in one chunk or several; pyarrow has no types."""
+
+Kept: TypeAlias = "list[Cell] | ArrowColumn"
 """A column as it stands in the file: a list of text or of JSON values, or an array of pyarrow."""
 
 LONGEST_NAME = 10_000

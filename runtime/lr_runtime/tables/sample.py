@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import isnan
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from lr_runtime.tables.batch import Cell
 from lr_runtime.tables.cells.dress import are_codes
 from lr_runtime.tables.cells.options import NotANumberError
 
@@ -26,7 +27,7 @@ FIRST_ROWS = 10_000
 """So many tell the kinds: enough that a rare fault among them is seen, few enough to be read in milliseconds."""
 
 
-Read = Callable[[Any], float]
+Read = Callable[[Cell], float]
 """Returns a cell as a number, NaN where it is missing, or raises NotANumberError."""
 
 

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,13 +33,13 @@ class OutputRows:
     """
 
     kept: Mapping[str, Kept]
-    results: Mapping[str, NDArray[Any]]
+    results: Mapping[str, NDArray[np.generic]]
     empty: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.results.values())))
 
-    def lists(self) -> list[list[Any]]:
+    def lists(self) -> list[list[object]]:
         """Return the columns as lists of what JSON has; None where there is no value."""
         kept = [column if isinstance(column, list) else column.to_pylist() for column in self.kept.values()]
         results = [column.tolist() for column in self.results.values()]
@@ -92,7 +92,7 @@ class CsvWriter:
         """See `TableWriter.close`."""
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """Return a value as the text of a cell; a number with the digits that read back as it."""
     if isinstance(value, str):
         return value
@@ -145,7 +145,7 @@ def _objects(rows: OutputRows) -> Iterator[str]:
     return (_object(dict(zip(names, row, strict=True))) for row in zip(*rows.lists(), strict=True))
 
 
-def _object(row: Mapping[str, Any]) -> str:
+def _object(row: Mapping[str, object]) -> str:
     """Return an object in one line; null for what JSON has not."""
     try:
         return json.dumps(row, ensure_ascii=False, allow_nan=False, default=str)
@@ -153,7 +153,7 @@ def _object(row: Mapping[str, Any]) -> str:
         return json.dumps(_finite(row), ensure_ascii=False, allow_nan=False, default=str)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

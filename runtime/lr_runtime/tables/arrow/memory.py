@@ -7,7 +7,7 @@ compute functions, which take as long to import as a sixth of the whole start.
 from __future__ import annotations
 
 import math
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def as_numbers(column: Any) -> NDArray[np.generic]:
+def as_numbers(column: pa.Array) -> NDArray[np.generic]:
     """Return a column of numbers or truth values in a type that float64 takes, NaN where a value is missing."""
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -38,7 +38,7 @@ def as_numpy(column: object, dtype: type[object], missing: float) -> NDArray[np.
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
-def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[np.generic]:
+def _values(array: pa.Array, dtype: type[object], missing: float) -> NDArray[np.generic]:
     if not len(array):
         return np.empty(0, dtype)
     validity, data = array.buffers()
@@ -50,7 +50,7 @@ def _values(array: Any, dtype: type[Any], missing: float) -> NDArray[np.generic]
     return np.where(bits[array.offset : array.offset + len(array)], values, np.asarray(missing))
 
 
-def has_row_without_values(table: Any) -> bool:
+def has_row_without_values(table: pa.Table) -> bool:
     """Whether a row of a table of pyarrow, each column in one chunk, has no value at all."""
     present = np.zeros(-(-table.num_rows // 8), np.uint8)
     for column in table.columns:
@@ -61,15 +61,15 @@ def has_row_without_values(table: Any) -> bool:
     return not np.unpackbits(present, count=table.num_rows, bitorder="little").all()
 
 
-def zstandard(stream: IO[bytes]) -> Any:
+def zstandard(stream: IO[bytes]) -> pa.CompressedInputStream:
     """Return the content of a Zstandard stream."""
     return pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
 
 
-def as_arrow(values: NDArray[Any], empty: NDArray[np.bool_] | None = None) -> Any:
+def as_arrow(values: NDArray[np.generic], empty: NDArray[np.bool_] | None = None) -> pa.Array:
     """Return floats or truth values as an array of pyarrow, without a value where `empty` says so."""
     is_flag = values.dtype.kind == "b"
-    content = np.packbits(values, bitorder="little") if is_flag else np.ascontiguousarray(values)
+    content = np.packbits(values.view(np.bool_), bitorder="little") if is_flag else np.ascontiguousarray(values)
     validity = None if empty is None else pa.py_buffer(np.packbits(~empty, bitorder="little"))
     kind = pa.bool_() if is_flag else {"float32": pa.float32(), "float64": pa.float64()}[values.dtype.name]
     return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(content)])
@@ -84,7 +84,7 @@ def stacked(columns: Sequence[object], rows: int) -> NDArray[np.float64]:
     return values
 
 
-def _coded(column: Any) -> Coded:
+def _coded(column: pa.Array) -> Coded:
     text = column.cast(pa.string())
     array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()

@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from lr_runtime.tables.table import positions, without_faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lr_runtime.tables.batch import ColumnKind
+    from lr_runtime.tables.batch import ArrowColumn, ColumnKind
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
@@ -110,7 +110,7 @@ class ArrowTable:
                 yield (replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept)) if kept else read)
                 first += batch.num_rows
 
-    def _batch(self, batch: Any, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
+    def _batch(self, batch: pa.RecordBatch, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
         cells, bad = [self._column(batch, name) for name in columns], dict[tuple[int, str], str]()
         values = stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
         for number in self.options.missing_numbers:
@@ -129,7 +129,7 @@ class ArrowTable:
             return read
         return without_faults(self, read, columns)
 
-    def _column(self, batch: Any, name: str) -> Any:
+    def _column(self, batch: pa.RecordBatch, name: str) -> ArrowColumn:
         return _plain(batch.column(self._keys[name]))
 
     def _integers(self, batch: object, columns: Sequence[str]) -> Callable[[int, int], int | None]:
@@ -145,7 +145,9 @@ class ArrowTable:
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
 
-    def _opened(self, stream: IO[bytes], columns: list[str] | None) -> tuple[Any, int | None, Iterator[Any]]:
+    def _opened(
+        self, stream: IO[bytes], columns: list[str] | None
+    ) -> tuple[pa.Schema, int | None, Iterator[pa.RecordBatch]]:
         """Return the schema, the number of rows where the file states it, and the batches."""
         head = stream.read(6)
         stream.seek(0)
@@ -164,7 +166,7 @@ class ArrowTable:
         except (pa.ArrowException, *READ_ERRORS) as error:
             raise TableError(f"{self.name}: not a Parquet or Arrow file ({_first_line(error)})") from error
 
-    def _unless_damaged(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def _unless_damaged(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:
             yield from batches
         except (pa.ArrowException, *READ_ERRORS) as error:
@@ -190,12 +192,13 @@ class ArrowTable:
 
 def _native(stream: IO[bytes]) -> object:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
-    raw: Any = getattr(stream, "raw", None)
-    is_plain = isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath)
-    return pa.OSFile(os.fsencode(raw.name)) if is_plain else stream  # bytes: a name may be no text
+    raw: object = getattr(stream, "raw", None)
+    if isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath):
+        return pa.OSFile(os.fsencode(raw.name))  # bytes: a name may be no text
+    return stream
 
 
-def _pandas_indexes(schema: Any) -> set[str]:
+def _pandas_indexes(schema: pa.Schema) -> set[str]:
     """Return the columns that pandas wrote for an index; one of counted rows (a range) has none."""
     try:
         indexes = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
@@ -211,13 +214,13 @@ def _kind(kind: object) -> ColumnKind:
     return "category" if _is_text(kind) else "number"
 
 
-def _plain_type(kind: Any) -> Any:
+def _plain_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values of a column that writes each once, unless these are text."""
     is_packed = pa.types.is_run_end_encoded(kind) or (pa.types.is_dictionary(kind) and not _is_text(kind))
     return _plain_type(kind.value_type) if is_packed else kind
 
 
-def _plain(column: Any) -> Any:
+def _plain(column: ArrowColumn) -> ArrowColumn:
     if pa.types.is_run_end_encoded(column.type):
         from pyarrow.compute import run_end_decode
 
@@ -234,16 +237,16 @@ def _is_number(kind: object) -> bool:
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
 
 
-def _kept(column: Any) -> Any:
+def _kept(column: ArrowColumn) -> ArrowColumn:
     """Return a column of a type that rows can be taken from: pyarrow (26) cannot of views of text."""
     return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(kind: pa.DataType) -> bool:
     return _is_plain_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
-def _is_plain_text(kind: Any) -> bool:
+def _is_plain_text(kind: pa.DataType) -> bool:
     """Whether a type is text without a list of its values."""
     types = pa.types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import abstractmethod
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.writing import OutputRows
+
+    _Writer: TypeAlias = "pyarrow.parquet.ParquetWriter | pa.RecordBatchFileWriter | pa.RecordBatchStreamWriter"
 
 
 class ArrowCsv(CsvWriter):
@@ -52,7 +54,7 @@ def _as_read(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return values.astype(np.float64, copy=False) if values.dtype.kind == "f" else values
 
 
-def _kept(column: Kept) -> Any:
+def _kept(column: Kept) -> pa.Array:
     if isinstance(column, list):
         return pa.array([None if cell is None else cell_text(cell) for cell in column], pa.string())
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
@@ -63,21 +65,21 @@ class _Typed:
 
     def __init__(self, sink: IO[bytes]) -> None:
         self._sink = sink
-        self._schema: Any = None
-        self._writer: Any = None
+        self._schema: pa.Schema | None = None
+        self._writer: _Writer | None = None
 
     def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         arrays = {name: _kept(column) for name, column in rows.kept.items()}
         arrays |= {name: as_arrow(values, rows.empty) for name, values in rows.results.items()}
-        if self._writer is None:
+        if self._writer is None or self._schema is None:
             self._schema = pa.schema([(name, array.type) for name, array in arrays.items()])
             self._writer = self._opened(self._schema)
         columns = [_cast(name, array, self._schema.field(name).type) for name, array in arrays.items()]
         self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
 
     @abstractmethod
-    def _opened(self, schema: object) -> object:
+    def _opened(self, schema: pa.Schema) -> _Writer:
         """Return pyarrow's writer."""
 
     def close(self) -> None:
@@ -86,7 +88,7 @@ class _Typed:
             self._writer.close()
 
 
-def _cast(name: str, array: Any, kind: Any) -> Any:
+def _cast(name: str, array: pa.Array, kind: pa.DataType) -> pa.Array:
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     try:
         return whole if whole.type == kind else whole.cast(kind)
@@ -97,7 +99,7 @@ def _cast(name: str, array: Any, kind: Any) -> Any:
 class ParquetFile(_Typed):
     """A Parquet file, a row group for each batch."""
 
-    def _opened(self, schema: Any) -> Any:
+    def _opened(self, schema: pa.Schema) -> _Writer:
         # Measurements hardly repeat: a dictionary of them is built and thrown away for every group of rows.
         repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
         return pyarrow.parquet.ParquetWriter(self._sink, schema, use_dictionary=repeating)
@@ -110,5 +112,5 @@ class ArrowFile(_Typed):
         super().__init__(sink)
         self._seeks = seeks
 
-    def _opened(self, schema: object) -> object:
+    def _opened(self, schema: pa.Schema) -> _Writer:
         return pa.ipc.new_file(self._sink, schema) if self._seeks else pa.ipc.new_stream(self._sink, schema)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import re
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from lr_runtime.errors import TableError, listed
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.signatures import BZIP2, GZIP, XZ, ZIP, ZSTANDARD
+from lr_runtime.system.streams import ReadableStream
 from lr_runtime.tables.files.streams import gunzipped
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     Opener = Callable[[], IO[bytes]]
 
+_Decompressor: TypeAlias = Any
+"""What bz2, lzma and compression.zstd each have; they share no type."""
 _PIECE = 1 << 16
 _MOST_MEMORY = 256 << 20
 """Of the dictionary of an xz or lzma stream, in bytes: `xz -9` asks for 65 MiB, and a file may ask for 4 GiB."""
@@ -60,7 +63,7 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
     return None
 
 
-def _decompressor(head: bytes) -> Callable[[], object] | None:
+def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
     if head.startswith(BZIP2):
         from bz2 import BZ2Decompressor
 
@@ -75,7 +78,7 @@ def _decompressor(head: bytes) -> Callable[[], object] | None:
         if find_spec("compression") is not None:  # from Python 3.14 on
             from importlib import import_module
 
-            found: Callable[[], Any] = import_module("compression.zstd").ZstdDecompressor
+            found: Callable[[], _Decompressor] = import_module("compression.zstd").ZstdDecompressor
             return found
     return None
 
@@ -83,7 +86,7 @@ def _decompressor(head: bytes) -> Callable[[], object] | None:
 class _Unpacked:
     """The content of a packed stream and of those behind it, as the tools of each format join them."""
 
-    def __init__(self, packed: IO[bytes], make: Callable[[], Any]) -> None:
+    def __init__(self, packed: IO[bytes], make: Callable[[], _Decompressor]) -> None:
         self._packed = packed
         self._make = make
         self._decompressor = make()
@@ -157,27 +160,20 @@ def _opened(opener: Opener, unpack: Callable[[IO[bytes]], _Content]) -> IO[bytes
     return io.BufferedReader(_Stream(opener(), unpack), _PIECE)
 
 
-class _Stream(io.RawIOBase):
+class _Stream(ReadableStream):
     """Unpacked content, whose damages are errors of reading; the packed stream is closed with it."""
 
     def __init__(self, packed: IO[bytes], unpack: Callable[[IO[bytes]], _Content]) -> None:
         self._packed = packed
         self._content = unpack(packed)
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
+    def _next(self, size: int) -> bytes:
         try:
-            content = self._content.read(len(buffer))
+            return self._content.read(size)
         except (OSError, EOFError, MemoryError, TableError):
             raise
         except Exception as error:  # each format has its own
             raise OSError(str(error)) from error
-        buffer[: len(content)] = content
-        return len(content)
 
     def close(self) -> None:
         """See `io.RawIOBase`."""

@@ -7,10 +7,11 @@ import io
 import tempfile
 import weakref
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import TableError
 from lr_runtime.system.files import in_temporary_folder
+from lr_runtime.system.streams import ReadableStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,30 +43,24 @@ def kept(stream: IO[bytes]) -> Callable[[], IO[bytes]]:
     return cast("Callable[[], IO[bytes]]", again)
 
 
-class _FromStart(io.RawIOBase):
+class _FromStart(ReadableStream):
     """A stream from its start: first what the spool holds of it, then the rest, which goes there too."""
 
     def __init__(self, stream: IO[bytes], spool: IO[bytes]) -> None:
         self._stream, self._spool = stream, spool
         self._at = 0
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
+    def _next(self, size: int) -> bytes:
         with in_temporary_folder("what is read"):
             self._spool.seek(self._at)
-            content = self._spool.read(len(buffer))
-        if len(content) < len(buffer):  # whoever reads takes less for the end
-            more = self._stream.read(len(buffer) - len(content))
+            content = self._spool.read(size)
+        if len(content) < size:  # whoever reads takes less for the end
+            more = self._stream.read(size - len(content))
             with in_temporary_folder("what is read"):
                 self._spool.write(more)
             content += more
         self._at += len(content)
-        buffer[: len(content)] = content
-        return len(content)
+        return content
 
 
 def passing(stream: IO[bytes], name: str, head_bytes: int) -> Callable[[], IO[bytes]]:
@@ -88,7 +83,7 @@ class _Rest:
         return content
 
 
-class _Replayed(io.RawIOBase):
+class _Replayed(ReadableStream):
     """A stream from its start: the block that told its kind and its header, then the rest."""
 
     def __init__(self, head: bytes, rest: _Rest, name: str) -> None:
@@ -96,16 +91,10 @@ class _Replayed(io.RawIOBase):
             raise TableError(f"{name} can be read only once. Save it to a file first")
         self._head, self._rest = memoryview(head), rest
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
-        taken = self._head[: len(buffer)] if self._head else self._rest.read(len(buffer))
+    def _next(self, size: int) -> bytes | memoryview:
+        taken = self._head[:size] if self._head else self._rest.read(size)
         self._head = self._head[len(taken) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
+        return taken
 
 
 def gunzipped(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import io
 from abc import abstractmethod
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import TableError
+from lr_runtime.system.streams import ReadableStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def has_returns_alone(head: bytes) -> bool:
     return b"\r" in head.rstrip(b"\r\n") and b"\n" not in head
 
 
-class Converted(io.RawIOBase):
+class Converted(ReadableStream):
     """A stream whose pieces are converted in order."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -49,20 +50,14 @@ class Converted(io.RawIOBase):
         self._waiting = memoryview(b"")
         self._ended = False
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
+    def _next(self, size: int) -> memoryview:
         while not self._waiting and not self._ended:
             piece = self._stream.read(PIECE)
             self._ended = not piece
             self._waiting = memoryview(self._convert(piece))
-        taken = self._waiting[: len(buffer)]
-        self._waiting = self._waiting[len(taken) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
+        taken = self._waiting[:size]
+        self._waiting = self._waiting[size:]
+        return taken
 
     @abstractmethod
     def _convert(self, piece: bytes) -> bytes:

@@ -11,12 +11,13 @@ import json
 import warnings
 from datetime import date, datetime, time
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
 import openpyxl
 
 from lr_runtime.errors import TableError, escaped, listed
+from lr_runtime.system.streams import ReadableStream
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
 from lr_runtime.tables.text.syntax import LineError
 from lr_runtime.tables.text.table import TextTable
@@ -67,7 +68,7 @@ def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notic
     return TextTable(opened, name, SheetSyntax(options), None, options=options, notices=notices, is_rewritten=True)
 
 
-def _workbook(stream: IO[bytes]) -> Any:
+def _workbook(stream: IO[bytes]) -> openpyxl.Workbook:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and validations that it leaves out
         return openpyxl.load_workbook(stream, read_only=True, data_only=True)
@@ -95,27 +96,21 @@ def _opened(lines: Callable[[], Iterator[bytes]]) -> IO[bytes]:
     return io.BufferedReader(_Joined(lines()), _PIECE)
 
 
-class _Joined(io.RawIOBase):
+class _Joined(ReadableStream):
     """A stream of lines."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
         self._lines = lines
         self._waiting = b""
 
-    def readable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """See `io.RawIOBase`."""
+    def _next(self, size: int) -> bytes:
         try:
-            while len(self._waiting) < len(buffer) and (line := next(self._lines, b"")):
+            while len(self._waiting) < size and (line := next(self._lines, b"")):
                 self._waiting += line
         except (BadZipFile, SyntaxError, ValueError, KeyError) as error:  # SyntaxError is XML's
             raise OSError(f"a damaged sheet: {error}") from error
-        taken, self._waiting = self._waiting[: len(buffer)], self._waiting[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
+        taken, self._waiting = self._waiting[:size], self._waiting[size:]
+        return taken
 
 
 class SheetSyntax(JsonLinesSyntax):
@@ -144,20 +139,20 @@ class SheetSyntax(JsonLinesSyntax):
             else:
                 yield at, (cells + [None] * len(names))[: len(names)]
 
-    def _is_wider(self, cells: Sequence[Any], width: int) -> bool:
+    def _is_wider(self, cells: Sequence[object], width: int) -> bool:
         return any(cell is not None for cell in cells[width:])
 
-    def _too_wide(self, cells: Sequence[Any], width: int, line: int) -> str:
+    def _too_wide(self, cells: Sequence[object], width: int, line: int) -> str:
         counts = f"{len(cells)} cells where the header has {width} {'name' if width == 1 else 'names'}"
         if all(cell is None or isinstance(cell, str) for cell in cells):
             return f"{counts}. Are these the names? Try: --skip-rows {line - 1}"
         return f"{counts}. Give every column a name"
 
-    def _rows(self, text: str, first: int) -> Iterator[tuple[int, list[Any]]]:
+    def _rows(self, text: str, first: int) -> Iterator[tuple[int, list[object]]]:
         for line, content in enumerate(text.split("\n"), first):
             if content:
                 yield line, json.loads(content)
 
-    def text(self, cell: Any) -> str | None:
+    def text(self, cell: object) -> str | None:
         """See `Syntax.text`."""
         return self._options.text(cell) if isinstance(cell, str) else super().text(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +97,7 @@ def _read_csv(
     has_quotes: bool,
     passes_over_blank_lines: bool = True,
     **conversion: object,
-) -> Any | None:
+) -> pa.Table | None:
     """Return a table of pyarrow, parsed in this thread alone; None where a cell is not what its column holds."""
     try:
         return pyarrow.csv.read_csv(

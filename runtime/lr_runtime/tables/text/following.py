@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.table import Block, TextTable
@@ -33,10 +33,10 @@ class Lines:
                 break
         return head
 
-    def __call__(self) -> Any:
+    def __call__(self) -> IO[bytes]:
         """Open it."""
         self._next = self.head
-        return self
+        return cast("IO[bytes]", self)
 
     def __enter__(self) -> Lines:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.cells.options import NotANumberError
@@ -14,6 +14,7 @@ from lr_runtime.tables.text.syntax import LineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from lr_runtime.tables.batch import Cell
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.text.syntax import Parsed, Record, Text
 
@@ -85,7 +86,7 @@ class JsonLinesSyntax:
                 said = f"{escaped(content.strip())} is not a JSON object. Write one object a line"
                 yield line, LineError(line, said)
 
-    def number(self, cell: Any) -> float:
+    def number(self, cell: object) -> float:
         """See `Syntax.number`: numbers, also in quotes, booleans and null; NaN, as Python writes it, is missing."""
         if isinstance(cell, str):
             return self._options.number(cell)
@@ -103,7 +104,7 @@ class JsonLinesSyntax:
             raise NotANumberError("is not a finite number, or beyond the range of float64", sort="dressed")
         return math.nan if value in self._options.missing_numbers else value
 
-    def text(self, cell: Any) -> str | None:
+    def text(self, cell: object) -> str | None:
         """See `Syntax.text`: text, and numbers as they are written."""
         if isinstance(cell, dict | list):
             raise _not_plain(cell)
@@ -112,7 +113,7 @@ class JsonLinesSyntax:
         text = cell if isinstance(cell, str) else json.dumps(cell)
         return None if not text or text in self._options.missing else text
 
-    def integer(self, cell: Any) -> int | None:
+    def integer(self, cell: object) -> int | None:
         """See `Syntax.integer`."""
         if isinstance(cell, str):
             return self._options.integer(cell)
@@ -130,10 +131,10 @@ class JsonLinesSyntax:
         """See `Syntax.fast_cells`: always declines."""
 
 
-class _Object(dict[str, Any]):
+class _Object(dict[str, object]):
     """An object in a cell, written as JSON writes it, and the name of its column."""
 
-    def __init__(self, name: str, content: dict[str, Any]) -> None:
+    def __init__(self, name: str, content: dict[str, object]) -> None:
         super().__init__(content)
         self.name = name
 
@@ -141,9 +142,9 @@ class _Object(dict[str, Any]):
         return json.dumps(self, ensure_ascii=False)
 
 
-def _paths(record: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def _paths(record: dict[str, object]) -> Iterator[tuple[str, ...]]:
     """Yield the keys that lead to each value inside of objects, depth first."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((key,), value) for key, value in reversed(record.items())]
+    waiting: list[tuple[tuple[str, ...], object]] = [((key,), value) for key, value in reversed(record.items())]
     while waiting:
         keys, value = waiting.pop()
         if isinstance(value, dict):
@@ -152,7 +153,7 @@ def _paths(record: dict[str, Any]) -> Iterator[tuple[str, ...]]:
             yield keys
 
 
-def _not_plain(cell: Any) -> NotANumberError:
+def _not_plain(cell: Cell) -> NotANumberError:
     if isinstance(cell, _Object):
         paths = list(map(".".join, islice(_paths({cell.name: cell}), _MOST_PATHS)))
         way = f"Name what is in it by its path: --features {','.join(paths)}" if paths else "Leave it out with --ignore"
@@ -160,7 +161,7 @@ def _not_plain(cell: Any) -> NotANumberError:
     return NotANumberError(f"is an array of {len(cell)}", "Give each of its values a key of its own")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a key stands twice")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.text.syntax import LineError, Syntax
+
+_T = TypeVar("_T", float, "str | None")
+"""What a cell is read as: a number, or a category's value."""
 
 
 class Places(NamedTuple):
@@ -45,11 +48,11 @@ class StrictRows:
         self._lines: list[int] = []
         self._numbers: list[list[float]] = []
         self._texts: list[list[str | None]] = []
-        self._kept: list[list[Any]] = []
+        self._kept: list[list[object]] = []
         self._faults: dict[int, str] = {}
         self._bad: dict[tuple[int, str], str] = {}
 
-    def add(self, line: int, cells: Sequence[Any]) -> None:
+    def add(self, line: int, cells: Sequence[object]) -> None:
         """Add a record.
 
         Raises:
@@ -59,7 +62,7 @@ class StrictRows:
         texts = [self._cell(cells, index, self._syntax.text) for index in self._places.texts]
         self._append(line, numbers, texts, [cells[index] for index in self._places.kept])
 
-    def mark(self, line: int, cells: Sequence[Any] | LineError, fault: str) -> None:
+    def mark(self, line: int, cells: Sequence[object] | LineError, fault: str) -> None:
         """Add a bad record: its bad values missing, and what is wrong with it."""
         places = self._places
         self._faults[len(self._lines)] = fault
@@ -70,20 +73,20 @@ class StrictRows:
         texts = [self._or_bad(cells, index, self._syntax.text, None) for index in places.texts]
         self._append(line, numbers, texts, [cells[index] for index in places.kept])
 
-    def _or_bad(self, cells: Sequence[Any], index: int, read: Callable[[Any], Any], otherwise: Any) -> Any:
+    def _or_bad(self, cells: Sequence[object], index: int, read: Callable[[object], _T], otherwise: _T) -> _T:
         try:
             return self._cell(cells, index, read)
         except CellError as error:
             self._bad[len(self._lines), self._names[index]] = str(error)
             return otherwise
 
-    def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[Any]) -> None:
+    def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[object]) -> None:
         self._lines.append(line)
         self._numbers.append(numbers)
         self._texts.append(texts)
         self._kept.append(kept)
 
-    def _cell(self, cells: Sequence[Any], index: int, read: Callable[[Any], Any]) -> Any:
+    def _cell(self, cells: Sequence[object], index: int, read: Callable[[object], _T]) -> _T:
         try:
             return read(cells[index])
         except NotANumberError as error:

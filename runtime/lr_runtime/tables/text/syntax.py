@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lr_runtime.tables.batch import Coded, Kept
+    from lr_runtime.tables.batch import Cell, Coded, Kept
 
 Text = bytes | bytearray
 
@@ -43,7 +43,7 @@ class LineError(ValueError):
         self.hides_rows = hides_rows
 
 
-Record = tuple[int, "Sequence[Any] | LineError"]
+Record = tuple[int, "Sequence[Cell] | LineError"]
 """The line of a record, and its cells or what is wrong with it."""
 
 
@@ -63,15 +63,15 @@ class Syntax(Protocol):
         """Yield each record with its line, counted from `line`."""
         ...
 
-    def number(self, cell: Any) -> float:
+    def number(self, cell: Cell) -> float:
         """Return a cell as float64, NaN where it is missing; raises NotANumberError."""
         ...
 
-    def text(self, cell: Any) -> str | None:
+    def text(self, cell: Cell) -> str | None:
         """Return a cell as a category's value, None where it is missing; raises NotANumberError where it is neither."""
         ...
 
-    def integer(self, cell: Any) -> int | None:
+    def integer(self, cell: Cell) -> int | None:
         """Return the integer that a cell is written as, None where it is another value."""
         ...
 

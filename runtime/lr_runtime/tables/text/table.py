@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -301,7 +301,7 @@ class TextTable:
         self, block: Block, places: Places, skipped: Collection[int] = ()
     ) -> Callable[[int, int], int | None]:
         """Return what tells how the numbers of a block are written; nothing is read again before it is asked."""
-        records: list[Sequence[Any] | LineError] = []
+        records: list[Sequence[object] | LineError] = []
 
         def integer(row: int, column: int) -> int | None:
             if not records:
