@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGES = ["lr_trainer", "lr_export", "lr_runtime"]
-MOST_LINES_WITH_ANY = 150
+MOST_LINES_WITH_ANY = 100
 UNTYPED = re.compile(r"\bAny\b")
 
 
