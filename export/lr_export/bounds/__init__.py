@@ -1,1 +1,1 @@
-"""How far an engine may be from the exact model, and what is claimed of a file for it."""
+"""Error bounds of any engine against the exact model, and the claims of a file."""

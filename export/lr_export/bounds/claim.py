@@ -1,4 +1,4 @@
-"""What is claimed of a result of an artefact: its exact value, and how far any engine may be from it."""
+"""The claim for a result of an artefact: its exact value, and a bound of any engine's error."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claim:
-    """What is claimed of one result of an artefact.
+    """The claim for one result of an artefact.
 
     Attributes:
-        at: from rows x (rows, columns) the exact result, and how far any engine may be from it: both (rows, width).
-        bound: for each column of the result, the most that an engine is off anywhere in the training box.
+        at: gives, for rows x (rows, columns), the exact result and a bound of any engine's error, both (rows, width).
+        bound: for each column of the result, a bound of any engine's error anywhere in the training box.
     """
 
     at: Callable[[Floats], tuple[Dyadic, Dyadic]]
@@ -34,11 +34,11 @@ class Claim:
 
 
 def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
-    """Return what is claimed of y.
+    """Return the claim for y.
 
     Raises:
-        CheckFailedError: an output, or a number on the way to it, may be beyond the range of its dtype in the box; or
-            an output is so small everywhere in it that its dtype has lost digits of it, or all.
+        CheckFailedError: an output or an intermediate number may be beyond the range of its dtype in the box, or an
+            output is so small everywhere in the box that its dtype loses digits.
     """
     error = ForwardError.of(checkpoint, numbers)
 

@@ -58,8 +58,8 @@ class ForwardError:
     """The bound of the module's docstring for one artefact.
 
     Attributes:
-        exact: the model.
-        numbers: the artefact's.
+        exact: the exact model.
+        numbers: the numbers of the artefact.
         allowed: gamma_k |coefficient| of each coefficient of the model.
         underflow: n eta + U, (outputs,) or ().
     """
@@ -94,11 +94,11 @@ class ForwardError:
         return self._rounded(self.before_rounding(design), y)
 
     def over(self, low: Floats, high: Floats) -> Dyadic:
-        """Return the largest bound (outputs,) over the box from `low` to `high` (columns,), or a number not below."""
+        """Return an upper limit (outputs,) of the bound over the box from `low` to `high` (columns,)."""
         return self._rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))
 
     def before_rounding_over(self, low: Floats, high: Floats) -> Dyadic:
-        """Return the largest bound (outputs,) over the box before the result is rounded to its own dtype."""
+        """Return the limit (outputs,) of `over` before the result is rounded to its own dtype."""
         return self.exact.largest_sum(self.allowed, low, high) + self.underflow
 
     def _rounded(self, inner: Dyadic, y: Dyadic) -> Dyadic:
@@ -127,9 +127,9 @@ def underflow_of(numbers: Numbers, weight: Floats, terms: int) -> Dyadic:
     """Return n eta + U of the module's docstring, (outputs,) or (), for n terms.
 
     Args:
-        numbers: of the artefact.
-        weight: (outputs, places), what it multiplies its design matrix by, in the dtype `numbers.compute`.
-        terms: of the model.
+        numbers: the numbers of the artefact.
+        weight: (outputs, places), the factor of the artefact's design matrix, in the dtype `numbers.compute`.
+        terms: the number of terms of the model.
     """
     eta = SMALLEST[numbers.compute]
     if numbers.layout.is_linear and numbers.fill is None:

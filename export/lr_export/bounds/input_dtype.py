@@ -1,4 +1,4 @@
-"""The dtype of an artefact's inputs: float32 where that costs nothing that matters, float64 where it would."""
+"""The dtype of an artefact's inputs: float32 where its rounding of x is negligible, else float64."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ _TAKEN: dict[Precision, tuple[Dtype, ...]] = {
 }
 """The dtypes of x that a precision can have."""
 _MOST_SHARE = 0.01
+"""Input rounding that moves y by less than this share of the residual standard deviation is lost in the noise."""
 _WHOLE_IN_FLOAT32 = 2.0**24
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The dtype of x, and what it costs.
+    """The dtype of x, and the cost of rounding to it.
 
     Attributes:
-        dtype: of x.
-        cost: per output, the most that rounding every input in the training box to it moves y, in the output's unit.
-        share: the largest cost over its output's residual standard deviation, or where the fit has none, as a descent,
-            its root mean squared residual; None where no output has either.
-        remark: why it is float64, or what is lost because the precision takes float32 alone; None where neither is so.
+        dtype: the dtype of x.
+        cost: per output, the most that rounding every input in the training box moves y, in the output's unit.
+        share: the largest ratio of cost to the output's residual standard deviation, or where the fit has none, as a
+            descent, to its root mean squared residual; None where no output has either.
+        remark: why the dtype is float64, or what is lost because the precision takes float32 alone; None otherwise.
     """
 
     dtype: Dtype
@@ -50,7 +51,7 @@ class Inputs:
 
     @staticmethod
     def of(checkpoint: Checkpoint, precision: Precision, choice: InputChoice) -> Inputs:
-        """Choose, or check the choice.
+        """Return the inputs of the dtype that was chosen; for "auto", of the dtype that the data need.
 
         Raises:
             OptionError: the precision does not take inputs of that dtype.
@@ -79,7 +80,7 @@ def _in_float64(checkpoint: Checkpoint, remark: str | None = None) -> Inputs:
 
 
 def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
-    """Return what float32 inputs cost, infinite where it does not reach over the training ranges."""
+    """Return the cost of float32 inputs, infinite where the training ranges exceed the range of float32."""
     ends = np.abs(box(checkpoint))
     if not (ends <= np.finfo(np.float32).max).all():
         return (math.inf,) * len(checkpoint.contract.outputs)
@@ -87,7 +88,7 @@ def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
 
 
 def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:
-    """Return the largest share of a residual; of one that is 0, any cost is infinitely much."""
+    """Return the largest ratio of cost to residual; a cost over a residual of 0 is infinite."""
     shares = [
         moved / residual if residual else math.copysign(math.inf, moved) if moved else 0.0
         for moved, residual in zip(cost, _residuals(checkpoint), strict=True)
@@ -97,7 +98,7 @@ def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:
 
 
 def _residuals(checkpoint: Checkpoint) -> list[float | None]:
-    """Return the size of each output's residuals, 0 where rounding is all that is left, None where it is not said."""
+    """Return the size of each output's residuals, 0 where all of it is rounding, None where it is unknown."""
     outputs, quality = checkpoint.contract.outputs, checkpoint.report.quality
     if not quality:
         return [output.residual_sd for output in outputs]

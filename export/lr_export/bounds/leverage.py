@@ -52,11 +52,11 @@ class Root:
 
     Attributes:
         h: the leverage.
-        h_error: how far an engine may be from it.
+        h_error: a bound of any engine's error in h.
         root: sqrt(1 + h), rounded down to 60 digits or more.
-        moved: how far sqrt(1 + h) may be from `root` for the z that an engine has, if it rounded no more.
-        roundings: how many there are in the engine's h.
-        is_safe: bool, whether every number on the way is within the range of the computing dtype.
+        moved: a bound of the distance from `root` to sqrt(1 + h) for the z of an engine, without further roundings.
+        roundings: the number of roundings in the engine's h.
+        is_safe: bool, whether every intermediate number is within the range of the computing dtype.
     """
 
     h: Dyadic
@@ -72,12 +72,12 @@ class ExactLeverage:
     """A leverage in exact arithmetic, and the bound of the module's docstring for one artefact.
 
     Attributes:
-        model: whose design it is of.
-        numbers: the artefact's.
+        model: the exact model, with its design.
+        numbers: the numbers of the artefact.
         center: the row that the artefact subtracts.
-        mean: that of the terms.
+        mean: the mean of the terms.
         factor: L, and as its bias the exact shift.
-        constant: exactly.
+        constant: the exact constant of h.
         drift: (gamma_{a + b} - gamma_b) |L|, what the roundings inside the terms add.
         allowed: gamma_b |L|, and as its bias all that does not depend on the row.
         lost: 2 eta for each term, where a number of the factor may have underflowed.
@@ -132,7 +132,7 @@ class ExactLeverage:
         return self._root(z, error, sizes @ abs(self.factor))
 
     def over(self, low: Floats, high: Floats) -> Root:
-        """Return numbers that neither leverage, root nor error pass in the box from `low` to `high` (columns,)."""
+        """Return upper limits of leverage, root and errors in the box from `low` to `high` (columns,)."""
         sizes, none = abs(self.factor), Dyadic.of(np.zeros(1))
         z = self._supremum(replace(sizes, bias=none), low, high, self.mean)
         error = (
@@ -160,7 +160,7 @@ class ExactLeverage:
         )
 
     def _supremum(self, sizes: Coefficients, low: Floats, high: Floats, center: ExactDesign | None) -> Dyadic:
-        """Return the most that sizes times |terms| or |terms - center|, and the bias, add up to: (1, whitened)."""
+        """Return the supremum of sizes times |terms| or |terms - center|, plus the bias, (1, whitened)."""
         box, total = self.model.box(low, high), sizes.bias
         for number, (block, size) in enumerate(zip(self.model.layout.blocks, sizes.parts, strict=True)):
             away = None if center is None else center.parts[number].reshaped(-1)

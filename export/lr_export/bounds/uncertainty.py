@@ -41,15 +41,16 @@ if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint
 
 _KEPT = 4
+"""Batches of rows in the cache: the results of one artefact are asked for one after the other at the same rows."""
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
 
 def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> dict[str, Claim]:
-    """Return what is claimed of the results beside y.
+    """Return the claims for the results besides y.
 
     Raises:
-        CheckFailedError: one may be beyond the range of its dtype within the training ranges.
+        CheckFailedError: a result may be beyond the range of its dtype within the training ranges.
     """
     bounds = _Bounds.of(uncertainty, checkpoint, numbers)
     largest = bounds.over(*rounded_box(checkpoint, numbers))
@@ -81,7 +82,7 @@ class _Bounds:
         return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound; the last few are kept for the other results."""
+        """Return each result at rows (rows, columns), and its bound, from a cache of the last few batches."""
         key = x.tobytes()
         if key not in self.kept:
             if len(self.kept) >= _KEPT:
@@ -108,7 +109,7 @@ class _Bounds:
         return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return what no result's size, and no bound, passes in the box from `low` to `high` (columns,)."""
+        """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,)."""
         root = None if self.leverage is None else self.leverage.over(low, high)
         found = {}
         if self.uncertainty.interval is not None:
@@ -134,7 +135,7 @@ class _Bounds:
         return root.root * width, (root.moved + relative * (root.root + root.moved)) * width
 
     def _safely(self, bound: Dyadic, root: Root | None) -> Dyadic:
-        """Return the bound, or beyond all numbers where one on the way may be beyond the range of its dtype."""
+        """Return the bound, or 2^_BEYOND where an intermediate number may be beyond the range of its dtype."""
         if root is None:
             return bound
         safe = root.is_safe

@@ -1,1 +1,1 @@
-"""What a file is to be, the rows that it is checked on, and the check."""
+"""The specification of a file, its probe rows, and the check."""

@@ -1,4 +1,4 @@
-"""The certificate: the bytes as written, held against the checkpoint in exact arithmetic. One miss, and no file."""
+"""The certificate: the bytes as written, compared with the checkpoint in exact arithmetic. One miss, and no file."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _SAME_BITS = {"exact", "portable"}
 
 @dataclass(frozen=True)
 class Certificate:
-    """What was proven and measured of one artefact.
+    """The proven bounds and the measured errors of one artefact.
 
     Attributes:
-        linedge: the version that wrote it.
-        input_dtype: of x.
-        remark: what there is to say about that dtype, and about what was asked for and is not given, if anything.
-        bounds: by result, for each of its columns, the most that the artefact can be from the exact model anywhere in
-            the training box.
+        linedge: the version of linedge that wrote the artefact.
+        input_dtype: the dtype of x.
+        remark: notes on the input dtype, and on results that were asked for and are not given; None without notes.
+        bounds: by result, for each of its columns, the largest distance from the exact model anywhere in the training
+            box.
         input_rounding: per output, the most that rounding the inputs to float32 moves y there; 0 for float64 inputs.
-        input_rounding_share: the largest of these over its output's residual standard deviation; None where there is
-            none, or it is 0.
+        input_rounding_share: the largest ratio of `input_rounding` to the residual standard deviation of its output;
+            None where that is not known, or is 0.
         rows: the number of probe rows.
-        engines: what ran them; eager PyTorch is the last of them.
-        optimised: the first of them where it optimises the file more or less: the same bits in `exact` and `portable`,
-            within the bound in the other precisions.
-        not_run: what would have run the file itself and is not on this machine; None where the file was run.
-        sha256: of the file, `size` bytes.
+        engines: the engines that ran the probe rows; eager PyTorch is the last of them.
+        optimised: the first engine at other levels of optimisation: the same bits in `exact` and `portable`, within the
+            bound in the other precisions.
+        not_run: the tool that runs such files and is not on this machine; None where the file was run.
+        sha256: the SHA-256 of the file, which has `size` bytes.
 
     Example:
         >>> from lr_export import export
@@ -78,20 +78,20 @@ class Certificate:
 
 
 def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, unverified: bool = False) -> Certificate:
-    """Check the bytes of an artefact against what it is to be.
+    """Check the bytes of an artefact against its specification.
 
-    Its numbers bit for bit, its contract, and its own engines and eager PyTorch on the probe rows within the bound at
-    each row, in every batch size.
+    The numbers have to be equal bit for bit, the contract equal, and the results of the format's own engines and of
+    eager PyTorch on the probe rows within the bound at each row, in every batch size.
 
     Args:
         content: the bytes as written.
-        blueprint: what they are to be.
-        format_name: their format.
+        blueprint: the specification.
+        format_name: the format of the bytes.
         unverified: accept a file that could not be run, because its compiler or interpreter is not on this machine.
 
     Raises:
-        MissingToolError: it is not, and that was not accepted.
-        CheckFailedError: the first thing that does not hold.
+        MissingToolError: the compiler or interpreter is missing, and `unverified` is False.
+        CheckFailedError: a check failed; the message names the first one.
     """
     try:
         opened = BACKENDS[format_name].reopen(content, blueprint.program)
@@ -128,7 +128,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
 
 
 def _check_optimised(trial: Trial, opened: Opened, blueprint: Blueprint) -> None:
-    """Raise CheckFailedError where the artefact's own engine optimises the file to one that is not as claimed."""
+    """Raise CheckFailedError where the format's own engine, optimising the file, misses the claims."""
     if opened.optimised and blueprint.contract.precision in _SAME_BITS:
         own = next(iter(opened.engines.items()))
         trial.check_same_bits(dict([own, *opened.optimised.items()]))

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 GOLDEN_ROWS = 3
 _TRIED = 64
+"""Candidate rows; only where terms cancel do nearly all of them lie near a tie."""
 
 
 def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ...]:
     """Return rows in the training box whose outputs every engine must round alike.
 
-    In every second row all values are missing that may be. No two columns stand at the same share of their ranges, so
-    that swapped columns show and a difference of two columns is not always 0.
+    In every second row, columns with a policy for missing values are missing. No two columns are at the same share of
+    their ranges, so that swapped columns show and a difference of two columns is not always 0.
 
-    Rows whose exact output lies within the float64 bound of a rounding tie are passed over; where nearly all do (terms
+    Rows whose exact output lies within the float64 bound of a rounding tie are left out; where nearly all do (terms
     that cancel), there may be fewer rows than GOLDEN_ROWS.
     """
     error, found = ForwardError.of(checkpoint, numbers), []
@@ -47,10 +48,7 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
 
 
 def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRow, ...]:
-    """Return the rows with the outputs that a program of ordered float32 sums gives, the same bits in every engine.
-
-    Those need not be the correctly rounded ones.
-    """
+    """Return the rows with the outputs of ordered float32 sums: equal in every engine, if not correctly rounded."""
     if not rows:
         return rows
     x = np.array([row.x for row in rows], dtype=program.x.dtype)  # None becomes NaN
@@ -64,7 +62,7 @@ def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
     except OverflowError:
         return None
     bounds = error.before_rounding(design).fractions()
-    # Where nothing is rounded at the end the device's result is held to the bound, and ties do not matter.
+    # Without a rounding at the end, a device's result is compared with the bound, and ties do not matter.
     at_tie = numbers.output != numbers.compute and any(
         distance_to_tie(y, rounded) <= bound for (y, rounded), bound in zip(wanted, bounds, strict=True)
     )

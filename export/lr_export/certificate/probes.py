@@ -1,4 +1,4 @@
-"""The rows that a file is checked on: where a wrong file, or a wrong engine, has nowhere to hide."""
+"""The rows that a file is checked on: extremes and edge cases, where a wrong file or a wrong engine shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROUNDING = 2.0**-45
 
 
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
-    """Return rows (at least 1000, columns) of the artefact's input dtype that the model takes.
+    """Return valid rows (at least 1000, columns) in the artefact's input dtype.
 
     Corners of the training box, even steps of each column's range and every category, missing values where they have a
     policy, zeros, subnormals, rows whose terms cancel, and seeded rows inside the box up to 1000.
@@ -52,9 +52,9 @@ def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
 
 
 def refused_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
-    """Return rows with one value that the model does not take, at which every output has to be NaN.
+    """Return rows with one invalid value, at which every output has to be NaN.
 
-    An index that is none of a category column's, and NaN where it is no missing value with a policy.
+    Invalid are an index that is no category of its column, and NaN in a column without a policy for missing values.
     """
     middle = _middle(checkpoint)
     rows = []
@@ -73,7 +73,7 @@ def _middle(checkpoint: Checkpoint) -> Row:
 
 
 def _whole(checkpoint: Checkpoint, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rows with the next lower index in category columns."""
+    """Return the rows with category columns rounded down to an index."""
     return np.where(are_categories(checkpoint.contract), np.floor(rows), rows)
 
 
@@ -87,7 +87,7 @@ def _values(column: Column) -> list[float]:
 
 
 def _corners(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
-    """Yield all corners up to 2^8, beyond that those that minimise and maximise each output and 254 seeded ones."""
+    """Yield all corners, or 254 random ones of more than 2^8, and the rows that are extremes of each output."""
     low, high = box(checkpoint)
     if 2 ** len(low) <= _MOST_CORNERS:
         for choice in product((False, True), repeat=len(low)):
@@ -146,7 +146,7 @@ def _steps(checkpoint: Checkpoint) -> Iterator[Row]:
 
 
 def _missing(checkpoint: Checkpoint) -> Iterator[Row]:
-    """Yield the corners and the middle with everything missing that may be."""
+    """Yield the end corners and the middle, with all columns missing that have a policy for it."""
     may = [column.missing != "error" for column in checkpoint.contract.columns]
     if any(may):
         for row in (*box(checkpoint), _middle(checkpoint)):
@@ -161,7 +161,7 @@ def _small(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
 
 
 def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
-    """Yield seeded rows inside the box, of those with a policy some values missing."""
+    """Yield random rows inside the box, with missing values in columns that have a policy."""
     columns = checkpoint.contract.columns
     low, high = box(checkpoint)
     share = random.uniform(size=(max(BATCH_SIZES), len(low)))
@@ -192,10 +192,10 @@ def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
 
 
 def _roots(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Row) -> Row:
-    """Return the u of a column at which an output is 0, the other columns as in a row.
+    """Return the values u of a column at which an output is 0, with the other columns as in `row`.
 
-    The output is taken for a polynomial in u, which is found from its values between -1 and 1 (Trefethen 2013,
-    Approximation Theory and Approximation Practice, 4).
+    The output is a polynomial in u, interpolated from its values between -1 and 1 (Trefethen 2013, Approximation Theory
+    and Approximation Practice, 4).
     """
     own, u = _numbers_of(checkpoint, place), _scaled(checkpoint, row)
     rest = [number for number in range(len(weight)) if number not in own]

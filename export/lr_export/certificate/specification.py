@@ -1,4 +1,4 @@
-"""What an artefact is to be, before there is one: its program, its contract, and what is claimed of each result."""
+"""The specification of an artefact: its program, its contract, and the claim for each result."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a checkpoint is exported as.
+    """The specification of an artefact.
 
     Attributes:
-        checkpoint: the model.
-        inputs: the dtype of x, and what it costs.
-        numbers: what the artefact holds of it.
-        program: what the artefact computes.
-        contract: what the artefact says.
-        claims: what is claimed of each result of the program, by name.
-        uncertainty: what it gives beside y.
+        checkpoint: the exact model.
+        inputs: the dtype of x, and how far rounding to it moves y.
+        numbers: the numbers of the checkpoint in the artefact's dtypes.
+        program: the computation of the artefact.
+        contract: the contract inside the artefact.
+        claims: the exact value and the error bound of each result of the program, by name.
+        uncertainty: the results besides y.
     """
 
     checkpoint: Checkpoint
@@ -55,7 +55,7 @@ class Blueprint:
         interval: float | None = None,
         flags: bool = False,
     ) -> Blueprint:
-        """Return the blueprint for a precision, a dtype of x, and what is asked for beside y.
+        """Return the blueprint for a precision, a dtype of x, and the results besides y.
 
         Raises:
             OptionError: the precision does not take such inputs, or the model's interval has another level.

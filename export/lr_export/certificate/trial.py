@@ -1,4 +1,4 @@
-"""Engines held against what is claimed: every result, at every probe row, in every batch size."""
+"""The check of engines against the claims: every result, at every probe row, in every batch size."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _ROUNDED_UP = 1 + 2.0**-50
 
 @dataclass(frozen=True)
 class Measured:
-    """What one engine gave on the probe rows.
+    """The errors of one engine on the probe rows.
 
     Attributes:
-        engine: its name and version.
+        engine: the name and version of the engine.
         worst_error: by result, the largest distance to the exact model in the training box, in output units.
         worst_share: the largest share of the bound at its own row that an error used anywhere, at most 1.
         correctly_rounded: the share of rows whose y are the floating-point numbers nearest to the exact ones.
@@ -48,15 +48,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a result may be at each row: anything from `lowest` to `highest`, both of its dtype.
+    """The values that a result may have at each row: from `lowest` to `highest`, both of its dtype.
 
     Attributes:
         lowest: the exact result less its bound, rounded up, (rows, width).
-        highest: the exact result and its bound, rounded down.
-        exact: the exact result in two parts, whose sum it is to twice the digits of float64.
-        bound: rounded up to float64.
+        highest: the exact result plus its bound, rounded down.
+        exact: two parts whose sum is the exact result to twice the digits of float64.
+        bound: the error bound, rounded up to float64.
         nearest: the exact result rounded to the dtype.
-        dtype: of the result.
+        dtype: the dtype of the result.
     """
 
     lowest: NDArray[np.float64]
@@ -68,7 +68,7 @@ class Allowed:
 
     @staticmethod
     def around(value: Dyadic, bound: Dyadic, dtype: Dtype) -> Allowed:
-        """Return what is allowed around exact values, both (rows, width)."""
+        """Return the allowed values for exact values and bounds, both (rows, width)."""
         high = value.rounded("float64", "nearest")
         return Allowed(
             lowest=(value - bound).rounded(dtype, "up"),
@@ -81,9 +81,9 @@ class Allowed:
 
     @staticmethod
     def of(claim: Claim, x: Floats, dtype: Dtype) -> Allowed:
-        """Return what a claim allows at rows x (rows, columns).
+        """Return the values that a claim allows at rows x (rows, columns).
 
-        Rows with tiny numbers go by themselves: they would lengthen the integers of all others.
+        Rows with tiny numbers are computed separately: they would lengthen the integers of all others.
         """
         tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
         groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
@@ -104,12 +104,12 @@ class Allowed:
 
     @property
     def is_finite(self) -> NDArray[np.bool_]:
-        """Whether all that is allowed at a row is within the range of the dtype, (rows,)."""
+        """Whether all allowed values of a row are within the range of the dtype, (rows,)."""
         largest = (np.abs(self.exact[0]) + self.bound) * _ROUNDED_UP
         return np.asarray((largest <= np.finfo(self.dtype).max).all(axis=1))
 
     def where(self, rows: NDArray[np.bool_]) -> Allowed:
-        """Return the rows that are True."""
+        """Return the allowed values of the rows that are True."""
         high, low = self.exact
         return Allowed(
             self.lowest[rows],
@@ -121,20 +121,20 @@ class Allowed:
         )
 
     def errors(self, got: Array) -> NDArray[np.float64]:
-        """Return the distances of the first rows to the exact result, rounded up."""
+        """Return the distances of `got`, the first rows, to the exact result, rounded up."""
         high, low = (part[: len(got)] for part in self.exact)
         return np.asarray(np.abs((got - high) - low) * _ROUNDED_UP, dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What every engine is put through.
+    """The check that every engine has to pass.
 
     Attributes:
         x: the probe rows.
-        inside: which of them lie in the training box.
-        allowed: for each result, what it may be.
-        refused: rows at which every floating-point result has to be NaN, and in_range False.
+        inside: whether each of the probe rows lies in the training box.
+        allowed: the allowed values of each result.
+        refused: invalid rows, at which every floating-point result has to be NaN, and in_range False.
     """
 
     program: Program
@@ -152,7 +152,7 @@ class Trial:
             name: Allowed.of(claim, rows, _rounded_to(blueprint.program.results[name]))
             for name, claim in blueprint.claims.items()
         }
-        # Rows far out of the box that make y itself as small as can be have the largest leverages there are.
+        # Rows that make y nearly 0 may lie far out of the box, where the leverage can exceed the range of its dtype.
         kept = np.all([each.is_finite for name, each in allowed.items() if name != "y"], axis=0) | np.zeros(
             len(rows), bool
         )
@@ -167,10 +167,10 @@ class Trial:
         )
 
     def measure(self, engine: str, run: Engine) -> Measured:
-        """Return what an engine gives.
+        """Return the errors of an engine.
 
         Raises:
-            CheckFailedError: the first thing that is not as claimed.
+            CheckFailedError: a result is not as claimed; the message names the first one.
         """
         for size in BATCH_SIZES:
             self.check(engine, run, size)
@@ -185,7 +185,7 @@ class Trial:
         )
 
     def check(self, engine: str, run: Engine, size: int | None = None) -> Results:
-        """Return what an engine gives for the first rows in one batch, all by default.
+        """Return the results of an engine for the first rows in one batch, all by default.
 
         Raises:
             CheckFailedError: a result is not within its bound.

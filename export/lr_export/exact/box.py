@@ -50,7 +50,7 @@ def irrational(index: int) -> float:
 def spread_row(contract: Contract, step: int, spread: Callable[[int], float] = mirrored) -> Row:
     """Return row number `step` of a sequence in the box, float64 (columns,).
 
-    In every second row all values are missing that may be. No two columns stand at the same share of their ranges.
+    Columns with a missing-value policy are missing in every second row. No two columns are at one share of a range.
     """
     low, high = box_of(contract)
     share = np.array([spread(1 + step + column) for column in range(len(low))])

@@ -98,7 +98,7 @@ class Dyadic:
         return Dyadic(total, exponent)
 
     def columns(self, picked: slice | list[int]) -> Dyadic:
-        """Return some columns."""
+        """Return the picked columns."""
         return Dyadic(self.integers[..., picked], self.exponent)
 
     @property
@@ -115,7 +115,7 @@ class Dyadic:
         return Dyadic(np.asarray(self.integers.sum(axis=-1), dtype=object), self.exponent)
 
     def root(self) -> tuple[Dyadic, Dyadic]:
-        """Return the square roots of numbers not below 1, rounded down to 60 digits or more, and what that cuts off."""
+        """Return the square roots of numbers not below 1, rounded down to 60 digits or more, and a rounding bound."""
         # An even exponent, and 400 bits or more below the root: 200 bits of it, the smallest number being 1.
         exponent = min(self.exponent, -400) // 2 * 2
         shifted = self.integers << (self.exponent - exponent)

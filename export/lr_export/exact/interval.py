@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interval:
-    """Between y - half and y + half, half = width sqrt(1 + h), or the width itself.
+    """The interval from y - half to y + half, with half = width sqrt(1 + h), or the width itself.
 
     Attributes:
         level: the probability, between 0 and 1.
         width: float64 (outputs,), in the outputs' units.
-        has_leverage: whether it is wider where the leverage h is larger.
+        has_leverage: whether half depends on the leverage h.
     """
 
     level: float
@@ -46,8 +46,8 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
     """Return the prediction interval of a model.
 
     Raises:
-        OptionError: the level is none, or not the one that the model was trained for.
-        UnsupportedModelError: the fit left nothing to make an interval of; the message says how to train one that does.
+        OptionError: the level is not between 0 and 1, or not the one that a conformal model was trained for.
+        UnsupportedModelError: the fit determines no interval; the message says how to train a model that has one.
         CheckpointError: the report of the fit is damaged.
     """
     if not 0 < level < 1:
@@ -73,7 +73,7 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
 
 
 def why_no_leverage(checkpoint: Checkpoint) -> str:
-    """Say what kind of fit left no leverage."""
+    """Return the reason why a fit has no leverage."""
     report = checkpoint.report
     if report.penalty is not None:
         return "its fit is penalised, or of minimum norm, so its weights are biased"
@@ -92,7 +92,7 @@ def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
 
 
 def _check_known(sizes: Sequence[object]) -> None:
-    """Raise UnsupportedModelError where rounding left no size of residuals to make an interval of."""
+    """Raise UnsupportedModelError where too few digits of the residuals are certain for an interval."""
     if None in sizes:
         raise UnsupportedModelError(
             "the model has no prediction interval: its residuals are so small that fewer than 6 of their digits are "

@@ -32,7 +32,7 @@ appending steps to the builder that `model.build.program_of` hands to its extens
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
 An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx.py`
-gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference that every artefact is verified beside).
+gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference of every certificate).
 `constants` are the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of
 them), bit for bit, and the certificate compares them. No constant is NaN or infinite.
 """
@@ -140,8 +140,8 @@ class Builder:
     """A program under construction: each method appends a step and returns its value.
 
     Args:
-        columns: of the input `x`.
-        dtype: of the input `x`.
+        columns: the number of columns of the input `x`.
+        dtype: the dtype of the input `x`.
         ordered: whether sums have one fixed order, for the same bits in every engine (precision `portable`).
 
     Attributes:
@@ -156,7 +156,7 @@ class Builder:
         self._results: dict[str, Value] = {}
 
     def program(self) -> Program:
-        """Return what was built."""
+        """Return the program of all steps so far."""
         return Program(self.x, tuple(self._steps), dict(self._results))
 
     def result(self, name: str, value: Value) -> None:

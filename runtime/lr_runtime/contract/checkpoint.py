@@ -7,9 +7,9 @@ Its float64 numbers *are* the model: output k at a row x is, as exact rational n
 where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of a category or of a missing value, and a
 missing x_j counts as fill_j.
 
-Beside them stand the moments of the training rows (never a row itself), the contract, and the report of the fit; of a
-least-squares fit also what its leverage and prediction interval need, `leverage.constant`, `.mean`, `.factor` and
-`.shift` (`lr_runtime.contract.leverage`): where columns are nearly collinear, float64 moments have lost those digits.
+The file also has the moments of the training rows (never a row itself), the contract, and the report of the fit; for a
+least-squares fit also the numbers of leverage and prediction interval, `leverage.constant`, `.mean`, `.factor` and
+`.shift` (`lr_runtime.contract.leverage`): where columns are nearly collinear, float64 moments have lost their digits.
 The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 
@@ -47,7 +47,7 @@ _RUN_TRAINER = "Run lr-train first, or name a checkpoint"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A fitted model with what it was fitted on, in numbers.
+    """A fitted model, with the moments of its training rows and the report of the fit.
 
     Args:
         contract: the columns, outputs and training ranges.
@@ -55,11 +55,11 @@ class Checkpoint:
         bias: float64 (outputs,).
         origin: float64 (columns,), 0 unless a column's mean is far from 0 in its own standard deviations.
         scale: float64 (columns,), powers of two.
-        fill: float64 (columns,), what stands in for a missing value where the column's policy has it; 0 elsewhere.
+        fill: float64 (columns,), the value in place of a missing one where the column has a policy for it; else 0.
         terms: the columns of the design matrix.
         moments: float64 arrays by name, as `lr_trainer.moments.moments.Moments` names its fields.
         fit: the report of the fit, as JSON values; `report` has the same as a record.
-        leverage: of a least-squares fit; None of any other, whose rows do not spread the weights that way.
+        leverage: the leverage of a least-squares fit; None for any other fit, whose weights have another covariance.
     """
 
     contract: Contract
@@ -106,7 +106,7 @@ class Checkpoint:
 
     @property
     def equation(self) -> Equation:
-        """The model's numbers as a contract tells them."""
+        """The model's numbers in the form of the contract."""
         return Equation(
             terms=self.terms,
             weight=tuple(tuple(row) for row in self.weight.tolist()),
@@ -117,7 +117,7 @@ class Checkpoint:
         )
 
     def tensors(self) -> dict[str, NDArray[np.float64]]:
-        """All arrays under the names that the file gives them."""
+        """Return all arrays by their names in the file."""
         named = {name: getattr(self, name) for name in _MODEL_TENSORS}
         named |= {_MOMENTS_PREFIX + name: array for name, array in self.moments.items()}
         if self.leverage is not None:
@@ -162,7 +162,7 @@ class Checkpoint:
         try:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
-            json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # what could not be said again is damaged
+            json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # not every JSON can be written again
             terms = tuple(read_term(term, contract.columns) for term in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))

@@ -1,4 +1,4 @@
-"""The input columns of a model: names, ranges, units, categories and what a missing value does."""
+"""The input columns of a model: names, ranges, units, categories and policies for missing values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MISSING: tuple[Missing, ...] = get_args(Missing)
 class Column(NamedTuple):
     """An input column: its name, and the range [minimum, maximum] of its training rows, in `unit` if known.
 
-    A category enters the model as its index in `categories`. `missing` says what a missing value does: an error, or the
-    training rows' mean in its place, with or without an indicator of its own.
+    A category enters the model as its index in `categories`. `missing` is the policy for missing values: an error, or
+    the training rows' mean in their place, with or without an indicator term.
 
     Example:
         >>> Column("site", 0.0, 1.0, kind="category", categories=("north", "south")).categories.index("south")

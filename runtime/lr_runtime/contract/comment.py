@@ -4,7 +4,7 @@
     // |{"contract":1,"columns":[{"name":"x", ... |
     // | ... "golden_rows":[]}|
 
-The text is ASCII, whatever the names in it, and every line ends with a bar: no backslash stands last on a line, where C
+The text is ASCII, whatever the names in it, and every line ends with a bar: after a backslash at the end of a line, C
 would join the next line to the comment. Standard library only.
 """
 
@@ -34,6 +34,6 @@ def from_comment(content: bytes) -> tuple[str, str] | None:
 
 
 def _escape(character: re.Match[str]) -> str:
-    """Spell a character as JSON does in ASCII: it stands inside a string, the only place where JSON allows it."""
+    """Return the JSON escape of a character in ASCII: JSON has other characters inside strings only."""
     units = character[0].encode("utf-16-be")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

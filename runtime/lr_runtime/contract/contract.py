@@ -1,11 +1,11 @@
 """What a model takes and gives: written as JSON inside every artefact, read back with the standard library.
 
 One contract travels with the model through every stage: the trainer writes it into the checkpoint, the export stage
-adds the precision and the golden rows and puts it into the artefact, the runtime holds callers to it. It says nothing
-of time, place or person, so that equal models have equal bytes.
+adds the precision and the golden rows and puts it into the artefact, the runtime checks its input against it. No time,
+place or person is in it, so that equal models have equal bytes.
 
 Its records are named tuples: Python takes 0.6 ms to define a frozen dataclass, and a device waits for each of them.
-What is at its default is not written, which a device would read at every start.
+Fields at their defaults are not written, because a device would read them at every start.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CONTRACT_VERSION = 1
 METADATA_KEY = "linedge"
-"""Where the JSON stands: ONNX `metadata_props`, TorchScript `_extra_files`, the safetensors header."""
+"""The key of the JSON in ONNX `metadata_props`, TorchScript `_extra_files` and the safetensors header."""
 
 Precision = Literal["exact", "float32", "float64", "portable"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -40,14 +40,14 @@ OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "float64": "float64",
     "portable": "float32",
 }
-"""The dtype of the results at each precision; `exact` computes in float64 before it rounds to it."""
+"""The dtype of the results at each precision; `exact` computes in float64 and rounds the results."""
 
 
 class Output(NamedTuple):
-    """An output: its name, and how well the model fits it.
+    """An output: its name, and the quality of its fit.
 
     `r2` is the share of the variance explained, `residual_sd` the residual standard deviation in the output's unit;
-    None where the rows do not determine it (no variance, no degrees of freedom left).
+    None for a figure that the rows do not determine (no variance, no degrees of freedom left).
 
     Example:
         >>> Output("ozone", r2=0.98, residual_sd=1.5, unit="ppb").residual_sd
@@ -63,7 +63,7 @@ class Output(NamedTuple):
 class GoldenRow(NamedTuple):
     """A synthetic input row, None for a missing value, and its outputs.
 
-    They are the exact ones, correctly rounded; at the precision `portable` those that every engine gives, bit for bit.
+    The outputs are the exact ones, correctly rounded; at the precision `portable`, those of every engine, bit for bit.
 
     Example:
         >>> GoldenRow(x=(1.5, None), y=(2.25,)).y
@@ -78,12 +78,12 @@ class Equation(NamedTuple):
     """The model's own numbers, as a checkpoint holds them: y = bias + weight @ terms.
 
     Attributes:
-        terms: of the columns' values; see `lr_runtime.contract.terms`.
+        terms: the columns of the design matrix; see `lr_runtime.contract.terms`.
         weight: (outputs, terms).
         bias: (outputs,).
         origin: (columns,).
         scale: (columns,), powers of two.
-        fill: (columns,), what stands in for a missing value.
+        fill: (columns,), the value in place of a missing one.
     """
 
     terms: tuple[Term, ...]
@@ -97,11 +97,11 @@ class Equation(NamedTuple):
 class Contract(NamedTuple):
     """Columns in the order that `x` holds them, outputs in the order of `y`, the training rows and the precision.
 
-    What an artefact adds to a checkpoint's contract:
+    The attributes below are those that an artefact adds to a checkpoint's contract.
 
     Attributes:
         input_dtype: the dtype of `x`.
-        results: what the artefact gives for `x`, in order: `y`, `y_lower` and `y_upper` are (rows, outputs),
+        results: the results of the artefact for `x`, in order: `y`, `y_lower` and `y_upper` are (rows, outputs),
             `in_range` (bool) and `leverage` (rows, 1).
         interval_level: the level of the prediction interval from `y_lower` to `y_upper`, between 0 and 1.
         bound: per output, the largest distance in the output's unit between the artefact and the exact model anywhere
@@ -152,18 +152,18 @@ class Contract(NamedTuple):
         return cast("dict[str, Json]", _as_json(self, whole=True))
 
     def to_json(self) -> str:
-        """Compact JSON; the same contract gives the same text. Floats keep every bit (`repr`)."""
+        """Return compact JSON; equal contracts give equal text, and floats keep every bit (`repr`)."""
         fields = {"contract": CONTRACT_VERSION, **_as_json(self, whole=False)}
         if self.equation is not None:
             usual = _as_json(_usual(len(self.columns)), whole=False)
-            # By their text, which tells -0.0 from 0.0.
+            # Compared as text, in which -0.0 differs from 0.0.
             for name in [name for name, value in usual.items() if repr(value) == repr(fields["equation"][name])]:
                 del fields["equation"][name]
         return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Contract:
-        """Read what `to_json` wrote, or the same with every field.
+        """Read the JSON of `to_json`, or JSON with every field.
 
         Raises:
             ModelFileError: the text is not a contract, or one of a version that this linedge does not know.
@@ -187,7 +187,7 @@ class Contract(NamedTuple):
 
 
 def _as_json(value: Any, *, whole: bool) -> Any:
-    """Return what JSON has for a value: objects for the records above, arrays for other tuples."""
+    """Return the JSON value of a field: objects for the records above, arrays for other tuples."""
     if isinstance(value, Term):
         return value.fields() if whole else value.to_json()
     if not hasattr(value, "_asdict"):

@@ -1,4 +1,4 @@
-"""The model's equation in words: what the numbers of a checkpoint say, on the raw columns wherever that is exact.
+"""The model's equation as text, on the raw columns wherever that is exact.
 
 A column that enters only as itself needs no origin and scale: weight / scale and the intercept that they leave are
 computed as fractions and rounded once. A column with powers keeps (x - origin) / scale, because its powers on the raw
@@ -24,7 +24,7 @@ _PLAIN = re.compile(r"(?!\d)\w{1,60}")
 
 
 def equation_lines(contract: Contract) -> list[str]:
-    """Return one line an output, `y = 1.5 + 2 x`, and then what stands in them that needs an explanation."""
+    """Return one line per output, `y = 1.5 + 2 x`, then explanations of the notation in these lines."""
     equation = contract.equation
     if equation is None:
         return []
@@ -33,7 +33,7 @@ def equation_lines(contract: Contract) -> list[str]:
 
 
 def plain_name(name: str) -> str:
-    """Return a name as it is where nobody could misread it, else escaped and in quotes."""
+    """Return a name of letters, digits and underscores as it is, any other name escaped and in quotes."""
     return name if _PLAIN.fullmatch(name) else escaped(name)
 
 
@@ -65,7 +65,7 @@ def _output(contract: Contract, equation: Equation, output: int) -> str:
 
 
 def _scaled(equation: Equation) -> set[int]:
-    """Return the columns that the equation writes on an origin and scale."""
+    """Return the columns that the equation has as (x - origin) / scale."""
     fixed = columns_on_basis(equation.terms)
     return {column for column in fixed if (equation.origin[column], equation.scale[column]) != (0.0, 1.0)}
 
@@ -83,6 +83,6 @@ def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
 
 
 def scaled_name(name: str, origin: float, scale: float) -> str:
-    """Return how a column on an origin and scale is written: `(t - 16) / 4`."""
+    """Return the text of a column on an origin and scale: `(t - 16) / 4`."""
     moved = f"({name} {'-' if origin > 0 else '+'} {number(abs(origin))})" if origin else name
     return moved if scale == 1.0 else f"{moved} / {number(scale)}"

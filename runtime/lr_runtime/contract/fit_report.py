@@ -27,7 +27,7 @@ _KEYS = {
 
 
 class RowCounts(NamedTuple):
-    """What became of the rows of a table, how many passes were taken over it, and which column holds their weights.
+    """The numbers of rows read, dropped and skipped, the number of passes over the table, and the weight column.
 
     Rows are skipped for a bad cell and dropped for a missing value: `drops_missing` of any column,
     `drops_missing_targets` of a target. The rows of the fit itself are `Contract.rows`.
@@ -43,7 +43,7 @@ class RowCounts(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """How well a fit predicts a target; None is not determined, or has fewer than 6 certain digits."""
+    """The quality of a target's fit; None for a figure not determined, or with fewer than 6 certain digits."""
 
     r2: float | None = None
     rmse: float | None = None
@@ -70,12 +70,12 @@ class Coefficient(NamedTuple):
 
 
 class Penalty(NamedTuple):
-    """What is added to half the mean squared error, per target; see `lr_trainer.solvers.elastic_net`.
+    """The penalty added to half the mean squared error, per target; see `lr_trainer.solvers.elastic_net`.
 
     Attributes:
-        l1: on the absolute weights of the columns at unit standard deviation.
-        l2: on half their squares.
-        folds: into how many parts the rows were cut to choose the two; 0 where they were given.
+        l1: the factor of the absolute weights of the columns at unit standard deviation.
+        l2: the factor of half the squares of these weights.
+        folds: the number of folds of the cross-validation that chose both factors; 0 for given factors.
     """
 
     l1: tuple[float, ...]
@@ -101,14 +101,14 @@ class Validation(NamedTuple):
 
 
 class DescentReport(NamedTuple):
-    """Where a descent has come to.
+    """The state in which a descent ended.
 
     Attributes:
         objective: per target, the mean loss with the penalty, in the target's unit.
-        gradient_norm: on columns and targets at unit deviation.
-        gap: the most by which the objective is above its least, as a share of it; inf where that is unknown.
-        distance: to the exact weights, as a share of their length; None where there are none.
-        delta: per target, Huber's, in the target's unit; empty for other losses.
+        gradient_norm: the norm of the gradient on columns and targets at unit deviation.
+        gap: an upper bound of the objective's relative distance above its minimum; inf where none is known.
+        distance: the distance to the exact weights, relative to their norm; None without an exact solution.
+        delta: per target, the delta of the Huber loss, in the target's unit; empty for other losses.
     """
 
     loss: str
@@ -143,19 +143,19 @@ class DescentReport(NamedTuple):
 
 
 class FitReport(NamedTuple):
-    """What is said of a fit beside its contract.
+    """The report of a fit, without the fields of its contract.
 
     Attributes:
-        arithmetic: of the solution: float64, double-double, or float32 in the first lesson.
+        arithmetic: the arithmetic of the solution: float64, double-double, or float32 in the first lesson.
         df_resid: the degrees of freedom of the residuals.
-        condition_number: of the columns, centred with an intercept, at unit length; inf where it is not finite.
+        condition_number: the condition number of the columns at unit length, centred with an intercept; may be inf.
         constant: the terms left out because they do not vary.
         collinear: the terms left out as combinations of others.
-        quality: of each target.
-        coefficients: of all targets, one after the other.
+        quality: the quality of each target's fit.
+        coefficients: the coefficients of all targets, one target after the other.
         cautions: what a user should look at before trusting the fit.
         coefficient_digits: the fewest certain digits of a coefficient; None where they are 9 or more.
-        penalty: what the weights were shrunk by; None where they were not.
+        penalty: the penalty on the weights; None for a fit without one.
         digits: the fewest certain digits of a fit that was joined from moments.
     """
 
@@ -208,7 +208,7 @@ class FitReport(NamedTuple):
 
     @staticmethod
     def from_json(content: Mapping[str, Json]) -> FitReport:
-        """Return the report that JSON values say; what they do not say is as the fields' defaults have it.
+        """Return the report of JSON values; fields that are absent have their defaults.
 
         Raises:
             CheckpointError: the values are damaged.
@@ -259,7 +259,7 @@ def _object(record: NamedTuple) -> dict[str, Json]:
 
 
 def _given(**values: Any) -> dict[str, Json]:
-    """Return the JSON of the values that are there, records as objects."""
+    """Return the JSON of the values that are not None, records as objects."""
     return {
         key: _object(value) if hasattr(value, "_fields") else value
         for key, value in values.items()
@@ -268,7 +268,7 @@ def _given(**values: Any) -> dict[str, Json]:
 
 
 def _fields(kind: type[NamedTuple], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record that a JSON object has; null is as good as left out."""
+    """Return the fields of a record that a JSON object has; null is the same as absent."""
     found = {name: content.get(_key(name)) for name in kind._fields}
     return {name: tuple(each) if isinstance(each, list) else each for name, each in found.items() if each is not None}
 
@@ -279,7 +279,7 @@ def _flat(values: Sequence[Json]) -> Json:
 
 
 def _each(value: Any) -> Sequence[Any]:
-    """Return the figure of every target: `_flat` undone."""
+    """Return the figure of every target: the inverse of `_flat`."""
     return value if isinstance(value, list | tuple) else (value,)
 
 

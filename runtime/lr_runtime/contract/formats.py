@@ -27,22 +27,22 @@ class Tool:
     install: str
 
     def path(self) -> str | None:
-        """Return where the program is, None where it is not on PATH."""
+        """Return the path of the program, None where it is not on PATH."""
         return next((path for path in map(shutil.which, self.names) if path is not None), None)
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """What a format is, can hold, and is verified with.
+    """An export format: its files, what they can hold, and the engine that verifies them.
 
     Attributes:
-        title: what a file of it is called.
-        suffix: of its files.
-        precisions: those it has.
-        results: those it can give.
-        engine: what runs it for its certificate, beside eager PyTorch.
-        tool: the engine, where it is no Python package.
-        options: those that not every format has.
+        title: the name of such a file.
+        suffix: the suffix of such files.
+        precisions: the precisions that the format has.
+        results: the results that a file can give.
+        engine: the engine that runs files for their certificates, besides eager PyTorch.
+        tool: the program that the engine is, where it is no Python package.
+        options: the export options of the format that not every format has.
     """
 
     title: str

@@ -31,10 +31,10 @@ class Leverage:
         constant: float64 (), one over the sum of the weights; 0 without an intercept.
         mean: float64 (terms,), the (weighted) means of the terms; 0 without an intercept.
         factor: float64 (terms, terms), upper triangular; rows and columns of terms that were left out are 0.
-        shift: float64 (terms,), what the rounding of `mean` takes away; it counts where columns are nearly collinear.
+        shift: float64 (terms,), corrects the rounding of `mean`, which matters where columns are nearly collinear.
 
     Raises:
-        CheckpointError: shapes that do not go together, or a number that cannot be.
+        CheckpointError: an array has another shape or dtype, or a number that is not possible.
     """
 
     constant: NDArray[np.float64]

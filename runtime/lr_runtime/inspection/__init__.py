@@ -1,1 +1,1 @@
-"""What any file of linedge says of itself, and whether it still gives its golden rows."""
+"""The description of any file of linedge, and the self-test of a model on its golden rows."""

@@ -1,4 +1,4 @@
-"""A file of linedge, told by its bytes alone: what kind it is, and the contract inside. Nothing in it is executed."""
+"""The kind and the contract of any file of linedge, recognised by its bytes alone. Nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 FileKind = Literal["checkpoint", FormatName]
 _LARGEST_CONTRACT = 64 << 20
+"""Bounds the memory that a hostile file can take."""
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What an ONNX file computes with: the `nodes` by their operator, in order, of the standard domain."""
+    """The graph of an ONNX file: `nodes` are its operators in order, all of the standard domain."""
 
     nodes: tuple[str, ...]
     opset: int
@@ -41,12 +42,12 @@ class Graph:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file read back.
+    """A file of linedge.
 
     Attributes:
-        contract: what the model takes and gives; its `equation` is the checkpoint's own where the file is one.
+        contract: the contract of the model; for a checkpoint, with the checkpoint's `equation`.
         fit: the report of the fit, as JSON values; empty unless the file is a checkpoint.
-        graph: what an ONNX file computes with; None for every other kind.
+        graph: the graph of an ONNX file; None for every other kind.
     """
 
     kind: FileKind
@@ -57,17 +58,17 @@ class Artefact:
 
     @property
     def title(self) -> str:
-        """What a file of this kind is called."""
+        """The name of this kind of file."""
         return "checkpoint (safetensors)" if self.kind == "checkpoint" else EXPORT_FORMATS[self.kind].title
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of the file in bytes."""
         return len(self.content)
 
     @property
     def sha256(self) -> str:
-        """Of the bytes, 64 hexadecimal digits."""
+        """The SHA-256 of the bytes, 64 hexadecimal digits."""
         return sha256(self.content)
 
     @staticmethod
@@ -90,7 +91,7 @@ class Artefact:
         """Read the bytes of a file.
 
         Raises:
-            LinedgeError: they are not a file of linedge.
+            LinedgeError: the bytes are not a file of linedge.
         """
         if is_checkpoint(content):
             return _checkpoint(content)
@@ -133,7 +134,7 @@ def _archive(content: bytes) -> Artefact:
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a record that is no larger than the file claims: torch compresses none, so a bomb has no place."""
+    """Return an uncompressed record: torch compresses none, so a decompression bomb is refused."""
     record = archive.getinfo(name)
     if record.compress_type != zipfile.ZIP_STORED or record.file_size > _LARGEST_CONTRACT:
         raise ModelFileError("its contract is compressed or too long, which torch never writes")

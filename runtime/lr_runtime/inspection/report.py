@@ -1,4 +1,4 @@
-"""What a file of linedge says of its model: for a person, and as JSON."""
+"""The description of a file of linedge: as lines of text, and as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RESULTS = {
 
 
 def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, object]:
-    """Return all that the file says, as JSON values: the fields of the contract, and what is said of the file."""
+    """Return the description as JSON values: the file, the fields of its contract, the fit and the self-test."""
     return {
         "kind": artefact.kind,
         "size": artefact.size,
@@ -44,7 +44,7 @@ def described(artefact: Artefact, tested: SelfTest | None = None) -> dict[str, o
 
 
 def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
-    """Yield the lines that a person reads."""
+    """Yield the description as lines of text."""
     contract, report = artefact.contract, FitReport.from_json(artefact.fit)
     yield f"{artefact.title}, {artefact.size} bytes, sha256 {artefact.sha256}"
     yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
@@ -102,7 +102,7 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
 
 
 def _each(contract: Contract, distances: Sequence[float]) -> str:
-    """Return how far each output can be, in its unit."""
+    """Return the largest distance of each output as text, in its unit."""
     each = zip(contract.outputs, distances, strict=True)
     return ", ".join(f"{plain_name(output.name)} within {distance:.3g}{_unit(output)}" for output, distance in each)
 

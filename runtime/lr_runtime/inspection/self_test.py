@@ -1,4 +1,4 @@
-"""A model on this machine and engine, held against the golden rows that it carries."""
+"""The self-test of a model: its results on this machine and engine, compared with its golden rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EQUAL_BITS: tuple[Precision, ...] = ("exact", "portable")
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What held.
+    """The result of a self-test that passed.
 
     Attributes:
-        rows: how many golden rows were run.
+        rows: the number of golden rows.
         worst_error: per output, the largest distance to a golden output, in the output's unit.
-        allowed: per output, what it may be; 0 where equal bits are asked for.
+        allowed: per output, the largest allowed distance; 0 where equal bits are required.
     """
 
     engine: str
@@ -43,12 +43,12 @@ class SelfTest:
 def self_test(content: bytes) -> SelfTest:
     """Run the golden rows of an ONNX file alone and together.
 
-    A golden output is the exact one, rounded to the output's dtype: where the bound is what is promised, half a step of
-    that dtype comes on top.
+    A golden output is the exact one, rounded to the output's dtype: half an ulp of that dtype is added to the bound at
+    the precisions that promise a bound.
 
     Raises:
         ModelFileError: linedge did not write the file.
-        CheckFailedError: the model has no golden rows, or an output is not what it has to be.
+        CheckFailedError: the model has no golden rows, or an output is too far from its golden one.
     """
     session, contract = open_model(content)
     if not contract.golden_rows:
@@ -71,7 +71,7 @@ def _golden(contract: Contract) -> tuple[NDArray[np.floating], NDArray[np.float6
 
 
 def _allowed(contract: Contract, golden: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far each output may be from its golden one, (rows, outputs)."""
+    """Return the largest allowed distance of each output from its golden one, (rows, outputs)."""
     if contract.precision in EQUAL_BITS or contract.bound is None:
         return np.zeros_like(golden)
     half_step = np.spacing(np.abs(golden).astype(contract.output_dtype)).astype(np.float64) / 2

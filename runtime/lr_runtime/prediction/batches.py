@@ -1,6 +1,6 @@
-"""Batches of rows to batches of predictions: what every file and stream goes through, and any engine that has batches.
+"""Batches of rows to batches of predictions, for files, streams and any caller that has batches.
 
-The model is loaded once, the order kept, and one batch is in memory at a time.
+The model is loaded once, predictions are in the order of the rows, and one batch is in memory at a time.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Predicted(Generic[T]):
     """A batch and its predictions.
 
     Attributes:
-        batch: as it came.
-        prediction: of its rows; of those that are not bad, under "skip".
-        rows: int (predictions,), the rows of the batch that the predictions are of; None where they are all.
-        empty: bool (predictions,), those without results, under "null"; None where there are none.
-        faults: what is wrong with each bad row, in order.
+        batch: the batch, unchanged.
+        prediction: the predictions of all its rows; under "skip", without bad rows.
+        rows: int (predictions,), the rows of the batch that have predictions; None for all of them.
+        empty: bool (predictions,), under "null" the predictions of bad rows; None without bad rows.
+        faults: the error of each bad row, in order.
     """
 
     batch: T
@@ -53,20 +53,20 @@ def predict_batches(
     rows: Callable[[T], object] = lambda batch: batch,
     fault: Callable[[T, RowError], LinedgeError] = lambda _, error: error,
 ) -> Iterator[Predicted[T]]:
-    """Predict batch by batch; the next is taken when the predictions of the last were.
+    """Predict batch by batch; each batch is read when the predictions of the last one were consumed.
 
     Args:
         predictor: the model.
-        batches: in any form that `Predictor.predict` takes, or that `rows` makes one of.
-        on_error: what a bad row does.
-        rows: makes of a batch what `Predictor.predict` takes.
-        fault: makes of a bad row's error the one that is raised, or reported: with its place in a file, say.
+        batches: the batches, in any form that `Predictor.predict` or `rows` takes.
+        on_error: the effect of a bad row.
+        rows: returns a batch in a form that `Predictor.predict` takes.
+        fault: returns the error to raise or report for a bad row, such as one with its place in a file.
 
     Yields:
         The predictions of each batch, in order.
 
     Raises:
-        InputError: a batch that holds no such rows at all; or what `fault` made of the first bad row, under "stop".
+        InputError: a batch has no form of rows; under "stop", the error of `fault` for the first bad row is raised.
 
     Example:
         >>> from lr_export import export

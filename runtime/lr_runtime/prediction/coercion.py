@@ -1,8 +1,8 @@
-"""What callers give, to the one array `x` that the model takes: the same rules for commands, files and Python.
+"""The conversion of input rows to the array `x` of the model: the same rules for commands, files and Python.
 
-A number is rounded to the model's input type, as the certificate states; what that type cannot hold is a fault of the
-row: a value beyond its range, and an integer that would become another. A category becomes its index in the contract, a
-missing value NaN where the column's policy knows what to do with it.
+A number is rounded to the model's input type, as the certificate states; a value beyond the range of that type, and an
+integer that would become another, are faults of the row. A category becomes its index in the contract, a missing value
+NaN where the column has a policy for it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from lr_runtime.tables.batch import Coded
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}
-"""Below these, a type holds every integer."""
+"""A type represents every integer below its number exactly."""
 
 _NEAR = 3
 
 
 class Coercion:
-    """The rules for one model.
+    """The conversion for one model.
 
     Args:
-        contract: its columns and the type of `x`.
-        unknown: what an unknown category is.
+        contract: the columns of the model and the type of `x`.
+        unknown: how to treat an unknown category.
     """
 
     def __init__(self, contract: Contract, unknown: Unknown = "error") -> None:
@@ -53,7 +53,7 @@ class Coercion:
         ]
 
     def __call__(self, rows: Given) -> tuple[NDArray[np.floating], dict[int, str]]:
-        """Return `x` (rows, columns) in the model's input type, and what is wrong with which rows."""
+        """Return `x` (rows, columns) in the model's input type, and the fault of each bad row."""
         faults = dict(rows.faults)
         wide = self._wide(rows, faults)
         with np.errstate(over="ignore"):
@@ -96,7 +96,7 @@ class Coercion:
         return places[text.codes]  # the code -1, missing, takes the NaN at the end
 
     def _is_plain(self, wide: NDArray[np.floating]) -> bool:
-        """Whether all are numbers so small that the input type holds each, and every integer exactly."""
+        """Return whether all values are numbers so small that the input type represents every integer exactly."""
         if any(indices is not None for indices in self._indices) or not wide.size:
             return not wide.size
         return bool(-self._dense < wide.min() and wide.max() < self._dense)  # NaN is neither
@@ -147,7 +147,7 @@ def _unknown_category(value: str, column: Column) -> str:
 
 
 def _near(value: str, categories: Sequence[str]) -> list[str]:
-    """Return the categories that a value may stand for, upper and lower case aside."""
+    """Return the categories of similar spelling, in upper or lower case."""
     from difflib import get_close_matches
 
     folded = {category.casefold(): category for category in reversed(categories)}

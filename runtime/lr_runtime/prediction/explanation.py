@@ -30,11 +30,11 @@ class Explanation:
     """The shares of one output for one row.
 
     Attributes:
-        output: its name.
-        intercept: what is added whatever the row is.
-        shares: of each term.
+        output: the name of the output.
+        intercept: the summand that does not depend on the row.
+        shares: the contribution of each term.
         total: the intercept and all contributions, summed without rounding in between (Shewchuk, 1997).
-        prediction: what the model gives; `total` to the rounding that its certificate states.
+        prediction: the prediction of the model, within the bound of its certificate from `total`.
     """
 
     output: str
@@ -52,12 +52,12 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     """Return the explanation of each output.
 
     Args:
-        contract: of a model that carries its equation.
-        row: what the model takes, (columns,): categories by their index, NaN where a value is missing.
-        predictions: what the model gives, (outputs,).
+        contract: the contract of a model that has its equation.
+        row: the input of the model, (columns,): categories by their index, NaN for a missing value.
+        predictions: the predictions of the model, (outputs,).
 
     Raises:
-        InputError: it carries none.
+        InputError: the contract has no equation.
     """
     if (equation := contract.equation) is None:
         raise InputError("the model carries no equation to explain it with. Export it again")

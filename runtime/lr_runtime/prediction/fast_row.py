@@ -1,4 +1,4 @@
-"""The short way of one row: a device asks for one at a time, and its answer should not wait for what tables need."""
+"""The fast path for one row: a device predicts one at a time, and should not wait for the work that tables need."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _ORDINARY = frozenset({float, int, np.float64})
 
 
 class OneRow:
-    """Evaluates one row of ordinary numbers: arrays that are bound once a thread, and one check for them all.
+    """Evaluates one row of ordinary numbers: its arrays are bound once per thread, and one check covers all numbers.
 
-    Whatever is not ordinary (missing, not finite, an integer that may be rounded, a category) takes the long way.
+    Any other row (a value is missing, not finite, an integer that may be rounded, a category) is left to `Coercion`.
     """
 
     def __init__(self, session: Session, contract: Contract, results: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class OneRow:
         self._dense = 0.0 if has_categories else DENSE[contract.input_dtype]
 
     def results(self, x: Any) -> list[NDArray[np.generic]] | None:
-        """Return copies of the results, or decline with None."""
+        """Return copies of the results; None for a row that is not one of ordinary numbers."""
         kind = type(x)
         if kind is np.ndarray:
             if x.shape != self._shape or x.dtype not in _FLOATS:
@@ -51,8 +51,8 @@ class OneRow:
         else:
             return None
         try:
-            # Below this limit all are finite, integers exact, and none is beyond the input type: NaN compares false.
-            # Other kinds of numbers, numpy's integers among them, have sums that wrap.
+            # Below this limit all numbers are finite, integers exact, and none is beyond the input type; NaN compares
+            # false. Sums of other kinds of numbers, such as numpy's integers, may wrap.
             if not (_ORDINARY.issuperset(map(type, row)) and sum(map(abs, row)) < self._dense):
                 return None
             bound = self._bound()

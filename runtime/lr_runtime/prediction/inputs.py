@@ -1,4 +1,4 @@
-"""The forms that rows come in, from Python and from tables: each becomes columns in the model's order."""
+"""The forms of input rows, from Python and from tables: each becomes columns in the model's order."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Integer: TypeAlias = Callable[[int, int], int | None]
 
 
 class Given(NamedTuple):
-    """Rows as they came.
+    """Input rows, as the caller gave them.
 
     Attributes:
         matrix: numbers (rows, columns) in the model's order, categories by their index; None where `columns` are given.
         columns: one column of numbers, text or objects for each of the model's.
-        ignored: the names of columns that came and the model has not.
-        integer: the integer that the cell at (row, column) was given as; None where it was none. None of all: no cell.
-        faults: rows that could not be read, and why.
+        ignored: the names of input columns that the model does not have.
+        integer: returns the integer given at (row, column), None for any other value; None if no cell was an integer.
+        faults: the reasons, by row, why rows could not be read.
         by_position: whether a number in a category's column is its index; by name it is the category's value.
     """
 
@@ -45,7 +45,7 @@ class Given(NamedTuple):
 
 
 def given(x: object, names: Sequence[str]) -> Given:
-    """Return rows of any form, the columns called `names` in this order.
+    """Return rows of any form, with the columns `names` in this order.
 
     Args:
         x: numbers (rows, columns); a sequence of rows; columns by name (a dict, a structured array, or a frame of
@@ -68,13 +68,13 @@ def as_array(x: object, what: str, error: type[LinedgeError] = InputError) -> ND
     """Return anything that holds values as an array, tensors of PyTorch as their values.
 
     Args:
-        x: an array, a tensor, or a sequence of numbers or of these.
-        what: what messages call it.
-        error: what is raised where rows have different lengths, or numpy can hold no such values; it says why.
+        x: an array, a tensor, or a sequence of numbers, arrays or tensors.
+        what: the name of `x` in messages.
+        error: raised, with the reason, where rows have different lengths or numpy has no such values.
     """
     try:
         array = _array(x)
-    except Exception as reason:  # whatever an object raises that offers itself as an array
+    except Exception as reason:  # objects with an array interface may raise anything
         ragged = isinstance(reason, ValueError) and isinstance(x, Sequence)
         why = "have different lengths" if ragged else f"cannot be read as an array ({shown(str(reason), 120)})"
         raise error(f"{what} {why}") from reason
@@ -91,14 +91,14 @@ def as_array(x: object, what: str, error: type[LinedgeError] = InputError) -> ND
 def _array(x: object) -> NDArray[np.generic]:
     try:
         return np.asanyarray(x)
-    except (TypeError, RuntimeError):  # of PyTorch, for what a tensor is beside its values
+    except (TypeError, RuntimeError):  # PyTorch, for tensors on a device or with gradients
         return np.asanyarray(_plain(x))
 
 
 def _plain(x: Any) -> Any:
-    """Return a tensor, or those in a sequence, as numpy takes it: detached, in host memory, of a type that numpy has.
+    """Return a tensor, or those in a sequence, as an array: detached, in host memory, of a dtype that numpy has.
 
-    A tensor is known by what it can do, as nothing here may import PyTorch.
+    A tensor is recognised by its methods, because the runtime does not import PyTorch.
     """
     if isinstance(x, list | tuple):
         return [_plain(each) for each in x]
@@ -114,7 +114,7 @@ def _plain(x: Any) -> Any:
 
 
 def unmasked(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return an array, the masked values of a masked one missing: NaN among numbers, None among others."""
+    """Return an array with masked values as missing ones: NaN among numbers, None among others."""
     if not isinstance(array, np.ma.MaskedArray):
         return array
     is_number = array.dtype.kind in "biuf"
@@ -144,7 +144,7 @@ def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]
 
 
 def _columns_of(rows: Sequence[Mapping[object, object]]) -> dict[object, list[object]]:
-    """Return the columns of rows by name; what a row leaves out is missing."""
+    """Return the columns of rows by name; a name that a row lacks is a missing value."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
@@ -176,7 +176,7 @@ def _check_lengths(columns: Sequence[NDArray[np.generic]], names: Sequence[str])
 
 
 def _integer(cells: Any, *place: int) -> int | None:
-    """Return a cell as the integer that it is; None where it is another number."""
+    """Return the value of an integer cell; None for any other cell."""
     for index in place:
         cells = getattr(cells, "iloc", cells)  # a series of pandas, whose labels may be other numbers
         try:
@@ -207,7 +207,7 @@ def _positional(x: object, names: Sequence[str]) -> Given:
 
 
 def as_cells(values: object, what: str, error: type[LinedgeError] = InputError) -> NDArray[np.generic]:
-    """Return cells as an array of what they are: numpy would make text of the numbers, None and NaN beside text.
+    """Return cells as an array with the type of each: numpy would make text of numbers, None and NaN among text.
 
     The arguments are those of `as_array`.
     """
@@ -219,12 +219,12 @@ def as_cells(values: object, what: str, error: type[LinedgeError] = InputError) 
 def as_numbers(
     cells: NDArray[np.generic], name: str, faults: dict[int, str], read: Callable[[object], float] | None = None
 ) -> NDArray[np.float64]:
-    """Return a column as float64 (rows,), NaN where a value is missing or, in `faults` then, no number.
+    """Return a column as float64 (rows,), NaN for a missing value and for a cell that is no number.
 
     Args:
         cells: numbers, text or objects.
-        name: the column's.
-        faults: takes what is wrong with a row.
+        name: the name of the column.
+        faults: receives, by row, the faults of cells that are no numbers.
         read: returns an object as a number, `number_in` by default.
 
     Raises:
@@ -248,10 +248,10 @@ _KINDS = {"S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 
 
 def number_in(cell: Any, options: TableOptions | None = None) -> float:
-    """Return an object as float64, NaN where it stands for no value; text is read as in a table.
+    """Return an object as float64, NaN for a missing value; text is read as in a table.
 
     Raises:
-        NotANumberError: it is no number; infinite ones are.
+        NotANumberError: the object is no number; an infinity is a number.
     """
     from lr_runtime.tables.cells.options import DATE, NotANumberError, TableOptions
 
@@ -265,7 +265,7 @@ def number_in(cell: Any, options: TableOptions | None = None) -> float:
         return float(cell)
     except OverflowError:  # an integer of over 308 digits
         return np.inf if cell > 0 else -np.inf
-    except Exception as error:  # whatever an object raises that is no number
+    except Exception as error:  # objects that are no numbers may raise anything
         is_date = hasattr(cell, "isoformat")
         raise NotANumberError(*(DATE if is_date else ("is not a number",))) from error
 
@@ -277,11 +277,11 @@ def as_text(cells: NDArray[np.generic]) -> list[str | None]:
 
 
 _MISSING_IN_TEXT = frozenset({"nan", "None", "NaT", "<NA>"})
-"""What numpy makes of values that stand for none, in an array of text."""
+"""The text that numpy makes of missing values in an array of text."""
 
 
 def as_text_or_index(cells: NDArray[np.generic], categories: Sequence[str]) -> list[str | None]:
-    """Return the same where a number is an index of `categories`; one that is none becomes what no category is."""
+    """Return `as_text` with numbers as indices of `categories`; any other number becomes a text that is no category."""
     known: dict[float, str] = dict(enumerate(categories))
     return [
         known.get(cell, f"index {cell!r}")
@@ -292,11 +292,11 @@ def as_text_or_index(cells: NDArray[np.generic], categories: Sequence[str]) -> l
 
 
 def is_missing(cell: object) -> bool:
-    """Whether an object stands for no value: None, NaN, and what pandas has for them."""
+    """Return whether an object is a missing value: None, NaN, NA or NaT."""
     return cell is None or (isinstance(cell, float) and isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
 
 
 def first_fault(faults: Mapping[int, str]) -> RowError:
-    """Return the error for the first of some bad rows."""
+    """Return the error for the first bad row."""
     row = min(faults)
     return RowError(row, faults[row])

@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """A verified model in a session. `Predictor.load(path).predict(x)` is all there is to it.
+    """A verified model in a session: `Predictor.load(path).predict(x)`.
 
-    One predictor serves any number of threads, and goes on in a process that is forked while they predict. It pickles
-    as the bytes of its file, which are checked again where it is unpickled; a copy is a predictor of its own.
+    One predictor serves any number of threads, and works in a process that is forked while they predict. A predictor
+    is pickled as the bytes of its file, which are checked again when it is unpickled; a copy has its own session.
 
     Args:
         model: the bytes of the file.
-        allow_foreign: take a model that linedge did not write.
-        threads: how many threads work on one batch.
-        provider: what runs it, as ONNX Runtime names it.
+        allow_foreign: accept a model that linedge did not write.
+        threads: the number of threads for one batch.
+        provider: the execution provider, as ONNX Runtime names it.
         only_y: whether to leave intervals and flags out.
-        unknown: what a category is that the model does not know: "error", or "missing" where its policy has those.
+        unknown: how to treat an unknown category: as an "error", or as "missing" where its column has a policy for it.
 
     Attributes:
-        contract: what the model takes and gives.
+        contract: the inputs and outputs of the model.
 
     Example:
         >>> from lr_export import export
@@ -67,7 +67,7 @@ class Predictor:
         only_y: bool = False,
         unknown: Unknown = "error",
     ) -> None:
-        LoadOptions(None, allow_foreign, threads, provider, only_y, unknown)  # refuses what is none of their values
+        LoadOptions(None, allow_foreign, threads, provider, only_y, unknown)  # raises OptionError for an invalid value
         if not isinstance(model, bytes):
             raise OptionError(f"a predictor is made of a model's bytes; Predictor.load takes {escaped(repr(model))}")
         self._model = model
@@ -88,12 +88,12 @@ class Predictor:
         self._one = None if self.is_foreign else OneRow(self._session, self.contract, self._results)
 
     def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[bytes]]:
-        """Pickle and copy as what `load` takes; see the class."""
+        """Pickle and copy as the bytes of the file and the options of `load`."""
         return self._loaded, (self._model,)
 
     @property
     def sha256(self) -> str:
-        """Of the file's bytes, the very bytes that the session was made from."""
+        """The SHA-256 of the bytes that the session was made from."""
         return sha256(self._model)
 
     @property
@@ -116,23 +116,23 @@ class Predictor:
         """Read a model file, once; a path is not opened again.
 
         Whatever the bytes of the file are, they cannot run code, open another file, or use more than a bounded time and
-        memory, unless `allow_foreign` lets in what ONNX Runtime does with them.
+        memory; with `allow_foreign`, ONNX Runtime alone decides what a foreign model does.
 
         Args:
-            path: the file; or its bytes, or a file opened in binary mode, which is read from where it stands.
-            sha256: the SHA-256 that its bytes must have, in hexadecimal.
-            allow_foreign: take a model that linedge did not write, if it gives floats for one input (rows, columns).
-            threads: see the class, as for the others.
-            provider: what runs it.
+            path: the file; or its bytes, or a file opened in binary mode, which is read from its position on.
+            sha256: the SHA-256 that the bytes must have, in hexadecimal.
+            allow_foreign: accept a model that linedge did not write, if it gives floats for one input (rows, columns).
+            threads: the number of threads for one batch.
+            provider: the execution provider, as ONNX Runtime names it.
             only_y: whether to leave intervals and flags out.
-            unknown: what an unknown category is.
+            unknown: how to treat an unknown category; see the class.
 
         Raises:
             MissingFileError: there is no such file.
             UnusableFileError: it is a directory, a pipe or a device, or is too large.
-            DigestError: its bytes have another SHA-256.
+            DigestError: the bytes have another SHA-256.
             ModelFileError: the file is not a model that linedge wrote; the message says what it is.
-            OptionError: the provider is not here, or `path` is none of these.
+            OptionError: the provider is not available, or `path` is none of these.
         """
         content = read_model(path, sha256)
         try:
@@ -157,14 +157,14 @@ class Predictor:
         """Predict every row.
 
         Args:
-            x: in any form that holds rows: numbers (rows, columns) in the model's column order, categories by their
+            x: rows in any form: numbers (rows, columns) in the model's column order, categories by their
                 index; a sequence of rows, categories by their value or index; columns by name, in any order, as a dict
                 or a frame of pandas, polars or pyarrow; a sequence of dicts. None and NaN are missing values.
 
         Raises:
             InputError: wrong width or not numbers.
             RowError: a value is missing where the column's policy has no answer, is not finite, is beyond the model's
-                input type, is an integer which that does not hold exactly, or is an unknown category; or the
+                input type, is an integer that this type does not represent exactly, or is an unknown category; or the
                 prediction is not finite.
             MissingColumnError: a column of the model is not among the names.
         """
@@ -176,13 +176,13 @@ class Predictor:
         return prediction
 
     def predict_each(self, x: object) -> tuple[Prediction, dict[int, str]]:
-        """Predict the rows that can be; return the results, NaN for the others, and what is wrong with those.
+        """Return the predictions of all rows, NaN for bad ones, and the fault of each bad row.
 
         Args:
-            x: see `predict`; or `Given` already.
+            x: see `predict`; or a `Given`.
 
         Raises:
-            InputError: no row can be taken.
+            InputError: `x` has no form of rows.
             MissingColumnError: a column of the model is not among the names.
         """
         rows = self._given(x)
@@ -214,7 +214,7 @@ class Predictor:
         return x if isinstance(x, Given) else given(x, self.contract.column_names)
 
     def _check(self, results: Sequence[NDArray[np.generic]], faults: dict[int, str]) -> None:
-        """Add the rows with a result that is not finite to `faults`, and empty all bad rows."""
+        """Add the rows with a result that is not finite to `faults`, and set the results of all bad rows to NaN."""
         for name, result in zip(self._results, results, strict=True):
             if np.isfinite(result).all():
                 continue

@@ -1,4 +1,4 @@
-"""What a model gives for rows."""
+"""The results of a model for input rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)  # not frozen: that doubles the time of making one, a tenth of a prediction's
 class Prediction:
-    """What the model gives for rows; None where it has not.
+    """The results of a model for input rows; None for a result that the model does not have.
 
     Attributes:
-        names: of the outputs.
+        names: the names of the outputs.
         values: (rows, outputs) in the model's dtype.
         lower: (rows, outputs), the lower end of the prediction interval, at the contract's `interval_level`.
         upper: (rows, outputs), its upper end.
         in_range: bool (rows,), whether every column of a row lies within its training range.
         leverage: (rows,), how far a row is from the training rows (Hoaglin and Welsch, 1978).
-        ignored: the names of columns that came and the model has not.
+        ignored: the names of input columns that the model does not have.
 
     Example:
         >>> import numpy as np
@@ -41,10 +41,10 @@ class Prediction:
     ignored: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
-        """The results by name, each (rows,): an output, its `_lower` and `_upper`, the next; `in_range`, `leverage`.
+        """Return the results by name, each (rows,): each output, its `_lower`, `_upper`; `in_range`, `leverage`.
 
         Raises:
-            InputError: an output is called as one of these is.
+            InputError: two of these results have the same name.
         """
         ends = {"": self.values, "_lower": self.lower, "_upper": self.upper}
         named: list[tuple[str, NDArray[np.generic]]] = [
@@ -62,7 +62,7 @@ class Prediction:
         return columns
 
     def rows(self) -> list[dict[str, float]]:
-        """One dict a row, result name to value."""
+        """Return one dict per row, from result name to value."""
         columns = self.columns()
         return [
             dict(zip(columns, row, strict=True))
@@ -70,7 +70,7 @@ class Prediction:
         ]
 
     def part(self, rows: NDArray[np.intp]) -> Prediction:
-        """Return some of the rows."""
+        """Return the results of the given rows."""
         return Prediction(
             names=self.names,
             values=self.values[rows],

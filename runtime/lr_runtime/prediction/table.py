@@ -1,4 +1,4 @@
-"""A table to predictions: the model's columns out of it by name, batch by batch, and those that are kept."""
+"""Predictions for a table, batch by batch: columns are matched by name, and some are copied to the output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tally:
-    """How many rows were read so far, and how many of them were bad."""
+    """The number of rows that were read so far, and of bad rows among them."""
 
     rows: int = 0
     bad: int = 0
@@ -40,18 +40,18 @@ class Scoring:
 
     Args:
         predictor: the model.
-        table: what is read, once.
-        keep: the names of the table's columns to keep, or "all".
-        on_error: what a bad row does.
+        table: the table, which is read once.
+        keep: the names of the table's columns to copy to the output, or "all".
+        on_error: the effect of a bad row.
 
     Attributes:
-        ignored: the table's columns that are neither the model's nor kept.
-        called: what the predictions are called of an output whose own name a kept column has, such as the target's.
-        tally: of the rows that `rows` gave.
+        ignored: the table's columns that are neither the model's nor in `keep`.
+        called: new names, by output, of predictions whose name a column of `keep` has, such as the target's.
+        tally: the count of the rows that `rows` has read.
 
     Raises:
-        MissingColumnError: the table lacks a column of the model, or one to be kept.
-        OptionError: a column to be kept is called as a result is.
+        MissingColumnError: the table lacks a column of the model or of `keep`.
+        OptionError: a column of `keep` has the name of a result.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class Scoring:
     def rows(
         self, report: Callable[[str], None] = lambda _: None, advance: Callable[[int], None] = lambda _: None
     ) -> Iterator[OutputRows]:
-        """Yield what is to be written, in the table's order; once without rows where the table has none.
+        """Yield the rows to write, in the table's order; one batch without rows for an empty table.
 
         Args:
-            report: takes a line for each bad row, where those do not end it.
-            advance: takes how far each batch moves through the table.
+            report: called with a line for each bad row, where bad rows are no error.
+            advance: called with the size of each batch, in the unit of the table's size.
 
         Raises:
-            TableError: a bad row, with its place in the file, where those end it; or no table.
+            TableError: a bad row, with its place in the file, where bad rows are an error; or no table.
         """
         batches = self._table.batches(self._numbers, self._categories, self._keep)
         predictions = predict_batches(

@@ -63,15 +63,12 @@ def lesson(
     Args:
         epochs: the number of full-batch steps.
         lr: the learning rate.
-        optimizer: of torch.optim.
+        optimizer: the optimizer of torch.optim.
         loss: squared, Huber (delta 1) or absolute, summed over the rows.
-        seed: of the initial weights.
-        device: where to train.
+        seed: the seed of the initial weights.
+        device: the device to train on.
         init: a checkpoint of one column and one output to start from, in place of random weights.
         report: called with the epoch and its loss before each step.
-
-    Returns:
-        The checkpoint, and the float32 prediction at 4.
 
     Raises:
         DivergedError: the loss or the weights are no longer finite.
@@ -82,7 +79,7 @@ def lesson(
         >>> round(prediction, 1)
         8.0
     """
-    LessonOptions(epochs, lr, optimizer, loss, seed, init)  # refuses what is none of their values
+    LessonOptions(epochs, lr, optimizer, loss, seed, init)  # raises OptionError for an invalid value
     place = device_named(device)
     x, y = torch.tensor(X, device=place), torch.tensor(Y, device=place)
 
@@ -134,7 +131,7 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
     bias = model.bias.detach().double().numpy()
     moments = block_moments(torch.tensor(np.column_stack([X, Y])))
     rows, total = moments.rows, float(moments.comoment[1, 1])
-    # Exactly: a descent may come so near that what is left is less than the rounding of float64.
+    # In exact arithmetic: the residuals of a descent may be smaller than the rounding of float64.
     slope, start = Fraction(float(weight[0, 0])), Fraction(float(bias[0]))
     residual_sum = sum(
         ((slope * Fraction(x[0]) + start - Fraction(y[0])) ** 2 for x, y in zip(X, Y, strict=True)), Fraction(0)

@@ -1,4 +1,4 @@
-"""More rows for a fitted model, and models fitted apart: moments merge, rows are not needed again."""
+"""More rows for a fitted model, and models fitted separately: moments merge, no row is read again."""
 
 from __future__ import annotations
 
@@ -52,18 +52,15 @@ def update(
 ) -> Checkpoint:
     """Return the fit of a checkpoint's rows and those of `source` together, from the moments of both.
 
-    Its columns, powers, fills and policies are the checkpoint's, its categories those of both. The weights, together,
-    and the figures of the residuals equal those of a fit of all rows at once within the digits that the report states,
-    `digits`. Of residuals so small beside the target that fewer than 6 would be left, it has none, nor standard errors,
-    and a caution says so. A category takes one pass more over the rows. `options`, `device`, `advance` and `warn` are
-    those of `lr_trainer.fit`.
-
-    Returns:
-        The checkpoint of all the rows.
+    Columns, powers, fills and policies are the checkpoint's, categories those of both. The weights, as one vector, and
+    the figures of the residuals equal those of a fit of all rows at once within the digits that the report states,
+    `digits`. Residuals so small that fewer than 6 of their digits would be left have no figures and give no standard
+    errors, and a caution says so. Categories take one more pass over the rows. `options`, `device`, `advance` and
+    `warn` are those of `lr_trainer.fit`.
 
     Raises:
         TableError: the table cannot be read.
-        MissingColumnError: it lacks a column of the model.
+        MissingColumnError: the table lacks a column of the model.
         FitError: the checkpoint cannot be updated, or fewer than 6 digits of the weights would be left.
 
     Example:
@@ -101,11 +98,8 @@ def update(
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
     """Return the fit of all the checkpoints' rows together, from their moments; see `update` for its digits.
 
-    Returns:
-        The checkpoint of all the rows.
-
     Raises:
-        FitError: they differ in columns, powers, origins or policies (the difference is shown), one is
+        FitError: the checkpoints differ in columns, powers, origins or policies (the difference is shown), one is
             penalised, or fewer than 6 digits of the weights would be left.
 
     Example:
@@ -130,12 +124,12 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
 
 @dataclass(frozen=True)
 class _Part:
-    """What is joined of a checkpoint.
+    """The moments of a checkpoint, with the records that merging them needs.
 
     Attributes:
-        moments: of the terms of `design`, and the targets.
-        columns: with the levels and ranges of its rows.
-        design: of the moments.
+        moments: the moments of the terms of `design`, and of the targets.
+        columns: the columns, with the levels and ranges of the checkpoint's rows.
+        design: the design of the moments, without origins.
         lengths: float64 (terms,), see `lr_trainer.fitting.levels.relevelled`.
     """
 
@@ -151,7 +145,7 @@ class _Part:
         return _Part(moments, checkpoint.contract.columns, design, np.zeros(len(design.terms)))
 
     def on(self, levels: Levels) -> _Part:
-        """Return the part on these levels, its own among them."""
+        """Return the part on these levels, which include its own."""
         if levels == levels_of(self.columns):
             return self
         columns = with_levels(self.columns, levels)
@@ -159,14 +153,14 @@ class _Part:
         return _Part(moments, columns, design_with(self.design, columns), lengths)
 
     def with_rows_of(self, other: _Part) -> _Part:
-        """Return the part with another one's rows, on the same levels."""
+        """Return the part with the rows of another part on the same levels."""
         ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(other.columns)}
         moments, lengths = self.moments.merge(other.moments), np.hypot(self.lengths, other.lengths)
         return _Part(moments, _widened(self.columns, ranges), self.design, lengths)
 
 
 def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
-    """Return the columns with the ranges of more rows taken in."""
+    """Return the columns with their ranges widened to those of more rows."""
     return tuple(
         column._replace(minimum=min(column.minimum, ranges[place][0]), maximum=max(column.maximum, ranges[place][1]))
         if place in ranges
@@ -194,7 +188,7 @@ def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) 
 
 
 def _missing_of(checkpoint: Checkpoint) -> Missing:
-    """Return which rows of its tables were dropped, as those of further tables are."""
+    """Return the policy for missing values of the checkpoint's rows, which further rows share."""
     counts = checkpoint.report.rows
     return Missing(drops=counts.drops_missing, drops_targets=counts.drops_missing_targets)
 
@@ -210,7 +204,7 @@ def _check_plain(checkpoint: Checkpoint) -> None:
 
 
 def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
-    """Say what keeps two checkpoints from being joined; None where nothing does."""
+    """Return the first difference that keeps two checkpoints from being joined; None without one."""
     pairs: list[tuple[str, object, object]] = [
         ("the targets", list(first.contract.output_names), list(other.contract.output_names)),
         ("the columns", list(first.contract.column_names), list(other.contract.column_names)),

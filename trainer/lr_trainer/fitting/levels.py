@@ -1,8 +1,8 @@
 """Categories whose levels differ from part to part: moments on the union of the levels, without the rows.
 
 The indicators of a column's levels, the reference level among them, and of its missing values add up to 1 in every row.
-So all but one of them tell the last: an absent level's moments are 0, and a reference level that another takes the
-place of has the indicator 1 less all others.
+So the last of them follows from the others: the moments of an absent level are 0, and the indicator of a reference
+level that another level replaces is 1 less all others.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
 def relevelled(
     moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]
 ) -> tuple[Moments, NDArray[np.float64]]:
-    """Return the moments of rows whose levels are those of `old` on the levels of `new`, which are more.
+    """Return the moments of rows with the levels of `old` on the levels of `new`, and the lengths of derived terms.
 
-    Beside them float64 (terms,), for each term that was told from others their length about their means together, whose
-    rounding its products have; 0 of the rest.
+    A term that is derived from others, as 1 less their sum, has their rounding in its products: its length, float64
+    (terms,), is theirs about their means together; it is 0 for all other terms.
 
     Args:
-        moments: of the terms of `before`, and the targets.
+        moments: the moments of the terms of `before`, and of the targets.
         old: the columns of the part.
-        before: its design.
+        before: the design of the part.
         new: the same columns with the levels of all parts.
     """
     after = design_with(before, new)
@@ -101,7 +101,7 @@ def relevelled(
 
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:
-    """Return a term by the level that it stands for, whose number depends on the levels."""
+    """Return a term, or a level's column and name: the number of a level depends on the other levels."""
     level = term.level(columns)
     return term if level is None else (term.columns[0], level)
 
@@ -124,14 +124,14 @@ def _taken(moments: Moments, places: NDArray[np.int64]) -> Moments:
 
 
 def _told(moments: Moments, place: int, beside: list[int]) -> Moments:
-    """Return the moments with those of the indicator at `place` told from the others of its column, `beside`."""
+    """Return the moments with those of the indicator at `place` derived from the others of its column, `beside`."""
     means = {other: Fraction(moments.mean[other]) + Fraction(moments.mean_low[other]) for other in beside}
     mean, low, comoment = moments.mean.copy(), moments.mean_low.copy(), moments.comoment.copy()
     share = 1 - sum(means.values(), Fraction(0))
     mean[place] = float(share)
     low[place] = float(share - Fraction(mean[place]))
     comoment[place] = -comoment[beside].sum(axis=0)
-    # Of indicators of one column, never 1 together, the means tell the products to the last digit.
+    # Two indicators of one column are never 1 in the same row, so their means give their products to the last digit.
     weight = Fraction(float(moments.weight))
     for other in beside:
         comoment[place, other] = float(-weight * share * means[other])

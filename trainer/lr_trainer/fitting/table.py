@@ -1,12 +1,12 @@
 """From a table to a checkpoint; each room is visited once on the way.
 
-rows        opened, roles_of -> Rows                 the table, row by row, by the part of each column
-moments     prepare -> Prepared                      the terms; every pass is a function of it from here on
-take_moments -> training_data            -> TrainingData: moments, training box, names, checked
-solvers     solve -> Solved                          the coefficients; may ask for one more pass, `gram`
-(descent   setting_of -> descend -> Descended       in its place, on the same data)
-statistics  report_of, cautions -> FitReport         the figures, and which of them are certain
-model       checkpoint_of -> Checkpoint              with a conformal interval, one pass over the rows held out
+rows        opened, roles_of -> Rows                       the table, row by row, with the role of each column
+moments     prepare -> Prepared                            the terms; each later pass is a function of this record
+            take_moments, training_data -> TrainingData    moments, training box and names, checked
+solvers     solve -> Solved                                the coefficients; may take one more pass, `gram`
+descent     setting_of, descend -> Descended               in place of `solve`, on the same data
+statistics  report_of, cautions -> FitReport               the figures with enough certain digits, and cautions
+model       checkpoint_of -> Checkpoint                    for a conformal interval, one pass over the held-out rows
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 _FOLDS = 5
 _HELD_OUT = 0.1
-"""The share of rows that a descent leaves to its conformal interval."""
+"""The share of rows that a descent leaves to its conformal interval, as for a penalised fit (`Parts`)."""
 
 
 def fit(
@@ -90,16 +90,16 @@ def fit(
     memory: Memory | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Checkpoint:
-    """Fit a linear model by least squares, or by the descent that is asked for, in bounded memory.
+    """Fit a linear model by least squares, or by a descent, in bounded memory.
 
-    An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two more before it;
-    data that would cost float64 normal equations over three digits, or leave a penalised or minimum-norm fit fewer than
-    nine, one more behind it, in double-double.
+    An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two passes before
+    this one. Data that would cost float64 normal equations over three digits, or leave a penalised or minimum-norm fit
+    fewer than nine, take one pass after this one, in double-double.
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
             of these, an open table, or arrays by name, one-dimensional or (rows, columns).
-        target: the column to predict, or several, each fitted for itself.
+        target: the column to predict, or several, each fitted separately.
         features: the columns to predict from; None for all others.
         ignore: columns to leave out.
         category: columns to take as categories though their values are numbers.
@@ -109,26 +109,26 @@ def fit(
         missing_target: what a row without a target does: an error, or `drop` it, counted in the report's
             `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
-        intercept: whether to fit one.
+        intercept: whether to fit an intercept.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
         minimum_norm: of all best fits to collinear columns, take the one with the smallest weights.
         l1: the lasso penalty on the weights of the columns at unit standard deviation
             (`lr_trainer.solvers.elastic_net`).
-        l2: the ridge penalty on them.
+        l2: the ridge penalty on the same weights.
         penalty: `auto` chooses the penalties by 5-fold cross-validation.
-        l1_ratio: the share of l1 in a penalty chosen so: 0, the default, is ridge, 1 the lasso.
+        l1_ratio: the share of l1 in a cross-validated penalty: 0, the default, is ridge, 1 the lasso.
         interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
             held out; a least-squares fit needs none, its interval comes from the moments.
-        units: of columns and targets, by name, for those who read the model.
-        options: what columns are called, what a missing value is, whether bad rows are left out; of text tables, how
-            their cells are written.
+        units: the units of columns and targets, by name, which the contract states.
+        options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
+            cells in text tables.
         device: where the blocks are computed.
         advance: called with the size of each batch that was read, in the unit of `Table.size`.
-        warn: takes a line for each of the first bad rows that are left out, and for columns of integers beyond 2^53,
-            which float64 rounds; an open table has its own.
-        descent: the loss, the optimizer and the rest of a descent, in place of the exact solution.
-        memory: where its state is kept, `lr_trainer.descent.resume.Resume`; None for nowhere.
-        report: called after each of its epochs.
+        warn: called with a line for each of the first bad rows that are left out, and for columns of integers beyond
+            2^53, which float64 rounds; an open table has a function of its own.
+        descent: the loss, the optimizer and the other options of a descent, in place of the exact solution.
+        memory: the store of the descent's state, `lr_trainer.descent.resume.Resume`; None to store no state.
+        report: called after each epoch of the descent.
 
     Returns:
         The checkpoint: the model's numbers, its contract, the report of the fit, and the moments of the rows.
@@ -244,7 +244,7 @@ def _descended(
 ) -> Checkpoint:
     level, others, held_out = asked.interval, prepared, None
     if level is not None:
-        # By a seed of its own, apart from the rows of a validation.
+        # A seed of its own, so that the held-out rows do not depend on those of a validation.
         prepared, others = split(prepared, _HELD_OUT, [descent.seed, 1])
         held_out = take_moments(others)
         conformal_quantile(np.zeros(held_out.rows), level)  # raises before the descent if they are too few

@@ -1,1 +1,1 @@
-"""The terms of a model, its eager PyTorch module, and the checkpoint that it is kept in."""
+"""The terms of a model, its eager PyTorch module, and its checkpoint."""

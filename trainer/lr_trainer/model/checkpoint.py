@@ -1,4 +1,4 @@
-"""The checkpoint with what only the trainer can do: write it, say it, and make a PyTorch model of it."""
+"""The checkpoint of the trainer: it can be written, summarised and made a PyTorch model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
         return content
 
     def save(self, path: str | Path) -> None:
-        """Replace `path` by this checkpoint, whole or not at all.
+        """Write the checkpoint to `path`, atomically.
 
         Raises:
             UnusableFileError: the folder cannot be written.

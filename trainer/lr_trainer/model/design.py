@@ -1,6 +1,6 @@
-"""The design matrix: what is made of the input columns before the weights come in.
+"""The design matrix: the terms, which the weights multiply, at rows of the input columns.
 
-The same expansion is in the fit, in the eager model and, in double-double, in the fits that need it.
+The fit and the eager model share this expansion; fits that need more digits compute it in double-double.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Design:
-    """How rows become a design matrix.
+    """The expansion of rows into a design matrix.
 
     Attributes:
-        terms: its columns.
+        terms: the columns of the design matrix.
         origin: float64 (columns,), subtracted from numeric columns.
-        scale: float64 (columns,), powers of two that numeric columns are divided by then.
-        fill: float64 (columns,), what stands in for a missing value; NaN where it stays missing.
+        scale: float64 (columns,), powers of two by which numeric columns are divided afterwards.
+        fill: float64 (columns,), the value in place of a missing one; NaN for a column without a fill.
         levels: int64 (columns,), the number of categories of a column, 0 of a numeric one.
     """
 
@@ -57,7 +57,7 @@ class Design:
 
     @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """How each term is evaluated."""
+        """The evaluation of each term."""
         return tuple(map(evaluation_of, self.terms))
 
     @cached_property
@@ -95,7 +95,7 @@ class Design:
         return torch.where(torch.isnan(x), self._on(x, self.fill), x)
 
     def _known(self, x: torch.Tensor) -> torch.Tensor:
-        """Return bool (rows, columns), False for an index that is no category: no result may be made of it."""
+        """Return bool (rows, columns), False for an index that is no category, whose terms have to be NaN."""
         levels, has_policy = self._on(x, self.levels), ~torch.isnan(self._on(x, self.fill))
         is_level = (x >= 0) & (x < levels) & (x == x.round())
         return is_level | (levels == 0) | (torch.isnan(x) & has_policy)
@@ -106,13 +106,13 @@ class Design:
 
 
 def raw_parts(design: Design) -> list[Parts]:
-    """Return, for each term, what it is on the raw columns: the weight of each term there, None the intercept."""
+    """Return each term as a sum of terms on the raw columns: the weight of each by its place, None the intercept."""
     places = {term: place for place, term in enumerate(design.terms)}
     return [each.raw_parts(places, design.origin, design.scale) for each in design.evaluations]
 
 
 def nearest_float32(value: float) -> float:
-    """Return the nearest float32: exact in every precision of export, and x - origin then rounds nothing near it."""
+    """Return the nearest float32: every precision of export has it, and x - origin is exact near it."""
     with np.errstate(over="ignore", under="ignore"):
         near = float(np.float32(value))
     return near if math.isfinite(near) and (near != 0 or value == 0) else float(value)

@@ -1,4 +1,4 @@
-"""The checkpoint's numbers as a PyTorch module: the same model, for those who want to go on in PyTorch."""
+"""The checkpoint's numbers as a PyTorch module: the same model, for further work in PyTorch."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _NAME = 40
 
 
 def summary(report: FitReport, contract: Contract) -> str:
-    """Return the lines for the report of `lr_trainer.fit`."""
+    """Return the report of a fit as lines of text."""
     return "\n".join(
         [_rows(report.rows, contract.rows)]
         + [line for pair in zip(contract.output_names, report.quality, strict=True) for line in _target(report, *pair)]

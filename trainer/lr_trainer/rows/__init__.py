@@ -1,1 +1,1 @@
-"""From files and arrays to blocks of rows: which columns play which part, and which rows are kept."""
+"""From files and arrays to blocks of rows: the role of each column, and the rows that are dropped."""

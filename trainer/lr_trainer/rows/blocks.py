@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 8
 _NUMBERS = 1 << 20
+"""Values of a block, 8 MiB of float64, as several blocks are in memory at a time."""
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -29,7 +30,7 @@ Block = tuple[torch.Tensor, ...]
 
 
 def block_rows(columns: int) -> int:
-    """Return how many rows a block has: fewer of a wide table, so that there are blocks for every thread."""
+    """Return the number of rows of a block: fewer for a wide table, so that every thread has blocks."""
     return min(_MOST_ROWS, max(_FEWEST_ROWS, 1 << (_NUMBERS // columns).bit_length() - 1))
 
 
@@ -52,16 +53,16 @@ def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[
 
 
 def joined(block: Block) -> torch.Tensor:
-    """Return the rows of a block as one tensor, column by column in memory."""
+    """Return the rows of a block as one column-major tensor."""
     if len(block) == 1 and block[0].T.is_contiguous():
         return block[0]
     return torch.cat([piece.T for piece in block], dim=1).T
 
 
 def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None = None) -> Iterator[T]:
-    """Yield `work(block)` in the order of the blocks, a few blocks in memory; threads take blocks.
+    """Yield `work(block)` in the order of the blocks; threads share the blocks, a few of which are in memory.
 
-    torch's own threads split a product differently with their number, so each block has one.
+    The bits of a product depend on the number of torch's own threads, so each block is computed by one thread.
     """
     with one_thread():
         yield from in_order(work, blocks, threads)
@@ -69,7 +70,7 @@ def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch and BLAS, in this process, to one thread a call: more give other bits, or are slower."""
+    """Limit torch and BLAS in this process to one thread per call: several give other bits, or are slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""Where a fit computes."""
+"""The device that computes a fit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def device_named(name: Device) -> torch.device:
-    """Return the device; "auto" is CUDA where there is one.
+    """Return the torch device of that name; "auto" is CUDA where PyTorch finds a CUDA device, else the CPU.
 
     Raises:
-        OptionError: CUDA was asked for and there is none.
+        OptionError: the name is "cuda", and PyTorch finds no CUDA device.
     """
     check_value("--device", OneOf(DEVICES), name)
     available = torch.cuda.is_available()

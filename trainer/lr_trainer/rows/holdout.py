@@ -1,4 +1,4 @@
-"""Rows held out and dealt to folds by chance: by their number and a seed alone, so that every pass agrees."""
+"""Random assignment of rows to folds and held-out sets, by row number and seed alone, so that every pass agrees."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from lr_runtime.tables.sample import Sample
 
 _RUN = 1 << 12
+"""Random numbers per generator, so that those of a row are drawn without those of all rows before it."""
 _EVERY = 10
 _SEED = 1
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows dealt out: into folds for cross-validation, and a tenth held out for the residuals of a conformal interval.
+    """The assignment of rows to cross-validation folds, and of a tenth to the held-out set of a conformal interval.
 
-    One of every ten rows is held out, which one by chance: rows in an order, such as time, are held out evenly, and
-    no period among them falls in with the dealing. The rows left go to the folds in turn.
+    One random row of every ten is held out: rows in an order, such as time, are sampled evenly, and no period in them
+    coincides with the sampling. The other rows go to the folds in turn.
     """
 
     folds: int
@@ -42,7 +43,7 @@ class Parts:
         return self.folds
 
     def labels(self, start: int, rows: int) -> NDArray[np.int64]:
-        """Return the part of each of `rows` rows from number `start` on."""
+        """Return the labels of the parts, int64 (rows,), of the rows from number `start` on."""
         numbers = np.arange(start, start + rows)
         if not self.holds_out:
             return numbers % self.folds
@@ -54,7 +55,7 @@ class Parts:
 
 
 def _drawn(seed: Sequence[int], start: int, count: int) -> NDArray[np.float64]:
-    """Return the numbers from `start` on of an endless sequence of those in [0, 1) that a seed gives."""
+    """Return `count` random numbers in [0, 1), from number `start` on of the sequence of a seed."""
     first, last = start // _RUN, (start + count) // _RUN
     runs = [np.random.default_rng([*seed, run]).random(_RUN) for run in range(first, last + 1)]
     inside = start - first * _RUN
@@ -62,9 +63,9 @@ def _drawn(seed: Sequence[int], start: int, count: int) -> NDArray[np.float64]:
 
 
 class Part:
-    """The rows of a table that are, or are not, among the share that is held out; see `lr_runtime.tables.Table`.
+    """The held-out rows of a table, or all its other rows; see `lr_runtime.tables.Table`.
 
-    Which they are depends on the seed and on a row's number alone, so every pass, of either part, agrees.
+    Whether a row is held out depends on the seed and on the row's number alone, so every pass of either part agrees.
     """
 
     def __init__(self, table: Table, share: float, seed: Sequence[int], *, held_out: bool) -> None:
@@ -83,7 +84,7 @@ class Part:
         self._table.fill(sample)
 
     def row_of(self, row: int) -> int:
-        """Return where a row of this part stands in the whole table, both counted from 0."""
+        """Return the number in the whole table of a row of this part, both counted from 0."""
         places, drawn = np.empty(0, dtype=np.intp), _RUN
         while len(places) <= row:
             places = np.flatnonzero((_drawn(self._seed, 0, drawn) < self._share) == self._held_out)

@@ -1,4 +1,4 @@
-"""Gross outliers among the first rows: values of another unit, or without their decimal mark, or codes for none."""
+"""Gross outliers among the first rows: values of another unit, or without their decimal mark, or codes for missing."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _FAR = 50.0
 """Interquartile ranges from the median: of a normal column 67 standard deviations."""
 
 _BESIDE = 5.0
-"""Beyond this many of them a column has a tail. One that falls no faster than 1 / x, the slowest with a mean, has nine
-times as many values from here to `_FAR` as beyond; what a factor of 100 moved away leaves few of them on the way."""
+"""Interquartile ranges where a tail begins. A tail that falls no faster than 1 / x, the slowest with a mean, has nine
+times as many values from here to `_FAR` as beyond; values wrong by a factor of 100 leave few in between."""
 
 _MOST_BETWEEN, _PER_ROWS = 2, 2000
-"""Values on the way for each beyond, and in rows for one more, where tails of that weight would have many."""
+"""Values in between for each value beyond, and rows for one value more: a heavy tail has several times as many."""
 
 _LOG_RANGES = 3.0
-"""Where the quartiles have one sign the ratio to the median counts, too: of a log-normal column, however wide, this is
-four standard deviations, and a factor of 100 is more than that where the upper quartile is 4 times the lower."""
+"""Interquartile ranges of the logarithm, tested too where the quartiles have one sign: four standard deviations of a
+log-normal column, however wide, and less than a factor of 100 where the upper quartile is 4 times the lower."""
 
 _MOST_SHARE, _FEWEST = 0.05, 20
-"""More than this share is a second state, not a mistake; fewer values than this have no such share."""
+"""A larger share of outliers is a second state, not a mistake; of fewer values a single one is a larger share."""
 
 _MOST_NAMED = 5
 
@@ -45,10 +45,10 @@ class Found(NamedTuple):
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def are_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return bool (rows,): which values of a column, NaN where missing, are gross outliers of it.
+    """Return whether each value of a column is a gross outlier, bool (rows,); NaN is a missing value.
 
-    Where the middle half of the values are one number, as of counts that are mostly 0, the others are judged among
-    themselves; a column of two values has none.
+    Where the middle half of the values is one number, as in counts that are mostly 0, the quartiles are those of the
+    other values; a column of two distinct values has no outliers.
     """
     nothing, judged = np.zeros(len(values), dtype=np.bool_), ~np.isnan(values)
     low, median, high = _quartiles(values[judged])
@@ -71,16 +71,16 @@ def are_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _quartiles(values: NDArray[np.float64]) -> list[float]:
-    """Return the quartiles, NaN of no values; from sorted values, in a third of the time of numpy's own."""
+    """Return the three quartiles, NaN without values; sorting takes a third of the time of `np.quantile`."""
     places = np.array([0.25, 0.5, 0.75]) * (len(values) - 1)
     return np.interp(places, np.arange(len(values)), np.sort(values)).tolist() if len(values) else [np.nan] * 3
 
 
 class FirstRows:
-    """The first rows that a pass gives, kept until there are enough of them.
+    """A sample of the first rows of a pass, in which gross outliers are sought.
 
     Args:
-        columns: the places of the numeric columns among a row's values, and their names.
+        columns: the names of the numeric columns by their places among a row's values.
     """
 
     def __init__(self, columns: Mapping[int, str]) -> None:
@@ -90,14 +90,14 @@ class FirstRows:
         self._rows: list[NDArray[np.intp]] = []
 
     def take(self, parts: Sequence[NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
-        """Take float64 (rows, columns), `parts` side by side, as far as they are wanted; `rows` are their numbers."""
+        """Append rows, float64 (rows, columns) in `parts` of the columns, with their numbers `rows`, until full."""
         if self.left > 0 and len(rows):
             self._parts.append(tuple(part[: self.left] for part in parts))
             self._rows.append(rows[: self.left])
             self.left -= len(rows)
 
     def outliers(self) -> tuple[Found, ...]:
-        """Return the columns that have gross outliers."""
+        """Return the gross outliers of each column that has any."""
         rows, found = np.concatenate(self._rows or [np.empty(0, dtype=np.intp)]), []
         for place, name in self._columns.items():
             far = np.flatnonzero(are_outliers(self._column(place)))
@@ -117,7 +117,7 @@ class FirstRows:
 
 
 def caution(found: Sequence[Found]) -> list[str]:
-    """Return the one line on gross outliers; none where there are none."""
+    """Return one line on all gross outliers, an empty list without any."""
     if not found:
         return []
     each = [f"{escaped(name)} {cells} (the first in row {row + 1})" for name, cells, row in found[:_MOST_NAMED]]

@@ -1,4 +1,4 @@
-"""A look at a table without fitting it: columns, kinds, missing values, ranges, bad cells."""
+"""The profile of a table, without a fit: columns, kinds, missing values, ranges, bad cells."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 
 _MOST_CATEGORIES = 20
 _MOST_DISTINCT = 100_000
+"""Bounds the memory that a column of identifiers takes."""
 
 
 @dataclass(frozen=True)
 class ColumnLook:
-    """What a column holds.
+    """The profile of a column.
 
-    `minimum`, `maximum` and `mean` are those of a numeric column's values, None where there are none; `categories` the
-    first of a category's or date's values in sorted order, and `distinct` how many there are; None where they are over
-    100,000, of which that many are looked at. `bad` cells are none of these; `first_bad` is the place of the first and
-    what is wrong with it. `unusable` says why a column has no values that can be read, None where it has.
+    `minimum`, `maximum` and `mean` are those of a numeric column's values, None without values; `categories` are the
+    first values of a category or date column in sorted order, and `distinct` is their number, None above 100,000, where
+    no more are collected. `bad` counts the cells that cannot be read; `first_bad` is the place and the fault of the
+    first one. `unusable` says why no value of a column can be read, None for a readable column.
     """
 
     name: str
@@ -79,11 +80,10 @@ class ColumnLook:
 
 @dataclass(frozen=True)
 class Look:
-    """What a table holds.
+    """The profile of a table.
 
-    Of its rows `malformed` have other cells than the header has names, or none; `first_malformed` is the place of the
-    first and what is wrong with it. `stopped` says what no reader gets past, None where there is no such thing; the
-    rows are those before it.
+    `malformed` counts the rows whose cells do not match the header; `first_malformed` is the place and the fault of the
+    first one. `stopped` is the error that ended the reading, after `rows` rows, None at the end of the table.
     """
 
     rows: int
@@ -110,10 +110,10 @@ def look(
     options: TableOptions | None = None,
     warn: Callable[[str], None] = warnings.warn,
 ) -> Look:
-    """Take one pass over all columns, past every bad cell and malformed row.
+    """Take one pass over all columns, in which bad cells and malformed rows are counted and are no error.
 
-    `source`, `options` and `warn` are those of `lr_trainer.fit`. A table that is open already goes past what is bad
-    where it was opened with `TableOptions.marks`.
+    `source`, `options` and `warn` are those of `lr_trainer.fit`. An open table counts them only if it was opened with
+    `TableOptions.marks`.
 
     Returns:
         The profile of the table: the number of rows, and of each column its kind, range, missing values and bad cells.
@@ -138,17 +138,17 @@ def look(
 
 
 def _kinds_of(table: Table, category: Sequence[str]) -> Kinds:
-    """Return what most cells of every column are, a number where nothing tells."""
+    """Return the kind of most cells of every column, a number where no cell shows a kind."""
     try:
         found = first_kinds(table, table.names)
-    except TableError:  # the pass behind this one comes to the same place, and says so
+    except TableError:  # the pass over the rows meets the same error, and reports it
         found = Kinds({})
     kinds = {name: found.of.get(name, "number") for name in table.names}
     return Kinds({**kinds, **dict.fromkeys(category, "category")}, found.words - set(category))
 
 
 def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
-    """Return the columns whose type, a list say, no value can be read of, and why; none where that goes for all."""
+    """Return why a column's type, such as a list, has no readable values, by column; empty if no column has any."""
     found = {}
     for name, kind in kinds.items():
         try:
@@ -159,7 +159,7 @@ def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
 
 
 class _Seen:
-    """What a pass over the columns that can be read finds."""
+    """The findings of one pass over the readable columns."""
 
     def __init__(self, table: Table, kinds: Kinds, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
         self.rows = 0
@@ -205,7 +205,7 @@ class _Seen:
             self._first_malformed = self._first_malformed or f"{place_of(self._table, batch, row)}, {batch.faults[row]}"
 
     def look(self) -> Look:
-        """Return it."""
+        """Return the profile of the table."""
         columns = [self._column(name) for name in self._table.names]
         return Look(self.rows, tuple(columns), self._malformed, self._first_malformed, self.stopped)
 

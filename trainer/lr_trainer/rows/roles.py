@@ -1,4 +1,4 @@
-"""The rows that a fit sees: which columns play which part, and what happens to missing values."""
+"""The rows of a fit: the role of each column, and the policy for missing values."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 MOST_LEVELS = 4096
-"""Of a category: the moments of as many columns take 128 MiB."""
+"""The most levels of a category: the moments of as many terms take 128 MiB."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns of a table by their part in the fit, and the categories among the features.
+    """The columns of a table by their role in the fit, and the categories among the features.
 
-    A number is a bad cell of those of the categories that are called `words`.
+    `words` are the categories whose cells are text: a number among them is a bad cell.
     """
 
     features: tuple[str, ...]
@@ -65,9 +65,9 @@ class Roles:
 
 @dataclass(frozen=True)
 class Missing:
-    """What happens to missing values: the columns whose value is filled in later; whether other rows are dropped.
+    """The policy for missing values: `filled` are the features whose missing values the design fills in.
 
-    Or only those without a target: no value stands in for that.
+    `drops` leaves out rows with any other missing value, `drops_targets` rows without a target, which has no fill.
     """
 
     filled: frozenset[str] = frozenset()
@@ -76,7 +76,7 @@ class Missing:
 
     @staticmethod
     def under(policy: MissingPolicy, roles: Roles, target: MissingTarget = "error") -> Missing:
-        """Return what the policies mean for these columns; a category has no mean."""
+        """Return the policies for these columns; a category has no mean to fill in."""
         numeric = frozenset(roles.features) - roles.categories
         filled = {"mean": numeric, "indicator": frozenset(roles.features)}.get(policy, frozenset())
         return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
@@ -91,10 +91,10 @@ def roles_of(
     weight: str | None = None,
     category: Sequence[str] = (),
 ) -> Roles:
-    """Return the roles, after checking that the columns are there and play one part each.
+    """Return the roles, after checking that the columns are in the table and have one role each.
 
     Raises:
-        OptionError: no target, a column in two parts, or no feature left.
+        OptionError: no target, a column in two roles, or no feature left.
         MissingColumnError: a column is not in the table.
     """
     targets, ignore, category = (list(map(composed, names)) for names in (targets, ignore, category))
@@ -124,7 +124,7 @@ def roles_of(
 
 @dataclass
 class Tally:
-    """How many passes were taken over a table, whole or in part."""
+    """The number of passes over a table, whole or in part."""
 
     passes: int = 0
 
@@ -132,8 +132,8 @@ class Tally:
 class Rows:
     """Passes over a table: every pass gives the same rows, as float64 (rows, features + targets + weight).
 
-    A category is given as its index in `levels`, a missing feature as NaN where the policy keeps it. What the passes
-    read is counted, `counts`, and the first one looks for gross outliers, `outliers`.
+    A category is given as its index in `levels`, a missing feature with a fill as NaN. `counts` has the numbers of rows
+    of the last pass, `outliers` the gross outliers among the first rows of the first pass.
     """
 
     def __init__(
@@ -148,14 +148,14 @@ class Rows:
         self._tally = Tally()
 
     def part(self, share: float, seed: Sequence[int], *, held_out: bool) -> Rows:
-        """Return the rows that are, or are not, among the share that is held out by chance."""
+        """Return the rows of a random share of the table that is held out, or all other rows."""
         part = Rows(Part(self.table, share, seed, held_out=held_out), self.roles, self.missing, self._advance)
         part._tally = self._tally
         return part
 
     @property
     def counts(self) -> RowCounts:
-        """The rows of the last pass, by what became of them, and the number of passes over the whole table so far."""
+        """The numbers of rows that the last pass read, dropped and skipped, and the number of passes so far."""
         dropping = self.missing.drops, self.missing.drops_targets
         return RowCounts(self._read, self._dropped, self._skipped, *dropping, self._tally.passes, self.roles.weight)
 
@@ -173,7 +173,7 @@ class Rows:
         """
         found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
         self._tally.passes += 1
-        # With the numbers, so that a row left out for one of them gives no level either.
+        # The numbers are read too, so that a row left out for a bad number gives no level either.
         for batch in self._batches():
             for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
                 found[name].update(coded.values)
@@ -185,7 +185,7 @@ class Rows:
         return {name: tuple(sorted(values)) for name, values in found.items()}
 
     def _batches(self) -> Iterator[Batch]:
-        """Read the table, the rows left out in which a number stands among a category's words."""
+        """Read the table without the rows that have a number in a category of text."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
         for batch in self.table.batches(self.roles.numbers, self.roles.coded):
             faults: dict[int, str] = {}
@@ -200,7 +200,7 @@ class Rows:
         return batch if chosen is None else batch.rows(chosen)
 
     def _chosen(self, batch: Batch) -> NDArray[np.intp] | None:
-        """Return the places of those rows; None where they are all."""
+        """Return the places of the rows that are not dropped; None where none is."""
         if not (self.missing.drops or self.missing.drops_targets):
             return None
         first = 0 if self.missing.drops else self.roles.numbers.index(self.roles.targets[0])
@@ -211,11 +211,11 @@ class Rows:
         return np.flatnonzero(~missing) if missing.any() else None
 
     def views(self, rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
-        """Give the numeric columns as they lie in memory, `rows` rows at a time, unchecked; None where they do not."""
+        """Return unchecked views of the numeric columns, `rows` rows at a time; None where memory has no such views."""
         return self.table.views(self.roles.numbers, rows) if isinstance(self.table, ArrayTable) else None
 
     def count_views(self, read: int) -> None:
-        """Count the views that a pass has read as that pass, and look for outliers among the first."""
+        """Count a pass that read so many rows by `views`, and seek outliers among the first rows of the first pass."""
         self._read = read
         self._tally.passes += 1
         if self._outliers is None:
@@ -225,12 +225,12 @@ class Rows:
             self._outliers = first.outliers()
 
     def _first_rows(self) -> FirstRows:
-        """Return what takes the first rows of a pass, to look for outliers among the numeric features and targets."""
+        """Return an empty sample of first rows, for outliers in the numeric features and targets."""
         columns = enumerate((*self.roles.features, *self.roles.targets))
         return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
 
     def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
-        """Take one pass.
+        """Yield the rows of one pass, categories by their index in `levels`.
 
         Raises:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
@@ -302,7 +302,7 @@ class Rows:
 
 
 def numbers_among(words: Coded, name: str, options: TableOptions) -> dict[int, str]:
-    """Return the rows in which a number stands in a column of words, and what is wrong with them."""
+    """Return the faults, by row, of the numbers in a column of text."""
     numbers = {code: escaped(value) for code, value in enumerate(words.values) if options.is_number(value)}
     rows = np.flatnonzero(np.isin(words.codes, list(numbers))).tolist()
     return {row: f"column {escaped(name)}: {numbers[words.codes[row]]} is a number among text" for row in rows}

@@ -1,4 +1,4 @@
-"""What a caller names a table by, made one: files, and arrays in memory."""
+"""The sources of a table: files, open tables, and arrays in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def opened(
     options: TableOptions | None,
     warn: Callable[[str], None],
 ) -> Table:
-    """Return an open table for whatever a caller names one by.
+    """Return the open table of a source.
 
     Raises:
         OptionError: the source is none of these.
@@ -55,17 +55,17 @@ def opened(
 class ArrayTable:
     """Arrays by name, all with the same number of rows; see `lr_runtime.tables.Table`.
 
-    A one-dimensional array is a column; a two-dimensional one stands for its columns, called x1, x2, ... for a name x.
+    A one-dimensional array is a column; a two-dimensional one of the name x is the columns x1, x2, ...
 
     Args:
         arrays: numbers or text.
-        options: what the columns are called, what else means a missing value, whether rows with an infinite number are
-            left out.
-        notices: who hears of those, and of integers that float64 rounds.
+        options: the names of columns, the marks of missing values, and whether rows with an infinite number are left
+            out.
+        notices: receives the rows that are left out, and the integers that float64 rounds.
 
     Raises:
         TableError: numbers of rows differ, or an array holds neither numbers nor text.
-        MissingColumnError: a name to be replaced is not there.
+        MissingColumnError: a column to be renamed is not among the arrays.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ArrayTable:
         self.size: int | None = lengths.pop() if lengths else 0
 
     def views(self, columns: Sequence[str], rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
-        """Give the columns side by side without a copy, `rows` rows at a time; None where they are not float64."""
+        """Return views of the columns, `rows` rows at a time; None where they are not float64."""
         positions(self, columns)
         parts, start = [], 0
         while start < len(columns):
@@ -115,7 +115,7 @@ class ArrayTable:
         return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
 
     def fill(self, sample: Sample) -> None:
-        """See `lr_runtime.tables.Table.fill`; an array of numbers, or one whose type lists its values, tells itself."""
+        """See `lr_runtime.tables.Table.fill`; the kind of a numeric or categorical array is that of its dtype."""
         positions(self, list(sample.cells))
         taken = min(sample.left, self.size or 0)
         for name, cells in sample.cells.items():
@@ -168,7 +168,7 @@ class ArrayTable:
 
 
 def _is_enumerated(array: object) -> bool:
-    """Whether a column's type lists its values: categories of pandas, polars and pyarrow."""
+    """Return whether a column is of a categorical type of pandas, polars or pyarrow."""
     kind = str(getattr(array, "dtype", None) or getattr(array, "type", ""))
     return kind.lower().startswith(("category", "categorical", "enum", "dictionary"))
 

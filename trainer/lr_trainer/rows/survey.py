@@ -1,4 +1,4 @@
-"""A first look at the columns, where a fit needs one: means for origins and missing values, ranges for scales."""
+"""A first pass over the columns, where a fit needs one: means for origins and missing values, ranges for scales."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the values of each column are, missing ones aside.
+    """The count, mean and range of each column's values, without the missing ones.
 
     Attributes:
-        count: int64 (columns,), how many there are.
-        mean: float64 (columns,).
-        minimum: float64 (columns,), inf where there are none.
-        maximum: float64 (columns,), -inf where there are none.
+        count: int64 (columns,), the number of values.
+        mean: float64 (columns,), NaN without values.
+        minimum: float64 (columns,), inf without values.
+        maximum: float64 (columns,), -inf without values.
     """
 
     count: NDArray[np.int64]
@@ -36,7 +36,7 @@ class Survey:
 
 
 def survey(blocks: Iterable[Block], columns: int) -> Survey:
-    """Take one pass over blocks (rows, columns); NaN is a missing value."""
+    """Return the survey of one pass over blocks (rows, columns); NaN is a missing value."""
     count, total = np.zeros(columns, dtype=np.int64), np.zeros(columns)
     minimum, maximum = np.full(columns, np.inf), np.full(columns, -np.inf)
     for part in over_blocks(_one, blocks):

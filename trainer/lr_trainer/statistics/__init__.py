@@ -1,1 +1,1 @@
-"""What is said of a fit: its report, what is left out of it for want of digits, and what a user should look at."""
+"""The report of a fit: its figures, those left out because too few digits are certain, and cautions for the user."""

@@ -81,7 +81,7 @@ def checkpoint_of(data: TrainingData, solved: Solved, report: FitReport) -> Chec
 
 
 def _coefficients(solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: Sequence[Pair]) -> list[list[Figures]]:
-    """Return the rows of each target."""
+    """Return the figures of each target's coefficients."""
     units, first = raw_units(solved), 0 if solved.normal.intercept else 1
     rounding, degrees = solved.solution.rounding, solved.solution.df_resid
     reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]

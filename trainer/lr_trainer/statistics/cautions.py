@@ -1,4 +1,4 @@
-"""What a user should look at before trusting a fit, each in one line."""
+"""The cautions of a fit: what a user should look at before trusting it, each in one line."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from lr_trainer.moments.training_data import TrainingData
 
 _FEW_DIGITS = 1e-9
+"""A smaller ratio of a column's spread to its size leaves fewer than 7 of float64's 16 digits for its variation."""
 
 
 def cautions(data: TrainingData, design: Design) -> list[str]:
-    """Return the lines; `design` is that of the solution."""
+    """Return the cautions on the data; `design` is that of the solution."""
     references = [] if data.intercept else _references(data.columns)
     return [*_leaks(data.moments, data.names, data.targets), *_offsets(design, data.columns), *references]
 
 
 def shortfalls(found: DescentReport) -> Iterator[str]:
-    """Yield what keeps a descent from its optimum, and what to change."""
+    """Yield why a descent ended before its optimum, and which option to change."""
     validation = found.validation
     if validation is not None and validation.stopped_early:
         yield (

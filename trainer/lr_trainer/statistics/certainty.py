@@ -1,4 +1,4 @@
-"""What of a report is left out because fewer than 6 of its digits are certain, each kind in one line that says why."""
+"""The figures that a report leaves out because fewer than 6 of their digits are certain, and the lines that say why."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from lr_trainer.statistics.statistics import Figures
 
 _NEARLY_COLLINEAR = 1e4
-"""Beyond this condition number the columns are what takes the digits."""
+"""A condition number above this is named as the reason: its square costs half of float64's 16 digits."""
 
 _SMALL = 1e-6
-"""Residuals of a smaller share of the total are lost because they are small."""
+"""Where the residual sum is a smaller share of the total, the small residuals are named as the reason."""
 
 _MANY_DIGITS = 9.0
-"""What a summary shows of a coefficient; with fewer, it says how many."""
+"""The summary states the certain digits of the coefficients where they are fewer than this."""
 
 _NAMES = {
     "stderror": "standard error",
@@ -41,14 +41,14 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Certainty:
-    """Which figures of a report are certain.
+    """The certain digits of the figures of a report.
 
     Attributes:
-        solution: what they are of.
-        targets: the targets' names.
-        figures: a target's own.
-        names: of the coefficients.
-        coefficients: those of each target.
+        solution: the solution that the figures describe.
+        targets: the names of the targets.
+        figures: the figures of each target.
+        names: the names of the coefficients.
+        coefficients: the figures of each target's coefficients.
     """
 
     solution: Solution
@@ -59,12 +59,12 @@ class Certainty:
 
     @property
     def coefficient_digits(self) -> float | None:
-        """How many digits are certain of every coefficient; None where it is nine or more."""
+        """The number of certain digits that every coefficient has; None for nine or more."""
         fewest = min((each.digits for row in self.coefficients for each in row), default=_MANY_DIGITS)
         return fewest if fewest < _MANY_DIGITS else None
 
     def lines(self) -> Iterator[str]:
-        """Yield a line on the residuals, on other figures and on coefficients, where digits are lacking."""
+        """Yield a line each on residuals, other figures and coefficients with too few certain digits."""
         small = [place for place, each in enumerate(self.figures) if "rmse" in each.uncertain]
         if small:
             yield self._of_residuals(small)
@@ -95,7 +95,7 @@ class Certainty:
         )
 
     def _lost(self, small: set[int]) -> dict[tuple[str, ...], str]:
-        """Return of whom which figures are lost, but for those of residuals that are."""
+        """Return the uncertain figures with their owners, without those of targets whose residuals are uncertain."""
         lost: dict[tuple[str, ...], list[str]] = {}
         for place, (target, figures, row) in enumerate(zip(self.targets, self.figures, self.coefficients, strict=True)):
             pairs = [(self._owner(name, place), each) for name, each in zip(self.names, row, strict=True)]

@@ -1,4 +1,4 @@
-"""The split-conformal interval, for fits whose weights have no distribution of their own to take one from."""
+"""The split-conformal interval, for fits whose weights have no known distribution."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def conformal_quantile(absolute_residuals: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """Return the half-width of the split-conformal interval: the ceil((m + 1) level)-th smallest of m residuals.
 
-    A new row's target lies within it of the prediction with probability `level` at least, whatever the distribution, if
-    the m held-out rows and the new one are exchangeable and the fit saw none of them (Vovk, Gammerman and Shafer 2005;
-    Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, theorem 2.2). `level` counts as the decimal that it prints as.
+    The target of a new row is within the half-width of the prediction with probability `level` at least, whatever the
+    distribution, if the m held-out rows and the new one are exchangeable and the fit used none of them (Vovk, Gammerman
+    and Shafer 2005; Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, theorem 2.2). `level` is taken as a decimal.
 
     Args:
-        absolute_residuals: float64 (m,) or (m, outputs), of rows that the fit did not see.
+        absolute_residuals: float64 (m,) or (m, outputs), of rows that the fit did not use.
         level: the coverage, between 0 and 1.
 
     Returns:
@@ -30,7 +30,7 @@ def conformal_quantile(absolute_residuals: NDArray[np.float64], level: float) ->
 
     Raises:
         OutOfRangeError: `level` is not between 0 and 1.
-        TooFewHeldOutError: (m + 1) level > m: no residual is wide enough.
+        TooFewHeldOutError: (m + 1) level > m: no residual is large enough.
     """
     if not 0 < level < 1:
         raise OutOfRangeError("the level of an interval", level, "a number between 0 and 1, such as 0.95")

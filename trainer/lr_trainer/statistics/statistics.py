@@ -1,4 +1,4 @@
-"""The figures of a statistics package, and which of them are certain. Definitions are those of statsmodels."""
+"""The figures of a statistics package, and their certain digits. Definitions are those of statsmodels."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ N = TypeVar("N", float, Fraction)
 
 _LEVEL = 0.95
 _ROUNDING = 2.0**-50
+"""Covers the roundings, 2^-53 each, of the few float64 operations that make a figure of its sums."""
 Pair = tuple[float | None, float] | None
-"""A figure and what part of it rounding may be; None where it is not determined."""
+"""A figure and its relative rounding error; None for a figure that is not determined."""
 
 _LOST: Pair = (None, 1.0)
 _OF_ERRORS = ("stderror", "t", "p", "lower", "upper")
@@ -44,8 +45,8 @@ def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) ->
 
     Args:
         design: the model's terms.
-        weight: of each term, for one output, before rounding to the model's float64.
-        bias: of the same output.
+        weight: the weights of the terms for one output, before rounding to the model's float64.
+        bias: the bias of the same output.
     """
     intercept, raw = bias, [Fraction(0)] * len(weight)
     for value, parts in zip(weight, raw_parts(design), strict=True):
@@ -59,12 +60,12 @@ def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) ->
 
 @dataclass(frozen=True)
 class Unit:
-    """What the standard error of a raw coefficient is per unit of residual standard deviation, and its rounding.
+    """The standard error of a raw coefficient at unit residual standard deviation, and its rounding error.
 
     Attributes:
-        error: the root of the coefficient's variance at unit residual standard deviation; None of a biased one.
-        spread: a of `lr_trainer.solvers.digits`.
-        doubt: what part of the variance rounding may be.
+        error: the root of the coefficient's variance at unit residual standard deviation; None for a biased fit.
+        spread: the number a of `lr_trainer.solvers.digits`.
+        doubt: the relative rounding error of the variance.
     """
 
     error: Fraction | None
@@ -73,10 +74,10 @@ class Unit:
 
 
 def raw_units(solved: Solved) -> list[Unit]:
-    """Return those of the intercept and of the weights on the raw columns.
+    """Return the units of the intercept and of the weights on the raw columns.
 
-    With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, the root of
-    m' C m; for the intercept, of 1 / sum of weights + v' C v with v = m - mean.
+    With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, a unit is the
+    root of m' C m; for the intercept, it is that of 1 / sum of weights + v' C v with v = m - mean.
     """
     parts = raw_parts(solved.basis)
     by_place: dict[int | None, dict[int, Fraction]] = {place: {} for place in (None, *range(len(parts)))}
@@ -101,7 +102,7 @@ def raw_units(solved: Solved) -> list[Unit]:
 
 
 def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> sum |(C m)_i| |x_i|; in double-double, where that is the arithmetic: the parts of C m may cancel."""
+    """Return m -> sum |(C m)_i| |x_i|, in double-double for such fits, because the parts of C m may cancel."""
     rounding, inverse = solved.solution.rounding, solved.solution.normalized_cov_params
     scale = np.ldexp(1.0, np.frexp(np.where(rounding.lengths > 0, rounding.lengths, 1.0))[1])
     inverse, lengths = inverse.scaled(scale[:, None]).scaled(scale[None, :]), rounding.lengths / scale
@@ -137,8 +138,8 @@ def _exactly(inverse: Extended[Array]) -> Callable[[Mapping[int, Fraction]], Fra
 def _by_factor(factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
     """Return m -> |m' L|^2 in float64, for terms of any scale.
 
-    A sum of squares: where the parts of m' L cancel, it still loses no more than kappa^2 of the digits, as L is that of
-    a Gram matrix a rounding away (Higham 2002, Accuracy and Stability, 10.1). From C itself it would lose kappa^4.
+    Where the parts of m' L cancel, this sum of squares loses at most a factor kappa^2 of accuracy, as L is the factor
+    of a Gram matrix a rounding away (Higham 2002, Accuracy and Stability, 10.1); m' C m would lose kappa^4.
     """
     exponents = np.frexp(np.abs(factor).max(axis=1, initial=0.0))[1].tolist()
     rows = np.ldexp(factor, -np.array(exponents, dtype=np.int64)[:, None])
@@ -155,20 +156,20 @@ def _by_factor(factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
 
 
 def root(value: Fraction) -> Fraction:
-    """Return the square root of a number, 0 of one below 0, to 60 bits or more at any scale."""
+    """Return the square root of a number, 0 for a negative one, to 60 bits or more at any scale."""
     shift = (128 - value.numerator.bit_length() + value.denominator.bit_length()) // 2 * 2
     return Fraction(math.isqrt(max(math.floor(value * Fraction(2) ** shift), 0))) / Fraction(2) ** (shift // 2)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is reported, and what is not for want of digits.
+    """The figures of a report, without those that have too few certain digits.
 
     Attributes:
-        values: the figures by the names of `lr_runtime.contract.fit_report`; None where one is not determined, not
-            held by float64, or uncertain.
-        uncertain: the names of those of which fewer than 6 digits are certain.
-        digits: how many are of the estimate, beside its standard error.
+        values: the figures by the names of `lr_runtime.contract.fit_report`; None for a figure that is not determined,
+            beyond the range of float64, or uncertain.
+        uncertain: the names of the figures with fewer than 6 certain digits.
+        digits: the certain digits of an estimate, relative to its standard error where that is larger.
     """
 
     values: dict[str, float | None]
@@ -177,7 +178,7 @@ class Figures:
 
     @staticmethod
     def of(values: Mapping[str, Pair], digits: float = math.inf) -> Figures:
-        """Keep of values, each with its relative rounding, those that are certain; None is not determined."""
+        """Return the certain ones among figures with their relative rounding errors."""
         known = {name: pair for name, pair in values.items() if pair is not None}
         lost = [name for name, (_, rounding) in known.items() if not _is_known(rounding)]
         kept = {name: known[name][0] if name in known and name not in lost else None for name in values}
@@ -189,10 +190,10 @@ def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degre
 
     Args:
         estimate: the coefficient.
-        noise: how far rounding may have moved it.
-        unit: of its standard error.
+        noise: the largest rounding error of the coefficient.
+        unit: the standard error of the coefficient at unit residual standard deviation.
         sd: the residual standard deviation.
-        degrees: of freedom.
+        degrees: the degrees of freedom of the residuals.
     """
     found: dict[str, Pair] = {"estimate": (held(estimate), 0.0), **dict.fromkeys(_OF_ERRORS)}
     if sd is None or unit.error is None:
@@ -213,28 +214,28 @@ def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degre
 
 
 def _ratio(ratio: float, moved: float, off: float, degrees: int) -> dict[str, Pair]:
-    """Return t and its p, which is between those at the ends of what rounding leaves of t."""
+    """Return t and its p, whose rounding error is taken from p at both ends of the rounding interval of t."""
     low, high = max(abs(ratio) - moved, 0.0) / (1 + off), (abs(ratio) + moved) / (1 - off)
     p = _tail(lambda t: student.two_sided(t, degrees), low, abs(ratio), high)
     return {"t": (ratio, relative(moved, ratio) + off), "p": p}
 
 
 def _is_known(rounding: float) -> bool:
-    """Return whether six digits are certain of what is off by this part of itself."""
+    """Return whether six digits of a figure with this relative rounding error are certain."""
     return digits(rounding, 1.0) >= FEWEST_DIGITS
 
 
 def relative(noise: N, value: N) -> float:
-    """Return what part of a value its noise is: 0 of no noise, at most 1."""
+    """Return noise / |value|, at most 1; 0 without noise."""
     if not noise:
         return 0.0
     return float(noise / abs(value)) if noise < abs(value) else 1.0
 
 
 def _tail(tail: Callable[[float], float], low: float, middle: float, high: float) -> Pair:
-    """Return a falling probability, and the relative distance from it to those at both ends.
+    """Return a decreasing tail probability, and its largest relative distance from those at both ends.
 
-    Below the least float64 of full precision it is 0, as everywhere; that is not taken for digits of it.
+    A probability below the smallest normal float64 is given as 0, uncertain unless the one at `low` is as small.
     """
     p, most, least = tail(middle), tail(low), tail(high)
     if p < sys.float_info.min:
@@ -243,7 +244,7 @@ def _tail(tail: Callable[[float], float], low: float, middle: float, high: float
 
 
 def held(value: Fraction) -> float | None:
-    """Return the nearest float64; None of what is beyond its range, or so near 0 that it would lose digits."""
+    """Return the nearest float64; None for a value beyond its range, or so near 0 that float64 loses digits."""
     if value and not _SMALLEST <= abs(value) <= _LARGEST:
         return None
     return float(value)
@@ -252,8 +253,8 @@ def held(value: Fraction) -> float | None:
 def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pair]:
     """Return the figures of one output, and its residual standard deviation.
 
-    They are R2, residual standard deviation, F, log-likelihood, AIC, BIC and their kin. The log-likelihood of a
-    weighted fit is that of normal errors with variance s^2 / weight, s^2 its maximum-likelihood estimate.
+    The log-likelihood of a weighted fit is that of normal errors with variance s^2 / weight, where s^2 is the
+    maximum-likelihood estimate.
     """
     sums, degrees = _Sums.of(moments, solved, output), solved.solution.df_resid
     found: dict[str, Pair] = dict.fromkeys(Quality._fields)
@@ -270,13 +271,13 @@ def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pai
 
 @dataclass(frozen=True)
 class _Sums:
-    """The sums of squares of an output, how far rounding may have moved them, and over how many they are.
+    """The sums of squares of an output, their largest rounding errors, and their degrees of freedom.
 
     Attributes:
-        residual: the residual sum;  off: how far it may be off.
-        explained: the explained sum;  away: likewise.
-        total: their sum.
-        model: the coefficients that explain;  degrees: those of freedom;  about: both together.
+        residual: the residual sum;  off: its rounding error.
+        explained: the explained sum;  away: its rounding error.
+        total: the total sum.
+        model: the degrees of freedom of the explained sum;  degrees: of the residual sum;  about: of the total sum.
     """
 
     residual: float
@@ -305,7 +306,7 @@ class _Sums:
 
     @property
     def lost(self) -> float:
-        """What part of the residual sum rounding may be."""
+        """The relative rounding error of the residual sum."""
         return relative(self.off, self.residual)
 
     def r2(self) -> tuple[float, float]:
@@ -324,12 +325,12 @@ class _Sums:
             adjusted = 1.0 - self.about / self.degrees * (self.residual / self.total)
         else:
             adjusted = (self.about * r2 - self.model) / self.degrees
-        # Its parts are rounded, too, and their difference may be near 0.
+        # The parts of the difference are rounded, too, and the difference may be near 0.
         moved = (self.about * abs(r2) * (noise + _ROUNDING) + self.model * _ROUNDING) / self.degrees
         return adjusted, relative(moved, adjusted)
 
     def f(self) -> dict[str, Pair]:
-        """Return F and its p, which is between those at the ends of what rounding leaves of two sums."""
+        """Return F and its p, whose rounding error is taken from p at both ends of the rounding interval of F."""
         if not self.model:
             return {}
         if not _is_known(self.lost):
@@ -341,13 +342,13 @@ class _Sums:
         return {"f": (self.explained / variance, self.lost + relative(self.away, self.explained)), "f_p": p}
 
     def likelihood(self, moments: Moments, parameters: int) -> dict[str, Pair]:
-        """Return the log-likelihood of a fit of so many coefficients, AIC and BIC."""
+        """Return the log-likelihood, AIC and BIC of a fit with this number of parameters."""
         if not self.residual:
             return dict.fromkeys(("loglikelihood", "aic", "bic"), _LOST)
         rows, weight, logs = moments.rows, float(moments.weight), float(moments.log_weight)
         each = math.log(2 * math.pi * self.residual / rows) + 1
         value = 0.5 * logs - rows / 2 * each
-        # The weights' logarithms were added: with log w <= log (1 + w), concave, their sizes are no more than this.
+        # An upper bound of the sizes of the added logarithms of the weights: log w <= log(1 + w), which is concave.
         sizes = 2 * rows * math.log1p(weight / rows) + abs(logs) + rows * (abs(each) + 1)
         moved = rows / 2 * self.lost + _ROUNDING * sizes
         costs = {"aic": 2.0 * parameters, "bic": math.log(rows) * parameters}

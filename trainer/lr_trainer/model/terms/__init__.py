@@ -1,1 +1,1 @@
-"""What the trainer asks of terms beside their value. A kind of term is one module here, by the name of the kind."""
+"""The trainer's operations on terms besides their values: one module per kind of term, with the name of the kind."""

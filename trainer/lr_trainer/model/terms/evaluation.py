@@ -1,4 +1,4 @@
-"""What the trainer asks of a term beside its value, whatever its kind."""
+"""The trainer's operations on a term of any kind, besides its value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Evaluation:
 
     @property
     def is_rounded(self) -> bool:
-        """Whether float64 rounds the value, where it does not round x - origin."""
+        """Whether float64 rounds the value even where x - origin is exact."""
         return False
 
     def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
@@ -37,20 +37,20 @@ class Evaluation:
         return {places[self.term]: Fraction(1)}
 
     def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
-        """Yield, for each column whose rounding moves the term, its number and float64 (2,), the derivatives by u.
+        """Yield, for each column whose rounding moves the term, its number and the derivatives by u, float64 (2,).
 
-        At float64 (2, columns), the ends of the range of u, where they are largest; 0 for an end that does not count.
+        `ends`, float64 (2, columns), are the ends of the range of u, where derivatives are largest; at 0 they give 0.
         """
         yield from ()
 
 
 def evaluation_of(term: Term) -> Evaluation:
-    """Return how a term is evaluated."""
+    """Return the evaluation of a term, of the class for its kind."""
     return _kind(term.kind)(term)
 
 
 @cache
 def _kind(name: str) -> type[Evaluation]:
-    """Return `KIND` of the module beside this one that has the kind's name; an indicator needs none."""
+    """Return `KIND` of the module in this folder that has the kind's name; an indicator needs no module."""
     module = f"lr_trainer.model.terms.{name}"
     return Evaluation if find_spec(module) is None else cast("type[Evaluation]", import_module(module).KIND)
