@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -127,19 +127,14 @@ def _start_from(init: lr_runtime.contract.checkpoint.Checkpoint, model: nn.Linea
 
 
 def _checkpoint(model: nn.Linear) -> Checkpoint:
-    weight = model.weight.detach().double().numpy()
-    bias = model.bias.detach().double().numpy()
+    weight, bias = model.weight.detach().double().numpy(), model.bias.detach().double().numpy()
     moments = block_moments(torch.tensor(np.column_stack([X, Y])))
-    rows, total = moments.rows, float(moments.comoment[1, 1])
-    # In exact arithmetic: the residuals of a descent may be smaller than the rounding of float64.
-    slope, start = Fraction(float(weight[0, 0])), Fraction(float(bias[0]))
-    residual_sum = sum(
-        ((slope * Fraction(x[0]) + start - Fraction(y[0])) ** 2 for x, y in zip(X, Y, strict=True)), Fraction(0)
-    )
-    r2, residual_sd = float(1 - residual_sum / Fraction(total)), math.sqrt(residual_sum / (rows - 2))
-    names, estimates = ("intercept", "x"), (float(bias[0]), float(weight[0, 0]))
+    estimates = {"intercept": float(bias[0]), "x": float(weight[0, 0])}
+    residual_sum = _residual_sum(estimates["x"], estimates["intercept"])
+    r2 = float(1 - residual_sum / Fraction(float(moments.comoment[1, 1])))
+    residual_sd = math.sqrt(residual_sum / (moments.rows - 2))
     return Checkpoint(
-        contract=Contract((Column("x", 1.0, 3.0),), (Output("y", r2, residual_sd),), rows, __version__),
+        contract=Contract((Column("x", 1.0, 3.0),), (Output("y", r2, residual_sd),), moments.rows, __version__),
         weight=weight,
         bias=bias,
         origin=np.zeros(1),
@@ -147,25 +142,35 @@ def _checkpoint(model: nn.Linear) -> Checkpoint:
         fill=np.zeros(1),
         terms=(Power(0),),
         moments=moments.arrays(),
-        fit={
-            "solver": "descent",
-            "arithmetic": "float32",
-            "weight": None,
-            "intercept": True,
-            "passes": 1,
-            "rows": rows,
-            "columns": ["x"],
-            "target": "y",
-            # A descent that was stopped is no least-squares fit, so no standard errors.
-            "coefficients": [
-                {"target": "y", "term": name, "estimate": estimate, "standard_error": None}
-                for name, estimate in zip(names, estimates, strict=True)
-            ],
-            "r2": r2,
-            "residual_sd": residual_sd,
-            "degrees_of_freedom": rows - 2,
-            "condition_number": 1.0,
-            "constant": [],
-            "collinear": [],
-        },
+        fit=_report(estimates, moments.rows, r2, residual_sd),
     )
+
+
+def _residual_sum(slope: float, start: float) -> Fraction:
+    """Return the exact sum of squares: the residuals of a descent may be smaller than the rounding of float64."""
+    weight, bias = Fraction(slope), Fraction(start)
+    return sum(((weight * Fraction(x[0]) + bias - Fraction(y[0])) ** 2 for x, y in zip(X, Y, strict=True)), Fraction(0))
+
+
+def _report(estimates: dict[str, float], rows: int, r2: float, residual_sd: float) -> dict[str, Any]:
+    """Return the report as JSON, without standard errors: a descent that was stopped is no least-squares fit."""
+    return {
+        "solver": "descent",
+        "arithmetic": "float32",
+        "weight": None,
+        "intercept": True,
+        "passes": 1,
+        "rows": rows,
+        "columns": ["x"],
+        "target": "y",
+        "coefficients": [
+            {"target": "y", "term": name, "estimate": estimate, "standard_error": None}
+            for name, estimate in estimates.items()
+        ],
+        "r2": r2,
+        "residual_sd": residual_sd,
+        "degrees_of_freedom": rows - 2,
+        "condition_number": 1.0,
+        "constant": [],
+        "collinear": [],
+    }
