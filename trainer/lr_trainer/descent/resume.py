@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from lr_trainer.descent.signals import Interruption
 
-_KEY = "linedge.resume"
+_KEY = "linedge.resume.2"
+"""Numbered, because a state of another layout of the steppers cannot be gone on from."""
+
 _ARRAY, _TENSOR, _FLOAT = "array", "tensor", "float"
 
 
