@@ -13,7 +13,7 @@ from lr_runtime.options import CHECKPOINT, FLAG, NAME_OR_NAMES, NAMES, PAIRS, RE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from lr_runtime.options import Kind, Option
+    from lr_runtime.options import Option
 
 _F = TypeVar("_F", bound="Callable[..., object]")
 
@@ -39,15 +39,13 @@ def _as_click(each: Option) -> dict[str, Any]:
         return {"type": click.IntRange(*ends) if kind.is_whole else FiniteRange(kind)}
     if isinstance(kind, OneOf):
         return {"type": click.Choice(kind.words)}
-    others: dict[Kind, dict[str, Any]] = {
-        FLAG: {"is_flag": True, "default": None},
-        CHECKPOINT: {"type": FilePath()},
-        NAMES: {"callback": read_names},
-        NAME_OR_NAMES: {"callback": read_names},
-        PAIRS: {"multiple": True},
-        REPEATED: {"multiple": True},
-    }
-    return others.get(kind, {})
+    if kind is FLAG:
+        return {"is_flag": True, "default": None}
+    if kind is CHECKPOINT:
+        return {"type": FilePath()}  # click looks its words up in the catalogues for each, which takes 0.1 ms
+    if kind in {NAMES, NAME_OR_NAMES}:
+        return {"callback": read_names}
+    return {"multiple": True} if kind in {PAIRS, REPEATED} else {}
 
 
 def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
