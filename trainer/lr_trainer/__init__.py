@@ -10,7 +10,7 @@
     moments/      passes over the rows to moments
     model/        terms, the eager model, the checkpoint
     rows/         tables and arrays to blocks of rows
-    arithmetic/   double-double, exact products, rounding
+    arithmetic/   arrays, double-double, exact products, rounding
 
 >>> import lr_trainer
 >>> checkpoint = lr_trainer.fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y")

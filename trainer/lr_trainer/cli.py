@@ -229,7 +229,7 @@ def _descend(
 def _fit(
     tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, *, quiet: bool
 ) -> Checkpoint:
-    # What is wrong with the table's header is said before torch is imported, which takes seconds.
+    # What is wrong with the table's header is said before the libraries of a fit are imported.
     table = _opened(tables, options)
     _check_columns(table, chosen)
     with needs_extra("train"):

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+_ALONE = {"torch": "torch"}
+"""Packages that no other extra brings than this one: gigabytes, which a device that fits exactly does without."""
+
+
 def lazily(package: str, homes: Mapping[str, str], extra: str | None = None) -> Callable[[str], object]:
     """Return the `__getattr__` of `package` (PEP 562).
 
@@ -36,7 +40,11 @@ def lazily(package: str, homes: Mapping[str, str], extra: str | None = None) -> 
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
-    """Turn a failed import of a third-party package inside the block into MissingExtraError."""
+    """Turn a failed import of a third-party package inside the block into MissingExtraError.
+
+    Args:
+        extra: what installs the package; torch, which is left out of the extras of every stage, has its own.
+    """
     try:
         with uncollected():
             yield
@@ -44,7 +52,7 @@ def needs_extra(extra: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package.startswith("lr_") or not package:
             raise
-        raise MissingExtraError(package, extra) from error
+        raise MissingExtraError(package, _ALONE.get(package, extra)) from error
 
 
 @contextmanager

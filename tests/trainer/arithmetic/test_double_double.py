@@ -66,7 +66,7 @@ SCALES = {"one scale": [1.0, 1.0, 1.0], "far apart": [1e-30, 1.0, 1e30], "offset
 def test_gram_matrices_are_right_to_their_columns_size(scales: str, rows: int) -> None:
     random = np.random.default_rng(rows)
     high = random.normal(size=(rows, 3)) * SCALES[scales]
-    block = Extended(torch.from_numpy(high), torch.from_numpy(high * random.uniform(-1, 1, size=high.shape) * 2.0**-54))
+    block = Extended(high, high * random.uniform(-1, 1, size=high.shape) * 2.0**-54)
     exact = [[block.fraction(row, column) for row in range(rows)] for column in range(3)]
     largest = [max(map(abs, column)) for column in exact]
     found = block_gram(block)
@@ -76,11 +76,19 @@ def test_gram_matrices_are_right_to_their_columns_size(scales: str, rows: int) -
             assert abs(found.fraction(i, j) - wanted) <= rows * largest[i] * largest[j] * Fraction(1, 2**100)
 
 
+def test_tensors_have_the_gram_matrix_of_arrays() -> None:
+    """Their products are of integers that no order of addition rounds."""
+    high, low = np.random.default_rng(0).normal(size=(2, 700, 3)) * np.array([1.0, 2.0**-54])[:, None, None]
+    arrays = block_gram(Extended(high, low))
+    tensors = block_gram(Extended(torch.from_numpy(high), torch.from_numpy(low)))
+    np.testing.assert_array_equal([tensors.high, tensors.low], [arrays.high, arrays.low])
+
+
 def test_weights_are_part_of_the_products() -> None:
     random = np.random.default_rng(1)
     high, weights = random.normal(size=(300, 2)), random.uniform(0.1, 9, size=300)
-    block = Extended.of(torch.from_numpy(high))
-    found = block_gram(block, torch.from_numpy(weights))
+    block = Extended.of(high)
+    found = block_gram(block, weights)
     wanted = sum(
         Fraction(w) * Fraction(a) * Fraction(b) for w, (a, b) in zip(weights.tolist(), high.tolist(), strict=True)
     )
@@ -88,5 +96,5 @@ def test_weights_are_part_of_the_products() -> None:
 
 
 def test_a_block_of_zeros_has_products_of_zero() -> None:
-    zeros = Extended.of(torch.zeros((5, 2), dtype=torch.float64))
+    zeros = Extended.of(np.zeros((5, 2)))
     assert not product(zeros, zeros).rounded().any()

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Kind = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+KINDS = [np.asarray, torch.from_numpy]
+"""What the CPU computes on, and what a CUDA device does: tensors on the CPU are asked the same, by the same names."""
 
 TABLES: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
     "standard normal": lambda random: random.normal(size=(500, 3)),
@@ -56,8 +60,11 @@ def assert_close_to_exact(moments: Moments, rows: NDArray[np.float64]) -> None:
             assert error <= 1e-13 * sds[index] * sds[other]
 
 
-def total(blocks: Iterable[torch.Tensor | Block], threads: int = 1) -> Moments:
-    moments = merged(over_blocks(block_moments, blocks, threads))
+def total(blocks: Iterable[Block], threads: int = 1) -> Moments:
+    def moments_of(block: Block) -> Moments:
+        return block_moments(block)
+
+    moments = merged(over_blocks(moments_of, blocks, threads))
     assert moments is not None
     return moments
 
@@ -67,33 +74,34 @@ def assert_same_bits(left: Moments, right: Moments) -> None:
         assert array.tobytes() == right.arrays()[name].tobytes(), name
 
 
-def test_a_block_has_the_exact_moments(rows: NDArray[np.float64]) -> None:
-    assert_close_to_exact(block_moments(torch.from_numpy(rows)), rows)
+@pytest.mark.parametrize("of", KINDS)
+def test_a_block_has_the_exact_moments(rows: NDArray[np.float64], of: Kind) -> None:
+    assert_close_to_exact(block_moments(of(rows)), rows)
 
 
 def test_merged_moments_are_those_of_all_rows(rows: NDArray[np.float64]) -> None:
     pieces = [piece for piece in np.array_split(rows, 3) if len(piece)]
-    joined = merged(block_moments(torch.from_numpy(piece)) for piece in pieces)
+    joined = merged(block_moments(piece) for piece in pieces)
     assert joined is not None
     assert joined.rows == len(rows)
     assert_close_to_exact(joined, rows)
 
 
 def test_columns_side_by_side_are_one_block(rows: NDArray[np.float64]) -> None:
-    block = torch.from_numpy(rows)
-    assert_same_bits(block_moments(block[:, :1].contiguous(), block[:, 1:].contiguous()), block_moments(block))
+    assert_same_bits(block_moments(rows[:, :1].copy(), rows[:, 1:].copy()), block_moments(rows))
 
 
 def test_rows_far_from_the_first_ones_lose_nothing() -> None:
     random = np.random.default_rng(0)
     rows = np.concatenate([random.normal(size=(64, 2)), 1e9 + random.normal(size=(2000, 2))])
-    assert_close_to_exact(block_moments(torch.from_numpy(rows)), rows)
+    assert_close_to_exact(block_moments(rows), rows)
 
 
-def test_weighted_rows_count_as_often_as_they_weigh(rows: NDArray[np.float64]) -> None:
+@pytest.mark.parametrize("of", KINDS)
+def test_weighted_rows_count_as_often_as_they_weigh(rows: NDArray[np.float64], of: Kind) -> None:
     weights = np.random.default_rng(1).integers(1, 4, size=len(rows))
     repeated = np.repeat(rows, weights, axis=0)
-    found = block_moments(torch.from_numpy(rows), weights=torch.from_numpy(weights.astype(np.float64)))
+    found = block_moments(of(rows), weights=of(weights.astype(np.float64)))
     assert (found.rows, float(found.weight)) == (len(rows), float(weights.sum()))
     np.testing.assert_allclose(found.log_weight, np.log(weights).sum(), rtol=1e-12)
     assert_close_to_exact(found, repeated)
@@ -120,7 +128,7 @@ def test_bits_depend_neither_on_batches_nor_on_threads(cuts: list[int], threads:
 )
 def test_scaling_by_a_power_of_two_scales_the_moments_exactly(rows: NDArray[np.float64], power: int) -> None:
     rows = np.where(np.abs(rows) < 1e-60, 0, rows)  # deviations whose square would be subnormal lose bits
-    plain, scaled = block_moments(torch.from_numpy(rows)), block_moments(torch.from_numpy(np.ldexp(rows, power)))
+    plain, scaled = block_moments(rows), block_moments(np.ldexp(rows, power))
     assert (scaled.mean == np.ldexp(plain.mean, power)).all()
     assert (scaled.comoment == np.ldexp(plain.comoment, 2 * power)).all()
 
@@ -129,7 +137,7 @@ def test_scaling_by_a_power_of_two_scales_the_moments_exactly(rows: NDArray[np.f
 def test_products_about_other_means_or_about_0_are_exact_to_the_deviations(offset: float) -> None:
     random = np.random.default_rng(4)
     own, others = (random.integers(-8, 9, size=(rows, 2)) / 4 + offset for rows in (29, 31))
-    moments, other = (block_moments(torch.from_numpy(rows)) for rows in (own, others))
+    moments, other = (block_moments(rows) for rows in (own, others))
     zeros = [Fraction(0)] * 2
     for about, means in ((moments.about(other), exact_moments(others)[0]), (moments.gram(intercept=False), zeros)):
         away = [[Fraction(value) - mean for value in column] for column, mean in zip(own.T, means, strict=True)]
@@ -139,14 +147,14 @@ def test_products_about_other_means_or_about_0_are_exact_to_the_deviations(offse
 
 
 def test_the_mean_is_its_own_rounded_sum(rows: NDArray[np.float64]) -> None:
-    moments = total(in_blocks([rows], rows.shape[1])).merge(block_moments(torch.from_numpy(rows[:1])))
+    moments = total(in_blocks([rows], rows.shape[1])).merge(block_moments(rows[:1]))
     np.testing.assert_array_equal(moments.mean + moments.mean_low, moments.mean)
 
 
 @pytest.mark.parametrize("values", [[-0.0], [-0.0, 0.0], [0.0, -0.0], [-0.0, 1.0], [-1.0, -0.0]])
 def test_a_zero_at_the_end_of_a_range_has_no_sign(values: list[float]) -> None:
     """Which of two equal zeros is the smallest depends on their order, and the bytes must not."""
-    moments = block_moments(torch.tensor(values, dtype=torch.float64)[:, None])
+    moments = block_moments(np.array(values)[:, None])
     ends = np.concatenate([moments.minimum, moments.maximum])
     assert not np.signbit(ends[ends == 0]).any()
     np.testing.assert_array_equal(ends, [min(values), max(values)])
@@ -158,7 +166,7 @@ def test_no_rows_have_no_moments() -> None:
 
 
 def test_moments_survive_the_checkpoints_arrays(rows: NDArray[np.float64]) -> None:
-    moments = block_moments(torch.from_numpy(rows))
+    moments = block_moments(rows)
     assert_same_bits(Moments.from_arrays(moments.arrays()), moments)
 
 

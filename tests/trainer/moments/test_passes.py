@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 
 from lr_trainer import fit
 from lr_trainer.moments.passes import prepare, residuals
@@ -21,7 +20,7 @@ def test_residuals_are_off_by_no_more_than_stated(offset: float) -> None:
     columns = {"a": a, "b": b, "y": 3 * a - b + random.normal(size=80)}
     checkpoint, table = fit(columns, target="y"), ArrayTable(columns)
     roles = roles_of(table, targets=["y"], features=None)
-    found, off = residuals(prepare(Rows(table, roles, Missing(frozenset())), torch.device("cpu")), checkpoint)
+    found, off = residuals(prepare(Rows(table, roles, Missing(frozenset())), "cpu"), checkpoint)
     weight, bias = map(Fraction, checkpoint.weight[0].tolist()), Fraction(float(checkpoint.bias[0]))
     slopes = [w / Fraction(s) for w, s in zip(weight, checkpoint.scale.tolist(), strict=True)]
     errors, sizes = list[Fraction](), list[Fraction]()

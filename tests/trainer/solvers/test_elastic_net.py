@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
@@ -44,7 +43,7 @@ def random_table(seed: int, rows: int = 60, columns: int = 6) -> Array:
 
 
 def moments(table: Array) -> Moments:
-    return block_moments(torch.from_numpy(np.ascontiguousarray(table)))
+    return block_moments(np.ascontiguousarray(table))
 
 
 def normal(moments: Moments, outputs: int, *, intercept: bool = True) -> NormalEquations:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import statsmodels.api as sm
-import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +40,7 @@ def problem(normal: NormalEquations, aim: Aim) -> Problem:
 
 
 def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
-    moments, terms = block_moments(torch.from_numpy(table)), table.shape[1] - outputs
+    moments, terms = block_moments(table), table.shape[1] - outputs
     normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
     solution = Cholesky().compute(problem(normal, LeastSquares()))
     assert solution is not None
@@ -50,8 +49,8 @@ def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
 
 def extended(table: Array, outputs: int = 1, *, intercept: bool = True) -> NormalEquations:
     ones = np.ones((len(table), int(intercept)))
-    gram = block_gram(Extended.of(torch.from_numpy(np.hstack([ones, table]))))
-    moments, shift = block_moments(torch.from_numpy(table)), np.zeros(table.shape[1])
+    gram = block_gram(Extended.of(np.hstack([ones, table])))
+    moments, shift = block_moments(table), np.zeros(table.shape[1])
     return NormalEquations.of_gram(gram, moments, table.shape[1] - outputs, shift, intercept=intercept)
 
 

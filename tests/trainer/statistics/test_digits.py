@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from scipy import special
 
 from lr_export.errors import UnsupportedModelError
@@ -337,7 +336,7 @@ def test_the_bounds_are_seven_times_what_rounding_does(kind: str) -> None:
     for _ in range(12):
         columns = KINDS[kind](random, 60, 3)
         table = np.column_stack(list(columns.values()))
-        normal = NormalEquations.of_moments(block_moments(torch.from_numpy(table)), 3, intercept=True)
+        normal = NormalEquations.of_moments(block_moments(table), 3, intercept=True)
         found, exact = Cholesky().compute(problem(normal, LeastSquares())), Exact(columns, "y", intercept=True)
         if found is None or found.condition_number > 1e5:
             continue

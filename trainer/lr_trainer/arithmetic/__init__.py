@@ -1,1 +1,1 @@
-"""Arithmetic in double-double, exact products of blocks, and the rounding of float64."""
+"""Arrays of NumPy or torch, arithmetic in double-double, exact products of blocks, and the rounding of float64."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import numpy as np
-import torch
+
+from lr_trainer.arithmetic.arrays import A
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-A = TypeVar("A", "NDArray[np.float64]", torch.Tensor)
 _Index: TypeAlias = Any  # what NumPy and torch take between brackets
 
 _SPLITTER = 2.0**27 + 1
@@ -85,12 +85,6 @@ class Extended(Generic[A]):
     def __mul__(self, other: Extended[A]) -> Extended[A]:
         high, error = two_product(self.high, other.high)
         return Extended(*two_sum(high, error + (self.high * other.low + self.low * other.high)))
-
-    def __pow__(self, power: int) -> Extended[A]:
-        value = self
-        for _ in range(power - 1):
-            value = value * self
-        return value
 
     def __truediv__(self, other: Extended[A]) -> Extended[A]:
         first = self.high / other.high

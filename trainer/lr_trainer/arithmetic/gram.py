@@ -12,12 +12,14 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lr_trainer.arithmetic.arrays import A
 
 _PRECISION_BITS = 106
 _LEAST_EXPONENT = -1022
@@ -25,7 +27,7 @@ _CHUNK_ROWS = 1 << 11
 """Slices of a chunk fit the cache; a whole block's do not."""
 
 
-def block_gram(block: Extended[torch.Tensor], weights: torch.Tensor | None = None) -> Extended[NDArray[np.float64]]:
+def block_gram(block: Extended[A], weights: A | None = None) -> Extended[NDArray[np.float64]]:
     """Return block.T @ diag(weights) @ block, double-double (columns, columns), for a block (rows, columns)."""
     columns = block.high.shape[1]
     total: Extended[NDArray[np.float64]] = Extended.of(np.zeros((columns, columns)))
@@ -38,7 +40,7 @@ def block_gram(block: Extended[torch.Tensor], weights: torch.Tensor | None = Non
     return total
 
 
-def product(left: Extended[torch.Tensor], right: Extended[torch.Tensor]) -> Extended[NDArray[np.float64]]:
+def product(left: Extended[A], right: Extended[A]) -> Extended[NDArray[np.float64]]:
     """Return left.T @ right (columns, columns), to 2^-106 of the columns' largest values.
 
     The sum of products of slices of `bits` bits over `rows` rows stays below 2^53: 2 bits + log2 rows <= 53.
@@ -52,17 +54,18 @@ def product(left: Extended[torch.Tensor], right: Extended[torch.Tensor]) -> Exte
     # The smallest products first; those below the precision asked for are left out.
     for order in range(count + 1, 1, -1):
         for first in range(1, order):
-            whole = left_slices[first - 1].T @ right_slices[order - first - 1]
-            total = total + Extended.of(whole.cpu().numpy() * 2.0 ** (-bits * order))
+            whole = host(matmul(left_slices[first - 1].T, right_slices[order - first - 1]))
+            total = total + Extended.of(whole * 2.0 ** (-bits * order))
     return total.scaled(np.ldexp(1.0, left_exponents[:, None] + right_exponents[None, :]))
 
 
-def _slices(block: Extended[torch.Tensor], bits: int, count: int) -> tuple[list[torch.Tensor], NDArray[np.int64]]:
+def _slices(block: Extended[A], bits: int, count: int) -> tuple[list[A], NDArray[np.int64]]:
     """Return integers t_1, t_2, ... of `bits` bits, and e, with block = 2^e sum_k t_k 2^(-k bits) per column."""
-    largest = block.high.abs().amax(dim=0).cpu().numpy()
+    names = names_of(block.high)
+    largest = host(names.amax(names.abs(block.high), axis=0))
     # Of what is smaller 2^-e would overflow; only a constant column's rounding is.
     exponents = np.maximum(np.frexp(largest)[1].astype(np.int64), _LEAST_EXPONENT)
-    scale = torch.from_numpy(np.ldexp(1.0, -exponents)).to(block.high.device)
+    scale = beside(block.high, np.ldexp(1.0, -exponents))
     high, low = block.high * scale, block.low * scale
     slices = []
     for _ in range(count):

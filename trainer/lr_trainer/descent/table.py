@@ -100,7 +100,11 @@ def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
 
 
 def _store(prepared: Prepared, coordinates: Coordinates) -> Store:
-    return Store((coordinates.rows(*block) for block in expanded(prepared)), coordinates.width, prepared.device)
+    rows = (
+        coordinates.rows(torch.as_tensor(x), torch.as_tensor(y), None if weights is None else torch.as_tensor(weights))
+        for x, y, weights in expanded(prepared)
+    )
+    return Store(rows, coordinates.width, torch.device(prepared.device))
 
 
 def _objective(
@@ -155,7 +159,7 @@ def _identity(setting: Setting, descent: Descent, store: Store, validation: Obje
         "the number of rows": store.rows,
         "sha256 of the rows": store.digest,
         "sha256 of the rows held out": None if validation is None else validation.store.digest,
-        "the device": setting.prepared.device.type,
+        "the device": setting.prepared.device,
         "the number of threads": torch.get_num_threads(),
         "linedge": __version__,
         "torch": torch.__version__,

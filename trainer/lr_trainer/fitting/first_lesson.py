@@ -128,7 +128,7 @@ def _start_from(init: lr_runtime.contract.checkpoint.Checkpoint, model: nn.Linea
 
 def _checkpoint(model: nn.Linear) -> Checkpoint:
     weight, bias = model.weight.detach().double().numpy(), model.bias.detach().double().numpy()
-    moments = block_moments(torch.tensor(np.column_stack([X, Y])))
+    moments = block_moments(np.column_stack([X, Y]))
     estimates = {"intercept": float(bias[0]), "x": float(weight[0, 0])}
     residual_sum = _residual_sum(estimates["x"], estimates["intercept"])
     r2 = float(1 - residual_sum / Fraction(float(moments.comoment[1, 1])))

@@ -19,11 +19,9 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import Conformal, Penalty
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
-from lr_trainer.descent.problem import setting_of
-from lr_trainer.descent.resume import Forgetful
-from lr_trainer.descent.table import check, descend
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import gram, prepare, residuals, split, take_moments, take_moments_by_part
 from lr_trainer.moments.training_data import training_data
@@ -167,11 +165,13 @@ def fit(
         device=device,
     )
     if descent is not None:
+        with needs_extra("torch"):
+            from lr_trainer.descent.table import check
         check(descent, asked)
     rows = _rows_of(opened(source, options, warn), asked, advance)
     prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
     if descent is not None:
-        checkpoint = _descended(prepared, asked, descent, memory or Forgetful(), report)
+        checkpoint = _descended(prepared, asked, descent, memory, report)
     else:
         checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
     return checkpoint.with_units(_units(asked))
@@ -240,8 +240,12 @@ def _penalty(folds: list[Moments], data: TrainingData, asked: FitOptions) -> Pen
 
 
 def _descended(
-    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Memory, report: Callable[[Epoch], None]
+    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Memory | None, report: Callable[[Epoch], None]
 ) -> Checkpoint:
+    from lr_trainer.descent.problem import setting_of
+    from lr_trainer.descent.resume import Forgetful
+    from lr_trainer.descent.table import descend
+
     level, others, held_out = asked.interval, prepared, None
     if level is not None:
         # A seed of its own, so that the held-out rows do not depend on those of a validation.
@@ -249,7 +253,7 @@ def _descended(
         held_out = take_moments(others)
         conformal_quantile(np.zeros(held_out.rows), level)  # raises before the descent if they are too few
     setting = setting_of(prepared, descent, asked, held_out)
-    found = descend(setting, descent, memory, report)
+    found = descend(setting, descent, memory or Forgetful(), report)
     described = _report(setting.data, found.solved, setting.prepared.rows, *shortfalls(found.report))
     penalty = setting.penalty if asked.l1 or asked.l2 else None
     described = described._replace(solver="descent", descent=found.report, penalty=penalty)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import safetensors.numpy
 
 import lr_runtime.contract.checkpoint
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.replacement import write_bytes
 from lr_trainer.model.summary import summary
 
@@ -59,7 +60,11 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
         return summary(self.report, self.contract)
 
     def model(self) -> LinearModel:
-        """Return the eager PyTorch model with these numbers."""
-        from lr_trainer.model.module import LinearModel
+        """Return the eager PyTorch model with these numbers.
 
+        Raises:
+            MissingExtraError: torch is not installed.
+        """
+        with needs_extra("torch"):
+            from lr_trainer.model.module import LinearModel
         return LinearModel(self)

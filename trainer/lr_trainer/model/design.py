@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 
+from lr_trainer.arithmetic.arrays import beside, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.model.terms.evaluation import evaluation_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.terms.term import Term
+    from lr_trainer.arithmetic.arrays import A
     from lr_trainer.model.terms.evaluation import Evaluation, Parts
 
 
@@ -69,40 +70,41 @@ class Design:
             and bool((self.scale == 1).all() and np.isnan(self.fill).all())
         )
 
-    def expand(self, x: torch.Tensor) -> torch.Tensor:
+    def expand(self, x: A) -> A:
         """Return float64 (rows, terms) for float64 x (rows, columns); NaN is a missing value."""
         if self.is_plain:
             return x
-        u = (self._filled(x) - self._on(x, self.origin)) / self._on(x, self.scale)
-        columns = x.unbind(dim=1), u.unbind(dim=1)
-        values = torch.stack([torch.as_tensor(term.value(*columns)).to(x.dtype) for term in self.terms], dim=1)
+        names = names_of(x)
+        u = (self._filled(x) - beside(x, self.origin)) / beside(x, self.scale)
+        columns, zero = (tuple(x.T), tuple(u.T)), names.zeros_like(x[:, 0])
+        found = [(term.is_indicator, term.value(*columns)) for term in self.terms]
+        values = names.stack([zero + value if is_bool else cast("A", value) for is_bool, value in found], axis=0).T
         if not self.levels.any():
             return values
-        return torch.where(self._known(x)[:, [term.columns[0] for term in self.terms]], values, torch.nan)
+        return names.where(self._known(x)[:, [term.columns[0] for term in self.terms]], values, np.nan)
 
-    def expand_extended(self, x: torch.Tensor) -> Extended[torch.Tensor]:
+    def expand_extended(self, x: A) -> Extended[A]:
         """Return `expand` in double-double: powers and differences without rounding to float64."""
-        difference = Extended(*two_sum(self._filled(x), -self._on(x, self.origin)))
-        u = difference.scaled(1.0 / self._on(x, self.scale))
+        names, zero = names_of(x), names_of(x).zeros_like(x[:, 0])
+        difference = Extended(*two_sum(self._filled(x), -beside(x, self.origin)))
+        u = difference.scaled(1.0 / beside(x, self.scale))
         scaled = [u[:, column] for column in range(x.shape[1])]
-        found = [term.value(x.unbind(dim=1), scaled) for term in self.terms]
-        pairs = [
-            each if isinstance(each, Extended) else Extended.of(torch.as_tensor(each).to(x.dtype)) for each in found
-        ]
-        return Extended(torch.stack([c.high for c in pairs], dim=1), torch.stack([c.low for c in pairs], dim=1))
+        found = [term.value(tuple(x.T), scaled) for term in self.terms]
+        pairs = [each if isinstance(each, Extended) else Extended.of(each + zero) for each in found]
+        return Extended(names.stack([c.high for c in pairs], axis=1), names.stack([c.low for c in pairs], axis=1))
 
-    def _filled(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.where(torch.isnan(x), self._on(x, self.fill), x)
+    def _filled(self, x: A) -> A:
+        if np.isnan(self.fill).all():
+            return x
+        names = names_of(x)
+        return names.where(names.isnan(x), beside(x, self.fill), x)
 
-    def _known(self, x: torch.Tensor) -> torch.Tensor:
+    def _known(self, x: A) -> A:
         """Return bool (rows, columns), False for an index that is no category, whose terms have to be NaN."""
-        levels, has_policy = self._on(x, self.levels), ~torch.isnan(self._on(x, self.fill))
+        names, levels, has_policy = names_of(x), beside(x, self.levels), beside(x, ~np.isnan(self.fill))
         is_level = (x >= 0) & (x < levels) & (x == x.round())
-        return is_level | (levels == 0) | (torch.isnan(x) & has_policy)
-
-    @staticmethod
-    def _on(x: torch.Tensor, values: NDArray[np.generic]) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(values)).to(x.device)
+        known: A = is_level | (levels == 0) | names.logical_and(names.isnan(x), has_policy)
+        return known
 
 
 def raw_parts(design: Design) -> list[Parts]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 
+from lr_trainer.arithmetic.arrays import beside, empty, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import two_sum
 from lr_trainer.arithmetic.rounding import varies
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.rows.blocks import Block
+    from lr_trainer.arithmetic.arrays import A
 
     Array = NDArray[np.float64]
 
@@ -30,7 +30,10 @@ _NEAR = 2.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 2 bits at most."""
 _SAMPLED = 31
 _WIDTH = 1024
-_TILE_NUMBERS = 1 << 19
+_TILE_NUMBERS = 1 << 17
+"""Numbers of a tile, 1 MiB of float64, which the second-level cache of a core holds."""
+_NARROW = 32
+"""The most columns at which NumPy subtracts columns faster than rows, whose inner loops are then too short."""
 _FEWEST_ROWS = 1 << 10
 
 
@@ -129,7 +132,7 @@ class Moments:
         )
 
 
-def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = None) -> Moments:
+def block_moments(*parts: A | tuple[A, ...], weights: A | None = None) -> Moments:
     """Return the moments of one block, computed on its device.
 
     One pass: deviations from the medians of some rows, then their own mean taken out, which rounds little because the
@@ -139,23 +142,23 @@ def block_moments(*parts: torch.Tensor | Block, weights: torch.Tensor | None = N
         parts: float64 (rows, columns), at least one row; the columns of several parts are side by side.
         weights: float64 (rows,), positive.
     """
-    strips = [(part,) if isinstance(part, torch.Tensor) else part for part in parts]
-    shift = torch.cat([_middle(strip) for strip in strips])
+    strips = [part if isinstance(part, tuple) else (part,) for part in parts]
+    shift = np.concatenate([_middle(strip) for strip in strips])
     # Of numbers that are infinite, or too large to be squared, the moments are not finite; whoever takes them looks.
     with np.errstate(over="ignore", invalid="ignore"):
         moments, is_near = _about(shift, strips, weights)
         if not is_near:
-            moments, _ = _about(torch.from_numpy(moments.mean).to(shift.device), strips, weights)
+            moments, _ = _about(moments.mean, strips, weights)
     return moments
 
 
-def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor | None) -> tuple[Moments, bool]:
+def _about(shift: Array, strips: Sequence[tuple[A, ...]], weights: A | None) -> tuple[Moments, bool]:
     """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
     rows = sum(len(piece) for piece in strips[0])
     total = float(rows) if weights is None else float(weights.sum())
     products: NDArray[np.float64] = np.zeros((1 + len(shift), 1 + len(shift)))
     lows, highs = [], []
-    at_once = rows if shift.is_cuda else _tile_rows(len(shift))
+    at_once = _tile_rows(len(shift)) if isinstance(strips[0][0], np.ndarray) else rows
     for start in range(0, rows, at_once):
         stop = min(start + at_once, rows)
         tile = [_rows(strip, start, stop) for strip in strips]
@@ -165,11 +168,11 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
         highs.append(np.concatenate(high))
     gram, away = products[:-1, :-1], products[-1, :-1] / total
     comoment = gram - total * np.outer(away, away)
-    mean, mean_low = two_sum(_array(shift), away)
+    mean, mean_low = two_sum(shift, away)
     moments = Moments(
         count=np.array(float(rows)),
         weight=np.array(total),
-        log_weight=np.array(0.0 if weights is None else float(weights.log().sum())),
+        log_weight=np.array(0.0 if weights is None else float(names_of(weights).log(weights).sum())),
         mean=mean,
         mean_low=mean_low,
         comoment=comoment,
@@ -179,14 +182,16 @@ def _about(shift: torch.Tensor, strips: Sequence[Block], weights: torch.Tensor |
     return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
 
 
-def _middle(block: Block) -> torch.Tensor:
+def _middle(block: tuple[A, ...]) -> Array:
     """Return the columns' medians over rows evenly apart: values that are there, so that equal ones deviate by 0."""
     apart = max(1, sum(map(len, block)) // _SAMPLED)
     start, sampled = 0, []
     for piece in block:
         sampled.append(piece[-start % apart :: apart])
         start += len(piece)
-    return torch.cat(sampled).median(dim=0).values
+    values = np.concatenate([host(each) for each in sampled])
+    lower = (len(values) - 1) // 2
+    return np.asarray(np.partition(values, lower, axis=0)[lower])
 
 
 def _tile_rows(columns: int) -> int:
@@ -194,7 +199,7 @@ def _tile_rows(columns: int) -> int:
     return max(_FEWEST_ROWS, 1 << (_TILE_NUMBERS // columns).bit_length() - 1)
 
 
-def _rows(block: Block, start: int, stop: int) -> Block:
+def _rows(block: tuple[A, ...], start: int, stop: int) -> tuple[A, ...]:
     """Return some of a block's rows, as they lie."""
     pieces = []
     for piece in block:
@@ -204,61 +209,72 @@ def _rows(block: Block, start: int, stop: int) -> Block:
     return tuple(pieces)
 
 
-def _products(
-    shift: torch.Tensor, rows: int, strips: Sequence[Block], weights: torch.Tensor | None
-) -> NDArray[np.float64]:
+def _products(shift: Array, rows: int, strips: Sequence[tuple[A, ...]], weights: A | None) -> Array:
     """Return D' W D for D the deviations of the columns and a column of ones, which gives their sums."""
-    deviations = _scratch.block(rows, 1 + len(shift), shift.device, by_column=not strips[0][0].is_contiguous())
-    left = 0
+    first, left = strips[0][0], 0
+    deviations = _scratch.block(first, rows, 1 + len(shift))
+    middle = beside(first, shift)
     for strip in strips:
         top, right = 0, left + strip[0].shape[1]
         for piece in strip:
-            torch.sub(piece, shift[left:right], out=deviations[top : top + len(piece), left:right])
+            _subtract(piece, middle[left:right], deviations[top : top + len(piece), left:right])
             top += len(piece)
         left = right
-    if weights is not None or shift.device.type != "cpu":
-        product = _array(deviations.T @ (deviations if weights is None else deviations * weights[:, None]))
-        return (product + product.T) / 2
-    # numpy takes BLAS's syrk for the product of a matrix with itself, half the work of the gemm that torch takes; dot,
-    # unlike matmul, lets other threads run meanwhile. The bits are the same in either order of the numbers in memory.
-    array = deviations.numpy()
-    return np.asarray(np.dot(array.T, array))
+    if weights is None:
+        # NumPy takes BLAS's syrk for the product of a matrix with itself, half the work of a gemm. The bits are the
+        # same in either order of the numbers in memory.
+        return host(matmul(deviations.T, deviations))
+    product = host(matmul(deviations.T, deviations * weights[:, None]))
+    return (product + product.T) / 2
+
+
+def _subtract(piece: A, shift: A, out: A) -> None:
+    """Write piece - shift into `out`, column by column where NumPy's inner loop over a row would be short."""
+    if not isinstance(piece, np.ndarray) or piece.shape[1] > _NARROW:
+        names_of(piece).subtract(piece, shift, out=out)
+        return
+    for column in range(piece.shape[1]):
+        np.subtract(piece[:, column], shift[column], out=out[:, column])
 
 
 class _Scratch(threading.local):
     """Memory of each thread for the deviations of some rows: new memory of this size costs a page fault a page."""
 
     def __init__(self) -> None:
-        self._room: dict[tuple[int, int, torch.device, bool], torch.Tensor] = {}
+        self._room: dict[tuple[object, ...], object] = {}
 
-    def block(self, rows: int, columns: int, device: torch.device, *, by_column: bool) -> torch.Tensor:
-        """Return float64 (rows, columns) with arbitrary numbers, and ones in the last column."""
-        key = rows, columns, device, by_column
+    def block(self, like: A, rows: int, columns: int) -> A:
+        """Return float64 (rows, columns) where `like` lies, with arbitrary numbers, and ones in the last column."""
+        by_column, device = columns <= _NARROW, None
+        if isinstance(like, np.ndarray):
+            by_column |= not like.flags.c_contiguous
+        else:
+            device = like.device
+        key = rows, columns, by_column, device
         if key not in self._room:
             self._room.clear()
-            shape = (columns, rows) if by_column else (rows, columns)
-            room = torch.empty(shape, dtype=torch.float64, device=device)
-            self._room[key] = room.T if by_column else room
-            self._room[key][:, -1] = 1.0
-        return self._room[key]
+            room = empty(like, (columns, rows)).T if by_column else empty(like, (rows, columns))
+            room[:, -1] = 1.0
+            self._room[key] = room
+        return cast("A", self._room[key])
 
 
 _scratch = _Scratch()
 
 
-def _range(block: Block) -> tuple[Array, Array]:
+def _range(block: tuple[A, ...]) -> tuple[Array, Array]:
     """Return the columns' minimum and maximum; NaN where a value is."""
     lows, highs = zip(*map(_range_of, block), strict=True)
     return np.minimum.reduce(lows), np.maximum.reduce(highs)
 
 
-def _range_of(piece: torch.Tensor) -> tuple[Array, Array]:
-    if piece.is_cuda:
-        return _array(piece.amin(dim=0)), _array(piece.amax(dim=0))
-    # By numpy, in half the time of torch; few columns are slow in either, so several rows are taken as one.
-    numbers, columns = piece.numpy(), piece.shape[1]
+def _range_of(piece: A) -> tuple[Array, Array]:
+    if not isinstance(piece, np.ndarray):
+        return host(piece.amin(dim=0)), host(piece.amax(dim=0))
+    # Few columns are slow, so several rows are taken as one.
+    numbers, columns = piece, piece.shape[1]
     together = 1 << max(0, (_WIDTH // columns).bit_length() - 1)
-    if piece.is_contiguous() and len(piece) % together == 0:
+    if piece.flags.c_contiguous and len(piece) % together == 0:
         numbers = numbers.reshape(-1, together * columns)
     low, high = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
     return np.minimum.reduce(low.reshape(-1, columns)), np.maximum.reduce(high.reshape(-1, columns))
@@ -280,7 +296,3 @@ def merged(parts: Iterable[Moments]) -> Moments | None:
     while tree:
         total = tree.pop()[1].merge(total)
     return total
-
-
-def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
-    return np.asarray(tensor.cpu().numpy())

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import FitError, TableError, escaped, listed
+from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.terms.term import Term
+    from lr_trainer.arithmetic.arrays import Place
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.rows.blocks import Block
@@ -55,7 +56,7 @@ class Prepared:
     """
 
     rows: Rows
-    device: torch.device
+    device: Place
     intercept: bool
     levels: Mapping[str, tuple[str, ...]]
     design: Design
@@ -68,7 +69,7 @@ class Prepared:
 
 
 def prepare(
-    rows: Rows, device: torch.device, *, degree: int = 1, missing: MissingPolicy = "error", intercept: bool = True
+    rows: Rows, device: Place, *, degree: int = 1, missing: MissingPolicy = "error", intercept: bool = True
 ) -> Prepared:
     """Take the passes that the design needs: for the categories' values, for means and ranges.
 
@@ -112,19 +113,12 @@ def _moments_in_place(prepared: Prepared) -> Moments | None:
     views = rows.views(block_rows(rows.roles.width)) if plain else None
     if views is None:
         return None
-    blocks = (tuple(_tensor(part).to(device) for part in block) for block in views)
+    blocks = (tuple(on(device, part) for part in block) for block in views)
     moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
     if moments is None or not np.isfinite(moments.comoment).all():
         return None
     rows.count_views(moments.rows)
     return moments
-
-
-def _tensor(array: Array) -> torch.Tensor:
-    # torch takes no steps backwards or between elements, and warns of memory that it may not write to. Nothing here
-    # writes, and the copy of a block is small.
-    steps = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
-    return torch.from_numpy(array if steps and array.flags.writeable else array.copy())
 
 
 def take_moments_by_part(prepared: Prepared, parts: Parts) -> list[Moments | None]:
@@ -152,14 +146,16 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
         checkpoint: the model.
         parts: of the rows that `parts` hold out; None for all rows.
     """
-    weight, bias = torch.from_numpy(checkpoint.weight), torch.from_numpy(checkpoint.bias)
-    design, found, sizes = Design.of(checkpoint), [], [torch.zeros_like(bias)]
+    weight, bias = checkpoint.weight, checkpoint.bias
+    design, found, sizes = Design.of(checkpoint), [], [np.zeros_like(bias)]
     for block in _blocks(prepared) if parts is None else _of_parts(prepared, parts, held_out=True):
         x, y, _ = _split(prepared, block)
-        terms, slope, start = design.expand(x), weight.to(x.device).T, bias.to(x.device)
-        found.append((y - (terms @ slope + start)).abs().cpu().numpy())
-        sizes.append((y.abs() + terms.abs() @ slope.abs() + start.abs()).amax(dim=0).cpu())
-    off = (len(weight.T) + 4) * 2.0**-53 * torch.stack(sizes).amax(dim=0).numpy()
+        slope, start = beside(x, weight).T, beside(x, bias)
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = design.expand(x)
+            found.append(host(abs(y - (matmul(terms, slope) + start))))
+            sizes.append(host(names_of(x).amax(abs(y) + matmul(abs(terms), abs(slope)) + abs(start), axis=0)))
+    off = (len(weight.T) + 4) * 2.0**-53 * np.max(sizes, axis=0)
     return np.concatenate(found) if found else np.empty((0, len(prepared.roles.targets))), off
 
 
@@ -168,16 +164,18 @@ def equal_pairs(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bo
     equal = [True] * len(pairs)
     for block in _blocks(prepared):
         x, y, _ = _split(prepared, block)
-        here = [torch.equal(x[:, feature], y[:, target]) for feature, target in pairs]
+        here = [bool((x[:, feature] == y[:, target]).all()) for feature, target in pairs]
         equal = [before and now for before, now in zip(equal, here, strict=True)]
     return equal
 
 
-def expanded(prepared: Prepared) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+def expanded(prepared: Prepared) -> Iterator[tuple[Array, Array, Array | None]]:
     """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""
     for block in _blocks(prepared):
         x, y, weights = _split(prepared, block)
-        yield prepared.design.expand(x), y, weights
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = prepared.design.expand(x)
+        yield terms, y, weights
 
 
 def gram(prepared: Prepared, design: Design, shift: Array, parts: Parts | None = None) -> tuple[Extended[Array], float]:
@@ -213,14 +211,14 @@ def _labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray
 
 def _of_parts(prepared: Prepared, parts: Parts, *, held_out: bool) -> Iterator[Block]:
     for block, labels in _labelled(prepared, parts):
-        rows = joined(block)[torch.from_numpy((labels == parts.held_out) == held_out)]
+        rows = joined(block)[(labels == parts.held_out) == held_out]
         if len(rows):
             yield (rows,)
 
 
 def _parted(prepared: Prepared, labelled: tuple[Block, NDArray[np.int64]]) -> dict[int, Moments]:
     block, labels = labelled
-    rows, chosen = joined(block), {part: torch.from_numpy(labels == part) for part in sorted(set(labels.tolist()))}
+    rows, chosen = joined(block), {part: labels == part for part in sorted(set(labels.tolist()))}
     return {part: _moments_of(prepared, (rows[mask],)) for part, mask in chosen.items()}
 
 
@@ -232,32 +230,31 @@ def _some(moments: Moments | None, rows: Rows) -> Moments:
     return moments
 
 
-def _split(prepared: Prepared, block: Block) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None]:
     features, targets = len(prepared.roles.features), len(prepared.roles.targets)
-    rows = joined(block).to(prepared.device)
+    rows = on(prepared.device, joined(block))
     x, y = rows[:, :features], rows[:, features : features + targets]
     if prepared.roles.weight is None:
         return x, y, None
-    weights = rows[:, -1].contiguous()
-    check_weights(weights.cpu().numpy())
-    return x, y, weights
+    check_weights(host(rows[:, -1]))
+    return x, y, rows[:, -1]
 
 
 def _moments_of(prepared: Prepared, block: Block) -> Moments:
     if prepared.design.is_plain and prepared.roles.weight is None:
-        return block_moments(tuple(piece.to(prepared.device) for piece in block))
+        return block_moments(tuple(on(prepared.device, piece) for piece in block))
     x, y, weights = _split(prepared, block)
     return block_moments(prepared.design.expand(x), y, weights=weights)
 
 
 def _gram_of(prepared: Prepared, block: Block, design: Design, shift: Array) -> tuple[Extended[Array], float]:
     x, y, weights = _split(prepared, block)
-    terms, away = design.expand_extended(x), torch.from_numpy(-shift).to(y.device)
+    names, terms, away = names_of(x), design.expand_extended(x), beside(x, -shift)
     terms = terms + Extended.of(away[: terms.high.shape[1]])
     targets = Extended(*two_sum(y, away[terms.high.shape[1] :]))
-    ones = [torch.ones_like(y[:, :1])] if prepared.intercept else []
-    high = torch.cat([*ones, terms.high, targets.high], dim=1)
-    low = torch.cat([*(part * 0 for part in ones), terms.low, targets.low], dim=1)
+    ones = [names.ones_like(y[:, :1])] if prepared.intercept else []
+    high = names.concatenate([*ones, terms.high, targets.high], axis=1)
+    low = names.concatenate([*(part * 0 for part in ones), terms.low, targets.low], axis=1)
     return block_gram(Extended(high, low), weights), 1.0 if weights is None else float(weights.max())
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-import torch
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from lr_runtime.system.parallel import in_order
@@ -14,7 +15,6 @@ from lr_runtime.system.parallel import in_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
 _MOST_ROWS = 1 << 16
@@ -25,7 +25,7 @@ _NUMBERS = 1 << 20
 B = TypeVar("B")
 T = TypeVar("T")
 
-Block = tuple[torch.Tensor, ...]
+Block: TypeAlias = "tuple[NDArray[np.float64], ...]"
 """Consecutive rows as they lie in memory: float64 (rows, columns) each, one under the other."""
 
 
@@ -37,13 +37,13 @@ def block_rows(columns: int) -> int:
 def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[Block]:
     """Cut batches of any number of rows into blocks of `block_rows`, the last shorter, without a copy."""
     rows = block_rows(max(columns, 1))
-    pieces: list[torch.Tensor] = []
+    pieces: list[NDArray[np.float64]] = []
     filled = 0
     for batch in batches:
         start = 0
         while start < len(batch):
             taken = min(rows - filled, len(batch) - start)
-            pieces.append(torch.from_numpy(batch[start : start + taken]))
+            pieces.append(batch[start : start + taken])
             start, filled = start + taken, filled + taken
             if filled == rows:
                 yield tuple(pieces)
@@ -52,32 +52,45 @@ def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[
         yield tuple(pieces)
 
 
-def joined(block: Block) -> torch.Tensor:
-    """Return the rows of a block as one column-major tensor."""
-    if len(block) == 1 and block[0].T.is_contiguous():
+def joined(block: Block) -> NDArray[np.float64]:
+    """Return the rows of a block as one column-major array."""
+    if len(block) == 1 and block[0].flags.f_contiguous:
         return block[0]
-    return torch.cat([piece.T for piece in block], dim=1).T
+    rows, start = np.empty((block[0].shape[1], sum(map(len, block)))).T, 0
+    for piece in block:
+        rows[start : start + len(piece)] = piece
+        start += len(piece)
+    return rows
 
 
 def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None = None) -> Iterator[T]:
     """Yield `work(block)` in the order of the blocks; threads share the blocks, a few of which are in memory.
 
-    The bits of a product depend on the number of torch's own threads, so each block is computed by one thread.
+    The bits of a product depend on the number of the library's own threads, so each block is computed by one thread.
+    What is infinite or not a number there, whoever takes the results looks for; NumPy's warnings are silenced.
     """
+
+    def quietly(block: B) -> T:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return work(block)
+
     with one_thread():
-        yield from in_order(work, blocks, threads)
+        yield from in_order(quietly, blocks, threads)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Limit torch and BLAS in this process to one thread per call: several give other bits, or are slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch = sys.modules.get("torch")  # where nobody has imported it, it computes nothing
+    before = torch.get_num_threads() if torch else 1
     try:
+        if torch:
+            torch.set_num_threads(1)
         with _blas().limit(limits=1, user_api="blas"):
             yield
     finally:
-        torch.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before)
 
 
 @cache

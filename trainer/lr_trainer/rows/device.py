@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
-
-import torch
 
 from lr_runtime.errors import OptionError
 from lr_runtime.options import OneOf, check_value
+from lr_runtime.system.lazy import needs_extra
 from lr_trainer.choices import DEVICES
 
 if TYPE_CHECKING:
+    from lr_trainer.arithmetic.arrays import Place
     from lr_trainer.choices import Device
 
 
-def device_named(name: Device) -> torch.device:
-    """Return the torch device of that name; "auto" is CUDA where PyTorch finds a CUDA device, else the CPU.
+def device_named(name: Device) -> Place:
+    """Return where to compute; "auto" is CUDA where torch is installed and finds a CUDA device, else the CPU.
 
     Raises:
         OptionError: the name is "cuda", and PyTorch finds no CUDA device.
+        MissingExtraError: the name is "cuda", and torch is not installed.
     """
     check_value("--device", OneOf(DEVICES), name)
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
+    if name == "cpu" or (name == "auto" and find_spec("torch") is None):
+        return "cpu"
+    with needs_extra("torch"):
+        import torch
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
         raise OptionError("--device cuda: PyTorch finds no CUDA device here. Use --device cpu, or auto")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
+    return "cpu"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from lr_trainer.rows.blocks import joined, over_blocks
 
@@ -49,8 +48,7 @@ def survey(blocks: Iterable[Block], columns: int) -> Survey:
 def _one(block: Block) -> tuple[NDArray[Any], ...]:
     """Return each column's count, sum, minimum and maximum."""
     rows = joined(block)
-    missing = torch.isnan(rows)
-    low = torch.where(missing, torch.inf, rows).amin(dim=0)
-    high = torch.where(missing, -torch.inf, rows).amax(dim=0)
-    parts = ((~missing).sum(dim=0), rows.nansum(dim=0), low, high)
-    return tuple(part.cpu().numpy() for part in parts)
+    missing = np.isnan(rows)
+    low = np.where(missing, np.inf, rows).min(axis=0)
+    high = np.where(missing, -np.inf, rows).max(axis=0)
+    return (~missing).sum(axis=0), np.nansum(rows, axis=0), low, high

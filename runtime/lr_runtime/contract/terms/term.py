@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     class Number(Protocol):
         """A number, or an array of them: a float, a tensor, a pair of tensors in double-double."""
 
-        def __pow__(self, power: int, /) -> Self: ...
         def __mul__(self, other: Self, /) -> Self: ...
 
     N = TypeVar("N", bound=Number)
