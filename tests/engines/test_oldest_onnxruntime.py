@@ -16,9 +16,9 @@ import pytest
 
 from lr_export.certificate.specification import Blueprint
 from lr_export.certificate.trial import Trial
-from lr_export.formats.backend import eager
 from lr_export.formats.onnx import onnx_bytes
 from lr_export.formats.toolchain import output_of
+from lr_export.formats.torch_module import eager
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check

@@ -6,12 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from lr_export.certificate.trial import Measured, Trial
 from lr_export.errors import MissingToolError
-from lr_export.formats.backend import eager
 from lr_export.formats.registry import BACKENDS
+from lr_runtime.contract.contract import EQUAL_BITS
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.system.files import sha256
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from lr_runtime.contract.contract import Dtype, Precision
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.text import Json
-
-_SAME_BITS = {"exact", "portable"}
-"""Precisions of which an engine gives the same bits however it optimises the file."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,10 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
     if not opened.engines and tool is not None and not unverified:
         raise MissingToolError([tool])
     trial = Trial.of(blueprint)
-    engines = {**opened.engines, f"eager torch {torch.__version__}": eager(blueprint.program)}
+    engines = {**opened.engines}
+    from lr_export.formats.torch_module import REFERENCE, eager
+
+    engines[REFERENCE] = eager(blueprint.program)
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
     if blueprint.numbers.ordered:
         trial.check_same_bits(engines)
@@ -129,7 +127,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
 
 def _check_optimised(trial: Trial, opened: Opened, blueprint: Blueprint) -> None:
     """Raise CheckFailedError where the format's own engine, optimising the file, misses the claims."""
-    if opened.optimised and blueprint.contract.precision in _SAME_BITS:
+    if opened.optimised and blueprint.contract.precision in EQUAL_BITS:
         own = next(iter(opened.engines.items()))
         trial.check_same_bits(dict([own, *opened.optimised.items()]))
         return

@@ -10,7 +10,7 @@ import numpy as np
 from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import spread_row
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.formats.backend import eager
+from lr_export.program.evaluation import evaluated
 from lr_runtime.contract.contract import GoldenRow
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
     if not rows:
         return rows
     x = np.array([row.x for row in rows], dtype=program.x.dtype)  # None becomes NaN
-    return tuple(row._replace(y=tuple(y)) for row, y in zip(rows, eager(program)(x)["y"].tolist(), strict=True))
+    return tuple(row._replace(y=tuple(y)) for row, y in zip(rows, evaluated(program, x)["y"].tolist(), strict=True))
 
 
 def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:

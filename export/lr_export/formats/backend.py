@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-
-from lr_export.formats.torch_module import ProgramModule
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -51,21 +47,3 @@ class Backend:
 
     build: Callable[..., bytes]
     reopen: Callable[[bytes, Program], Opened]
-
-
-def eager(program: Program) -> Engine:
-    """Return PyTorch, eager: the reference that every artefact is verified beside."""
-    return in_torch(ProgramModule(program).eval(), program)
-
-
-def in_torch(module: torch.nn.Module, program: Program) -> Engine:
-    """Return what runs a module that gives the program's results in order, y itself where that is the only one."""
-    names = list(program.results)
-
-    def run(x: Floats) -> Results:
-        with torch.inference_mode():
-            given = module(torch.from_numpy(x))
-        tensors = given if len(names) > 1 else (given,)
-        return {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
-
-    return run

@@ -1,4 +1,4 @@
-"""Array with known results, by which source code tests itself on the machine that it ends up on."""
+"""Rows with known results, by which source code tests itself on the machine that it ends up on."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from lr_export.exact.box import are_categories, box_of, irrational, spread_row
-from lr_export.formats.torch_module import ProgramModule
+from lr_export.program.evaluation import evaluated, ordered_affine, ordered_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_export.program.program import Array, Program, Step
+    from lr_export.program.evaluation import Operations
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Contract
 
 _TRIED = 256
 _TELLING = 6
-"""Array for each other way of rounding: a compiler's own order agrees with some, seldom with all of them."""
+"""Rows for each other way of rounding: a compiler's own order agrees with some, seldom with all of them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class KnownRows:
         golden = _rows([row.x for row in contract.golden_rows], program)
         spread = _rows([spread_row(contract, step, irrational) for step in range(_TRIED)], program)
         x = np.concatenate([golden, _telling(program, spread), _rows(_odd(contract), program)])
-        results = _evaluated(ProgramModule(program.in_order), program, x)
+        results = evaluated(program, x)
         floats = np.concatenate([each for each in results.values() if each.dtype != np.bool_], axis=1)
         refused = np.isnan(floats).all(axis=1)
         known = refused | np.isfinite(floats).all(axis=1)
@@ -63,42 +63,31 @@ def _rows(rows: Sequence[Sequence[float | None] | Array], program: Program) -> A
     return np.asarray(x[~np.isinf(x).any(axis=1)])
 
 
-def _evaluated(module: ProgramModule, program: Program, x: Array) -> dict[str, Array]:
-    with torch.inference_mode():
-        given = module(torch.from_numpy(x))
-    tensors = given if isinstance(given, tuple) else (given,)
-    return {name: tensor.numpy() for name, tensor in zip(program.results, tensors, strict=True)}
+def _fused(value: Array, weight: Array, bias: Array) -> Array:
+    """Return an ordered affine map whose products are added without being rounded."""
+    products = value[:, None].astype(np.float64) * weight.astype(np.float64)
+    total = (value[:, :1] * weight[:, 0]).astype(np.float64)
+    for place in range(1, value.shape[1]):
+        total = (total + products[:, :, place]).astype(value.dtype).astype(np.float64)
+    return ((total if value.shape[1] > 1 else products[:, :, 0]) + bias).astype(value.dtype)
 
 
-class _Fused(ProgramModule):
-    """Products that are added without being rounded."""
-
-    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
-        if step.operation != "ordered_affine":
-            return super().evaluated(step, *operands)
-        value, weight, bias = operands
-        products = value.double().unsqueeze(1) * weight.double()
-        total = (value[:, :1] * weight[:, 0]).double()
-        for place in range(1, value.shape[1]):
-            total = (total + products[:, :, place]).to(value.dtype).double()
-        return ((total if value.shape[1] > 1 else products[:, :, 0]) + bias).to(value.dtype)
-
-
-class _Reversed(ProgramModule):
-    """Sums from right to left."""
-
-    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
-        turned = {"ordered_affine": 2, "ordered_sum": 1}.get(step.operation, 0)
-        operands = (*(operand.flip(1) for operand in operands[:turned]), *operands[turned:])
-        return super().evaluated(step, *operands)
+_OTHERS: tuple[Operations, ...] = (
+    {"ordered_affine": _fused},
+    {
+        "ordered_affine": lambda value, weight, bias: ordered_affine(value[:, ::-1], weight[:, ::-1], bias),
+        "ordered_sum": lambda terms: ordered_sum(terms[:, ::-1]),
+    },
+)
+"""Other ways of rounding: products that are not rounded, and sums from right to left."""
 
 
 def _telling(program: Program, x: Array) -> Array:
     """Return the first row, and some at which another way of rounding gives other bits."""
-    right = _evaluated(ProgramModule(program.in_order), program, x)
+    right = evaluated(program, x)
     told = [0]
-    for other in (_Fused, _Reversed):
-        got = _evaluated(other(program.in_order), program, x)
+    for other in _OTHERS:
+        got = evaluated(program, x, other)
         differ = np.any([(got[name] != right[name]).any(axis=1) for name in right], axis=0)
         told += np.flatnonzero(differ)[:_TELLING].tolist()
     return x[sorted(set(told))]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from functools import reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from lr_export.program.program import Constant
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.program.program import Operand, Program, Step, ValueType
+    from lr_export.formats.backend import Engine, Results
+    from lr_export.model.exact import Floats
+    from lr_export.program.program import Operation, Program, ValueType
 
+REFERENCE = f"eager torch {torch.__version__}"
 DTYPES: dict[ValueType, torch.dtype] = {"float32": torch.float32, "float64": torch.float64, "bool": torch.bool}
 
 
@@ -37,37 +39,30 @@ class ProgramModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Return each result (rows, its width)."""
-        values = {self._program.x.name: x}
-
-        def tensor(operand: Operand) -> torch.Tensor:
-            if isinstance(operand, Constant):
-                return cast("torch.Tensor", getattr(self, operand.name))
-            return values[operand.name]
-
-        for step in self._program.steps:
-            values[step.result.name] = self.evaluated(step, *map(tensor, step.operands))
-        results = tuple(values[value.name] for value in self._program.results.values())
+        results = tuple(self._program.run(x, dict(self.named_buffers()), _OPERATIONS).values())
         return results if len(results) > 1 else results[0]
 
-    def evaluated(self, step: Step, *operands: torch.Tensor) -> torch.Tensor:
-        """Return what a step makes of its operands."""
-        if step.operation == "cast":
-            return operands[0].to(DTYPES[step.result.dtype])
-        if step.operation == "select":
-            return torch.cat([operands[0][:, column : column + 1] for column in step.columns], dim=1)
-        return _FUNCTIONS[step.operation](*operands)
+
+def eager(program: Program) -> Engine:
+    """Return PyTorch, eager: the reference that artefacts are verified beside."""
+    return in_torch(ProgramModule(program).eval(), program)
 
 
-def _sum(terms: torch.Tensor) -> torch.Tensor:
-    return terms.sum(dim=1, keepdim=True)
+def in_torch(module: nn.Module, program: Program) -> Engine:
+    """Return what runs a module that gives the program's results in order, y itself where that is the only one."""
+
+    def run(x: Floats) -> Results:
+        with torch.inference_mode():
+            given = module(torch.from_numpy(x))
+        tensors = given if isinstance(given, tuple) else (given,)
+        return {name: tensor.numpy() for name, tensor in zip(program.results, tensors, strict=True)}
+
+    return run
 
 
 def _in_order(terms: torch.Tensor) -> torch.Tensor:
     """Return the sums over each row, added from left to right."""
-    total = terms[:, :1]
-    for column in range(1, terms.shape[1]):
-        total = total + terms[:, column : column + 1]
-    return total
+    return reduce(torch.add, terms.unbind(1))[:, None]
 
 
 def _ordered_affine(value: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -83,11 +78,9 @@ def _square_root(value: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(np.sqrt(value.numpy()))
 
 
-def _side_by_side(*values: torch.Tensor) -> torch.Tensor:
-    return torch.cat(values, dim=1)
-
-
-_FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
+_OPERATIONS: dict[Operation, Callable[..., torch.Tensor]] = {
+    # TorchScript writes the name of a parameter into a file, but not that of a tuple of them: bytes stay as they were.
+    "cast": lambda *given: given[0].to(DTYPES[given[1]]),
     "add": torch.add,
     "subtract": torch.sub,
     "multiply": torch.mul,
@@ -95,9 +88,10 @@ _FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "sqrt": _square_root,
     "affine": nn.functional.linear,
     "ordered_affine": _ordered_affine,
-    "sum": _sum,
+    "sum": lambda terms: terms.sum(dim=1, keepdim=True),
     "ordered_sum": _in_order,
-    "concatenate": _side_by_side,
+    "concatenate": lambda *values: torch.cat(values, dim=1),
+    "select": lambda *given: torch.cat([given[0][:, column : column + 1] for column in given[1]], dim=1),
     "is_nan": torch.isnan,
     "equal": torch.eq,
     "and": torch.logical_and,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from lr_export.formats.archive import repacked
-from lr_export.formats.backend import Backend, Opened, in_torch
-from lr_export.formats.torch_module import DTYPES, ProgramModule
+from lr_export.formats.backend import Backend, Opened
+from lr_export.formats.torch_module import DTYPES, ProgramModule, in_torch
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ appending steps to the builder that `model.build.program_of` hands to its extens
         build.result("y_lower", build.cast(build.subtract(model.y, width), model.output))
 
 An emitter is one function from a `Program` to a file and has one case for each operation, no more: `onnx.py`
-gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference of every certificate).
+gives ONNX nodes, `torch_module.py` a PyTorch module (the eager reference of certificates); `evaluation.py` is numpy.
 `constants` are the numbers of the artefact by name; an artefact stores them under these names (or a fixed spelling of
 them), bit for bit, and the certificate compares them. No constant is NaN or infinite.
 """
@@ -40,12 +40,12 @@ them), bit for bit, and the certificate compares them. No constant is NaN or inf
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,6 +72,7 @@ Operation = Literal[
     "where",
 ]
 
+T = TypeVar("T")
 _IN_ORDER: dict[Operation, Operation] = {"affine": "ordered_affine", "sum": "ordered_sum"}
 
 
@@ -134,6 +135,18 @@ class Program:
         """The same program with every sum in one fixed order, as source code takes it."""
         steps = (replace(step, operation=_IN_ORDER.get(step.operation, step.operation)) for step in self.steps)
         return replace(self, steps=tuple(steps))
+
+    def run(self, x: T, constants: Mapping[str, T], operations: Mapping[Operation, Callable[..., T]]) -> dict[str, T]:
+        """Return the results by name for x, in the library whose operations these are.
+
+        They take their operands; behind them `cast` takes the dtype, and `select` the columns.
+        """
+        values = {**constants, self.x.name: x}
+        for step in self.steps:
+            operands = (values[operand.name] for operand in step.operands)
+            further = {"cast": (step.result.dtype,), "select": (step.columns,)}.get(step.operation, ())
+            values[step.result.name] = operations[step.operation](*operands, *further)
+        return {name: values[value.name] for name, value in self.results.items()}
 
 
 class Builder:

@@ -41,6 +41,8 @@ OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "portable": "float32",
 }
 """The dtype of the results at each precision; `exact` computes in float64 and rounds the results."""
+EQUAL_BITS: tuple[Precision, ...] = ("exact", "portable")
+"""The precisions at which every engine gives the golden outputs themselves, and the same bits however it optimises."""
 
 
 class Output(NamedTuple):

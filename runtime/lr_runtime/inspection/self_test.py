@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.contract import EQUAL_BITS
 from lr_runtime.errors import CheckFailedError, escaped
 from lr_runtime.onnx_file.check import open_model
 from lr_runtime.onnx_file.session import ENGINE
@@ -14,10 +15,7 @@ from lr_runtime.onnx_file.session import ENGINE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.contract.contract import Contract, Precision
-
-EQUAL_BITS: tuple[Precision, ...] = ("exact", "portable")
-"""The precisions at which every engine gives the golden outputs themselves; at the others, the stated bound holds."""
+    from lr_runtime.contract.contract import Contract
 
 
 @dataclass(frozen=True)

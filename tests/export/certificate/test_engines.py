@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from lr_export import export
-from lr_export.certificate import certify
 from lr_export.certificate.probes import probe_rows
 from lr_export.choices import that_have
-from lr_export.formats.backend import Opened, eager
+from lr_export.formats import torch_module
 from lr_export.formats.registry import BACKENDS
 from lr_export.model.numbers import numbers_at
 from lr_runtime.errors import CheckFailedError
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lr_export.formats.backend import Engine, Results
+    from lr_export.formats.backend import Engine, Opened, Results
     from lr_export.program.program import Program
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.formats import FormatName
@@ -70,7 +69,8 @@ def with_fault(engine: Engine, fault: Callable[[Run, Floats], Floats]) -> Engine
 def plant_engine(monkeypatch: pytest.MonkeyPatch, which: str, fault: Callable[[Run, Floats], Floats]) -> FormatName:
     """Put a faulty engine in place of `which`; returns the format that it belongs to."""
     if which == "eager":
-        monkeypatch.setattr(certify, "eager", lambda program: with_fault(eager(program), fault))
+        eager = torch_module.eager
+        monkeypatch.setattr(torch_module, "eager", lambda program: with_fault(eager(program), fault))
         return "onnx"
     format_name: FormatName = "torchscript" if which == "torchscript" else "onnx"
     reopen = BACKENDS[format_name].reopen

@@ -16,9 +16,9 @@ import torch
 from lr_export import export
 from lr_export.choices import that_have
 from lr_export.exact.dyadic import distance_to_tie, nearest
-from lr_export.formats.backend import eager
 from lr_export.formats.onnx import REFERENCE
 from lr_export.formats.registry import BACKENDS
+from lr_export.formats.torch_module import eager
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_runtime import Predictor

@@ -20,9 +20,9 @@ from lr_export.bounds.forward import ForwardError
 from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.errors import UnsupportedModelError
 from lr_export.exact.box import box
-from lr_export.formats.backend import eager
 from lr_export.formats.onnx import read_checked
 from lr_export.formats.registry import BACKENDS
+from lr_export.formats.torch_module import eager
 from lr_export.model.build import program_of
 from lr_export.model.exact import ExactModel
 from lr_export.model.numbers import numbers_at

@@ -12,9 +12,9 @@ import pytest
 from lr_export.certificate.probes import probe_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
-from lr_export.formats.backend import eager
 from lr_export.formats.onnx import REFERENCE
 from lr_export.formats.registry import BACKENDS
+from lr_export.formats.torch_module import eager
 from lr_export.model.exact import ExactModel
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lr_export.formats.backend import eager
 from lr_export.formats.registry import BACKENDS
 from lr_export.formats.toolchain import output_of
+from lr_export.formats.torch_module import eager
 from lr_export.program.program import Builder, Constant
 from lr_runtime import Column, Contract, Output
 from lr_runtime.contract.formats import EXPORT_FORMATS

@@ -20,9 +20,9 @@ from lr_export.certificate.probes import probe_rows, refused_rows
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import that_have
 from lr_export.exact.box import box
-from lr_export.formats.backend import eager
 from lr_export.formats.onnx import onnx_bytes
 from lr_export.formats.registry import BACKENDS
+from lr_export.formats.torch_module import eager
 from lr_export.model.exact import ExactModel
 from lr_export.model.in_range import Limits
 from lr_export.model.layout import Layout
