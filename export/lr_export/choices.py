@@ -49,6 +49,7 @@ class ExportOptions:
         None, TEXT, f"The ONNX graph's name; those in a C header begin with it. [default: {NAME}]"
     )
     unverified: bool = option(False, FLAG, "Keep C or JavaScript that nothing on this machine could run.")
+    without_eager: bool = option(False, FLAG, "Verify without eager PyTorch, and so without torch. The file says so.")
 
     def __post_init__(self) -> None:
         check_options(self)

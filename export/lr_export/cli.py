@@ -25,7 +25,7 @@ from lr_runtime.commands.console import (
     output_option,
 )
 from lr_runtime.commands.record_options import options_of, values_of
-from lr_runtime.contract.formats import EXPORT_FORMATS
+from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH
 from lr_runtime.errors import OptionError
 from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.lazy import needs_extra
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_export.certificate.certify import Certificate
-    from lr_runtime.contract.contract import Precision, Result
     from lr_runtime.contract.formats import FormatName
 
 
@@ -80,11 +79,11 @@ def main(
     from lr_runtime.contract.checkpoint import Checkpoint
 
     asked = ExportOptions(**values_of(ExportOptions, given))
-    results = asked_for(interval=asked.interval, flags=asked.flags)
-    targets = _targets(checkpoint, format_name, asked.precision, results, output)
+    targets = _targets(checkpoint, format_name, asked, output)
     with needs_extra("export"):
-        from lr_export.exporting import export
+        from lr_export.exporting import check_packages, export
 
+    check_packages(targets, without_eager=asked.without_eager)
     if not checkpoint.is_file():
         Checkpoint.load(checkpoint)  # says why, before a target beside it is looked at
     for target in targets.values():
@@ -154,8 +153,7 @@ def _say(found: Sequence[Certificate], targets: Mapping[FormatName, Path], value
 def _targets(
     checkpoint: Path,
     format_name: FormatName | Literal["all"],
-    precision: Precision,
-    results: tuple[Result, ...],
+    asked: ExportOptions,
     output: Path | None,
 ) -> dict[FormatName, Path]:
     """Return the file of each format that is asked for.
@@ -163,16 +161,18 @@ def _targets(
     Raises:
         OptionError: the format does not have the precision or the results, or -o does not go with it.
     """
+    results = asked_for(interval=asked.interval, flags=asked.flags)
     if checkpoint.is_dir():
         raise OptionError(f"{checkpoint} is a directory. Name a checkpoint, which lr-train writes")
     if format_name != "all":
-        check_pair(format_name, precision, results)
+        check_pair(format_name, asked.precision, results)
         targets = {format_name: output or checkpoint.with_suffix(EXPORT_FORMATS[format_name].suffix)}
     elif output is not None and is_stdout(output):
         raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
     else:
         folder = output or checkpoint.parent
-        names = that_have(precision, results)
+        allowed = WITHOUT_TORCH if asked.without_eager else EXPORT_FORMATS
+        names = [name for name in that_have(asked.precision, results) if name in allowed]
         targets = {name: folder / f"{checkpoint.stem}{EXPORT_FORMATS[name].suffix}" for name in names}
     return targets
 
@@ -189,6 +189,7 @@ def _described(certificate: Certificate) -> str:
                 + (f", {m.correctly_rounded:.1%} of rows correctly rounded" if certificate.precision == "exact" else "")
                 for m in certificate.engines
             ),
+            *([] if certificate.eager is None else [f"  eager: {certificate.eager}"]),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges{_beside(certificate)}",
             _cost_of_inputs(certificate),
             f"{certificate.size} bytes, sha256 {certificate.sha256}",

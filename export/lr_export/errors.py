@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lr_runtime.contract.formats import WITHOUT_TORCH
 from lr_runtime.errors import CheckFailedError, LinedgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.contract.formats import Tool
+    from lr_runtime.errors import MissingExtraError
 
 
 class UnsupportedModelError(LinedgeError, ValueError):
@@ -25,3 +27,11 @@ class MissingToolError(CheckFailedError, FileNotFoundError):
             f"not verified, because {absent} {'is' if len(tools) == 1 else 'are'} not on PATH. Nothing was kept. "
             "To keep a file that was not run, say --unverified"
         )
+
+
+class MissingReferenceError(CheckFailedError, ImportError):
+    """PyTorch, the eager reference, is not installed. Nothing was written."""
+
+    def __init__(self, missing: MissingExtraError) -> None:
+        way = f"{', '.join(WITHOUT_TORCH)} can be verified without it: --without-eager"
+        super().__init__(f"not verified, because the eager reference, PyTorch, cannot run: {missing}. {way}")

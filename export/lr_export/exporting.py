@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import ExportOptions, asked_for, check_pair
+from lr_export.errors import MissingReferenceError
 from lr_export.formats.registry import BACKENDS
 from lr_runtime.contract.checkpoint import Checkpoint
-from lr_runtime.contract.formats import EXPORT_FORMATS
-from lr_runtime.errors import OptionError
+from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH
+from lr_runtime.errors import MissingExtraError, OptionError
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.replacement import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lr_export.choices import InputChoice
     from lr_runtime.contract.contract import Precision
     from lr_runtime.contract.formats import FormatName
@@ -33,6 +38,7 @@ def export(
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
+    without_eager: bool = False,
     together: Together | None = None,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
@@ -50,6 +56,8 @@ def export(
         name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
             without is checked all the same.
+        without_eager: verify without eager PyTorch, which then need not be installed: exact arithmetic and the format's
+            own engines decide. The contract in the file and the certificate say so.
         together: the files that appear with this one or not at all, when its block ends; None for this one alone.
 
     Returns:
@@ -57,11 +65,13 @@ def export(
 
     Raises:
         OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
-            model an interval of another level.
+            model an interval of another level; or PyTorch itself runs the format, so it cannot be left out.
         UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
         MissingToolError: nothing on this machine runs the format.
+        MissingReferenceError: PyTorch is not installed, and `without_eager` is False.
+        MissingExtraError: another package that the format needs is not installed.
         CheckFailedError: the artefact does not match the model within its proven bound. Nothing was written.
         UnusableFileError: the folder cannot be written.
 
@@ -73,16 +83,35 @@ def export(
         (1054, 1022, 'float32')
     """
     ExportOptions(
-        precision, input_dtype, interval, flags, opset, name, unverified
+        precision, input_dtype, interval, flags, opset, name, unverified, without_eager
     )  # refuses what is none of their values
     check_pair(format, precision, asked_for(interval=interval, flags=flags))
+    check_packages([format], without_eager=without_eager)
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint.load(Path(checkpoint))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
     if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
         having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
-    blueprint = Blueprint.of(checkpoint, precision, input_dtype, interval=interval, flags=flags)
+    blueprint = Blueprint.of(
+        checkpoint, precision, input_dtype, interval=interval, flags=flags, without_eager=without_eager
+    )
     with replacing(Path(target), together) as part:
         part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)
+
+
+def check_packages(format_names: Iterable[FormatName], *, without_eager: bool) -> None:
+    """Raise MissingExtraError where a package that these formats need is missing, MissingReferenceError for PyTorch."""
+    for name in format_names:
+        if name in WITHOUT_TORCH:
+            BACKENDS[name]  # imports what it needs
+        elif without_eager:
+            raise OptionError(f"--without-eager goes with {', '.join(WITHOUT_TORCH)}; PyTorch itself runs {name}")
+    if without_eager:
+        return
+    try:
+        with needs_extra("torch"):
+            import_module("torch")
+    except MissingExtraError as error:
+        raise MissingReferenceError(error) from error

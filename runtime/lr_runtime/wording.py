@@ -31,6 +31,7 @@ _PARAMETERS = {
     "skip-rows": "TableOptions.skip_rows",
     "thousands": "TableOptions.thousands",
     "unit": "units",
+    "without-eager": "without_eager=True",
 }
 """Of options that Python calls otherwise; behind the class that has them, where that is not what is called."""
 _PHRASES = {

@@ -17,7 +17,7 @@ from lr_runtime.system.files import sha256
 if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Opened
-    from lr_runtime.contract.contract import Dtype, Precision
+    from lr_runtime.contract.contract import Dtype, NotRun, Precision
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.text import Json
 
@@ -36,11 +36,12 @@ class Certificate:
         input_rounding_share: the largest ratio of `input_rounding` to the residual standard deviation of its output;
             None where that is not known, or is 0.
         rows: the number of probe rows.
-        engines: the engines that ran the probe rows; eager PyTorch is the last of them.
+        engines: the engines that ran the probe rows; eager PyTorch is the last of them, where it ran.
         optimised: the first engine at other levels of optimisation: the same bits in `exact` and `portable`, within the
             bound in the other precisions.
         not_run: the tool that runs such files and is not on this machine; None where the file was run.
         sha256: the SHA-256 of the file, which has `size` bytes.
+        eager: `not run` where eager PyTorch was left out on purpose; None where it ran.
 
     Example:
         >>> from lr_export import export
@@ -66,6 +67,7 @@ class Certificate:
     not_run: str | None
     size: int
     sha256: str
+    eager: NotRun | None = None
 
     def to_json(self) -> dict[str, Json]:
         """Return JSON values."""
@@ -76,7 +78,8 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
     """Check the bytes of an artefact against its specification.
 
     The numbers have to be equal bit for bit, the contract equal, and the results of the format's own engines and of
-    eager PyTorch on the probe rows within the bound at each row, in every batch size.
+    eager PyTorch (unless the contract says that it is not run) on the probe rows within the bound at each row, in every
+    batch size.
 
     Args:
         content: the bytes as written.
@@ -98,11 +101,12 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         raise MissingToolError([tool])
     trial = Trial.of(blueprint)
     engines = {**opened.engines}
-    from lr_export.formats.torch_module import REFERENCE, eager
+    if blueprint.contract.eager is None:
+        from lr_export.formats.torch_module import REFERENCE, eager
 
-    engines[REFERENCE] = eager(blueprint.program)
+        engines[REFERENCE] = eager(blueprint.program)
     measured = tuple(trial.measure(name, run) for name, run in engines.items())
-    if blueprint.numbers.ordered:
+    if blueprint.numbers.ordered and engines:
         trial.check_same_bits(engines)
     _check_optimised(trial, opened, blueprint)
     _check_self_test(opened)
@@ -122,6 +126,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         not_run=None if opened.engines or tool is None else tool.what,
         size=len(content),
         sha256=sha256(content),
+        eager=blueprint.contract.eager,
     )
 
 

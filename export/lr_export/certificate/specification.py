@@ -54,6 +54,7 @@ class Blueprint:
         *,
         interval: float | None = None,
         flags: bool = False,
+        without_eager: bool = False,
     ) -> Blueprint:
         """Return the blueprint for a precision, a dtype of x, and the results besides y.
 
@@ -76,5 +77,6 @@ class Blueprint:
             bound=claims["y"].bound,
             input_rounding=inputs.cost,
             golden_rows=as_computed(golden, program) if numbers.ordered else golden,
+            eager="not run" if without_eager else None,
         )
         return Blueprint(checkpoint, inputs, numbers, program, contract, claims, further)

@@ -18,6 +18,7 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_runtime.errors import CheckpointError, OptionError
+from lr_runtime.system.lazy import needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,8 @@ def _check_known(sizes: Sequence[object]) -> None:
 
 def _upper_quantile(level: float, degrees: int) -> float:
     """Return the t that |T| exceeds with probability 1 - level, to 1e-12 for levels from 0.01 on."""
-    from scipy import special
+    with needs_extra("export"):
+        from scipy import special
 
     # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
     return -float(special.stdtrit(degrees, (1.0 - level) / 2))

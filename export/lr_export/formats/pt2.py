@@ -14,7 +14,7 @@ from lr_export.formats.torch_module import DTYPES, ProgramModule, in_torch
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
-    from lr_export.program.program import Array, Program
+    from lr_export.program.program import Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")
@@ -48,21 +48,15 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return name, _BUILD.sub(rb"\1", content) if name.endswith("/model.json") else content
 
 
-def _read(content: bytes) -> tuple[torch.nn.Module, dict[str, Array], str]:
-    """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
-
-    Only for bytes that were written a moment ago: torch.export.load trusts them.
-    """
+def _reopen(content: bytes, program: Program) -> Opened:
+    """Read bytes that were written a moment ago, and no others: torch.export.load trusts them."""
     extra = {METADATA_KEY: ""}
     exported = torch.export.load(io.BytesIO(content), extra_files=extra)
     numbers = {name: tensor.numpy() for name, tensor in exported.named_buffers()}
     text: str | bytes = extra[METADATA_KEY]
-    return exported.module(), numbers, text.decode("utf-8") if isinstance(text, bytes) else text
-
-
-def _reopen(content: bytes, program: Program) -> Opened:
-    module, numbers, contract = _read(content)
-    return Opened(numbers, contract, {f"torch.export in torch {torch.__version__}": in_torch(module, program)})
+    contract = text.decode("utf-8") if isinstance(text, bytes) else text
+    run = in_torch(exported.module(), program)
+    return Opened(numbers, contract, {f"torch.export in torch {torch.__version__}": run})
 
 
 BACKEND = Backend(pt2_bytes, _reopen)

@@ -17,7 +17,7 @@ from lr_runtime.contract.contract import METADATA_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_export.program.program import Array, Program
+    from lr_export.program.program import Program
     from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
@@ -51,11 +51,8 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
     return f"{folder}/{_COUNTER.sub(b'', rest.encode()).decode()}", _COUNTER.sub(b"", content)
 
 
-def _read(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, Array], str]:
-    """Return the loaded module, its numbers under the names of the program's constants, and its contract as text.
-
-    Only for bytes that were written a moment ago: torch.jit.load unpickles.
-    """
+def _reopen(content: bytes, program: Program) -> Opened:
+    """Read bytes that were written a moment ago, and no others: torch.jit.load unpickles."""
     extra = {METADATA_KEY: ""}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
@@ -63,12 +60,9 @@ def _read(content: bytes) -> tuple[torch.jit.ScriptModule, dict[str, Array], str
         module = load(io.BytesIO(content), _extra_files=extra)
     numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
     text = extra[METADATA_KEY]
-    return module, numbers, text.decode("utf-8") if isinstance(text, bytes) else text
-
-
-def _reopen(content: bytes, program: Program) -> Opened:
-    module, numbers, contract = _read(content)
-    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": in_torch(module, program)})
+    contract = text.decode("utf-8") if isinstance(text, bytes) else text
+    run = in_torch(module, program)
+    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": run})
 
 
 BACKEND = Backend(torchscript_bytes, _reopen)

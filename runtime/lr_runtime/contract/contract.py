@@ -33,6 +33,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Dtype = Literal["float32", "float64"]
 Result = Literal["y", "y_lower", "y_upper", "in_range", "leverage"]
 RESULTS: tuple[Result, ...] = get_args(Result)
+NotRun = Literal["not run"]
 
 OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "exact": "float32",
@@ -111,6 +112,7 @@ class Contract(NamedTuple):
         input_rounding: per output, the most that rounding every input in that box to `input_dtype` moves the exact
             model, in the output's unit; None in a checkpoint.
         equation: the exact model itself; None in a checkpoint, whose tensors it is.
+        eager: `not run` where the artefact was verified without eager PyTorch (`lr-export --without-eager`).
 
     Example:
         >>> from lr_runtime import Column, Output
@@ -133,6 +135,7 @@ class Contract(NamedTuple):
     input_rounding: tuple[float, ...] | None = None
     equation: Equation | None = None
     golden_rows: tuple[GoldenRow, ...] = ()
+    eager: NotRun | None = None
 
     @property
     def output_dtype(self) -> Dtype:
@@ -223,6 +226,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
         input_rounding=None if moved is None else _numbers(moved),
         equation=None if equation is None else _equation(equation, columns),
         golden_rows=tuple(_golden_row(row) for row in fields["golden_rows"]),
+        eager=None if fields["eager"] is None else cast("NotRun", _one_of(get_args(NotRun), fields["eager"])),
     )
     _check_consistent(contract)
     return contract

@@ -43,6 +43,7 @@ class ExportFormat:
         engine: the engine that runs files for their certificates, besides eager PyTorch.
         tool: the program that the engine is, where it is no Python package.
         options: the export options of the format that not every format has.
+        in_torch: whether PyTorch itself writes and runs such files.
     """
 
     title: str
@@ -52,6 +53,7 @@ class ExportFormat:
     engine: str
     tool: Tool | None = None
     options: tuple[str, ...] = ()
+    in_torch: bool = False
 
 
 _CC = Tool("a C compiler", ("cc", "gcc", "clang"), "apt install gcc")
@@ -62,8 +64,11 @@ _IN_SOURCE: tuple[Precision, ...] = ("exact", "portable")
 
 EXPORT_FORMATS: dict[FormatName, ExportFormat] = {
     "onnx": ExportFormat("ONNX model", ".onnx", PRECISIONS, RESULTS, _ONNX_ENGINES, options=("opset", "name")),
-    "torchscript": ExportFormat("TorchScript archive", ".pt", _IN_TORCH, ("y",), "torch.jit"),
-    "pt2": ExportFormat("torch.export archive", ".pt2", _IN_TORCH, ("y",), "torch.export"),
+    "torchscript": ExportFormat("TorchScript archive", ".pt", _IN_TORCH, ("y",), "torch.jit", in_torch=True),
+    "pt2": ExportFormat("torch.export archive", ".pt2", _IN_TORCH, ("y",), "torch.export", in_torch=True),
     "c": ExportFormat("C header", ".h", _IN_SOURCE, RESULTS, _CC.what, _CC, options=("name",)),
     "js": ExportFormat("JavaScript module", ".mjs", _IN_SOURCE, RESULTS, _NODE.what, _NODE),
 }
+
+WITHOUT_TORCH: tuple[FormatName, ...] = tuple(name for name, each in EXPORT_FORMATS.items() if not each.in_torch)
+"""The formats that are written and run without PyTorch."""

@@ -96,6 +96,8 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
         yield f"interval: {contract.interval_level:.12g} of new observations fall inside"
     if contract.bound is not None:
         yield f"certificate: {_each(contract, contract.bound)} of the exact model anywhere in the training ranges"
+    if contract.eager is not None:
+        yield f"eager: {contract.eager}"
     if contract.input_rounding is not None:
         yield f"inputs: rounding them to {contract.input_dtype} leaves {_each(contract, contract.input_rounding)}"
     yield f"golden rows: {len(contract.golden_rows)}"
