@@ -32,7 +32,10 @@ def report() -> Iterator[str]:
         export(checkpoint, Path(folder, "m.pt"), format="torchscript")
         yield f"its TorchScript file: {Path(folder, 'm.pt').stat().st_size} bytes"
         yield from _graphs(Path(folder))
-        yield from _bare_install(Path(folder))
+        wheel = _built(Path(folder))
+        yield f"the wheel: {wheel.stat().st_size / 1e3:.0f} kB"
+        yield from _installed(wheel, Path(folder, "bare"), "the bare runtime")
+        yield from _installed(f"{wheel}[train,export]", Path(folder, "gateway"), "what trains, exports and infers")
 
 
 def _graphs(folder: Path) -> Iterator[str]:
@@ -46,14 +49,18 @@ def _graphs(folder: Path) -> Iterator[str]:
             yield f"ONNX, 3 columns with {what}, {precision}: {model.ByteSize()} bytes without metadata"
 
 
-def _bare_install(folder: Path) -> Iterator[str]:
-    """Install the wheel alone, without pip in the environment, and weigh what came."""
+def _built(folder: Path) -> Path:
     _quietly(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
-    venv.create(folder / "venv", with_pip=False)
-    python = folder / "venv" / "bin" / "python"
-    _quietly(sys.executable, "-m", "pip", "--python", python, "install", "-c", ROOT / "constraints.txt", wheel)
-    (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    return wheel
+
+
+def _installed(wanted: object, folder: Path, title: str) -> Iterator[str]:
+    """Install the wheel with some of its extras, without pip in the environment, and weigh what came."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    _quietly(sys.executable, "-m", "pip", "--python", python, "install", "-c", ROOT / "constraints.txt", wanted)
+    (site,) = (folder / "lib").glob("python*/site-packages")
     sizes = {
         entry.name: sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) / 1e6
         for entry in site.iterdir()
@@ -61,8 +68,7 @@ def _bare_install(folder: Path) -> Iterator[str]:
     }
     packages = sorted(entry.name.split("-")[0] for entry in site.glob("*.dist-info"))
     largest = sorted(sizes, key=lambda name: -sizes[name])[:4]
-    yield f"the wheel: {wheel.stat().st_size / 1e3:.0f} kB"
-    yield f"the bare runtime: {sum(sizes.values()):.0f} MB on disk, packages: {', '.join(packages)}"
+    yield f"{title}: {sum(sizes.values()):.0f} MB on disk, packages: {', '.join(packages)}"
     yield f"  of that: {', '.join(f'{name} {sizes[name]:.0f} MB' for name in largest)}"
 
 
