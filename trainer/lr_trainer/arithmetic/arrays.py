@@ -6,6 +6,7 @@ it is imported only where a tensor is asked for.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -24,9 +25,7 @@ Place: TypeAlias = Literal["cpu", "cuda"]
 class _Names(Protocol[A]):
     """The functions that NumPy and torch have under the same names."""
 
-    def abs(self, array: A, /) -> A: ...
     def amax(self, array: A, /, *, axis: int) -> A: ...
-    def amin(self, array: A, /, *, axis: int) -> A: ...
     def concatenate(self, arrays: Sequence[A], /, *, axis: int = 0) -> A: ...
     def isnan(self, array: A, /) -> A: ...
     def log(self, array: A, /) -> A: ...
@@ -40,11 +39,7 @@ class _Names(Protocol[A]):
 
 def names_of(array: A) -> _Names[A]:
     """Return the module, numpy or torch, that the array is of."""
-    if isinstance(array, np.ndarray):
-        return cast("_Names[A]", np)
-    import torch
-
-    return cast("_Names[A]", torch)
+    return cast("_Names[A]", np if isinstance(array, np.ndarray) else import_module("torch"))
 
 
 def on(place: Place, array: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -61,8 +61,7 @@ def product(left: Extended[A], right: Extended[A]) -> Extended[NDArray[np.float6
 
 def _slices(block: Extended[A], bits: int, count: int) -> tuple[list[A], NDArray[np.int64]]:
     """Return integers t_1, t_2, ... of `bits` bits, and e, with block = 2^e sum_k t_k 2^(-k bits) per column."""
-    names = names_of(block.high)
-    largest = host(names.amax(names.abs(block.high), axis=0))
+    largest = host(names_of(block.high).amax(abs(block.high), axis=0))
     # Of what is smaller 2^-e would overflow; only a constant column's rounding is.
     exponents = np.maximum(np.frexp(largest)[1].astype(np.int64), _LEAST_EXPONENT)
     scale = beside(block.high, np.ldexp(1.0, -exponents))

@@ -109,21 +109,21 @@ class Coordinates:
         """The number of columns of `rows`."""
         return self.size + self.outputs + int(self.weighted)
 
-    def rows(self, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    def rows(self, x: Array, y: Array, weights: Array | None) -> torch.Tensor:
         """Return float64 (rows, width) for terms x (rows, terms), targets y (rows, outputs), weights (rows,)."""
+        given, wanted, terms = torch.as_tensor(x), torch.as_tensor(y), len(self.kept)
 
         def on(array: NDArray[np.generic]) -> torch.Tensor:
-            return torch.from_numpy(np.ascontiguousarray(array)).to(x.device)
+            return torch.from_numpy(np.ascontiguousarray(array)).to(given.device)
 
-        terms = len(self.kept)
         # The difference to the rounded mean is exact for columns far from 0 (Sterbenz 1974); then what it rounded away.
-        columns = x[:, on(np.flatnonzero(self.kept))] - on(self.mean[:terms][self.kept])
+        columns = given[:, on(np.flatnonzero(self.kept))] - on(self.mean[:terms][self.kept])
         columns = (columns - on(self.mean_low[:terms][self.kept])) / on(self.sd[self.kept])
-        targets = ((y - on(self.mean[terms:])) - on(self.mean_low[terms:])) / on(self.scale)
-        parts = [torch.ones_like(y[:, :1])] if self.intercept else []
+        targets = ((wanted - on(self.mean[terms:])) - on(self.mean_low[terms:])) / on(self.scale)
+        parts = [torch.ones_like(wanted[:, :1])] if self.intercept else []
         parts += [columns @ on(self.mixing), targets]
         if weights is not None:
-            parts.append(weights[:, None] / self.mean_weight)
+            parts.append(torch.as_tensor(weights)[:, None] / self.mean_weight)
         return torch.cat(parts, dim=1)
 
     def unit(self, at: Array) -> Array:

@@ -100,10 +100,7 @@ def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
 
 
 def _store(prepared: Prepared, coordinates: Coordinates) -> Store:
-    rows = (
-        coordinates.rows(torch.as_tensor(x), torch.as_tensor(y), None if weights is None else torch.as_tensor(weights))
-        for x, y, weights in expanded(prepared)
-    )
+    rows = (coordinates.rows(*block) for block in expanded(prepared))
     return Store(rows, coordinates.width, torch.device(prepared.device))
 
 

@@ -56,11 +56,8 @@ def joined(block: Block) -> NDArray[np.float64]:
     """Return the rows of a block as one column-major array."""
     if len(block) == 1 and block[0].flags.f_contiguous:
         return block[0]
-    rows, start = np.empty((block[0].shape[1], sum(map(len, block)))).T, 0
-    for piece in block:
-        rows[start : start + len(piece)] = piece
-        start += len(piece)
-    return rows
+    room = np.empty((block[0].shape[1], sum(map(len, block))))
+    return np.concatenate([piece.T for piece in block], axis=1, out=room).T
 
 
 def over_blocks(work: Callable[[B], T], blocks: Iterable[B], threads: int | None = None) -> Iterator[T]:
