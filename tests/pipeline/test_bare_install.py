@@ -79,9 +79,16 @@ def test_the_golden_rows_hold_here() -> None:
     assert all(np.float32(y) == y for row in rows for y in row.y)
 
 
-@pytest.mark.parametrize(("command", "extra"), [("lr-train", "train"), ("lr-export", "export")])
-def test_a_missing_extra_is_a_command_to_paste(bare: Path, command: str, extra: str) -> None:
-    done = in_bare(bare, command)
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        (["lr-train"], "torch"),
+        (["lr-train", ROOT / "examples" / "norris.csv", "--target", "y"], "train"),
+        (["lr-export"], "export"),
+    ],
+)
+def test_a_missing_extra_is_a_command_to_paste(bare: Path, command: list[object], extra: str) -> None:
+    done = in_bare(bare, *command)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert f"pip install 'linedge[{extra}]'" in done.stderr
