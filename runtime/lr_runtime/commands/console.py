@@ -6,7 +6,9 @@ everything else to standard error.
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import io
 import os
 import re
@@ -100,6 +102,8 @@ class Command(click.Command):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
+        # All that is left then goes with the process: to look for garbage in it takes an eighth of a small fit's time.
+        atexit.register(gc.freeze)
         with handled(InOrder()):
             try:
                 sys.exit(self._run(*args, **extra, standalone_mode=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse.linalg import eigsh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,6 +47,8 @@ def _largest_eigenvalue(matrix: Array) -> float:
     """Return the largest eigenvalue to 6 digits or more, of many columns by Lanczos (Lehoucq, Sorensen, Yang 1998)."""
     if len(matrix) <= _FEW_COLUMNS:
         return float(np.linalg.eigvalsh(matrix)[-1])
+    from scipy.sparse.linalg import eigsh
+
     start = np.random.default_rng(len(matrix)).normal(size=len(matrix))
     return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
 
