@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -100,6 +102,21 @@ class Batch:
     faults: Mapping[int, str] = field(default_factory=dict)
     bad: Mapping[tuple[int, str], str] = field(default_factory=dict)
     integer: Callable[[int, int], int | None] | None = None
+
+    @cached_property
+    def square_sum(self) -> float:
+        """The sum of the squares of all numbers: one look tells what most batches need no closer look for.
+
+        It is not finite where a number is missing or infinite (or beyond 1e154), and not below 2^106 where one is
+        beyond 2^53, for rounding makes no sum of squares smaller than one of them.
+        """
+        values = self.values.ravel(order="K")
+        return float(np.einsum("i,i->", values, values))  # not by BLAS, which would start threads
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all numbers are there and finite; False of some batches, with huge numbers, where they are."""
+        return isfinite(self.square_sum)
 
     def rows(self, chosen: NDArray[np.intp]) -> Batch:
         """Return some of the rows of a batch that holds no bad ones, without the columns kept."""

@@ -85,8 +85,7 @@ class Notices:
         """
         if self._say is None or not self._for_fit or not among or batch.integer is None:
             return
-        values = batch.values if len(among) == len(columns) else batch.values[:, among]
-        if not ((values >= _SPARSE).any() or (values <= -_SPARSE).any()):
+        if batch.square_sum < _SPARSE**2:
             return
         for index in among:
             rows = np.flatnonzero(np.abs(batch.values[:, index]) >= _SPARSE)

@@ -90,8 +90,9 @@ def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
         TableError: there are others, and they are not to be skipped.
     """
     faults = dict(batch.faults)
-    for row, index in np.argwhere(np.isinf(batch.values)).tolist():
-        faults.setdefault(row, f"column {escaped(columns[index])}: the value is not finite")
+    if not batch.is_full:
+        for row, index in np.argwhere(np.isinf(batch.values)).tolist():
+            faults.setdefault(row, f"column {escaped(columns[index])}: the value is not finite")
     if not faults:
         return batch
     for row, fault in sorted(faults.items()):

@@ -201,7 +201,7 @@ class Rows:
 
     def _chosen(self, batch: Batch) -> NDArray[np.intp] | None:
         """Return the places of the rows that are not dropped; None where none is."""
-        if not (self.missing.drops or self.missing.drops_targets):
+        if not (self.missing.drops or self.missing.drops_targets) or (batch.is_full and not batch.categories):
             return None
         first = 0 if self.missing.drops else self.roles.numbers.index(self.roles.targets[0])
         stop = None if self.missing.drops else first + len(self.roles.targets)
@@ -247,9 +247,8 @@ class Rows:
             self._read += len(batch.values)
             self._dropped += len(batch.values) - len(values)
             self._skipped += batch.skipped
-            missing = np.isnan(values)
-            if missing.any():
-                self._check_missing(kept, missing)
+            if self.roles.categories or not kept.is_full:
+                self._check_missing(kept, values)
             if first is not None and first.left <= 0:
                 self._outliers, first = first.outliers(), None
             yield values
@@ -281,8 +280,11 @@ class Rows:
             values[:, index] = known[coded.codes]  # the code -1, missing, takes the NaN at the end
         return values
 
-    def _check_missing(self, batch: Batch, missing: NDArray[np.bool_]) -> None:
+    def _check_missing(self, batch: Batch, values: NDArray[np.float64]) -> None:
         """Raise TableError for the first missing value that is not filled in."""
+        missing = np.isnan(values)
+        if not missing.any():
+            return
         names = [*self.roles.features, *self.roles.targets, *([self.roles.weight] if self.roles.weight else [])]
         filled = [name in self.missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
         left = missing & ~np.array(filled)
