@@ -162,3 +162,15 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     found = fit([tmp_path / "a.csv", tmp_path / "b.csv"], target="y")
     assert found.to_bytes() == fit(tmp_path, target="y").to_bytes()
     assert found.fit["rows"] == 4
+
+
+@pytest.mark.parametrize("width", [1, 3, 40])
+def test_columns_apart_have_the_bits_of_one_matrix(width: int) -> None:
+    x = RANDOM.normal(size=(70_001, width)) + 5
+    y = x.sum(axis=1) + RANDOM.normal(size=len(x))
+    apart = {f"x{place}": x[:, place - 1].copy() for place in range(1, width + 1)}
+    expected = fit({"x": x, "y": y}, target="y").to_bytes()
+    assert fit({**apart, "y": y}, target="y").to_bytes() == expected
+    assert (
+        fit({**{name: column[::-1][::-1] for name, column in apart.items()}, "y": y}, target="y").to_bytes() == expected
+    )

@@ -22,7 +22,7 @@ from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.model.design import Design, nearest_float32
 from lr_trainer.moments.moments import Moments, block_moments, merged
-from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks
+from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
@@ -107,14 +107,13 @@ def take_moments(prepared: Prepared) -> Moments:
 
 
 def _moments_in_place(prepared: Prepared) -> Moments | None:
-    """Return the moments of arrays in memory without a copy; None where a value is missing or infinite, or no array."""
+    """Return the moments of arrays in memory where they lie; None where a value is missing or infinite, or no array."""
     rows, device = prepared.rows, prepared.device
     plain = prepared.design.is_plain and rows.roles.weight is None
     views = rows.views(block_rows(rows.roles.width)) if plain else None
     if views is None:
         return None
-    blocks = (tuple(on(device, part) for part in block) for block in views)
-    moments = merged(over_blocks(lambda block: block_moments(*block), blocks))
+    moments = merged(over_blocks(lambda view: block_moments(*(on(device, part) for part in side_by_side(view))), views))
     if moments is None or not np.isfinite(moments.comoment).all():
         return None
     rows.count_views(moments.rows)

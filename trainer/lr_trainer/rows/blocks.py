@@ -52,6 +52,13 @@ def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[
         yield tuple(pieces)
 
 
+def side_by_side(parts: tuple[NDArray[np.float64], ...]) -> tuple[NDArray[np.float64], ...]:
+    """Return columns that lie apart as one array: a few calls for each of them would cost more than a copy."""
+    if len(parts) == 1 or any(part.shape[1] > 1 for part in parts):
+        return parts
+    return (np.concatenate([part[:, 0] for part in parts]).reshape(len(parts), -1).T,)
+
+
 def joined(block: Block) -> NDArray[np.float64]:
     """Return the rows of a block as one column-major array."""
     if len(block) == 1 and block[0].flags.f_contiguous:
