@@ -119,11 +119,11 @@ class ArrowTable:
             if _is_plain_text(column.type):
                 values[:, index] = numbers_in(_coded(column), columns[index], self.options, bad)
         texts = tuple(self._coded(self._column(batch, name)) for name in categories)
-        integers = self._integers(batch, columns)
+        among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
+        integers = self._integers(batch, columns) if among else None  # which keeps what pyarrow has read in memory
         read = Batch(
             values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
         )
-        among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
         self.notices.large_integers(self, read, columns, among)
         if self.options.marks:
             return read
