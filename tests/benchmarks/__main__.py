@@ -1,18 +1,27 @@
-"""Run every benchmark, or those named: `make bench`, or `python -m tests.benchmarks start size`."""
+"""Run every benchmark, or those named: `make bench`, or `python -m tests.benchmarks start size`.
+
+`python -m tests.benchmarks grid --rows 200000 --columns 100` runs the grid for a table of another size.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
 
-from tests.benchmarks import checking, descent, export, fits, predict, size, start, streams, wheels
+from tests.benchmarks import checking, descent, export, fits, grid, predict, size, start, streams, wheels
 
-BENCHMARKS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "start": start.report,
     "size": size.report,
     "wheels": wheels.report,
     "checking": checking.report,
     "export": export.report,
     "fits": fits.report,
+    "grid": grid.report,
     "descent": descent.report,
     "predict": predict.report,
     "streams": streams.report,
@@ -20,10 +29,17 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    for name in sys.argv[1:] or BENCHMARKS:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *BENCHMARKS], help=", ".join(BENCHMARKS))
+    parser.add_argument("--rows", type=int, help="of the grid, with --columns")
+    parser.add_argument("--columns", type=int, help="of the grid, with --rows")
+    asked = parser.parse_args()
+    if asked.rows and asked.columns:
+        BENCHMARKS["grid"] = partial(grid.report, [(asked.rows, asked.columns)])
+    for name in asked.names or BENCHMARKS:
         print(f"\n{name}")
         for line in BENCHMARKS[name]():
-            print(f"  {line}")
+            print(f"  {line}", flush=True)
 
 
 main()
