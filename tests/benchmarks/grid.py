@@ -33,21 +33,11 @@ HEAD = ("condition", "R2", "wall s", "CPU s", "wall", "CPU", "digits of b", "of 
 TITLES = " ".join(f"{title:>{max(len(title), 7)}}" for title in HEAD) + "  arithmetic"
 
 
-class Problem(NamedTuple):
-    """Columns and a target of a given condition number and R2, with the exact solution."""
+class Asked(NamedTuple):
+    """A cell of the grid: a condition number and 1 - R2, and what is asked of a fit there."""
 
-    x: Array
-    y: Array
-    exact: Exact
     condition: float
     unexplained: float
-
-    def fit(self) -> Checkpoint | None:
-        """Return the fit; None where it is refused."""
-        try:
-            return fit({"x": self.x, "y": self.y}, target="y")
-        except FitError:
-            return None
 
     @property
     def most(self) -> float:
@@ -57,21 +47,37 @@ class Problem(NamedTuple):
 
     @property
     def fewest(self) -> int:
-        """How many right digits are asked of it."""
+        """How many digits must be right."""
         return 10 if self.condition <= 1e4 else 9
 
 
-class Measured(NamedTuple):
-    """A problem, what its fit cost, by the grid's first measured between its runs, and what the fit gave."""
+class Problem(NamedTuple):
+    """Columns and a target for a cell, with the exact solution."""
 
-    problem: Problem
+    asked: Asked
+    x: Array
+    y: Array
+    exact: Exact
+
+    def fit(self) -> Checkpoint | None:
+        """Return the fit; None where it is refused."""
+        try:
+            return fit({"x": self.x, "y": self.y}, target="y")
+        except FitError:
+            return None
+
+
+class Measured(NamedTuple):
+    """What a fit cost, beside the grid's first cell measured between its runs, and what it gave."""
+
+    asked: Asked
     cost: Cost
     relative: Cost
     digits: Digits
     report: FitReport | None
 
     def by(self, cheapest: Cost) -> Measured:
-        """Return the same by the cheapest of all in place of the first."""
+        """Return the same beside the cheapest of all in place of the first."""
         return self._replace(relative=self.relative.by(cheapest))
 
     @property
@@ -82,8 +88,8 @@ class Measured(NamedTuple):
         right = [digits or 0.0 for digits in self.digits]
         claimed = self.report.coefficient_digits or 0.0
         return [
-            *([f"over {self.problem.most} times"] if max(self.relative) > self.problem.most else []),
-            *([f"under {self.problem.fewest} digits"] if min(right) < self.problem.fewest else []),
+            *([f"over {self.asked.most} times"] if max(self.relative) > self.asked.most else []),
+            *([f"under {self.asked.fewest} digits"] if min(right) < self.asked.fewest else []),
             *(["claims more digits than are right"] if claimed > right[0] else []),
         ]
 
@@ -98,9 +104,12 @@ def _of_shape(rows: int, columns: int) -> Iterator[str]:
     kinds: dict[Collinear, list[Measured]] = {"many": [], "few": []}
     first: Problem | None = None
     for kind, found in kinds.items():
-        for condition in CONDITIONS:
+        # Of a condition number of 1 no columns are collinear, few or many.
+        for condition in CONDITIONS if kind == "many" else CONDITIONS[1:]:
             for problem in _problems(rows, columns, condition, kind):
-                first = first or problem
+                if first is None:
+                    first = problem
+                    first.fit()  # so that no measured run finds anything cold
                 found.append(_measured(problem, first))
     every = [each.relative for found in kinds.values() for each in found]
     cheapest = Cost(*map(min, zip(*every, strict=True)))
@@ -115,7 +124,7 @@ def _problems(rows: int, columns: int, condition: float, kind: Collinear) -> Ite
     x = design(rows, columns, condition, kind)
     y = targets(x, list(UNEXPLAINED))
     for target, exact, unexplained in zip(y.T, exact_solutions(x, y), UNEXPLAINED, strict=True):
-        yield Problem(x, np.ascontiguousarray(target), exact, condition, unexplained)
+        yield Problem(Asked(condition, unexplained), x, np.ascontiguousarray(target), exact)
 
 
 def _measured(problem: Problem, first: Problem) -> Measured:
@@ -123,12 +132,12 @@ def _measured(problem: Problem, first: Problem) -> Measured:
     costs = least({"first": first.fit, "this": lambda: found.append(problem.fit())}, pause=0)
     digits = Digits(None, None) if found[0] is None else digits_of_fit(found[0], problem.exact)
     said = None if found[0] is None else found[0].report
-    return Measured(problem, costs["this"], costs["this"].by(costs["first"]), digits, said)
+    return Measured(problem.asked, costs["this"], costs["this"].by(costs["first"]), digits, said)
 
 
 def _row(measured: Measured) -> str:
-    problem, cost, relative, digits, said = measured
-    cells = [f"{problem.condition:.0e}", UNEXPLAINED[problem.unexplained]]
+    asked, cost, relative, digits, said = measured
+    cells = [f"{asked.condition:.0e}", UNEXPLAINED[asked.unexplained]]
     cells += [f"{seconds:.3f}" for seconds in cost] + [f"{ratio:.2f}" for ratio in relative]
     cells += ["none" if each is None else f"{each:.1f}" for each in digits]
     if said is not None:
@@ -139,14 +148,14 @@ def _row(measured: Measured) -> str:
 
 
 def _summary(found: list[Measured]) -> Iterator[str]:
-    """Yield what the issue of a flat fit asks, worst of all, with the number of problems that miss it."""
-    groups: dict[str, Callable[[Problem], bool]] = {
+    """Yield what the issue of a flat fit asks, worst of all, with the number of cells that miss it."""
+    groups: dict[str, Callable[[Asked], bool]] = {
         "condition up to 1e4, R2 up to 1 - 1e-9": lambda each: each.condition <= 1e4 and each.unexplained >= 1e-9,
         "condition 1e6, R2 up to 1 - 1e-9": lambda each: each.condition > 1e4 and each.unexplained >= 1e-9,
         "R2 1 - 1e-16": lambda each: each.unexplained < 1e-9,
     }
     for name, belongs in groups.items():
-        group = [each for each in found if belongs(each.problem)]
+        group = [each for each in found if belongs(each.asked)]
         wall, cpu = (max(sizes) for sizes in zip(*(each.relative for each in group), strict=True))
         fewest = min(min(digits or 0.0 for digits in each.digits) for each in group)
         missed = sum(1 for each in group if each.lacks)
