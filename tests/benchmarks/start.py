@@ -1,4 +1,6 @@
-"""How long a command takes to start: lr-infer against a bare script that does nothing but run the same file."""
+"""How long commands take to start: lr-infer beside a bare script that does nothing but run the same file, and lr-train
+on a small table beside one that does nothing but import what a fit is made of.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.conftest import DATA, SCRIPTS
+from tests.conftest import DATA, ROOT, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,9 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 print(float(session.run(None, {"x": numpy.array([[float(sys.argv[2])]], dtype=numpy.float32)})[0][0, 0]))
 """
 
+SMALL_TABLE = ("lr-train", str(ROOT / "examples" / "norris.csv"), "--target", "y", "--quiet", "-o")
+IMPORTS = "import numpy, pyarrow, scipy.linalg"
+
 
 def report() -> Iterator[str]:
     """Yield the lines."""
@@ -35,6 +40,7 @@ def report() -> Iterator[str]:
         bare = [SCRIPTS / "python", script, GOLDEN, "4.0"]
         ours = [SCRIPTS / "lr-infer", GOLDEN, "4.0"]
         times: dict[str, list[float]] = {"bare": [], "ours": []}
+        yield from _small_table(Path(folder))
         _seconds(ours)  # compiles our modules where nothing has yet; an installed wheel has them compiled
         for run in range(RUNS):
             for name, words in (("bare", bare), ("ours", ours))[:: 1 if run % 2 else -1]:
@@ -45,7 +51,16 @@ def report() -> Iterator[str]:
     yield f"lr-infer model.onnx 4.0: {mine:.3f} s, a bare onnxruntime script: {theirs:.3f} s"
     yield f"  ratio, in pairs: {ratio:.2f}"
     for command in ("lr-train", "lr-export", "lr-infer"):
-        yield f"{command} --help: {median(_cpu_seconds(command) for _ in range(5)):.3f} s of CPU"
+        yield f"{command} --help: {median(_cpu_seconds(SCRIPTS / command, '--help') for _ in range(5)):.3f} s of CPU"
+
+
+def _small_table(folder: Path) -> Iterator[str]:
+    train = [SCRIPTS / SMALL_TABLE[0], *SMALL_TABLE[1:], folder / "m.safetensors"]
+    _seconds(train)
+    pairs = [(_cpu_seconds(*train), _cpu_seconds(SCRIPTS / "python", "-c", IMPORTS)) for _ in range(RUNS // 2)]
+    mine, theirs = (median(each) for each in zip(*pairs, strict=True))
+    ratio = median(one / other for one, other in pairs)
+    yield f"lr-train examples/norris.csv: {mine:.3f} s of CPU, `{IMPORTS}` {theirs:.3f} s; ratio, in pairs: {ratio:.2f}"
 
 
 def _environment() -> dict[str, str]:
@@ -59,8 +74,8 @@ def _seconds(command: list[object]) -> float:
     return time.perf_counter() - started
 
 
-def _cpu_seconds(command: str) -> float:
+def _cpu_seconds(*command: object) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([SCRIPTS / command, "--help"], check=True, capture_output=True, env=_environment())
+    _seconds(list(command))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
