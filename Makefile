@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines mutants bench clean
+.PHONY: help setup demo test lint types imports pytest engines mutants bench cuda cuda-wheels clean
 
 help: ## show what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
 
 setup: $(VENV)/.ready ## make the virtual environment
 
@@ -65,6 +65,12 @@ mutants: setup ## change the code in 100 places, one at a time, and print the ch
 
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks
+
+cuda: ## the tests and figures of a CUDA device, in under 6 minutes, by $(PYTHON) with its own torch: no network, no pip
+	@PYTHONPATH=trainer:export:runtime $(PYTHON) -m tests.cuda
+
+cuda-wheels: setup ## what such a machine may lack, in build/cuda-wheels; HAS="scipy pyarrow" leaves out what it has
+	@$(BIN)/python -m tests.cuda.wheels $(HAS)
 
 clean:
 	rm -rf $(VENV) build dist

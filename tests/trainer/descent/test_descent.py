@@ -452,16 +452,6 @@ def test_too_few_rows_for_an_interval_are_said_before_the_descent() -> None:
     assert not epochs
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-@pytest.mark.parametrize("options", [{"loss": "huber"}, {"loss": "quantile"}, {"batch_size": 256}])
-def test_cuda_runs_the_same_cycle(options: dict[str, Any]) -> None:
-    x, y = sample("timestamps", rows=5000)
-    found = fit(table(x, y), target="y", device="cuda", descent=Descent(**options))
-    expected = fit(table(x, y), target="y", descent=Descent(**options))
-    np.testing.assert_allclose(found.fit["objective"], expected.fit["objective"], rtol=1e-6)
-
-
 @pytest.mark.parametrize("delta", [1e-4, 1e-7, 1e-10])
 def test_a_huber_loss_with_a_small_delta_comes_as_near_to_absolute_errors(delta: float) -> None:
     random = np.random.default_rng(1)

@@ -174,9 +174,3 @@ def test_the_callers_torch_threads_are_restored() -> None:
     before = torch.get_num_threads()
     total(in_blocks([np.ones((3, 1))], 1), threads=2)
     assert torch.get_num_threads() == before
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_cuda_agrees_with_the_cpu(rows: NDArray[np.float64]) -> None:
-    assert_close_to_exact(block_moments(torch.from_numpy(rows).cuda()), rows)
