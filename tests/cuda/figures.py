@@ -69,8 +69,8 @@ def in_memory(shape: tuple[int, int], device: torch.device) -> Iterator[str]:
     """Yield a row for tables in the host's memory, and one for the moments of rows that are on the device."""
     most, named = bandwidth(device), f"{shape[0]:,} x {shape[1]}"
     for made in tables(shape, device):
-        host = made.rows.cpu().numpy()
-        yield _compared(f"{named} in memory", made, most, {"x": host[:, :-1], "y": host[:, -1]}, device)
+        x, y = (part.contiguous().cpu().numpy() for part in (made.rows[:, :-1], made.rows[:, -1]))
+        yield _compared(f"{named} in memory", made, most, {"x": x, "y": y}, device)
         blocks = [(block,) for block in torch.split(made.rows, block_rows(made.rows.shape[1]))]
         seconds, _ = least(partial(_moments, blocks))
         yield _row(f"{named}, moments of rows on the device", made, most, seconds)
