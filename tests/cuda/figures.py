@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from lr_trainer import Checkpoint
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.rows.blocks import Block
 
 T = TypeVar("T")
 
@@ -71,7 +70,7 @@ def in_memory(shape: tuple[int, int], device: torch.device) -> Iterator[str]:
     for made in tables(shape, device):
         x, y = (part.contiguous().cpu().numpy() for part in (made.rows[:, :-1], made.rows[:, -1]))
         yield _compared(f"{named} in memory", made, most, {"x": x, "y": y}, device)
-        blocks = [(block,) for block in torch.split(made.rows, block_rows(made.rows.shape[1]))]
+        blocks = torch.split(made.rows, block_rows(made.rows.shape[1]))
         seconds, _ = least(partial(_moments, blocks))
         yield _row(f"{named}, moments of rows on the device", made, most, seconds)
 
@@ -138,7 +137,7 @@ def _copy(source: torch.Tensor, target: torch.Tensor) -> None:
         torch.cuda.synchronize(target.device)
 
 
-def _moments(blocks: Sequence[Block]) -> Moments | None:
+def _moments(blocks: Sequence[torch.Tensor]) -> Moments | None:
     return merged(over_blocks(block_moments, blocks))
 
 
