@@ -163,8 +163,13 @@ class Sample:
             where: the place of one of the rows, counted from 0.
         """
         taken = min(rows, self.left)
-        for name, values in numbers.items():
-            self._add_numbers(self.cells[name], np.isnan(values[:taken]), where)
+        missing = np.isnan([values[:taken] for values in numbers.values()]).reshape(len(numbers), taken)
+        absent = missing.sum(axis=1).tolist() if taken else []
+        first = missing.argmin(axis=1).tolist() if taken else []
+        for name, count, row in zip(numbers, absent, first, strict=taken > 0):
+            self.cells[name].counts["missing"] += count
+            if count < taken:
+                self.cells[name].add("number", Example("", partial(where, row), self.rows + row), taken - count)
         for name, column in texts.items():
             self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
         self.rows += taken
@@ -174,10 +179,3 @@ class Sample:
         for row, cell in enumerate(cells):
             sort, why = sort_of(cell, read)
             self.cells[name].add(sort, Example(str(cell), partial(where, row), self.rows + row, why))
-
-    def _add_numbers(self, cells: Cells, missing: NDArray[np.bool_], where: Callable[[int], str]) -> None:
-        absent = int(np.count_nonzero(missing))
-        cells.counts["missing"] += absent
-        if absent < len(missing):
-            row = int(np.argmin(missing))
-            cells.add("number", Example("", partial(where, row), self.rows + row), len(missing) - absent)

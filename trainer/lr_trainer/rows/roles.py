@@ -105,7 +105,8 @@ def roles_of(
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
     beside = {*taken, *table.indexes}
     names = [name for name in table.names if name not in beside] if features is None else list(features)
-    if missing := [name for name in (*taken, *names, *category) if name not in table.names]:
+    known = frozenset(table.names)
+    if missing := [name for name in (*taken, *names, *category) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
     if twice := [name for name in names if name in targets]:
         raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
@@ -152,6 +153,12 @@ class Rows:
         part = Rows(Part(self.table, share, seed, held_out=held_out), self.roles, self.missing, self._advance)
         part._tally = self._tally
         return part
+
+    def aside(self) -> Rows:
+        """Return the same rows for a pass that may end early: it counts and shows progress for itself alone."""
+        aside = Rows(self.table, self.roles, self.missing)
+        aside._tally = Tally(self._tally.passes)
+        return aside
 
     @property
     def counts(self) -> RowCounts:

@@ -111,7 +111,9 @@ class TextTable:
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
         places = self._probable_places(sample)
-        self._parsed_before, size = (places, {}), 0
+        if self._parsed_before is None or self._parsed_before[0] != places:
+            self._parsed_before = places, {}
+        size = 0
         with self._open_stream() as stream:
             _, start = self._start(stream)
             pieces, line = self._pieces(stream, start), start.line
@@ -147,6 +149,7 @@ class TextTable:
         """Return where the columns stand, those of text apart by a few records: a fast parser has to be told."""
         places = self._places(list(sample.cells))
         is_text: dict[int, bool] = {}
+        unknown = places.numbers
         with self._open_stream() as stream:
             _, start = self._start(stream)
             content = start.content[: self._syntax.last_record_end(start.content)]
@@ -155,9 +158,9 @@ class TextTable:
             for _, cells in islice(self._records(Block(content, start.line, start.offset)), _FEW_RECORDS):
                 if isinstance(cells, LineError):
                     continue
-                for index in places.numbers:
-                    if (sort := sort_of(cells[index], self._syntax.number)[0]) != "missing":
-                        is_text.setdefault(index, sort != "number")
+                sorts = {index: sort_of(cells[index], self._syntax.number)[0] for index in unknown}
+                is_text |= {index: sort != "number" for index, sort in sorts.items() if sort != "missing"}
+                unknown = [index for index in unknown if index not in is_text]
         texts = [index for index in places.numbers if is_text.get(index)]
         return Places([index for index in places.numbers if index not in texts], texts, [])
 
