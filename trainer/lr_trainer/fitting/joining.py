@@ -90,7 +90,7 @@ def update(
         part = part.on(union(levels_of(columns), rows.levels()))
     prepared = Prepared(rows, device_named(device), report.intercept, levels_of(part.columns), part.design)
     new = take_moments(prepared)
-    columns = _widened(part.columns, training_box(part.design, new))
+    columns = _widened(part.columns, training_box(part.design, new.minimum, new.maximum))
     part = replace(part, moments=part.moments.merge(new), columns=columns)
     return _joined(checkpoint, part, rows.counts, *outliers.caution(rows.outliers))
 
@@ -195,9 +195,9 @@ def _missing_of(checkpoint: Checkpoint) -> Missing:
 
 def _check_plain(checkpoint: Checkpoint) -> None:
     report = checkpoint.report
-    if report.solver != "exact" or not checkpoint.moments:
+    if report.solver != "exact":
         raise FitError("only exact fits can be joined: this checkpoint comes from a descent. Fit all rows at once")
-    if report.penalty is not None or report.conformal is not None:
+    if report.penalty is not None or report.conformal is not None or not checkpoint.moments:
         raise FitError("a penalised or conformal checkpoint depends on more than its moments. Fit all rows at once")
     if report.collinear:
         raise FitError(f"the terms {listed(report.collinear)} were left out as collinear. Fit all rows at once")

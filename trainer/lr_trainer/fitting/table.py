@@ -22,6 +22,8 @@ from lr_runtime.errors import OptionError, escaped, listed
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
+from lr_trainer.fitting.wide import refuse, solve_few
+from lr_trainer.moments.few_rows import few_rows
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import gram, prepare, residuals, split, take_moments, take_moments_by_part
 from lr_trainer.moments.training_data import training_data
@@ -205,6 +207,8 @@ def _units(asked: FitOptions) -> dict[str, str]:
 
 @one_thread()
 def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
+    if not asked.drop_collinear and (few := few_rows(prepared)) is not None:
+        refuse(few)
     data = training_data(prepared, take_moments(prepared))
     aim, products = LeastSquares(drop_collinear=asked.drop_collinear), partial(gram, prepared)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
@@ -216,26 +220,38 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
 @one_thread()
 def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     parts = Parts(folds=_FOLDS if asked.is_auto else 1, holds_out=asked.interval is not None)
-    *folds, held_out = take_moments_by_part(prepared, parts)
-    trained = [fold for fold in folds if fold is not None]
-    data = training_data(prepared, reduce(Moments.merge, trained), held_out)
-    penalty = None if asked.minimum_norm else _penalty(trained, data, asked)
-    aim, products = penalty or MinimumNorm(), partial(gram, prepared, parts=parts)
-    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
+    found, few = None, None if asked.is_auto or asked.l1 else few_rows(prepared)
+    if few is not None:
+        found, prepared = solve_few(few, parts, _given_aim(prepared, asked)), few.prepared
+    data, aim, solved = found or _by_moments(prepared, asked, parts)
+    penalty: Penalty | Literal["minimum norm"] = aim if isinstance(aim, Penalty) else "minimum norm"
     # A weight that a penalty made 0 is no sign of a dependent column.
-    report = _report(data, solved, prepared.rows)._replace(penalty=penalty or "minimum norm", collinear=())
+    report = _report(data, solved, prepared.rows)._replace(penalty=penalty, collinear=())
     checkpoint = checkpoint_of(data, solved, report)
     if asked.interval is None:
         return checkpoint
     return _with_interval(checkpoint, report, asked.interval, prepared, parts)
 
 
-def _penalty(folds: list[Moments], data: TrainingData, asked: FitOptions) -> Penalty:
-    """Return the penalties of each target: those that were given, or those that predict every fold best."""
-    outputs = len(data.targets)
-    if not asked.is_auto:
-        return Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
-    l1, l2 = choose(folds, outputs, l1_ratio=asked.l1_ratio or 0.0, intercept=data.intercept).chosen
+def _by_moments(
+    prepared: Prepared, asked: FitOptions, parts: Parts
+) -> tuple[TrainingData, MinimumNorm | Penalty, Solved]:
+    *folds, held_out = take_moments_by_part(prepared, parts)
+    trained = [fold for fold in folds if fold is not None]
+    data = training_data(prepared, reduce(Moments.merge, trained), held_out)
+    aim = _chosen_penalty(trained, data, asked) if asked.is_auto else _given_aim(prepared, asked)
+    products = partial(gram, prepared, parts=parts)
+    return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
+
+
+def _given_aim(prepared: Prepared, asked: FitOptions) -> MinimumNorm | Penalty:
+    outputs = len(prepared.roles.targets)
+    return MinimumNorm() if asked.minimum_norm else Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
+
+
+def _chosen_penalty(folds: list[Moments], data: TrainingData, asked: FitOptions) -> Penalty:
+    """Return the penalties of each target that predict every fold best."""
+    l1, l2 = choose(folds, len(data.targets), l1_ratio=asked.l1_ratio or 0.0, intercept=data.intercept).chosen
     return Penalty(tuple(l1.tolist()), tuple(l2.tolist()), folds=len(folds))
 
 

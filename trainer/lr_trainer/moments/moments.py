@@ -95,11 +95,23 @@ class Moments:
         products += self.comoment
         return products
 
-    def correlation(self, a: int, b: int) -> float:
+    @property
+    def own(self) -> NDArray[np.float64]:
+        """float64 (columns,), the products of each column with itself."""
+        return np.diag(self.comoment)
+
+    def squares(self, *, intercept: bool) -> NDArray[np.float64]:
+        """Return float64 (columns,), the sums of squares about the mean, or without an intercept about 0."""
+        return self.own if intercept else self.own + self.weight * (self.mean + self.mean_low) ** 2
+
+    def products(self, column: int, target: int) -> float:
+        """Return the sum of products of two columns about their means."""
+        return float(self.comoment[column, target])
+
+    def correlation(self, column: int, target: int) -> float:
         """Return the correlation of two columns; 0 where one does not vary."""
-        variances = max(self.comoment[a, a], 0.0), max(self.comoment[b, b], 0.0)
-        size = math.sqrt(variances[0]) * math.sqrt(variances[1])
-        return float(self.comoment[a, b]) / size if size > 0 else 0.0
+        size = math.sqrt(max(self.own[column], 0.0)) * math.sqrt(max(self.own[target], 0.0))
+        return self.products(column, target) / size if size > 0 else 0.0
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""

@@ -68,7 +68,8 @@ def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None
         FitError: float64 does not hold the squares of a column, or a column is a target itself.
     """
     design, roles = prepared.design, prepared.roles
-    box = training_box(design, moments if held_out is None else moments.merge(held_out), prepared.seen)
+    low, high = zip(*((each.minimum, each.maximum) for each in (moments, held_out) if each is not None), strict=True)
+    box = training_box(design, np.minimum.reduce(low), np.maximum.reduce(high), prepared.seen)
     columns = columns_of(roles.features, prepared.levels, design, box)
     data = TrainingData(moments, design, columns, roles.targets, prepared.intercept)
     check_squares(data)
@@ -96,11 +97,14 @@ def columns_of(
     return tuple(columns)
 
 
-def training_box(design: Design, moments: Moments, seen: Survey | None = None) -> dict[int, tuple[float, float]]:
+def training_box(
+    design: Design, low: NDArray[np.float64], high: NDArray[np.float64], seen: Survey | None = None
+) -> dict[int, tuple[float, float]]:
     """Return the smallest and the largest value of each numeric column; a missing value counts as its fill.
 
-    From the look at the columns where there was one. From the moments where the terms are the values themselves; those
-    of powers are rounded, so that the range is widened by that rounding: no row of the fit lies outside.
+    From the look at the columns where there was one. From the terms' `low` and `high`, float64 (terms + targets,),
+    where they are the values themselves; those of powers are rounded, so that the range is widened by that rounding: no
+    row of the fit lies outside.
     """
     ranges = {}
     for place, term in enumerate(design.terms):
@@ -110,11 +114,11 @@ def training_box(design: Design, moments: Moments, seen: Survey | None = None) -
             fill = design.fill[column]
             ranges[column] = float(np.fmin(seen.minimum[column], fill)), float(np.fmax(seen.maximum[column], fill))
         elif design.origin[column] == 0 and design.scale[column] == 1:
-            ranges[column] = float(moments.minimum[place]) + 0.0, float(moments.maximum[place]) + 0.0  # no -0.0
+            ranges[column] = float(low[place]) + 0.0, float(high[place]) + 0.0  # no -0.0
         else:
             basis = design.origin[column], design.scale[column]
-            low, high = _unrounded(moments.minimum[place], *basis), _unrounded(moments.maximum[place], *basis)
-            ranges[column] = _rounded_down(low[0]), 0.0 - _rounded_down(-high[1])
+            below, above = _unrounded(low[place], *basis)[0], _unrounded(high[place], *basis)[1]
+            ranges[column] = _rounded_down(below), 0.0 - _rounded_down(-above)
     return ranges
 
 
@@ -134,7 +138,7 @@ def check_squares(data: TrainingData) -> None:
     """Raise FitError where values are so large or so small that float64 does not hold their squares to all digits."""
     moments, columns = data.moments, data.columns
     with np.errstate(over="ignore", under="ignore"):
-        squares = np.diag(moments.gram(intercept=data.intercept))
+        squares = moments.squares(intercept=data.intercept)
     held = ~moments.varies(intercept=data.intercept) | _is_held(squares)
     sizes = list(zip([*data.names, *data.targets], moments.largest.tolist(), held, strict=True))
     # Powers are of values divided by their scale, so their squares are near 1, but that division must be held, too.
@@ -181,5 +185,5 @@ def check_not_the_target(data: TrainingData, prepared: Prepared) -> None:
 def _alike(moments: Moments, term: int, target: int, scale: float) -> bool:
     if moments.correlation(term, target) <= PROPORTIONAL:
         return False
-    slope = math.sqrt(moments.comoment[target, target]) / math.sqrt(moments.comoment[term, term]) / scale
+    slope = math.sqrt(moments.own[target]) / math.sqrt(moments.own[term]) / scale
     return abs(slope - 1) < _ROUNDING

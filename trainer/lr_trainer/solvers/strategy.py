@@ -281,11 +281,11 @@ def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design
     A float32 origin is exact in every precision of export, and x - origin rounds nothing for x within a factor of 2 of
     it (Sterbenz 1974). The moments stay those of the raw columns: a shift changes no deviation.
     """
-    origin, varies = design.origin.copy(), moments.varies(intercept=intercept)
+    origin, varies, squares = design.origin.copy(), moments.varies(intercept=intercept), moments.own
     for index, column in enumerate(free_columns(design.terms) if intercept else ()):
         if column is None:
             continue
-        sd = math.sqrt(moments.comoment[index, index] / float(moments.weight))
+        sd = math.sqrt(squares[index] / float(moments.weight))
         far = varies[index] and sd > 0 and abs(moments.mean[index]) > _FAR * sd
         origin[column] = nearest_float32(float(moments.mean[index])) if far else 0.0
     return replace(design, origin=origin)

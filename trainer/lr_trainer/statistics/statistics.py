@@ -86,19 +86,26 @@ def raw_units(solved: Solved) -> list[Unit]:
             by_place[place][term] = share
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
-    squared = (
-        _exactly(solved.solution.normalized_cov_params) if solved.is_extended else _by_factor(solved.solution.factor)
-    )
-    constant, spread = Fraction(1) / Fraction(solved.normal.weight), _spread(solved)
+    constant = Fraction(1) / Fraction(solved.normal.weight)
+    spread = _spread(solved) if solved.solution.is_unbiased else _apart(solved.solution.rounding.spread)
     spreads = [root(constant) + spread(offset), *map(spread, by_place.values())]
     if not solved.solution.is_unbiased:
         return [Unit(None, each) for each in spreads]
+    squared = (
+        _exactly(solved.solution.normalized_cov_params) if solved.is_extended else _by_factor(solved.solution.factor)
+    )
     variances = [constant + squared(offset), *map(squared, by_place.values())]
     unit = Fraction(solved.solution.rounding.unit)
     return [
         Unit(root(variance), each, relative(unit * each**2, variance))
         for variance, each in zip(variances, spreads, strict=True)
     ]
+
+
+def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> sum |m_i| a_i, of weights that have no covariances."""
+    alone = spread.tolist()
+    return lambda vector: sum((abs(share) * Fraction(alone[term]) for term, share in vector.items()), Fraction(0))
 
 
 def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
@@ -110,7 +117,7 @@ def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
 
     def spread(vector: Mapping[int, Fraction]) -> Fraction:
         shares = {term: share / Fraction(float(scale[term])) for term, share in vector.items()}
-        if len(vector) == 1 or not solved.solution.is_unbiased:
+        if len(vector) == 1:
             return sum((abs(share) * Fraction(alone[term]) for term, share in shares.items()), Fraction(0))
         largest = max(map(abs, shares.values()), default=Fraction(0)) or Fraction(1)
         near = np.array([float(share / largest) for share in shares.values()])

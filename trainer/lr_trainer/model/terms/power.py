@@ -28,6 +28,8 @@ class PowerEvaluation(Evaluation):
     def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
         """Return the parts of ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k."""
         (column,), power = self.term.columns, self.term.power
+        if power == 1 and not origin[column] and scale[column] == 1:  # most terms, in a tenth of the time
+            return {places[self.term]: Fraction(1)}
         zero, unit = Fraction(origin[column]), Fraction(scale[column])
         parts: Parts = {}
         for low in range(power + 1):

@@ -1,0 +1,50 @@
+"""A table with fewer rows than coefficients: refused, or solved from its rows, without the products of its terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lr_trainer.errors import TooFewRowsError
+from lr_trainer.moments.training_data import training_data
+from lr_trainer.solvers.dual import solve_dual
+from lr_trainer.solvers.strategy import Solved, with_origins
+
+if TYPE_CHECKING:
+    from lr_runtime.contract.fit_report import Penalty
+    from lr_trainer.moments.few_rows import FewRows
+    from lr_trainer.moments.training_data import TrainingData
+    from lr_trainer.rows.holdout import Parts
+    from lr_trainer.solvers.solver import MinimumNorm
+
+
+def refuse(few: FewRows) -> None:
+    """Raise TooFewRowsError where the rows do not determine the coefficients of the terms that vary."""
+    data = training_data(few.prepared, few.moments())
+    rows, coefficients = _counts(data)
+    if rows < coefficients:
+        raise TooFewRowsError(rows, coefficients, intercept=data.intercept)
+
+
+def solve_few(
+    few: FewRows, parts: Parts, aim: MinimumNorm | Penalty
+) -> tuple[TrainingData, MinimumNorm | Penalty, Solved] | None:
+    """Return the solution of the rows that train; None where the passes over moments have to find it."""
+    trains = parts.labels(0, len(few.columns)) != parts.held_out
+    if not trains.any():
+        return None
+    train, held_out = few.among(trains), few.among(~trains)
+    moments, intercept = train.moments(), few.prepared.intercept
+    data = training_data(few.prepared, moments, None if trains.all() else held_out.moments())
+    rows, coefficients = _counts(data)
+    found = rows < coefficients and solve_dual(moments, train.columns, train.weights, aim, intercept=intercept)
+    if not found:
+        return None
+    return data, aim, Solved(with_origins(data.design, moments, intercept=intercept), *found, is_extended=False)
+
+
+def _counts(data: TrainingData) -> tuple[int, int]:
+    """Return the number of rows and of coefficients."""
+    varies = data.moments.varies(intercept=data.intercept)[: len(data.design.terms)]
+    return data.moments.rows, int(np.count_nonzero(varies)) + data.intercept
