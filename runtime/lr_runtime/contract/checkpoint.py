@@ -7,9 +7,10 @@ Its float64 numbers *are* the model: output k at a row x is, as exact rational n
 where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of a category or of a missing value, and a
 missing x_j counts as fill_j.
 
-The file also has the moments of the training rows (never a row itself), the contract, and the report of the fit; for a
-least-squares fit also the numbers of leverage and prediction interval, `leverage.constant`, `.mean`, `.factor` and
-`.shift` (`lr_runtime.contract.leverage`): where columns are nearly collinear, float64 moments have lost their digits.
+The file also has the moments of the training rows (never a row itself, and no moments where there are fewer rows than
+coefficients), the contract, and the report of the fit; for a least-squares fit also the numbers of leverage and
+prediction interval, `leverage.constant`, `.mean`, `.factor` and `.shift` (`lr_runtime.contract.leverage`): where
+columns are nearly collinear, float64 moments have lost their digits.
 The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 

@@ -181,3 +181,11 @@ def test_as_many_rows_as_coefficients_take_the_moments() -> None:
     data = {"x": rng.normal(size=(301, COLUMNS)), "y": rng.normal(size=301)}
     assert lr_trainer.fit(data, target="y", l2=1.0).moments
     assert not lr_trainer.fit({name: values[:300] for name, values in data.items()}, target="y", l2=1.0).moments
+
+
+def test_levels_whose_products_would_not_fit_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    columns = {name: np.array([f"v{n % 4000}" for n in rng.permutation(9000)]) for name in ("a", "b", "c")}
+    columns["b"][:3] = "more"
+    with pytest.raises(FitError, match=r'make 11,99\d terms.*"b" alone has 4,001 levels: group them, or leave it out'):
+        lr_trainer.fit({**columns, "x": rng.normal(size=9000), "y": rng.normal(size=9000)}, target="y")

@@ -115,4 +115,5 @@ class Extended(Generic[A]):
 
     def fraction(self, *index: int) -> Fraction:
         """Return one number exactly."""
-        return Fraction(float(self.high[index])) + Fraction(float(self.low[index]))
+        high, low = float(self.high[index]), float(self.low[index])
+        return Fraction(high) + Fraction(low) if low else Fraction(high)

@@ -22,7 +22,7 @@ from lr_runtime.errors import OptionError, escaped, listed
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
-from lr_trainer.fitting.wide import refuse, solve_few
+from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import gram, prepare, residuals, split, take_moments, take_moments_by_part
@@ -172,6 +172,7 @@ def fit(
         check(descent, asked)
     rows = _rows_of(opened(source, options, warn), asked, advance)
     prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
+    check_levels(prepared)
     if descent is not None:
         checkpoint = _descended(prepared, asked, descent, memory, report)
     else:

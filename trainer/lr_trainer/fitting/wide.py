@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.errors import FitError, escaped
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.solvers.dual import solve_dual
@@ -14,9 +15,26 @@ from lr_trainer.solvers.strategy import Solved, with_origins
 if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import Penalty
     from lr_trainer.moments.few_rows import FewRows
+    from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.solvers.solver import MinimumNorm
+
+
+_MOST_TERMS = 1 << 13
+"""The products of as many terms take 512 MiB, and their solution several times that."""
+
+
+def check_levels(prepared: Prepared) -> None:
+    """Raise FitError where the products of the terms of categories with each other would not fit into usual memory."""
+    terms, levels = len(prepared.design.terms), prepared.levels
+    if terms > _MOST_TERMS and levels:
+        name = max(levels, key=lambda each: len(levels[each]))
+        raise FitError(
+            f"the columns and their levels make {terms:,} terms, and the products of more than {_MOST_TERMS:,} with "
+            f"each other do not fit into usual memory. {escaped(name)} alone has {len(levels[name]):,} levels: group "
+            "them, or leave it out with --ignore"
+        )
 
 
 def refuse(few: FewRows) -> None:

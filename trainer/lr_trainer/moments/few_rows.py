@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_trainer.arithmetic.double_double import two_sum
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import expanded
+from lr_trainer.moments.passes import expanded, few_blocks
 from lr_trainer.rows.device import device_named
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class FewRows:
         """Return some of the rows."""
         return replace(self, columns=self.columns[chosen], weights=self.weights[chosen])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def moments(self) -> MarginalMoments:
-        """Return their moments."""
+        """Return their moments, which are not finite where squares of the numbers are not."""
         weight, middle = self.weights.sum(), np.median(self.columns, axis=0)
         away = self.columns - middle
         mean, mean_low = two_sum(middle, np.asarray(self.weights @ away / weight))
@@ -96,13 +97,7 @@ def few_rows(prepared: Prepared) -> FewRows | None:
     if terms <= _NARROW or (views is not None and len(next(views, ((),))[0]) > terms):
         return None
     aside = replace(prepared, rows=prepared.rows.aside(), device=device_named("cpu"))
-    blocks: list[Array] = []
-    weights: list[Array] = []
-    count = 0
-    for x, y, weight in expanded(aside):
-        count += len(y)
-        if count >= terms + prepared.intercept:
-            return None
-        blocks.append(np.hstack([x, y]))
-        weights.append(np.ones(len(y)) if weight is None else np.asarray(weight))
-    return FewRows(aside, np.concatenate(blocks), np.concatenate(weights)) if blocks else None
+    if not (blocks := few_blocks(aside, terms + int(prepared.intercept) - 1)):
+        return None
+    parts = [(np.hstack([x, y]), np.ones(len(y)) if w is None else w) for x, y, w in expanded(aside, blocks)]
+    return FewRows(aside, *(np.concatenate(part) for part in zip(*parts, strict=True)))

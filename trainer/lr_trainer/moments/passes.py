@@ -27,7 +27,7 @@ from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from lr_trainer.rows.roles import Roles
 
     Array = NDArray[np.float64]
+
+
+_TERMS_A_COLUMN = 8
+"""Of more terms a column, as many levels are, a block has fewer rows, so that its terms take at most 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +172,19 @@ def equal_pairs(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bo
     return equal
 
 
-def expanded(prepared: Prepared) -> Iterator[tuple[Array, Array, Array | None]]:
-    """Take one pass over the terms (rows, terms), targets (rows, outputs) and weights (rows,), in blocks."""
+def few_blocks(prepared: Prepared, most: int) -> list[Block] | None:
+    """Take one pass for the blocks of a table with at most so many rows; None, without reading on, of a longer one."""
+    found: list[Block] = []
     for block in _blocks(prepared):
+        found.append(block)
+        if sum(len(piece) for each in found for piece in each) > most:
+            return None
+    return found
+
+
+def expanded(prepared: Prepared, blocks: Iterable[Block] | None = None) -> Iterator[tuple[Array, Array, Array | None]]:
+    """Yield the terms (rows, terms), targets (rows, outputs) and weights (rows,) of blocks; None to take one pass."""
+    for block in _blocks(prepared) if blocks is None else blocks:
         x, y, weights = _split(prepared, block)
         with np.errstate(over="ignore", invalid="ignore"):
             terms = prepared.design.expand(x)
@@ -197,7 +211,8 @@ def gram(prepared: Prepared, design: Design, shift: Array, parts: Parts | None =
 
 
 def _blocks(prepared: Prepared) -> Iterator[Block]:
-    return in_blocks(prepared.rows.arrays(prepared.levels), prepared.roles.width)
+    width = max(prepared.roles.width, len(prepared.design.terms) // _TERMS_A_COLUMN)
+    return in_blocks(prepared.rows.arrays(prepared.levels), width)
 
 
 def _labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:

@@ -47,12 +47,7 @@ def solve_dual(
 ) -> tuple[NormalEquations, Solution] | None:
     """Return the solution, and the normal equations without their products; None where float64 has too few digits.
 
-    Args:
-        moments: of the columns.
-        columns: float64 (rows, terms + targets), fewer rows than coefficients.
-        weights: float64 (rows,).
-        aim: which solution is asked for; of penalties a ridge.
-        intercept: whether one is fitted.
+    `columns` is float64 (rows, terms + targets), fewer rows than coefficients; of penalties, `aim` is a ridge.
     """
     normal, outputs = _without_products(moments, intercept=intercept), moments.comoment.shape[1]
     inside = normal.varies & (normal.lengths > 0)
@@ -108,27 +103,21 @@ def _without_products(moments: MarginalMoments, *, intercept: bool) -> NormalEqu
 def _solution(normal: NormalEquations, weight: Array, residual: Array, size: Array, condition: float) -> Solution:
     """Return the solution with weights (outputs, terms), residual sums (outputs,) and |a| (outputs,)."""
     lengths, target = normal.lengths[: normal.terms], normal.lengths[normal.terms :]
-    tss, nothing = target**2, np.zeros((0, 0))
-    spread = np.divide(1 + condition, lengths, out=np.zeros_like(lengths), where=(weight != 0).any(axis=0))
+    tss, nothing, support = target**2, np.zeros((0, 0)), (weight != 0).any(axis=0)
     off = 2 * _UNIT * (1 + condition) * residual
+    spread = np.divide(1 + condition, lengths, out=np.zeros_like(lengths), where=support)
+    reach = np.maximum(size * math.sqrt(normal.weight), target)
     return Solution(
         weight=Extended.of(weight),
         normalized_cov_params=Extended.of(nothing),
         factor=nothing,
-        support=(weight != 0).any(axis=0),
+        support=support,
         constant=normal.constant & normal.intercept,
         ssr=residual,
         ess=np.maximum(tss - residual, 0.0),
         tss=tss,
         df_resid=0,
         condition_number=math.inf,  # more columns than rows are dependent
-        rounding=Rounding(
-            unit=_UNIT,
-            lengths=lengths,
-            reach=np.maximum(size * math.sqrt(normal.weight), target),
-            residual=off,
-            explained=_UNIT * tss + off,
-            spread=spread,
-        ),
+        rounding=Rounding(_UNIT, lengths, reach, off, _UNIT * tss + off, spread),
         is_unbiased=False,
     )
