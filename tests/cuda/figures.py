@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 
 from lr_trainer import fit
-from lr_trainer.moments.moments import block_moments, merged
+from lr_trainer.moments.blocks import block_moments
+from lr_trainer.moments.moments import merged
 from lr_trainer.rows.blocks import block_rows, over_blocks
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 
 from lr_trainer import fit
 from lr_trainer.descent.options import Descent
-from lr_trainer.moments.moments import block_moments
+from lr_trainer.moments.blocks import block_moments
 from tests.trainer.exact_solution import digits_of_fit, exact_solutions
 from tests.trainer.ill_conditioned import design, targets
 

@@ -17,7 +17,7 @@ from lr_trainer.descent.objective import Objective, Penalties
 from lr_trainer.descent.order_statistics import median_size
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.descent.row_store import Store
-from lr_trainer.moments.moments import block_moments
+from lr_trainer.moments.blocks import block_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

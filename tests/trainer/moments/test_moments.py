@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_trainer.moments.moments import Moments, block_moments, merged
+from lr_trainer.moments.blocks import block_moments
+from lr_trainer.moments.moments import Moments, merged
 from lr_trainer.rows.blocks import Block, block_rows, in_blocks, over_blocks
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from lr_trainer.errors import (
     TooFewFoldsError,
     WeakPenaltyError,
 )
-from lr_trainer.moments.moments import Moments, block_moments
+from lr_trainer.moments.blocks import block_moments
+from lr_trainer.moments.preconditioned import Preconditioned
 from lr_trainer.solvers import elastic_net
 from lr_trainer.solvers.elastic_net import PENALTIES, CoordinateDescent, choose, penalised_weights
 from lr_trainer.solvers.normal_equations import NormalEquations
@@ -29,6 +30,8 @@ from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from lr_trainer.moments.moments import Moments
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -478,7 +481,17 @@ def test_equations_may_come_from_elsewhere() -> None:
     gram, ones = np.eye(4), np.ones(4)
     gram[3] = gram[:, 3] = [3.0, -0.5, -2.0, 20.0]
     normal = NormalEquations(
-        Extended.of(gram), 3, Extended.of(0 * ones), ones, ones > 0, 1, 1.0, 1.0, intercept=True, lengths=ones
+        Extended.of(gram),
+        3,
+        Extended.of(0 * ones),
+        ones,
+        ones > 0,
+        1,
+        1.0,
+        1.0,
+        intercept=True,
+        lengths=ones,
+        fine=Preconditioned.plain(gram, 3),
     )
     found = solve(normal, 1.0, 1.0)
     np.testing.assert_array_equal(found.weight, [[1.0, 0.0, -0.5]])

@@ -15,10 +15,10 @@ from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import FitError
 from lr_trainer import fit
 from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.solvers import elastic_net_extended
-from lr_trainer.solvers.digits import FLOAT64
 from lr_trainer.solvers.elastic_net import penalised_weights
 from lr_trainer.solvers.elastic_net_extended import ActiveSet
 from lr_trainer.solvers.solution import Solution

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.errors import CollinearError, TooFewRowsError
-from lr_trainer.moments.moments import block_moments
-from lr_trainer.solvers.least_squares import Cholesky, Sweep
+from lr_trainer.moments.blocks import block_moments
+from lr_trainer.solvers.least_squares import PreconditionedCholesky, Sweep
 from lr_trainer.solvers.minimum_norm import MinimumNormOfAny
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solver import Aim, LeastSquares, MinimumNorm, Problem
@@ -42,7 +42,7 @@ def problem(normal: NormalEquations, aim: Aim) -> Problem:
 def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
     moments, terms = block_moments(table), table.shape[1] - outputs
     normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
-    solution = Cholesky().compute(problem(normal, LeastSquares()))
+    solution = PreconditionedCholesky().compute(problem(normal, LeastSquares()))
     assert solution is not None
     return solution
 

@@ -41,7 +41,7 @@ def block_gram(block: Extended[A], weights: A | None = None) -> Extended[NDArray
 
 
 def product(left: Extended[A], right: Extended[A]) -> Extended[NDArray[np.float64]]:
-    """Return left.T @ right (columns, columns), to 2^-106 of the columns' largest values.
+    """Return left.T @ right (columns of left, columns of right), to 2^-106 of the columns' largest values.
 
     The sum of products of slices of `bits` bits over `rows` rows stays below 2^53: 2 bits + log2 rows <= 53.
     """
@@ -49,8 +49,7 @@ def product(left: Extended[A], right: Extended[A]) -> Extended[NDArray[np.float6
     count = -(-_PRECISION_BITS // bits)
     left_slices, left_exponents = _slices(left, bits, count)
     right_slices, right_exponents = (left_slices, left_exponents) if right is left else _slices(right, bits, count)
-    columns = left.high.shape[1]
-    total: Extended[NDArray[np.float64]] = Extended.of(np.zeros((columns, columns)))
+    total: Extended[NDArray[np.float64]] = Extended.of(np.zeros((left.high.shape[1], right.high.shape[1])))
     # The smallest products first; those below the precision asked for are left out.
     for order in range(count + 1, 1, -1):
         for first in range(1, order):
@@ -74,3 +73,48 @@ def _slices(block: Extended[A], bits: int, count: int) -> tuple[list[A], NDArray
         # Taking the integer part off is exact; what is left lets bits of the low part move up.
         high, low = two_sum(high - whole, low)
     return slices, exponents
+
+
+def congruence(gram: NDArray[np.float64], matrix: Extended[NDArray[np.float64]]) -> Extended[NDArray[np.float64]]:
+    """Return matrix' gram matrix in double-double, for a symmetric Gram matrix (columns, columns).
+
+    Columns of the matrix that are those of the identity cost nothing.
+    """
+    scale = powers_of_two(np.sqrt(np.maximum(np.diag(gram), 0.0)))
+    gram, matrix = gram / scale / scale[:, None], matrix.scaled(scale[:, None]).scaled(1 / scale)
+    changed = np.flatnonzero(((matrix.high != np.eye(len(gram))) | (matrix.low != 0)).any(axis=0))
+    found, part = Extended.of(gram.copy()), matrix[:, changed]
+    across = product(Extended.of(gram), part)
+    found[:, changed], found[changed, :] = across, transposed(across)
+    found[np.ix_(changed, changed)] = product(part, across)
+    return found.scaled(scale).scaled(scale[:, None])
+
+
+def inverse(matrix: NDArray[np.float64], lengths: NDArray[np.float64]) -> Extended[NDArray[np.float64]]:
+    """Return the inverse of a matrix (columns, columns) in double-double, by Newton's method from that in float64.
+
+    Args:
+        matrix: maps columns of these lengths to others.
+        lengths: float64 (columns,).
+    """
+    identity = np.eye(len(matrix))
+    others = matrix - identity
+    if not (others @ others).any():
+        return Extended.of(identity - others)
+    scale = powers_of_two(lengths)
+    scaled = matrix / scale * scale[:, None]
+    found, rows = Extended.of(np.asarray(np.linalg.inv(scaled), np.float64)), Extended.of(scaled.T.copy())
+    for _ in range(2):
+        rest = Extended.of(identity) - product(rows, found)
+        found = found + Extended.of(found.high @ rest.high)
+    return found.scaled(scale).scaled(1 / scale[:, None])
+
+
+def transposed(matrix: Extended[NDArray[np.float64]]) -> Extended[NDArray[np.float64]]:
+    """Return the transposed matrix."""
+    return Extended(matrix.high.T.copy(), matrix.low.T.copy())
+
+
+def powers_of_two(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return powers of two near the lengths, by which division rounds nothing; 1 where a length is 0."""
+    return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)

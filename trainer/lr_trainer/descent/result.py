@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.contract.fit_report import DescentReport, Validation
+from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.descent.first_order import Batches, Whole
 from lr_trainer.descent.losses import Loss
 from lr_trainer.descent.objective import Objective
 from lr_trainer.descent.options import MEDIAN
 from lr_trainer.descent.quasi_newton import QuasiNewton
-from lr_trainer.solvers.condition import condition_number
 from lr_trainer.solvers.digits import Rounding
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution

@@ -22,7 +22,7 @@ from lr_runtime.errors import OptionError
 from lr_trainer.choices import LessonOptions
 from lr_trainer.errors import DivergedError
 from lr_trainer.model.checkpoint import Checkpoint
-from lr_trainer.moments.moments import block_moments
+from lr_trainer.moments.blocks import block_moments
 from lr_trainer.rows.device import device_named
 
 if TYPE_CHECKING:

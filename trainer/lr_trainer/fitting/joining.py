@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
-from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, magnified, weight_digits
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.solver import LeastSquares
 from lr_trainer.solvers.strategy import solve, without_origins
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.contract.fit_report import RowCounts
@@ -91,7 +91,8 @@ def update(
     prepared = Prepared(rows, device_named(device), report.intercept, levels_of(part.columns), part.design)
     new = take_moments(prepared)
     columns = _widened(part.columns, training_box(part.design, new.minimum, new.maximum))
-    part = replace(part, moments=part.moments.merge(new), columns=columns)
+    moments = part.moments.joined(new, len(part.design.terms), intercept=report.intercept)
+    part = replace(part, moments=moments, columns=columns)
     return _joined(checkpoint, part, rows.counts, *outliers.caution(rows.outliers))
 
 
@@ -117,7 +118,10 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
     levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
-    part = reduce(_Part.with_rows_of, (_Part.of(each).on(levels) for each in (first, *others)))
+    part = reduce(
+        partial(_Part.with_rows_of, intercept=first.report.intercept),
+        (_Part.of(each).on(levels) for each in (first, *others)),
+    )
     counts = first.report.rows._replace(rows_read=part.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
     return _joined(first, part, counts)
 
@@ -130,33 +134,31 @@ class _Part:
         moments: the moments of the terms of `design`, and of the targets.
         columns: the columns, with the levels and ranges of the checkpoint's rows.
         design: the design of the moments, without origins.
-        lengths: float64 (terms,), see `lr_trainer.fitting.levels.relevelled`.
     """
 
     moments: Moments
     columns: tuple[Column, ...]
     design: Design
-    lengths: NDArray[np.float64]
 
     @staticmethod
     def of(checkpoint: Checkpoint) -> _Part:
         design = without_origins(Design.of(checkpoint))
         moments = Moments.from_arrays(checkpoint.moments)
-        return _Part(moments, checkpoint.contract.columns, design, np.zeros(len(design.terms)))
+        return _Part(moments, checkpoint.contract.columns, design)
 
     def on(self, levels: Levels) -> _Part:
         """Return the part on these levels, which include its own."""
         if levels == levels_of(self.columns):
             return self
         columns = with_levels(self.columns, levels)
-        moments, lengths = relevelled(self.moments, self.columns, self.design, columns)
-        return _Part(moments, columns, design_with(self.design, columns), lengths)
+        moments = relevelled(self.moments, self.columns, self.design, columns)
+        return _Part(moments, columns, design_with(self.design, columns))
 
-    def with_rows_of(self, other: _Part) -> _Part:
+    def with_rows_of(self, other: _Part, *, intercept: bool) -> _Part:
         """Return the part with the rows of another part on the same levels."""
         ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(other.columns)}
-        moments, lengths = self.moments.merge(other.moments), np.hypot(self.lengths, other.lengths)
-        return _Part(moments, _widened(self.columns, ranges), self.design, lengths)
+        moments = self.moments.joined(other.moments, len(self.design.terms), intercept=intercept)
+        return _Part(moments, _widened(self.columns, ranges), self.design)
 
 
 def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
@@ -174,10 +176,10 @@ def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) 
     intercept, targets = checkpoint.report.intercept, checkpoint.contract.output_names
     data = TrainingData(part.moments, part.design, part.columns, targets, intercept)
     check_squares(data)
-    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept, lengths=part.lengths)
+    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept)
     report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
-    held = weight_digits(solved.solution.condition_number, magnified(solved.normal, part.lengths))
+    held = digits(rounding.unit, 1.0)
     lost = [f"{line}. Fit all rows at once" for line in report.cautions]
     report = report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),

@@ -15,6 +15,7 @@ import numpy as np
 
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
+from lr_trainer.moments.preconditioned import Preconditioned
 from lr_trainer.rows.roles import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -68,13 +69,8 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
 
 
-def relevelled(
-    moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]
-) -> tuple[Moments, NDArray[np.float64]]:
-    """Return the moments of rows with the levels of `old` on the levels of `new`, and the lengths of derived terms.
-
-    A term that is derived from others, as 1 less their sum, has their rounding in its products: its length, float64
-    (terms,), is theirs about their means together; it is 0 for all other terms.
+def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]) -> Moments:
+    """Return the moments of rows with the levels of `old` on the levels of `new`.
 
     Args:
         moments: the moments of the terms of `before`, and of the targets.
@@ -86,8 +82,8 @@ def relevelled(
     places = {_named(term, old): place for place, term in enumerate(before.terms)}
     source = [places.get(_named(term, new)) for term in after.terms]
     targets = range(len(before.terms), len(moments.mean))
-    taken = [-1 if place is None else place for place in [*source, *targets]]
-    found, lengths = _taken(moments, np.array(taken)), np.zeros(len(after.terms))
+    taken = np.array([-1 if place is None else place for place in [*source, *targets]])
+    found, matrix = _taken(moments, taken), (np.arange(len(moments.mean))[:, None] == taken).astype(np.float64)
     for place, term in enumerate(after.terms):
         if (level := term.level(new)) is not None and level == old[term.columns[0]].categories[0]:
             beside = [
@@ -95,9 +91,11 @@ def relevelled(
                 for other, each in enumerate(after.terms)
                 if each.columns == term.columns and other != place and source[other] is not None
             ]
-            lengths[place] = np.sqrt(np.maximum(np.diag(found.comoment)[beside], 0.0).sum())
             found = _told(found, place, beside)
-    return found, lengths
+            matrix[:, place] = -matrix[:, beside].sum(axis=1)
+    fine = moments.fine or Preconditioned.plain(moments.comoment, len(before.terms))
+    lengths = np.sqrt(np.maximum(np.diag(found.comoment), 0.0))
+    return replace(found, fine=fine.mapped(matrix, len(after.terms), lengths))
 
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:

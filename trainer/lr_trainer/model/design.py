@@ -87,7 +87,8 @@ class Design:
         """Return `expand` in double-double: powers and differences without rounding to float64."""
         names, zero = names_of(x), names_of(x).zeros_like(x[:, 0])
         difference = Extended(*two_sum(self._filled(x), -beside(x, self.origin)))
-        u = difference.scaled(1.0 / beside(x, self.scale))
+        scale = beside(x, self.scale)
+        u = Extended(difference.high / scale, difference.low / scale)
         scaled = [u[:, column] for column in range(x.shape[1])]
         found = [term.value(tuple(x.T), scaled) for term in self.terms]
         pairs = [each if isinstance(each, Extended) else Extended.of(each + zero) for each in found]

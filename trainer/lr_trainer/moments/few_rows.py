@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ class MarginalMoments(Moments):
         diagonal: float64 (columns,), `own`.
     """
 
-    diagonal: Array
+    diagonal: Array = field(kw_only=True)
 
     def products(self, column: int, target: int) -> float:
         """See `Moments.products`; the second column has to be a target."""

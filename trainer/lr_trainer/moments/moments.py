@@ -7,34 +7,23 @@ how many threads took blocks nor on how the rows arrived.
 from __future__ import annotations
 
 import math
-import threading
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import beside, empty, host, matmul, names_of
-from lr_trainer.arithmetic.double_double import two_sum
+from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import varies
+from lr_trainer.moments.preconditioned import Joint, Preconditioned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from lr_trainer.arithmetic.arrays import A
-
     Array = NDArray[np.float64]
 
-_NEAR = 2.0
-"""How far a shift may be from the mean, in variances: the squares of deviations then lose 2 bits at most."""
-_SAMPLED = 31
-_WIDTH = 1024
-_TILE_NUMBERS = 1 << 17
-"""Numbers of a tile, 1 MiB of float64, which the second-level cache of a core holds."""
-_NARROW = 32
-"""The most columns at which NumPy subtracts columns faster than rows, whose inner loops are then too short."""
-_FEWEST_ROWS = 1 << 10
+_FINE = "fine"
 
 
 @dataclass(frozen=True)
@@ -52,6 +41,8 @@ class Moments:
         comoment: float64 (columns, columns), sum of w (x - mean)(x - mean)^T: the centred Gram matrix.
         minimum: float64 (columns,).
         maximum: float64 (columns,).
+        fine: the Gram matrix on a transform that keeps its digits, with a bound on its rounding; None where only
+            `comoment` is known.
     """
 
     count: NDArray[np.float64]
@@ -62,6 +53,7 @@ class Moments:
     comoment: NDArray[np.float64]
     minimum: NDArray[np.float64]
     maximum: NDArray[np.float64]
+    fine: Preconditioned | None = None
 
     @property
     def rows(self) -> int:
@@ -113,14 +105,59 @@ class Moments:
         size = math.sqrt(max(self.own[column], 0.0)) * math.sqrt(max(self.own[target], 0.0))
         return self.products(column, target) / size if size > 0 else 0.0
 
+    @property
+    def _mean(self) -> Extended[NDArray[np.float64]]:
+        return Extended(self.mean, self.mean_low)
+
+    def preconditioned(self, terms: int, *, intercept: bool) -> Preconditioned:
+        """Return the Gram matrix on the transform that keeps its digits, about the mean, without an intercept about 0.
+
+        Args:
+            terms: how many columns are terms.
+            intercept: whether one is fitted.
+        """
+        fine = self.fine or Preconditioned.plain(self.comoment, terms)
+        return fine if intercept else fine.about_zero(self._mean, float(self.weight))
+
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != _FINE}
+        fine = {} if self.fine is None else {field.name: getattr(self.fine, field.name) for field in fields(self.fine)}
+        return own | {f"{_FINE}.{name}": array for name, array in fine.items()}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> Moments:
-        """Return the moments that a checkpoint stores."""
-        return Moments(**{field.name: arrays[field.name] for field in fields(Moments)})
+        """Return the moments that a checkpoint stores; before version 0.3 it stored none on a transform."""
+        own = {field.name: arrays[field.name] for field in fields(Moments) if field.name != _FINE}
+        names = [field.name for field in fields(Preconditioned)]
+        is_known = f"{_FINE}.{names[0]}" in arrays
+        fine = Preconditioned(**{name: arrays[f"{_FINE}.{name}"] for name in names}) if is_known else None
+        return Moments(**own, fine=fine)
+
+    def joined(self, other: Moments, terms: int, *, intercept: bool) -> Moments:
+        """Return the moments of the rows of both parts of a fit, on a transform that keeps their digits.
+
+        Args:
+            other: of the other rows.
+            terms: how many columns are terms.
+            intercept: whether one is fitted.
+        """
+        merged, delta = self.merge(other), other._mean - self._mean
+        weight, fines = (
+            float(merged.weight),
+            [each.fine or Preconditioned.plain(each.comoment, terms) for each in (self, other)],
+        )
+        # What a transform leaves of the mean may be far smaller than the rounding of a mean's high part.
+        mean = self._mean + delta * Extended.of(np.full_like(self.mean, other.weight / merged.weight))
+        joint = Joint(
+            terms=terms,
+            lengths=np.sqrt(np.maximum(np.diag(merged.about(None)), 0.0)),
+            delta=delta,
+            share=float(self.weight * (other.weight / merged.weight)),
+            about=mean.scaled(0.0 if intercept else 1.0),
+            weight=weight,
+        )
+        return replace(merged, mean=mean.high, mean_low=mean.low, fine=fines[0].merge(fines[1], joint))
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both (Chan, Golub and LeVeque 1983, eq. 2.1, for a mean in two parts)."""
@@ -142,154 +179,6 @@ class Moments:
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
         )
-
-
-def block_moments(*parts: A | tuple[A, ...], weights: A | None = None) -> Moments:
-    """Return the moments of one block, computed on its device.
-
-    One pass: deviations from the medians of some rows, then their own mean taken out, which rounds little because the
-    medians are near the mean; where they are not, once more about the mean (Chan, Golub and LeVeque 1983).
-
-    Args:
-        parts: float64 (rows, columns), at least one row; the columns of several parts are side by side.
-        weights: float64 (rows,), positive.
-    """
-    strips = [part if isinstance(part, tuple) else (part,) for part in parts]
-    shift = np.concatenate([_middle(strip) for strip in strips])
-    # Of numbers that are infinite, or too large to be squared, the moments are not finite; whoever takes them looks.
-    with np.errstate(over="ignore", invalid="ignore"):
-        moments, is_near = _about(shift, strips, weights)
-        if not is_near:
-            moments, _ = _about(moments.mean, strips, weights)
-    return moments
-
-
-def _about(shift: Array, strips: Sequence[tuple[A, ...]], weights: A | None) -> tuple[Moments, bool]:
-    """Return the moments from deviations from `shift`, and whether it is near the mean in standard deviations."""
-    rows = sum(len(piece) for piece in strips[0])
-    total = float(rows) if weights is None else float(weights.sum())
-    products: NDArray[np.float64] = np.zeros((1 + len(shift), 1 + len(shift)))
-    lows, highs = [], []
-    at_once = _tile_rows(len(shift)) if isinstance(strips[0][0], np.ndarray) else rows
-    for start in range(0, rows, at_once):
-        stop = min(start + at_once, rows)
-        tile = [_rows(strip, start, stop) for strip in strips]
-        products += _products(shift, stop - start, tile, None if weights is None else weights[start:stop])
-        low, high = zip(*(_range(strip) for strip in tile), strict=True)
-        lows.append(np.concatenate(low))
-        highs.append(np.concatenate(high))
-    gram, away = products[:-1, :-1], products[-1, :-1] / total
-    comoment = gram - total * np.outer(away, away)
-    mean, mean_low = two_sum(shift, away)
-    moments = Moments(
-        count=np.array(float(rows)),
-        weight=np.array(total),
-        log_weight=np.array(0.0 if weights is None else float(names_of(weights).log(weights).sum())),
-        mean=mean,
-        mean_low=mean_low,
-        comoment=comoment,
-        minimum=np.minimum.reduce(lows) + 0.0,  # 0.0 for -0.0, of which any may come first
-        maximum=np.maximum.reduce(highs) + 0.0,
-    )
-    return moments, bool((total * away**2 <= _NEAR * np.diag(comoment)).all())
-
-
-def _middle(block: tuple[A, ...]) -> Array:
-    """Return the columns' medians over rows evenly apart: values that are there, so that equal ones deviate by 0."""
-    apart = max(1, sum(map(len, block)) // _SAMPLED)
-    start, sampled = 0, []
-    for piece in block:
-        sampled.append(piece[-start % apart :: apart])
-        start += len(piece)
-    values = np.concatenate([host(each) for each in sampled])
-    lower = (len(values) - 1) // 2
-    return np.asarray(np.partition(values, lower, axis=0)[lower])
-
-
-def _tile_rows(columns: int) -> int:
-    """Return how many rows are worked on while they are in the processor's cache."""
-    return max(_FEWEST_ROWS, 1 << (_TILE_NUMBERS // columns).bit_length() - 1)
-
-
-def _rows(block: tuple[A, ...], start: int, stop: int) -> tuple[A, ...]:
-    """Return some of a block's rows, as they lie."""
-    pieces = []
-    for piece in block:
-        if start < len(piece) and stop > 0:
-            pieces.append(piece[max(start, 0) : stop])
-        start, stop = start - len(piece), stop - len(piece)
-    return tuple(pieces)
-
-
-def _products(shift: Array, rows: int, strips: Sequence[tuple[A, ...]], weights: A | None) -> Array:
-    """Return D' W D for D the deviations of the columns and a column of ones, which gives their sums."""
-    first, left = strips[0][0], 0
-    deviations = _scratch.block(first, rows, 1 + len(shift))
-    middle = beside(first, shift)
-    for strip in strips:
-        top, right = 0, left + strip[0].shape[1]
-        for piece in strip:
-            _subtract(piece, middle[left:right], deviations[top : top + len(piece), left:right])
-            top += len(piece)
-        left = right
-    if weights is None:
-        # NumPy takes BLAS's syrk for the product of a matrix with itself, half the work of a gemm. The bits are the
-        # same in either order of the numbers in memory.
-        return host(matmul(deviations.T, deviations))
-    product = host(matmul(deviations.T, deviations * weights[:, None]))
-    return (product + product.T) / 2
-
-
-def _subtract(piece: A, shift: A, out: A) -> None:
-    """Write piece - shift into `out`, column by column where NumPy's inner loop over a row would be short."""
-    if not isinstance(piece, np.ndarray) or piece.shape[1] > _NARROW:
-        names_of(piece).subtract(piece, shift, out=out)
-        return
-    for column in range(piece.shape[1]):
-        np.subtract(piece[:, column], shift[column], out=out[:, column])
-
-
-class _Scratch(threading.local):
-    """Memory of each thread for the deviations of some rows: new memory of this size costs a page fault a page."""
-
-    def __init__(self) -> None:
-        self._room: dict[tuple[object, ...], object] = {}
-
-    def block(self, like: A, rows: int, columns: int) -> A:
-        """Return float64 (rows, columns) where `like` lies, with arbitrary numbers, and ones in the last column."""
-        by_column, device = columns <= _NARROW, None
-        if isinstance(like, np.ndarray):
-            by_column |= not like.flags.c_contiguous
-        else:
-            device = like.device
-        key = rows, columns, by_column, device
-        if key not in self._room:
-            self._room.clear()
-            room = empty(like, (columns, rows)).T if by_column else empty(like, (rows, columns))
-            room[:, -1] = 1.0
-            self._room[key] = room
-        return cast("A", self._room[key])
-
-
-_scratch = _Scratch()
-
-
-def _range(block: tuple[A, ...]) -> tuple[Array, Array]:
-    """Return the columns' minimum and maximum; NaN where a value is."""
-    lows, highs = zip(*map(_range_of, block), strict=True)
-    return np.minimum.reduce(lows), np.maximum.reduce(highs)
-
-
-def _range_of(piece: A) -> tuple[Array, Array]:
-    if not isinstance(piece, np.ndarray):
-        return host(piece.amin(dim=0)), host(piece.amax(dim=0))
-    # Few columns are slow, so several rows are taken as one.
-    numbers, columns = piece, piece.shape[1]
-    together = 1 << max(0, (_WIDTH // columns).bit_length() - 1)
-    if piece.flags.c_contiguous and len(piece) % together == 0:
-        numbers = numbers.reshape(-1, together * columns)
-    low, high = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
-    return np.minimum.reduce(low.reshape(-1, columns)), np.maximum.reduce(high.reshape(-1, columns))
 
 
 def merged(parts: Iterable[Moments]) -> Moments | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,13 +22,16 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.model.design import Design, nearest_float32
-from lr_trainer.moments.moments import Moments, block_moments, merged
+from lr_trainer.moments.blocks import block_moments, moments_about
+from lr_trainer.moments.moments import Moments, merged
+from lr_trainer.moments.pilot import Pilot
+from lr_trainer.moments.preconditioned import preconditioned
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +44,41 @@ if TYPE_CHECKING:
     from lr_trainer.rows.roles import Roles
 
     Array = NDArray[np.float64]
+
+B = TypeVar("B")
+
+DIGITS = 9.0
+"""Digits that a fit should have, of 13 that float64 sums of products hold: more cost a further pass more often."""
+
+_MOST_PASSES = 3
+"""A third pass serves columns of which the first saw nothing but rounding; a fourth would move digits by rounding."""
+
+
+class BlockParts(NamedTuple):
+    """A block as its moments are taken: the columns of the parts side by side.
+
+    Attributes:
+        parts: float64 (rows, columns) each, or consecutive pieces of it.
+        low: float64 (rows, columns), what the parts round away; None where they are exact.
+        weights: float64 (rows,); None without.
+    """
+
+    parts: tuple[Array | Block, ...]
+    low: Array | None = None
+    weights: Array | None = None
+
+
+@dataclass(frozen=True)
+class _Source(Generic[B]):
+    """Where passes take their blocks from.
+
+    Attributes:
+        blocks: starts a pass.
+        parts: returns the terms and targets of a block, where asked with what float64 rounds away of powers.
+    """
+
+    blocks: Callable[[], Iterator[B]]
+    parts: Callable[[B, bool], BlockParts]
 
 
 _TERMS_A_COLUMN = 8
@@ -100,28 +139,74 @@ def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepar
     return replace(prepared, rows=train), replace(prepared, rows=held_out)
 
 
-def take_moments(prepared: Prepared) -> Moments:
-    """Take the pass for the float64 moments of the terms and targets.
+def take_moments(prepared: Prepared, digits: float = DIGITS) -> Moments:
+    """Take the pass for the moments of the terms and targets, and further ones while they have too few digits.
+
+    Args:
+        prepared: the rows.
+        digits: how many digits of weights and standard errors are wanted.
 
     Raises:
         TableError: there are no rows.
     """
-    found = _moments_in_place(prepared)
-    return found or _some(merged(over_blocks(partial(_moments_of, prepared), _blocks(prepared))), prepared.rows)
+    views, table = _views(prepared), _Source(partial(_blocks, prepared), partial(_in_parts, prepared))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of what is infinite, the reader tells where
+        found, passes = (None, 0) if views is None else _taken(prepared, views, digits)
+        if found is None or not np.isfinite(found.comoment).all():
+            return _some(_taken(prepared, table, digits)[0], prepared.rows)
+    for _ in range(passes):
+        prepared.rows.count_views(found.rows)
+    return found
 
 
-def _moments_in_place(prepared: Prepared) -> Moments | None:
-    """Return the moments of arrays in memory where they lie; None where a value is missing or infinite, or no array."""
-    rows, device = prepared.rows, prepared.device
-    plain = prepared.design.is_plain and rows.roles.weight is None
-    views = rows.views(block_rows(rows.roles.width)) if plain else None
-    if views is None:
+def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
+    """Return the blocks of arrays in memory, without a copy; None where they are not plain columns of float64.
+
+    Where a value there is missing or infinite, the moments are not finite.
+    """
+    size = block_rows(prepared.roles.width)
+    if not prepared.design.is_plain or prepared.roles.weight is not None or prepared.rows.views(size) is None:
         return None
-    moments = merged(over_blocks(lambda view: block_moments(*(on(device, part) for part in side_by_side(view))), views))
-    if moments is None or not np.isfinite(moments.comoment).all():
-        return None
-    rows.count_views(moments.rows)
-    return moments
+    return _Source(
+        lambda: prepared.rows.views(size) or iter(()),
+        lambda parts, _: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(parts))),
+    )
+
+
+def _taken(prepared: Prepared, source: _Source[B], digits: float) -> tuple[Moments | None, int]:
+    """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
+    terms, intercept = len(prepared.design.terms), prepared.intercept
+    rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
+    rounded[:terms] = [each.is_rounded for each in prepared.design.evaluations]
+    blocks = source.blocks()
+    first = list(islice(blocks, 2))
+    if not first:
+        return None, 1
+    is_whole = len(first) == 1
+    rows: Iterator[B] = chain(first, blocks)
+    (sketch,) = over_blocks(partial(_sketch, source), first[:1])
+    pilot = Pilot.sketched(sketch, terms, 10.0**-digits, intercept=intercept, is_whole=is_whole)
+    for number in range(1, _MOST_PASSES + 1):
+        found = merged(over_blocks(partial(_about, source, pilot), rows))
+        assert found is not None
+        if not np.isfinite(found.comoment).all():
+            return found, number
+        moments, expected = preconditioned(pilot, found, terms, rounded=rounded, intercept=intercept)
+        if expected >= digits:
+            break
+        rows = iter(first) if is_whole else source.blocks()
+        pilot = pilot.refined(found, moments.mean, terms, intercept=intercept, is_whole=is_whole)
+    return moments, 1 if is_whole else number
+
+
+def _sketch(source: _Source[B], block: B) -> Moments:
+    found = source.parts(block, False)
+    return block_moments(*found.parts, weights=found.weights)
+
+
+def _about(source: _Source[B], pilot: Pilot, block: B) -> Moments:
+    found = source.parts(block, pilot.is_exact)
+    return moments_about(pilot, *found.parts, low=found.low, weights=found.weights)
 
 
 def take_moments_by_part(prepared: Prepared, parts: Parts) -> list[Moments | None]:
@@ -255,10 +340,21 @@ def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None
 
 
 def _moments_of(prepared: Prepared, block: Block) -> Moments:
-    if prepared.design.is_plain and prepared.roles.weight is None:
-        return block_moments(tuple(on(prepared.device, piece) for piece in block))
+    found = _in_parts(prepared, block, False)
+    return block_moments(*found.parts, weights=found.weights)
+
+
+def _in_parts(prepared: Prepared, block: Block, is_exact: bool) -> BlockParts:
+    """Return the terms and targets of a block; where exact, with what float64 rounds away of powers."""
+    design = prepared.design
+    if design.is_plain and prepared.roles.weight is None:
+        return BlockParts((tuple(on(prepared.device, piece) for piece in block),))
     x, y, weights = _split(prepared, block)
-    return block_moments(prepared.design.expand(x), y, weights=weights)
+    if not is_exact or not any(each.is_rounded for each in design.evaluations):
+        return BlockParts((design.expand(x), y), None, weights)
+    terms = design.expand_extended(x)
+    low = names_of(y).concatenate([terms.low, names_of(y).zeros_like(y)], axis=1)
+    return BlockParts((terms.high, y), low, weights)
 
 
 def _gram_of(prepared: Prepared, block: Block, design: Design, shift: Array) -> tuple[Extended[Array], float]:

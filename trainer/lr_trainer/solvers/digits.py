@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.rounding import FLOAT64
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 
 FEWEST_DIGITS = 6
 """A figure with fewer certain digits is not reported: a float32 holds seven."""
-
-FLOAT64 = 64 * 2.0**-53
-"""u of float64 moments: no figure of the tests came within a seventh of these bounds, in any order of the rows."""
 
 DOUBLE_DOUBLE = 16 * 2.0**-106
 """u of double-double products, swept, which no figure of the tests came within a seventh of either."""
@@ -50,20 +49,6 @@ def digits(noise: float, value: float) -> float:
     if not noise:
         return _MOST_DIGITS
     return min(_MOST_DIGITS, -math.log10(noise / value)) if noise < value else 0.0
-
-
-def weight_digits(condition: float, magnified: float = 1.0) -> float:
-    """Return how many digits of the weights hold, together: those of u kappa^2 (Higham 2002, Accuracy, 20.4).
-
-    `magnified` is how many times u the products of the columns may be off.
-    """
-    return digits(magnified * FLOAT64 * condition**2, 1.0)
-
-
-def magnified(normal: NormalEquations, lengths: NDArray[np.float64]) -> float:
-    """Return how many times u the products may be off where `lengths` (terms,) are those that they were told from."""
-    own = np.sqrt(np.maximum(np.diag(normal.gram.high), 0.0))[: len(lengths)]
-    return float(np.max(lengths / np.where(own > 0, own, np.inf), initial=1.0))
 
 
 @dataclass(frozen=True)
@@ -100,6 +85,33 @@ class Rounding:
         spread = together(inverse, lengths)
         lost = min(len(inverse), _MANY) * unit * float((lengths * spread).max(initial=0.0))
         return Rounding._of(normal, weight, spread, unit / (1 - lost) if lost < 1 else 1.0)
+
+    @staticmethod
+    def of_preconditioned(normal: NormalEquations, weight: Array, spread: Array, ssr: Array, ess: Array) -> Rounding:
+        """Return the rounding of least-squares weights, by `lr_trainer.moments.preconditioned`.
+
+        Args:
+            normal: the normal equations.
+            weight: float64 (outputs, terms).
+            spread: float64 (terms,), the roots of the diagonal of the inverse of the Gram matrix.
+            ssr: float64 (outputs,), the residual sums.
+            ess: float64 (outputs,), the explained sums.
+        """
+        terms, fine = normal.terms, normal.preconditioned
+        unit = max(fine.rounding(np.flatnonzero(spread)), DOUBLE_DOUBLE)
+        about_zero = np.sqrt(normal.lengths**2 + normal.weight * normal.mean.high**2)
+        parts = DOUBLE_DOUBLE * (about_zero[terms:] + np.abs(weight) @ about_zero[:terms])
+        reach, off = fine.error[terms:] / math.sqrt(unit) + parts / unit, fine.off[terms:] + parts**2
+        moved = np.sqrt(np.maximum(np.diag(normal.preconditioned.comoment)[terms:] - ssr, 0.0))
+        explained = np.sqrt(np.maximum(ess, 0.0))
+        return Rounding(
+            unit=unit,
+            lengths=normal.lengths[:terms],
+            reach=moved + reach,
+            residual=off + unit * moved * (moved + 2 * reach),
+            explained=unit * explained * (explained + 2 * (moved + reach)),
+            spread=spread,
+        )
 
     @staticmethod
     def of_shrunk(normal: NormalEquations, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:

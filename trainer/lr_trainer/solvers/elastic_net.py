@@ -26,11 +26,11 @@ import numpy as np
 from scipy import linalg
 
 from lr_runtime.contract.fit_report import Penalty
+from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsError, WeakPenaltyError
 from lr_trainer.moments.moments import Moments
-from lr_trainer.solvers.condition import condition_number
-from lr_trainer.solvers.digits import FLOAT64
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import Solver

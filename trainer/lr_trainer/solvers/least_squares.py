@@ -6,6 +6,7 @@ what they leave of it is no larger than the rounding of its values and theirs wo
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from scipy import linalg
 from scipy.linalg import lapack
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.gram import powers_of_two
+from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.solvers.collinearity import Floor
-from lr_trainer.solvers.digits import DOUBLE_DOUBLE, FLOAT64, weight_digits
+from lr_trainer.solvers.digits import DOUBLE_DOUBLE, digits
 from lr_trainer.solvers.normal_equations import sweep
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import LeastSquares, Solver
@@ -33,51 +36,49 @@ if TYPE_CHECKING:
 _NEGLIGIBLE = 1e-9
 """A column whose share in a combination is below this part of the largest is rounding."""
 
+_SURELY = 4.0
+"""Double-double decides about columns of which less than so many times the rounding of values is left."""
 
-class Cholesky(Solver):
-    """Least squares in float64, of columns that need not be named or dropped; powers are left to double-double."""
+
+class PreconditionedCholesky(Solver):
+    """Least squares in float64 on preconditioned columns; dependent columns are left to those who name or drop them."""
 
     aim = LeastSquares
 
     def can_solve(self, problem: Problem) -> bool:
-        """Return whether nothing but the least-squares solution of plain columns is asked for."""
-        return problem.aim == LeastSquares() and not problem.has_rounded and problem.extended is not None
+        """Return whether nothing but the least-squares solution is asked for."""
+        return problem.aim == LeastSquares()
 
     def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent."""
+        """Return the solution; None where columns are combinations of others but for the rounding of their values."""
         normal = problem.normal
         _check_rows(normal)
-        terms, scaled, support = normal.terms, normal.scaled.high, ~normal.constant
-        inside = np.flatnonzero(support)
-        gram, cross = scaled[np.ix_(inside, inside)], scaled[:terms, terms:][inside]
-        weight, (factor, inverse) = np.zeros((len(scaled) - terms, terms)), np.zeros((2, terms, terms))
-        ess = np.zeros(len(weight))
+        terms, support = normal.terms, ~normal.constant
+        inside, gram = np.flatnonzero(support), normal.preconditioned.comoment
+        scale = powers_of_two(np.sqrt(np.maximum(np.diag(gram), 0.0)))
+        scaled, own = gram / scale / scale[:, None], scale[:terms, None]
+        weight, inverse = np.zeros((terms, len(gram) - terms)), np.zeros((terms, terms))
         if len(inside):
-            try:
-                root = linalg.cholesky(gram, check_finite=False)
-            except linalg.LinAlgError:
+            root, failed = lapack.dpotrf(scaled[np.ix_(inside, inside)], clean=1)
+            if failed or _are_rounding(normal, inside, np.diag(root) * scale[inside]):
                 return None
-            solved = linalg.cho_solve((root, False), cross, check_finite=False)
-            weight[:, inside], ess = solved.T, np.einsum("to,to->o", solved, cross)
-            root_inverse, _ = lapack.dtrtri(root)
-            factor[np.ix_(inside, inside)] = root_inverse
-            inverse[np.ix_(inside, inside)] = _times_its_transpose(root_inverse)
-        sums = np.diag(scaled)[terms:] - ess, ess
-        return Solution.of_least_squares(
-            normal, support, Extended.of(weight), inverse=Extended.of(inverse), factor=factor, sums=sums, unit=FLOAT64
+            weight[inside] = linalg.cho_solve((root, False), scaled[inside, terms:], check_finite=False)
+            inverse[np.ix_(inside, inside)] = lapack.dtrtri(root)[0]
+        left = np.diag(scaled)[terms:] - np.einsum("to,to->o", weight, scaled[:terms, terms:])
+        return Solution.of_preconditioned(
+            normal, support, weight / own * scale[terms:], inverse / own, left * scale[terms:] ** 2
         )
 
-
-class CholeskyOfMoments(Cholesky):
-    """Least squares in float64 from moments whose rows are gone, those of powers among them."""
-
-    def can_solve(self, problem: Problem) -> bool:
-        """Return whether the rows are gone."""
-        return problem.extended is None
-
-    def digits(self, problem: Problem, solution: Solution) -> float:
+    def digits(self, problem: Problem, solution: Solution) -> float:  # noqa: ARG002 - as of any solver
         """Return how many digits of the weights are certain; of other figures the report says it."""
-        return weight_digits(solution.condition_number, problem.magnified)
+        return digits(solution.rounding.unit, 1.0)
+
+
+def _are_rounding(normal: NormalEquations, inside: NDArray[np.intp], left: Array) -> bool:
+    """Return whether what is left of a term (terms inside,) may be the rounding of the values that it is made of."""
+    values = np.diag(rounding_of(normal.largest[: normal.terms])) if normal.rounding is None else normal.rounding
+    noise = np.linalg.norm(values[:, inside] @ normal.preconditioned.transform[np.ix_(inside, inside)], axis=0)
+    return bool((left <= _SURELY * math.sqrt(normal.loose_weight) * noise).any())
 
 
 class Sweep(Solver):
@@ -133,12 +134,6 @@ def _factor_column(swept: Extended[Array], term: int, support: NDArray[np.bool_]
     column = np.where(support, (-(swept[:, term] / length)).rounded(), 0.0)
     column[term], column[term + 1 :] = (Extended.of(np.ones(())) / length).rounded(), 0.0
     return column
-
-
-def _times_its_transpose(upper: Array) -> Array:
-    """Return U @ U.T of an upper triangular matrix, in a third of the work of the product."""
-    half, _ = lapack.dlauum(upper)
-    return np.asarray(np.triu(half) + np.triu(half, 1).T)
 
 
 def _check_rows(normal: NormalEquations) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.solvers.collinearity import Floor
-from lr_trainer.solvers.digits import DOUBLE_DOUBLE, FLOAT64
-from lr_trainer.solvers.least_squares import Cholesky
+from lr_trainer.solvers.digits import DOUBLE_DOUBLE
+from lr_trainer.solvers.least_squares import PreconditionedCholesky
 from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import MinimumNorm, Solver
@@ -34,7 +35,7 @@ class MinimumNormOfIndependent(Solver):
 
     def compute(self, problem: Problem) -> Solution | None:
         """Return the solution; None where the columns are too nearly dependent."""
-        best = Cholesky().compute(problem)
+        best = PreconditionedCholesky().compute(problem)
         return None if best is None else Solution.of_weights(problem.normal, best.weight, FLOAT64)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.preconditioned import Preconditioned
 
     Array = NDArray[np.float64]
 
@@ -36,6 +37,7 @@ class NormalEquations:
             of powers, whose own values are rounded, of those about 0.
         rounding: float64 (sources, terms), how far the rounding of the values of each source moves each term; None
             where each term is a column of values.
+        fine: the same on the transform that keeps the digits of float64; None where nobody solves it.
     """
 
     gram: Extended[Array]
@@ -49,6 +51,7 @@ class NormalEquations:
     intercept: bool
     lengths: Array
     rounding: Array | None = None
+    fine: Preconditioned | None = None
 
     @staticmethod
     def of_moments(moments: Moments, terms: int, *, intercept: bool) -> NormalEquations:
@@ -66,6 +69,7 @@ class NormalEquations:
             loose_weight=float(moments.weight),
             intercept=intercept,
             lengths=_lengths(gram),
+            fine=moments.preconditioned(terms, intercept=intercept),
         )
 
     @staticmethod
@@ -96,16 +100,17 @@ class NormalEquations:
             lengths=_lengths(swept.high[1:, 1:]),
         )
 
-    def with_lengths(self, lengths: Array) -> NormalEquations:
-        """Return the normal equations with lengths no less than these, float64 (terms,)."""
-        rest = np.zeros(len(self.lengths) - len(lengths))
-        return replace(self, lengths=np.maximum(self.lengths, np.concatenate([lengths, rest])))
-
     def with_rounded(self, columns: NDArray[np.bool_]) -> NormalEquations:
         """Return the normal equations with lengths about 0 of the terms, bool (terms,), whose values are rounded."""
         about_zero = np.sqrt(self.lengths**2 + self.weight * self.mean.high**2)
         rounded = np.concatenate([columns, np.zeros(len(self.lengths) - len(columns), dtype=np.bool_)])
         return replace(self, lengths=np.where(rounded, about_zero, self.lengths))
+
+    @property
+    def preconditioned(self) -> Preconditioned:
+        """The same on the transform that keeps the digits of float64."""
+        assert self.fine is not None
+        return self.fine
 
     @property
     def columns(self) -> Array:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import linalg
 
+from lr_trainer.arithmetic.condition import condition_number, correlation, sensitivity
 from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.solvers.condition import condition_number, correlation, sensitivity
 from lr_trainer.solvers.digits import FEWEST_DIGITS, Rounding, digits
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Solution:
         condition_number: in the 2-norm, of the columns that vary, centred and at unit length; after columns were
             dropped, of the support.
         rounding: how far rounding may have moved all this.
+        basis: float64 (terms, terms) each, the transform of the terms and the factor of the inverse there: `factor` is
+            their product; None where no transform was needed.
         is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
             minimum-norm one has none.
     """
@@ -52,6 +55,7 @@ class Solution:
     df_resid: int
     condition_number: float
     rounding: Rounding
+    basis: tuple[Array, Array] | None = None
     is_unbiased: bool = True
 
     @property
@@ -116,6 +120,44 @@ class Solution:
         return solution if solution.df_resid > 0 else solution.without_residuals()
 
     @staticmethod
+    def of_preconditioned(
+        normal: NormalEquations, support: NDArray[np.bool_], weight: Array, factor: Array, ssr: Array
+    ) -> Solution:
+        """Return the least-squares solution from that of the preconditioned normal equations.
+
+        Args:
+            normal: the normal equations.
+            support: bool (terms,), the columns that have weights.
+            weight: float64 (terms, outputs), of the preconditioned columns for what the transform left of the targets.
+            factor: float64 (terms, terms), upper triangular: factor @ factor.T is the inverse of their Gram matrix.
+            ssr: float64 (outputs,), the residual sums.
+        """
+        terms, fine = normal.terms, normal.preconditioned
+        transform, taken = fine.transform[:terms, :terms] * support[:, None] * support, fine.transform[:terms, terms:]
+        rows = [Extended.of(transform) * Extended.of(np.tile(each, (terms, 1))) for each in weight.T]
+        raw = [sum_of(row) - Extended.of(each * support) for row, each in zip(rows, taken.T, strict=True)]
+        found: Extended[Array] = Extended(np.array([each.high for each in raw]), np.array([each.low for each in raw]))
+        whole = transform @ factor
+        inverse = np.dot(whole, whole.T)
+        inside = np.ix_(support, support)
+        explained = _explained(normal, transform[inside], found[:, support], inside)
+        solution = Solution(
+            weight=found,
+            normalized_cov_params=Extended.of(inverse),
+            factor=_upper(whole),
+            support=support,
+            constant=normal.constant,
+            ssr=np.maximum(ssr, 0.0),
+            ess=explained,
+            tss=normal.tss,
+            df_resid=normal.rows - int(normal.intercept) - int(np.count_nonzero(support)),
+            condition_number=condition_number(normal.columns[inside], inverse[inside]),
+            rounding=Rounding.of_preconditioned(normal, found.high, np.sqrt(np.diag(inverse)), ssr, explained),
+            basis=(transform, factor),
+        )
+        return solution if solution.df_resid > 0 else solution.without_residuals()
+
+    @staticmethod
     def of_weights(
         normal: NormalEquations,
         weight: Extended[Array],
@@ -155,6 +197,26 @@ class Solution:
             rounding=Rounding.of_shrunk(normal, weight.high, slope * (ridge is not None), inverse_norm, unit),
             is_unbiased=False,
         )
+
+
+def _upper(factor: Array) -> Array:
+    """Return upper triangular U with U U' = F F', row by row right to the rounding of float64 (RQ decomposition)."""
+    return factor if np.array_equal(factor, np.triu(factor)) else np.asarray(np.triu(linalg.rq(factor, mode="r")))
+
+
+def _explained(
+    normal: NormalEquations, transform: Array, weight: Extended[Array], inside: tuple[NDArray[np.bool_], ...]
+) -> Array:
+    """Return the explained sums (outputs,) of weights (outputs, support), as sums of squares of preconditioned columns.
+
+    They keep their digits where they are a small share of the total, of which they would be the difference.
+    """
+    factors, here = linalg.lu_factor(transform), np.zeros_like(weight.high.T)
+    for _ in range(3):  # refined with residuals in double-double, as the transform may be nearly singular
+        rows = (Extended.of(np.tile(each, (len(here), 1))) * Extended.of(transform) for each in here.T)
+        left = [(weight[output] - sum_of(row)).rounded() for output, row in enumerate(rows)]
+        here = here + linalg.lu_solve(factors, np.array(left).T)
+    return np.asarray(np.einsum("to,to->o", here, normal.preconditioned.comoment[inside] @ here))
 
 
 def _share(noise: Array, value: Array) -> Array:

@@ -48,8 +48,6 @@ class Problem:
         normal: the normal equations, in float64.
         extended: takes a further pass over the rows for those in double-double; None where the rows are gone.
         names: of the terms.
-        has_rounded: whether float64 rounds the values of some terms, as it does those of powers.
-        magnified: how many times their rounding the products may be off, `lr_trainer.solvers.digits.magnified`.
         start: the solution of the solver before, which has too few digits; None where there is none.
     """
 
@@ -57,8 +55,6 @@ class Problem:
     normal: NormalEquations
     extended: Callable[[], NormalEquations] | None
     names: Sequence[str]
-    has_rounded: bool = False
-    magnified: float = 1.0
     start: Solution | None = None
 
 

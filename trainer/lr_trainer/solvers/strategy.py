@@ -2,11 +2,9 @@
 
 Which solution a solver finds, how many further passes it takes over the rows, how many digits are asked of it:
 
->>> for solver, digits, _ in STRATEGY:
+>>> for solver, digits in STRATEGY:
 ...     print(f"{type(solver).__name__:25}{solver.aim.__name__:13}{solver.passes}{digits:4}")
-CholeskyOfMoments        LeastSquares 0   6
-Cholesky                 LeastSquares 0  11
-Cholesky                 LeastSquares 0   8
+PreconditionedCholesky   LeastSquares 0   6
 Sweep                    LeastSquares 1   0
 MinimumNormOfIndependent MinimumNorm  0   8
 MinimumNormOfAny         MinimumNorm  1   0
@@ -30,10 +28,10 @@ from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.digits import FEWEST_DIGITS, magnified
+from lr_trainer.solvers.digits import FEWEST_DIGITS
 from lr_trainer.solvers.elastic_net import CoordinateDescent
 from lr_trainer.solvers.elastic_net_extended import ActiveSet
-from lr_trainer.solvers.least_squares import Cholesky, CholeskyOfMoments, Sweep
+from lr_trainer.solvers.least_squares import PreconditionedCholesky, Sweep
 from lr_trainer.solvers.minimum_norm import MinimumNormOfAny, MinimumNormOfIndependent
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solver import Problem
@@ -58,21 +56,15 @@ _FAR = 1000
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
 
-_ANY = range(1 << 62)
-_FEW, _MANY = _ANY[:257], _ANY[257:]
-"""Double-double takes a second for 256 terms, a minute for 1,000: beyond, float64 is left its last eight digits."""
-
-STRATEGY: tuple[tuple[Solver, int, range], ...] = (
-    (CholeskyOfMoments(), FEWEST_DIGITS, _ANY),
-    (Cholesky(), 11, _FEW),
-    (Cholesky(), 8, _MANY),
-    (Sweep(), 0, _ANY),
-    (MinimumNormOfIndependent(), 8, _ANY),
-    (MinimumNormOfAny(), 0, _ANY),
-    (CoordinateDescent(), 8, _ANY),
-    (ActiveSet(), 0, _ANY),
+STRATEGY: tuple[tuple[Solver, int], ...] = (
+    (PreconditionedCholesky(), FEWEST_DIGITS),
+    (Sweep(), 0),
+    (MinimumNormOfIndependent(), 8),
+    (MinimumNormOfAny(), 0),
+    (CoordinateDescent(), 8),
+    (ActiveSet(), 0),
 )
-"""The solvers in the order in which they are tried, the digits asked of each, and for how many terms it is.
+"""The solvers in the order in which they are tried, and the digits asked of each.
 
 The first that can solve a problem, and is certain of the digits, solves it. One of which 0 are asked is the last
 resort: its solution is taken, and the report says which figures are certain.
@@ -147,7 +139,6 @@ def solve(
     *,
     intercept: bool,
     products: Products | None = None,
-    lengths: Array | None = None,
 ) -> Solved:
     """Return the solution by the first solver of the strategy that can and keeps the digits.
 
@@ -159,7 +150,6 @@ def solve(
         intercept: whether one is fitted.
         products: takes a further pass over the rows, for the double-double products of a design's terms and the targets
             about a shift (terms + targets,), and for the largest weight of a row; None where the rows are gone.
-        lengths: float64 (terms,), those of `lr_trainer.solvers.digits.magnified`; None for the columns' own.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.
@@ -170,14 +160,12 @@ def solve(
     """
     final = with_origins(design, moments, intercept=intercept)
     normal = _measured(NormalEquations.of_moments(moments, len(names), intercept=intercept), design)
-    least = np.zeros(len(names)) if lengths is None else lengths
+    normal = replace(normal, rounding=_rounding(moments, design))
     problem = Problem(
         aim=aim,
-        normal=normal.with_lengths(least),
+        normal=normal,
         extended=None if products is None else partial(_extended, moments, final, products, intercept=intercept),
         names=names,
-        has_rounded=any(_are_rounded(design)),
-        magnified=magnified(normal, least),
     )
     try:
         solver, found, solution = _first_certain(problem)
@@ -189,8 +177,8 @@ def solve(
 def _first_certain(problem: Problem) -> tuple[Solver, Problem, Solution]:
     """Return the first solver that keeps the digits, the problem as it took it, and the solution."""
     digits = 0.0
-    for solver, least, terms in STRATEGY:
-        if len(problem.names) in terms and solver.can_solve(problem):
+    for solver, least in STRATEGY:
+        if solver.can_solve(problem):
             given = solver.init(problem)
             found = solver.compute(given)
             digits = solver.digits(problem, found) if found is not None and least else 0.0

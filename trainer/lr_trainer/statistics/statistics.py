@@ -86,16 +86,17 @@ def raw_units(solved: Solved) -> list[Unit]:
             by_place[place][term] = share
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
-    constant = Fraction(1) / Fraction(solved.normal.weight)
-    spread = _spread(solved) if solved.solution.is_unbiased else _apart(solved.solution.rounding.spread)
+    solution, constant = solved.solution, Fraction(1) / Fraction(solved.normal.weight)
+    if solution.basis is not None:
+        squared = _by_basis(*solution.basis)
+        roots = [root(constant + squared(offset)), *(root(squared(each)) for each in by_place.values())]
+        return [Unit(each, each, solution.rounding.unit) for each in roots]
+    spread = _spread(solved) if solution.is_unbiased else _apart(solution.rounding.spread)
     spreads = [root(constant) + spread(offset), *map(spread, by_place.values())]
-    if not solved.solution.is_unbiased:
+    if not solution.is_unbiased:
         return [Unit(None, each) for each in spreads]
-    squared = (
-        _exactly(solved.solution.normalized_cov_params) if solved.is_extended else _by_factor(solved.solution.factor)
-    )
-    variances = [constant + squared(offset), *map(squared, by_place.values())]
-    unit = Fraction(solved.solution.rounding.unit)
+    exactly, unit = _exactly(solution.normalized_cov_params), Fraction(solution.rounding.unit)
+    variances = [constant + exactly(offset), *map(exactly, by_place.values())]
     return [
         Unit(root(variance), each, relative(unit * each**2, variance))
         for variance, each in zip(variances, spreads, strict=True)
@@ -142,22 +143,22 @@ def _exactly(inverse: Extended[Array]) -> Callable[[Mapping[int, Fraction]], Fra
     return squared
 
 
-def _by_factor(factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> |m' L|^2 in float64, for terms of any scale.
+def _by_basis(transform: Array, factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> m' C m = |m' T F|^2: the parts of m' T may cancel, which double-double allows for, but then none do.
 
-    Where the parts of m' L cancel, this sum of squares loses at most a factor kappa^2 of accuracy, as L is the factor
-    of a Gram matrix a rounding away (Higham 2002, Accuracy and Stability, 10.1); m' C m would lose kappa^4.
+    Args:
+        transform: float64 (terms, terms), T.
+        factor: float64 (terms, terms), F: F F' is the inverse of the preconditioned Gram matrix.
     """
-    exponents = np.frexp(np.abs(factor).max(axis=1, initial=0.0))[1].tolist()
-    rows = np.ldexp(factor, -np.array(exponents, dtype=np.int64)[:, None])
 
     def squared(vector: Mapping[int, Fraction]) -> Fraction:
-        shares = [share * Fraction(2) ** exponents[term] for term, share in vector.items()]
-        largest = max(map(abs, shares), default=Fraction(0))
-        if not largest:
-            return Fraction(0)
-        combined = np.array([float(share / largest) for share in shares]) @ rows[list(vector)]
-        return Fraction(float(combined @ combined)) * largest**2
+        largest = max(map(abs, vector.values()), default=Fraction(0)) or Fraction(1)
+        high = np.array([float(share / largest) for share in vector.values()])
+        pairs = zip(vector.values(), high.tolist(), strict=True)
+        low = np.array([float(share / largest - Fraction(near)) for share, near in pairs])
+        rows: Extended[Array] = Extended.of(np.ascontiguousarray(transform[list(vector)].T))
+        mixed = sum_of(rows * Extended(high, low)[None, :]).rounded() @ factor
+        return Fraction(float(mixed @ mixed)) * largest**2
 
     return squared
 

@@ -31,8 +31,8 @@ def condition_number(gram: Array, inverse: Array | None = None) -> float:
         return 1.0
     if inverse is not None:
         lengths = np.sqrt(np.diag(gram))
-        largest = _largest_eigenvalue(inverse * np.outer(lengths, lengths))
-        return float(np.sqrt(_largest_eigenvalue(correlation(gram)) * largest))
+        largest = largest_eigenvalue(inverse * np.outer(lengths, lengths))
+        return float(np.sqrt(largest_eigenvalue(correlation(gram)) * largest))
     values = np.linalg.eigvalsh(correlation(gram))
     return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
 
@@ -43,7 +43,7 @@ def correlation(gram: Array) -> Array:
     return np.asarray(gram * unit[:, None] * unit[None, :])
 
 
-def _largest_eigenvalue(matrix: Array) -> float:
+def largest_eigenvalue(matrix: Array) -> float:
     """Return the largest eigenvalue to 6 digits or more, of many columns by Lanczos (Lehoucq, Sorensen, Yang 1998)."""
     if len(matrix) <= _FEW_COLUMNS:
         return float(np.linalg.eigvalsh(matrix)[-1])

@@ -1,0 +1,253 @@
+"""A pilot: a first guess of the fit, about which a pass takes its moments, so that one pass keeps the digits.
+
+A pass takes the moments of Z = (D - center) transform, D the terms and targets: of terms less their regression on
+others, where little is left of them, and of targets less their fit. The columns of Z are nearly orthogonal, and as
+small as what is asked about: their Gram matrix loses no digits where that of D loses its condition number squared, and
+the residuals' share of the target. This is preconditioned Cholesky QR (Yamamoto, Nakatsukasa, Yanagisawa and Fukaya
+2015, "Roundoff error analysis of the CholeskyQR2 algorithm"; Fukaya et al. 2020, "Shifted Cholesky QR"), with the first
+block of the table as the sketch. The transform is exact by definition, so a poor pilot costs digits, and is seen in the
+Gram matrix; a second pass then takes the moments of the first for its pilot.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg
+
+from lr_trainer.arithmetic.rounding import FLOAT64
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_trainer.moments.moments import Moments
+
+    Array = NDArray[np.float64]
+
+_LITTLE = 0.1
+"""A term of which others leave less than this share of its length is replaced by what they leave: two digits are lost
+at most where they leave more, and each replaced term costs its share of a matrix product."""
+
+_NOTHING = 1e-7
+"""A share that float64 products do not tell from 0; such terms are not taken out of others."""
+
+_ROUNDING = 2.0**-48
+"""What is left of a term, less than this share of its parts, is rounding and tells nothing of others."""
+
+_SMALL = 1 << 17
+"""Numbers of a table whose products are summed in double-double, in about 10 ms."""
+
+_ENOUGH = 4
+"""Rows a term that a sketch needs: the fit of fewer says little of other rows."""
+
+_LEAST_EXPONENT = -900
+"""Of smaller numbers the slices would underflow; their squares do, and are refused."""
+
+_GRID_BITS = 26
+GRID = 1.5 * 2.0 ** (52 - _GRID_BITS)
+"""A number so large that, added and taken off again, it rounds numbers of at most 1 to a grid of 2^-26."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What a pass takes out of the terms and targets before it takes their moments.
+
+    Attributes:
+        center: float64 (columns,), near their means; 0 without an intercept.
+        transform: float64 (columns, columns), T; a target's column holds minus its weights.
+        is_exact: whether Z is formed to 2^-80 of the largest deviations; else in float64.
+        sums_exactly: whether products are summed in double-double; else in float64.
+    """
+
+    center: Array
+    transform: Array
+    is_exact: bool = False
+    sums_exactly: bool = False
+
+    @staticmethod
+    def plain(center: Array) -> Pilot:
+        """Return the pilot that takes out the center alone."""
+        return Pilot(center, np.eye(len(center)))
+
+    @staticmethod
+    def sketched(block: Moments, terms: int, share: float, *, intercept: bool, is_whole: bool) -> Pilot:
+        """Return the pilot that the moments of a block give.
+
+        Args:
+            block: the moments of the terms and targets.
+            terms: how many columns are terms.
+            share: of a value of Z that its rounding may be.
+            intercept: whether one is fitted.
+            is_whole: whether the block is the table: its own fit is the best pilot there is.
+        """
+        center = block.mean if intercept else np.zeros_like(block.mean)
+        gram = _varying(block, block.gram(intercept=intercept), intercept=intercept)
+        if not np.isfinite(gram).all():
+            return Pilot.plain(np.zeros_like(center))  # whoever takes the moments looks
+        if is_whole:
+            is_small = block.rows * len(center) <= _SMALL
+            return Pilot(center, preconditioner(gram, terms, little=1.0), is_exact=True, sums_exactly=is_small)
+        if block.rows < _ENOUGH * terms:
+            return Pilot.plain(center)
+        transform = preconditioner(gram, terms)
+        own, left = np.sqrt(np.diag(gram)), np.sqrt(np.maximum(np.diag(transform.T @ gram @ transform), 0.0))
+        return Pilot(center, transform, is_exact=bool((size_of_parts(transform, own) * 2.0**-53 > share * left).any()))
+
+    def refined(self, found: Moments, mean: Array, terms: int, *, intercept: bool, is_whole: bool) -> Pilot:
+        """Return the pilot that the moments of Z about this one give, which forms Z to 2^-80; `mean` is that of D."""
+        center = mean if intercept else np.zeros_like(mean)
+        gram = _varying(found, found.gram(intercept=intercept), intercept=intercept)
+        farthest = np.maximum(np.abs(found.maximum - self.center), np.abs(found.minimum - self.center))
+        left = share_left(gram, self.transform, math.sqrt(found.weight) * farthest)
+        is_more = left > _ROUNDING
+        is_more[terms:] = True
+        gram = np.where(np.outer(is_more, is_more), gram, 0.0)
+        better = preconditioner(gram, terms, little=1.0 if is_whole else _LITTLE, left=left[:terms])
+        return Pilot(center, self.transform @ better, is_exact=True, sums_exactly=self.sums_exactly)
+
+    @cached_property
+    def changed(self) -> NDArray[np.intp]:
+        """The columns of Z that are not those of D."""
+        return np.flatnonzero((self.transform != np.eye(len(self.center))).any(axis=0))
+
+    @cached_property
+    def places(self) -> NDArray[np.intp] | slice:
+        """The same, as a slice where they are one after the other, which is faster."""
+        changed = self.changed
+        is_run = len(changed) > 0 and changed[-1] - changed[0] + 1 == len(changed)
+        return slice(int(changed[0]), int(changed[-1]) + 1) if is_run else changed
+
+    @cached_property
+    def factors(self) -> Array:
+        """Float64 (columns, changed), the transform's columns that are changed."""
+        return np.ascontiguousarray(self.transform[:, self.changed])
+
+    @property
+    def sum_unit(self) -> float:
+        """How much of the columns' lengths a product is off, by rounding."""
+        return 2.0**-52 if self.sums_exactly else FLOAT64
+
+    @property
+    def unit(self) -> float:
+        """How much of its parts' size a value of Z is off, by rounding."""
+        return 2.0**-80 if self.is_exact else 2.0**-53
+
+    def slices(self, reach: Array) -> tuple[Array, Array, Array]:
+        """Return the transform of deviations over `reach` as a sum: of few bits, of few more, of the rest.
+
+        A deviation on a grid of 2^-26 times its reach has 27 bits, so that its products with numbers of so few bits add
+        up over the columns without rounding (Ozaki, Ogita, Oishi and Rump 2012).
+
+        Args:
+            reach: float64 (columns,), powers of two that no deviation exceeds.
+
+        Returns:
+            float64 (columns, changed) each.
+        """
+        rest = self.factors * reach[:, None]
+        bits = 53 - 1 - _GRID_BITS - max(1, math.ceil(math.log2(len(rest))))
+        exponents = np.maximum(np.frexp(np.abs(rest).max(axis=0, initial=0.0))[1], _LEAST_EXPONENT)
+        parts = []
+        for place in (1, 2):
+            grid = np.ldexp(1.0, exponents - place * bits)
+            parts.append(np.round(rest / grid) * grid)
+            rest = rest - parts[-1]
+        return parts[0], parts[1], rest
+
+
+def size_of_parts(transform: Array, lengths: Array) -> Array:
+    """Return float64 (columns,), of which a share is the rounding of Z; `lengths` (columns,) are those of D.
+
+    The roundings of products and of their sums do not depend on one another, so their squares add up, twice.
+    """
+    return np.asarray(2 * np.linalg.norm(transform * lengths[:, None], axis=0))
+
+
+def share_left(gram: Array, transform: Array, lengths: Array) -> Array:
+    """Return float64 (columns,), how long the columns of Z are, of these products, as a share of their parts' size."""
+    parts = size_of_parts(transform, lengths)
+    return np.asarray(np.sqrt(np.maximum(np.diag(gram), 0.0)) / np.where(parts > 0, parts, np.inf))
+
+
+def _varying(found: Moments, gram: Array, *, intercept: bool) -> Array:
+    """Return the products without those of columns that do not vary, which take no part."""
+    varies = found.varies(intercept=intercept)
+    return np.where(np.outer(varies, varies), gram, 0.0)
+
+
+def preconditioner(gram: Array, terms: int, *, little: float = _LITTLE, left: Array | None = None) -> Array:
+    """Return T, float64 (columns, columns), from the sums of products about the center of terms and then targets.
+
+    By Cholesky factorisation R'R of the terms' correlations, the largest pivot first where some are little (Higham
+    2002, "Accuracy and stability of numerical algorithms", section 10.3).
+
+    Args:
+        gram: float64 (columns, columns).
+        terms: how many columns are terms.
+        little: the share of a term's length under which it is replaced.
+        left: float64 (terms,), the share of its parts that each term has left after an earlier transform. Terms that
+            have more left come first: little ones would have to be taken many times out of large ones.
+
+    Example:
+        >>> preconditioner(np.array([[4.0, 2.0], [2.0, 9.0]]), 1)
+        array([[ 1. , -0.5],
+               [ 0. ,  1. ]])
+    """
+    lengths = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    lengths[lengths == 0] = 1.0
+    correlation, transform = gram / np.outer(lengths, lengths), np.eye(len(gram))
+    factor, order, whole = _factor(correlation, terms, little, left)
+    base, others = order[:whole], order[whole:] + sorted(set(range(terms)).difference(order))
+    if others:
+        own, inside = np.eye(len(others)), factor[whole:, others]
+        own[: len(inside)] = inside / np.diag(inside)[:, None]
+        left = linalg.solve_triangular(own, np.eye(len(others)), unit_diagonal=True)
+        above = linalg.solve_triangular(factor[:whole, base], factor[:whole, others] @ left) if whole else 0.0
+        transform[np.ix_(others, others)], transform[np.ix_(base, others)] = left, -above
+    if order:
+        weights = linalg.solve_triangular(factor[:, order], factor[:, terms:])
+        transform[np.ix_(order, range(terms, len(gram)))] = -weights
+    return np.asarray(transform * lengths / lengths[:, None])
+
+
+def _factor(correlation: Array, terms: int, little: float, left: Array | None) -> tuple[Array, list[int], int]:
+    """Return R, float64 (pivots, columns), the terms in the order of the pivots, and how many of these are not little.
+
+    Terms of which nothing is left are no pivots.
+    """
+    if left is not None:
+        return _pivoted(correlation, left, little)
+    root, failed = linalg.lapack.dpotrf(correlation[:terms, :terms], clean=1)
+    if not failed and np.diag(root).min(initial=1.0) >= little:
+        across = linalg.solve_triangular(root, correlation[:terms, terms:], trans="T")
+        return np.hstack([root, across]), list(range(terms)), terms
+    return _pivoted(correlation, np.ones(terms), little)
+
+
+def _pivoted(correlation: Array, left: Array, little: float) -> tuple[Array, list[int], int]:
+    terms = len(left)
+    rest, order, rows, whole = (
+        np.diag(correlation)[:terms].copy(),
+        list[int](),
+        np.zeros((terms, len(correlation))),
+        terms,
+    )
+    for count in range(terms):
+        size = np.where(rest > _NOTHING**2, rest * left**2, -1.0)
+        size[order] = -1.0
+        pivot = int(np.argmax(size))
+        if size[pivot] < 0:
+            break
+        if rest[pivot] < little**2:
+            whole = min(whole, count)
+        row = correlation[pivot] - rows[:count, pivot] @ rows[:count]
+        row[order] = 0.0
+        rows[count] = row / math.sqrt(rest[pivot])
+        rows[count, pivot] = math.sqrt(rest[pivot])
+        rest -= rows[count, :terms] ** 2
+        order.append(pivot)
+    return rows[: len(order)], order, min(whole, len(order))
