@@ -80,7 +80,7 @@ def export(
         >>> checkpoint = fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [2.1, 3.9, 6.2, 7.8]}, target="y")
         >>> certificate = export(checkpoint, "line.onnx", interval=0.95)
         >>> certificate.size, certificate.rows, certificate.input_dtype
-        (1054, 1022, 'float32')
+        (1042, 1022, 'float32')
     """
     ExportOptions(
         precision, input_dtype, interval, flags, opset, name, unverified, without_eager

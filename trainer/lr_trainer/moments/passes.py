@@ -22,10 +22,10 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.model.design import Design, nearest_float32
+from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.moments.preconditioned import preconditioned
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey

@@ -1,0 +1,129 @@
+"""From the moments about a pilot to those of the terms and targets, and how right they are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import linalg
+
+from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.gram import congruence, inverse, transposed
+from lr_trainer.moments.preconditioned import Preconditioned, inverse_norm
+from lr_trainer.moments.preconditioner import size_of_parts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.pilot import Pilot
+
+    Array = NDArray[np.float64]
+
+_SURE = 8.0
+"""A sum of roundings that do not depend on one another is, but for one in 10^15, less than 8 times the root of the sum
+of their squares."""
+
+_MOST_NOISE = 1e-9
+"""A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
+
+_MOST_DIGITS = 13.0
+
+_EXACT = 2.0**-50
+"""Residuals of less than this share of the target are the rounding of its values: no pass makes more of them."""
+
+
+def preconditioned(
+    pilot: Pilot, found: Moments, terms: int, *, rounded: NDArray[np.bool_], intercept: bool
+) -> tuple[Moments, float]:
+    """Return the moments of D from those of Z about a pilot, and how many digits of a fit are to be expected of them.
+
+    Args:
+        pilot: the pilot of the pass.
+        found: the moments of Z, with the ranges of D.
+        terms: how many columns are terms.
+        rounded: bool (columns,), whose values are rounded, as those of powers are.
+        intercept: whether one is fitted.
+    """
+    back = inverse(pilot.transform, _lengths_of(pilot, found))
+    mean = sum_of(transposed(back) * Extended.of(found.mean)[None, :])
+    away = mean.rounded()
+    comoment = congruence(found.comoment, back).rounded()
+    mean = mean + Extended.of(pilot.center)
+    moments = replace(found, mean=mean.high, mean_low=mean.low, comoment=comoment)
+    squares = np.maximum(np.diag(comoment), 0.0) + found.weight * np.where(rounded, mean.high, away) ** 2
+    accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), terms, intercept=intercept)
+    return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
+
+
+def _lengths_of(pilot: Pilot, found: Moments) -> Array:
+    """Return about how long the columns of D are, from their ranges: they only choose powers of two."""
+    return np.maximum(abs(found.maximum - pilot.center), abs(found.minimum - pilot.center))
+
+
+@dataclass(frozen=True)
+class _Accuracy:
+    """How right the moments of a pass are.
+
+    Attributes:
+        lengths: float64 (columns,), of Z about its mean, or about 0 without an intercept.
+        off: float64 (columns,), the rounding of its values over all rows, as a length.
+        growth: how many times their squares about the center are larger.
+        digits: how many digits of a fit are to be expected.
+    """
+
+    lengths: Array
+    off: Array
+    growth: float
+    digits: float
+
+    @staticmethod
+    def of(pilot: Pilot, found: Moments, own: Array, terms: int, *, intercept: bool) -> _Accuracy:
+        """Return that of the moments of Z; `own` (columns,) are the lengths of D about the center."""
+        about_center = found.comoment + found.weight * np.outer(found.mean, found.mean)
+        varies = found.varies(intercept=intercept)
+        gram = np.where(np.outer(varies, varies), found.comoment if intercept else about_center, 0.0)
+        lengths = np.sqrt(np.maximum(np.diag(gram), 0.0))
+        sizes = np.where(lengths > 0, lengths, np.inf)
+        growth = max(1.0, float(np.max(np.diag(about_center) / sizes**2)))
+        moved = pilot.unit * size_of_parts(pilot.transform, own)
+        left, targets = _residual_squares(gram, terms), np.diag(gram)[terms:]
+        asked = targets > (_EXACT * own[terms:]) ** 2
+        is_asked = np.concatenate([np.ones(terms, dtype=np.bool_), asked])
+        lost = float(np.max(moved / sizes, initial=2.0**-53, where=is_asked))
+        with np.errstate(divide="ignore"):
+            ratio = float(np.max(targets[asked] / left[asked], initial=1.0))
+        spread = growth * max(inverse_norm(gram[:terms, :terms]), ratio)
+        digits = min(_MOST_DIGITS - math.log10(spread), -math.log10(lost)) if math.isfinite(spread) else 0.0
+        return _Accuracy(lengths, moved / math.sqrt(found.rows) * _SURE, growth, digits)
+
+    def bounded(self, pilot: Pilot, found: Moments, terms: int) -> Preconditioned:
+        """Return the Gram matrix of the pass with the bound on its rounding.
+
+        With u the rounding of products and b_i that of values, |E_ij| <= u |z_i| |z_j| + b_i |z_j| + |z_i| b_j, which
+        is at most a_i a_j for a_i = s |z_i| + b_i / s with s^2 = u or the largest b_i / |z_i|.
+        """
+        sizes, part, unit = np.where(self.lengths > 0, self.lengths, np.inf), 1.0, pilot.sum_unit
+        left, moved = self.lengths[terms:], self.off[terms:]
+        shares = self.off[:terms] / sizes[:terms]
+        noise = float(np.max(shares, initial=0.0, where=shares < _MOST_NOISE))
+        root = math.sqrt(max(unit, noise))
+        error = root * self.lengths + self.off / root
+        if pilot.sums_exactly and terms:  # products that are summed exactly are rounded to a share of themselves
+            part = np.abs(found.comoment[:terms, terms:] / np.outer(sizes[:terms], sizes[terms:])).max(axis=0)
+        error[terms:] = (unit * part * left + moved + noise * left) / root
+        off = np.concatenate([np.zeros(terms), unit * left**2 + 2 * left * moved + moved**2])
+        return Preconditioned(pilot.transform, found.comoment, math.sqrt(self.growth) * error, self.growth * off)
+
+
+def _residual_squares(gram: Array, terms: int) -> Array:
+    """Return float64 (targets,), what the terms leave of the targets' squares; 0 where they are dependent."""
+    inside = np.flatnonzero(np.diag(gram)[:terms] > 0)
+    scale = np.sqrt(np.diag(gram)[inside])
+    root, failed = linalg.lapack.dpotrf(gram[np.ix_(inside, inside)] / np.outer(scale, scale))
+    if failed:
+        return np.zeros(len(gram) - terms)
+    part = linalg.solve_triangular(root, gram[inside, terms:] / scale[:, None], trans="T")
+    return np.asarray(np.diag(gram)[terms:] - (part**2).sum(axis=0))
