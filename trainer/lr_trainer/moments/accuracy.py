@@ -59,8 +59,8 @@ def preconditioned(
 
 
 def _lengths_of(pilot: Pilot, found: Moments) -> Array:
-    """Return about how long the columns of D are, from their ranges: they only choose powers of two."""
-    return np.maximum(abs(found.maximum - pilot.center), abs(found.minimum - pilot.center))
+    """Return about how long the columns of D are, from their ranges: they only choose powers of two, not too small."""
+    return np.maximum(np.maximum(abs(found.maximum - pilot.center), abs(found.minimum - pilot.center)), 2.0**-900)
 
 
 @dataclass(frozen=True)
