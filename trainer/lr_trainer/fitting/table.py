@@ -93,8 +93,9 @@ def fit(
     """Fit a linear model by least squares, or by a descent, in bounded memory.
 
     An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two passes before
-    this one. Data that would cost float64 normal equations over three digits, or leave a penalised or minimum-norm fit
-    fewer than nine, take one pass after this one, in double-double.
+    this one. Where the first block of the table was a poor guess of the fit, so that fewer than nine digits are to be
+    expected, a second pass is taken, seldom a third. Dependent columns, and penalised or minimum-norm fits that would
+    have fewer than nine digits, take one in double-double.
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
