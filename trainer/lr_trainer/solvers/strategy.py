@@ -160,7 +160,8 @@ def solve(
     """
     final = with_origins(design, moments, intercept=intercept)
     normal = _measured(NormalEquations.of_moments(moments, len(names), intercept=intercept), design)
-    normal = replace(normal, rounding=_rounding(moments, design))
+    if any(_are_rounded(design)):
+        normal = replace(normal, rounding=_rounding(moments, design))
     problem = Problem(
         aim=aim,
         normal=normal,

@@ -150,8 +150,12 @@ def _by_basis(transform: Array, factor: Array) -> Callable[[Mapping[int, Fractio
         transform: float64 (terms, terms), T.
         factor: float64 (terms, terms), F: F F' is the inverse of the preconditioned Gram matrix.
     """
+    alone = ((transform @ factor) ** 2).sum(axis=1)
 
     def squared(vector: Mapping[int, Fraction]) -> Fraction:
+        if len(vector) == 1:
+            ((term, share),) = vector.items()
+            return share**2 * Fraction(float(alone[term]))
         largest = max(map(abs, vector.values()), default=Fraction(0)) or Fraction(1)
         high = np.array([float(share / largest) for share in vector.values()])
         pairs = zip(vector.values(), high.tolist(), strict=True)
