@@ -99,8 +99,9 @@ def inverse(matrix: NDArray[np.float64], lengths: NDArray[np.float64]) -> Extend
     """
     identity = np.eye(len(matrix))
     others = matrix - identity
-    if not (others @ others).any():
-        return Extended.of(identity - others)
+    changed = np.flatnonzero(others.any(axis=0))
+    if not others[np.ix_(changed, changed)].any():
+        return Extended.of(identity - others)  # the square of others is 0
     scale = powers_of_two(lengths)
     scaled = matrix / scale * scale[:, None]
     found, rows = Extended.of(np.asarray(np.linalg.inv(scaled), np.float64)), Extended.of(scaled.T.copy())

@@ -48,7 +48,8 @@ def preconditioned(
         intercept: whether one is fitted.
     """
     back = inverse(pilot.transform, _lengths_of(pilot, found))
-    mean = sum_of(transposed(back) * Extended.of(found.mean)[None, :])
+    mean, changed = Extended.of(found.mean.copy()), pilot.changed
+    mean[changed] = sum_of(transposed(back[:, changed]) * Extended.of(found.mean)[None, :])
     away = mean.rounded()
     comoment = congruence(found.comoment, back).rounded()
     mean = mean + Extended.of(pilot.center)

@@ -134,10 +134,9 @@ class Solution:
         """
         terms, fine = normal.terms, normal.preconditioned
         transform, taken = fine.transform[:terms, :terms] * support[:, None] * support, fine.transform[:terms, terms:]
-        rows = [Extended.of(transform) * Extended.of(np.tile(each, (terms, 1))) for each in weight.T]
-        raw = [sum_of(row) - Extended.of(each * support) for row, each in zip(rows, taken.T, strict=True)]
-        found: Extended[Array] = Extended(np.array([each.high for each in raw]), np.array([each.low for each in raw]))
-        whole = transform @ factor
+        changed = np.flatnonzero((transform != np.diag(support)).any(axis=0))
+        found = _combined(transform, changed, weight) - Extended.of(taken.T * support)
+        whole = transform @ factor if len(changed) else factor
         inverse = np.dot(whole, whole.T)
         inside = np.ix_(support, support)
         explained = _explained(normal, transform[inside], found[:, support], inside)
@@ -211,12 +210,26 @@ def _explained(
 
     They keep their digits where they are a small share of the total, of which they would be the difference.
     """
-    factors, here = linalg.lu_factor(transform), np.zeros_like(weight.high.T)
-    for _ in range(3):  # refined with residuals in double-double, as the transform may be nearly singular
-        rows = (Extended.of(np.tile(each, (len(here), 1))) * Extended.of(transform) for each in here.T)
-        left = [(weight[output] - sum_of(row)).rounded() for output, row in enumerate(rows)]
-        here = here + linalg.lu_solve(factors, np.array(left).T)
+    here = weight.rounded().T
+    if not np.array_equal(transform, np.eye(len(transform))):
+        factors, here = linalg.lu_factor(transform), np.zeros_like(here)
+        for _ in range(3):  # refined with residuals in double-double, as the transform may be nearly singular
+            left = (weight - _combined(transform, np.arange(len(here)), here)).rounded()
+            here = here + linalg.lu_solve(factors, left.T)
     return np.asarray(np.einsum("to,to->o", here, normal.preconditioned.comoment[inside] @ here))
+
+
+def _combined(transform: Array, changed: NDArray[np.intp], weight: Array) -> Extended[Array]:
+    """Return T w, double-double (outputs, terms), of weights (terms, outputs).
+
+    The columns of T that are not changed are those of the identity.
+    """
+    rest = weight.copy()
+    rest[changed] = 0.0
+    found, columns = Extended.of(np.ascontiguousarray(rest.T)), Extended.of(transform[:, changed])
+    for output, each in enumerate(weight[changed].T if len(changed) else ()):
+        found[output] = found[output] + sum_of(columns * Extended.of(np.tile(each, (len(transform), 1))))
+    return found
 
 
 def _share(noise: Array, value: Array) -> Array:
