@@ -10,7 +10,7 @@ import numpy as np
 from scipy import linalg
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.arithmetic.gram import congruence, inverse, transposed
+from lr_trainer.arithmetic.gram import inverse, transposed
 from lr_trainer.moments.preconditioned import Preconditioned, inverse_norm
 from lr_trainer.moments.preconditioner import size_of_parts
 
@@ -51,12 +51,20 @@ def preconditioned(
     mean, changed = Extended.of(found.mean.copy()), pilot.changed
     mean[changed] = sum_of(transposed(back[:, changed]) * Extended.of(found.mean)[None, :])
     away = mean.rounded()
-    comoment = congruence(found.comoment, back).rounded()
+    comoment = _back(found.comoment, back.high, changed)
     mean = mean + Extended.of(pilot.center)
     moments = replace(found, mean=mean.high, mean_low=mean.low, comoment=comoment)
     squares = np.maximum(np.diag(comoment), 0.0) + found.weight * np.where(rounded, mean.high, away) ** 2
     accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), terms, intercept=intercept)
     return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
+
+
+def _back(comoment: Array, back: Array, changed: NDArray[np.intp]) -> Array:
+    """Return the products of D, of which float64 has all digits that it holds, from those of Z = D T, back = T^-1."""
+    found, across = comoment.copy(), comoment @ back[:, changed]
+    found[:, changed], found[changed] = across, across.T
+    found[np.ix_(changed, changed)] = back[:, changed].T @ across
+    return found
 
 
 def _lengths_of(pilot: Pilot, found: Moments) -> Array:
