@@ -18,6 +18,7 @@ from lr_trainer.moments.blocks import block_moments
 from lr_trainer.solvers.least_squares import PreconditionedCholesky
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solver import LeastSquares
+from tests.conftest import Run, one_line
 from tests.trainer.solvers.test_least_squares import problem
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from tests.conftest import Run
 
     Columns = dict[str, NDArray[np.float64]]
     Random = np.random.Generator
@@ -230,21 +229,28 @@ PERFECT: dict[str, Callable[[Random], Columns]] = {
 
 @pytest.mark.parametrize("case", PERFECT)
 @pytest.mark.parametrize("intercept", [True, False])
-def test_the_figures_of_a_perfect_fit_describe_the_rounding_and_one_line_says_so(case: str, intercept: bool) -> None:
+def test_a_perfect_fit_has_no_figures_of_its_residuals_and_one_line_says_so(case: str, intercept: bool) -> None:
     columns = PERFECT[case](np.random.default_rng(1))
     targets = [name for name in columns if name[0] == "y"]
     found = fit(columns, target=targets, weight="w" if "w" in columns else None, intercept=intercept)
-    check(found, columns, intercept=intercept)
-    for name in ("r2", "adjusted_r2"):
-        assert (found.fit[name] if len(targets) > 1 else [found.fit[name]]) == [1.0] * len(targets)
-    assert len([line for line in found.fit["cautions"] if "residuals are the rounding of its values" in line]) == 1
+    assert check(found, columns, intercept=intercept) > 0
+    for name in OWN:
+        values = found.fit[name] if len(targets) > 1 else [found.fit[name]]
+        assert values == [1.0 if "r2" in name else None] * len(targets)
+    assert all(row[name] is None for row in found.fit["coefficients"] for name in OF_ERRORS)
+    assert len([line for line in found.fit["cautions"] if "fitted so well" in line]) == 1
+    with pytest.raises(UnsupportedModelError, match="Export it without interval"):
+        interval_of(found, 0.95)
 
 
 def test_the_commands_say_so_in_one_line_each(run: Callable[..., Run], tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{k},{0.1 * k!r}\n" for k in range(1, 21)))
     said = run("lr-train", "t.csv", "--target", "y")
     assert said.returncode == 0
-    assert said.stderr.count("residuals are the rounding of its values") == 1
+    assert said.stderr.count("fitted so well that rounding leaves") == 1
+    assert "root mean squared residual none" in said.stdout
+    refused = run("lr-export", "model.safetensors", "--interval", "0.95")
+    assert "so small that fewer than 6 of their digits are certain" in one_line(refused, refused.returncode or 1)
 
 
 @pytest.mark.parametrize("size", [1e-5, 1e-7, 1e-9, 1e-11])

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_trainer.arithmetic.rounding import FLOAT64
+from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,6 +102,9 @@ class Rounding:
         about_zero = np.sqrt(normal.lengths**2 + normal.weight * normal.mean.high**2)
         parts = DOUBLE_DOUBLE * (about_zero[terms:] + np.abs(weight) @ about_zero[:terms])
         reach, off = fine.error[terms:] / math.sqrt(unit) + parts / unit, fine.off[terms:] + parts**2
+        # Residuals as small as the rounding of the target's values describe that rounding alone.
+        values = normal.weight * rounding_of(normal.largest[terms:]) ** 2
+        off = np.where(ssr <= values, np.maximum(off, ssr), off)
         moved = np.sqrt(np.maximum(np.diag(normal.preconditioned.comoment)[terms:] - ssr, 0.0))
         explained = np.sqrt(np.maximum(ess, 0.0))
         return Rounding(

@@ -10,7 +10,6 @@ import numpy as np
 from lr_runtime import __version__
 from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.fit_report import Coefficient, FitReport, Quality
-from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.statistics.certainty import Certainty
 from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units
@@ -35,8 +34,7 @@ def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
     estimates = [raw_estimates(solved.design, *each) for each in zip(solved.weights, solved.biases, strict=True)]
     coefficients = _coefficients(solved, estimates, sds)
     names = ["intercept", *terms] if solved.normal.intercept else terms
-    values = rounding_of(solved.normal.largest[len(terms) :]) ** 2 * solved.normal.weight
-    certainty = Certainty(solution, targets, found, names, coefficients, (solution.ssr <= values).tolist())
+    certainty = Certainty(solution, targets, found, names, coefficients)
     constant = [name for name, gone in zip(terms, solution.constant, strict=True) if gone]
     left_out = [name for name, keep in zip(terms, solution.support, strict=True) if not keep]
     return FitReport(

@@ -49,7 +49,6 @@ class Certainty:
         figures: the figures of each target.
         names: the names of the coefficients.
         coefficients: the figures of each target's coefficients.
-        rounded: whether the residuals of each target are as small as the rounding of its values.
     """
 
     solution: Solution
@@ -57,7 +56,6 @@ class Certainty:
     figures: Sequence[Figures]
     names: Sequence[str]
     coefficients: Sequence[Sequence[Figures]]
-    rounded: Sequence[bool]
 
     @property
     def coefficient_digits(self) -> float | None:
@@ -70,11 +68,6 @@ class Certainty:
         small = [place for place, each in enumerate(self.figures) if "rmse" in each.uncertain]
         if small:
             yield self._of_residuals(small)
-        if rounded := [self.targets[place] for place, is_rounded in enumerate(self.rounded) if is_rounded]:
-            yield (
-                f"{listed(rounded)} is fitted so well that the residuals are the rounding of its values: the figures "
-                "of them and an interval describe no more than that"
-            )
         if lost := self._lost(set(small)):
             condition = self.solution.condition_number
             near = f"the columns are nearly collinear (condition number {condition:.2g})"
