@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines mutants bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines mutants digits bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -62,6 +62,9 @@ engines: $(VENV)/.engines ## install every engine of docs/engines.md that can be
 
 mutants: setup ## change the code in 100 places, one at a time, and print the changes that no test sees (about half an hour)
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+digits: setup ## hold the certain digits of 5,000 random fits against exact arithmetic (about six minutes)
+	$(BIN)/python -W ignore -m tests.trainer.statistics.random_problems 5000
 
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks

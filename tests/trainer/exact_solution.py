@@ -78,6 +78,13 @@ def exact_solutions(x: Array, y: Array, *, intercept: bool = True) -> list[Exact
     ]
 
 
+def solution_of(gram: Integers, parts: Sequence[Array]) -> tuple[Any, ...]:
+    """Return the weights of sums of products in the units of the parts' columns, the last of which is the target."""
+    units, terms = np.concatenate([_units(part) for part in parts]), len(gram) - 1
+    inverse, products = _inverse(gram[:terms, :terms]), gram[:terms, terms]
+    return _solution(inverse, products, gram[terms, terms], units[:terms] / units[terms], 1).estimates
+
+
 def exact_gram(parts: Sequence[Array]) -> Integers:
     """Return the sums of products of the columns of all parts, (columns, columns), in their units."""
     units, width = [_units(part) for part in parts], sum(part.shape[1] for part in parts)

@@ -43,6 +43,7 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 RATIO = Number("a number from 0 to 1", 0, 1)
 SEED = Number(COUNT.expected, 0, is_whole=True, most_typed=2**63 - 1)
+DIGITS = Number("a whole number of digits from 1 to 13", 1, 13, is_whole=True)
 DEGREE = Number(AT_LEAST_1.expected, 1, is_whole=True, most_typed=30)
 
 MissingPolicy = Literal["error", "drop", "mean", "indicator"]
@@ -74,6 +75,7 @@ class FitOptions:
     penalty: Literal["auto"] | None = option(None, OneOf(("auto",)), "Choose the penalty by cross-validation.")
     l1_ratio: float | None = option(None, RATIO, "The share of l1 in --penalty auto. [default: 0, ridge]")
     interval: float | None = option(None, LEVEL, "The level of a conformal interval, for a penalised fit or a descent.")
+    digits: int = option(9, DIGITS, "Digits that coefficients and standard errors should have: more may take longer.")
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
     def __post_init__(self) -> None:
@@ -82,6 +84,8 @@ class FitOptions:
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:
             raise OptionError("--l1-ratio belongs to --penalty auto")
+        if self.shrinks and self.digits != FitOptions.digits:
+            raise OptionError("--digits is for least squares, without a penalty or --minimum-norm. Leave it out")
         ways = {
             "--minimum-norm": self.minimum_norm,
             "--drop-collinear": self.drop_collinear,

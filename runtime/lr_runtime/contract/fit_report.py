@@ -57,7 +57,11 @@ class Quality(NamedTuple):
 
 
 class Coefficient(NamedTuple):
-    """A coefficient on the raw columns, its standard error, t, two-sided p and 95 % interval; None as in `Quality`."""
+    """A coefficient on the raw columns, its standard error, t, two-sided p and 95 % interval; None as in `Quality`.
+
+    `digits` are the certain digits of the estimate, relative to its standard error where that is larger: no rounding of
+    ours can have changed them. None where there is no bound, as of a descent.
+    """
 
     target: str
     term: str
@@ -67,6 +71,7 @@ class Coefficient(NamedTuple):
     p: float | None = None
     lower: float | None = None
     upper: float | None = None
+    digits: float | None = None
 
 
 class Penalty(NamedTuple):
@@ -199,7 +204,7 @@ class FitReport(NamedTuple):
             "constant": list(self.constant),
             "collinear": list(self.collinear),
             **{_key(name): _flat([getattr(each, name) for each in self.quality]) for name in Quality._fields},
-            "coefficients": [_object(each) for each in self.coefficients],
+            "coefficients": [_coefficient(each) for each in self.coefficients],
             **_given(coefficient_digits=self.coefficient_digits),
             "cautions": list(self.cautions),
             **({} if self.descent is None else self.descent.to_json()),
@@ -256,6 +261,11 @@ def _key(name: str) -> str:
 def _object(record: NamedTuple) -> dict[str, Json]:
     """Return the JSON object of a record."""
     return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()}
+
+
+def _coefficient(record: Coefficient) -> dict[str, Json]:
+    """Return the JSON object of a coefficient, without the digits where there is no bound."""
+    return {key: value for key, value in _object(record).items() if key != "digits" or value is not None}
 
 
 def _given(**values: Any) -> dict[str, Json]:

@@ -12,6 +12,7 @@ import torch
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
 from lr_runtime.options import dashed
+from lr_trainer.choices import FitOptions
 from lr_trainer.descent.coordinates import Coordinates
 from lr_trainer.descent.cycle import Cycle
 from lr_trainer.descent.first_order import Batches, Whole
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.choices import FitOptions
     from lr_trainer.descent.cycle import Epoch, Memory, Stepper
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
@@ -45,7 +45,12 @@ _LARGE = 1 << 16
 
 def check(descent: Descent, asked: FitOptions) -> None:
     """Raise OptionError where options of the exact solver, or of another optimizer, meet a descent."""
-    for option, given in (("--minimum-norm", asked.minimum_norm), ("--penalty auto", asked.is_auto)):
+    options = {
+        "--minimum-norm": asked.minimum_norm,
+        "--penalty auto": asked.is_auto,
+        "--digits": asked.digits != FitOptions.digits,
+    }
+    for option, given in options.items():
         if given:
             raise OptionError(f"{option} belongs to --solver exact, and this is a descent. Leave it out")
     if descent.stepper == "adamw" and (asked.l1 or asked.l2):

@@ -82,6 +82,7 @@ def fit(
     l1_ratio: float | None = None,
     interval: float | None = None,
     units: Mapping[str, str] | None = None,
+    digits: int = FitOptions.digits,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
@@ -121,6 +122,8 @@ def fit(
         interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
             held out; a least-squares fit needs none, its interval comes from the moments.
         units: the units of columns and targets, by name, which the contract states.
+        digits: the certain digits, 1 to 13, that coefficients and standard errors of least squares should have; further
+            passes are taken for them where they are to be had. The report says how many each has.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
             cells in text tables.
         device: where the blocks are computed.
@@ -165,6 +168,7 @@ def fit(
         penalty=penalty,
         l1_ratio=l1_ratio,
         interval=interval,
+        digits=digits,
         device=device,
     )
     if descent is not None:
@@ -211,7 +215,7 @@ def _units(asked: FitOptions) -> dict[str, str]:
 def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     if not asked.drop_collinear and (few := few_rows(prepared)) is not None:
         refuse(few)
-    data = training_data(prepared, take_moments(prepared))
+    data = training_data(prepared, take_moments(prepared, asked.digits))
     aim, products = LeastSquares(drop_collinear=asked.drop_collinear), partial(gram, prepared)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
@@ -274,7 +278,9 @@ def _descended(
     found = descend(setting, descent, memory or Forgetful(), report)
     described = _report(setting.data, found.solved, setting.prepared.rows, *shortfalls(found.report))
     penalty = setting.penalty if asked.l1 or asked.l2 else None
-    described = described._replace(solver="descent", descent=found.report, penalty=penalty)
+    # How far a descent is from its optimum is no matter of rounding.
+    coefficients = tuple(each._replace(digits=None) for each in described.coefficients)
+    described = described._replace(solver="descent", descent=found.report, penalty=penalty, coefficients=coefficients)
     checkpoint = checkpoint_of(setting.data, found.solved, described)
     return checkpoint if level is None else _with_interval(checkpoint, described, level, others)
 

@@ -60,8 +60,10 @@ def _how(report: FitReport) -> Iterator[str]:
         yield from _descent(report.descent)
     if report.digits is not None:
         yield f"at least {report.digits:.1f} digits, from moments alone"
-    if report.coefficient_digits is not None:
-        yield f"at least {report.coefficient_digits:.1f} digits of each coefficient, beside its standard error"
+    known = [row.digits for row in report.coefficients if row.digits is not None]
+    fewest = min(known, default=report.coefficient_digits)  # before version 0.3 a report had the fewest alone
+    if fewest is not None and fewest < _DIGITS[0]:
+        yield f"at least {fewest:.1f} digits of each coefficient, beside its standard error"
     if isinstance(report.penalty, Penalty):
         l1, l2, folds = report.penalty
         chosen = f", chosen by {folds}-fold cross-validation" if folds else ""
@@ -104,10 +106,18 @@ def _table(coefficients: Sequence[Coefficient]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_HEADS]
     for row in coefficients:
         figures = (row.estimate, row.stderror, row.t, row.p, row.lower, row.upper)
-        rows.append((shown(row.term, _NAME), *map(_number, figures, _DIGITS)))
+        rows.append((shown(row.term, _NAME), *map(_number, figures, (_certain(row), *_DIGITS[1:]))))
     if all(row.stderror is None for row in coefficients):
         rows = [row[:2] for row in rows]
     return aligned(rows, numbers=True)
+
+
+def _certain(row: Coefficient) -> int:
+    """Return how many digits of an estimate are printed: those that are certain of itself, one at least."""
+    if row.digits is None or not row.estimate:
+        return _DIGITS[0]
+    beside = max(abs(row.estimate), row.stderror or 0.0)
+    return min(_DIGITS[0], max(1, math.floor(row.digits - math.log10(beside / abs(row.estimate)))))
 
 
 def _each(values: Sequence[float | None]) -> str:

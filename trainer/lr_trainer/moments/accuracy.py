@@ -29,7 +29,9 @@ of their squares."""
 _MOST_NOISE = 1e-9
 """A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
 
-_MOST_DIGITS = 13.0
+_MOST_DIGITS, _MOST_EXACTLY = 13.0, 15.0
+"""Of a fit to orthogonal columns, by float64 sums of products, and by sums in double-double of several blocks. Of a
+single block, further passes cost little, and a better pilot has the sharper bound."""
 
 _EXACT = 2.0**-50
 """Residuals of less than this share of the target are the rounding of its values: no pass makes more of them."""
@@ -77,15 +79,13 @@ class _Accuracy:
     """How right the moments of a pass are.
 
     Attributes:
-        lengths: float64 (columns,), of Z about its mean, or about 0 without an intercept.
+        lengths: float64 (columns,), of Z about the center, where its products are taken; 0 of what does not vary.
         off: float64 (columns,), the rounding of its values over all rows, as a length.
-        growth: how many times their squares about the center are larger.
         digits: how many digits of a fit are to be expected.
     """
 
     lengths: Array
     off: Array
-    growth: float
     digits: float
 
     @staticmethod
@@ -105,8 +105,10 @@ class _Accuracy:
         with np.errstate(divide="ignore"):
             ratio = float(np.max(targets[asked] / left[asked], initial=1.0))
         spread = growth * max(inverse_norm(gram[:terms, :terms]), ratio)
-        digits = min(_MOST_DIGITS - math.log10(spread), -math.log10(lost)) if math.isfinite(spread) else 0.0
-        return _Accuracy(lengths, moved / math.sqrt(found.rows) * _SURE, growth, digits)
+        most = _MOST_EXACTLY if pilot.sums_exactly and not pilot.is_whole else _MOST_DIGITS
+        digits = min(most - math.log10(spread), -math.log10(lost)) if math.isfinite(spread) else 0.0
+        at_center = np.sqrt(np.where(varies, np.diag(about_center), 0.0))
+        return _Accuracy(at_center, moved / math.sqrt(found.rows) * _SURE, digits)
 
     def bounded(self, pilot: Pilot, found: Moments, terms: int) -> Preconditioned:
         """Return the Gram matrix of the pass with the bound on its rounding.
@@ -120,11 +122,14 @@ class _Accuracy:
         noise = float(np.max(shares, initial=0.0, where=shares < _MOST_NOISE))
         root = math.sqrt(max(unit, noise))
         error = root * self.lengths + self.off / root
-        if pilot.sums_exactly and terms:  # products that are summed exactly are rounded to a share of themselves
-            part = np.abs(found.comoment[:terms, terms:] / np.outer(sizes[:terms], sizes[terms:])).max(axis=0)
+        if pilot.sums_exactly and pilot.is_whole and terms:
+            # Sums that are rounded once are rounded to a share of themselves, and of what the means take from them.
+            means = found.weight * np.outer(found.mean[:terms], found.mean[terms:])
+            parts = np.abs(found.comoment[:terms, terms:] + means) + 2 * np.abs(means)
+            part = np.max(parts / np.outer(sizes[:terms], sizes[terms:]), axis=0)
         error[terms:] = (unit * part * left + moved + noise * left) / root
         off = np.concatenate([np.zeros(terms), unit * left**2 + 2 * left * moved + moved**2])
-        return Preconditioned(pilot.transform, found.comoment, math.sqrt(self.growth) * error, self.growth * off)
+        return Preconditioned(pilot.transform, found.comoment, error, off)
 
 
 def _residual_squares(gram: Array, terms: int) -> Array:

@@ -21,6 +21,7 @@ from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.arithmetic.rounding import varies
+from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design, nearest_float32
 from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 B = TypeVar("B")
-
-DIGITS = 9.0
-"""Digits that a fit should have, of 13 that float64 sums of products hold: more cost a further pass more often."""
 
 _MOST_PASSES = 3
 """A third pass serves columns of which the first saw nothing but rounding; a fourth would move digits by rounding."""
@@ -139,7 +137,7 @@ def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepar
     return replace(prepared, rows=train), replace(prepared, rows=held_out)
 
 
-def take_moments(prepared: Prepared, digits: float = DIGITS) -> Moments:
+def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments:
     """Take the pass for the moments of the terms and targets, and further ones while they have too few digits.
 
     Args:
@@ -173,7 +171,7 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
     )
 
 
-def _taken(prepared: Prepared, source: _Source[B], digits: float) -> tuple[Moments | None, int]:
+def _taken(prepared: Prepared, source: _Source[B], digits: int) -> tuple[Moments | None, int]:
     """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
     terms, intercept = len(prepared.design.terms), prepared.intercept
     rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
@@ -185,7 +183,8 @@ def _taken(prepared: Prepared, source: _Source[B], digits: float) -> tuple[Momen
     is_whole = len(first) == 1
     rows: Iterator[B] = chain(first, blocks)
     (sketch,) = over_blocks(partial(_sketch, source), first[:1])
-    pilot = Pilot.sketched(sketch, terms, 10.0**-digits, intercept=intercept, is_whole=is_whole)
+    share = 10.0**-digits
+    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole)
     for number in range(1, _MOST_PASSES + 1):
         found = merged(over_blocks(partial(_about, source, pilot), rows))
         assert found is not None
@@ -195,7 +194,7 @@ def _taken(prepared: Prepared, source: _Source[B], digits: float) -> tuple[Momen
         if expected >= digits:
             break
         rows = iter(first) if is_whole else source.blocks()
-        pilot = pilot.refined(found, moments.mean, terms, intercept=intercept, is_whole=is_whole)
+        pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
     return moments, 1 if is_whole else number
 
 

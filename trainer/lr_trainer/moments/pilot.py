@@ -34,6 +34,9 @@ _ROUNDING = 2.0**-48
 _SMALL = 1 << 17
 """Numbers of a table whose products are summed in double-double, in about 10 ms."""
 
+_FINE = 1e-11
+"""Of smaller shares float64 sums of products of even orthogonal columns are off: they are summed in double-double."""
+
 _ENOUGH = 4
 """Rows a term that a sketch needs: the fit of fewer says little of other rows."""
 
@@ -54,12 +57,14 @@ class Pilot:
         transform: float64 (columns, columns), T; a target's column holds minus its weights.
         is_exact: whether Z is formed to 2^-80 of the largest deviations; else in float64.
         sums_exactly: whether products are summed in double-double; else in float64.
+        is_whole: whether the rows are a single block, whose sums are rounded once.
     """
 
     center: Array
     transform: Array
     is_exact: bool = False
     sums_exactly: bool = False
+    is_whole: bool = False
 
     @staticmethod
     def plain(center: Array) -> Pilot:
@@ -73,7 +78,7 @@ class Pilot:
         Args:
             block: the moments of the terms and targets.
             terms: how many columns are terms.
-            share: of a value of Z that its rounding may be.
+            share: of a figure of the fit that its rounding may be.
             intercept: whether one is fitted.
             is_whole: whether the block is the table: its own fit is the best pilot there is.
         """
@@ -82,15 +87,17 @@ class Pilot:
         if not np.isfinite(gram).all():
             return Pilot.plain(np.zeros_like(center))  # whoever takes the moments looks
         if is_whole:
-            is_small = block.rows * len(center) <= _SMALL
-            return Pilot(center, preconditioner(gram, terms, little=1.0), is_exact=True, sums_exactly=is_small)
+            sums_exactly = block.rows * len(center) <= _SMALL or share < _FINE
+            transform = preconditioner(gram, terms, little=1.0)
+            return Pilot(center, transform, is_exact=True, sums_exactly=sums_exactly, is_whole=True)
         if block.rows < _ENOUGH * terms:
             return Pilot.plain(center)
         transform = preconditioner(gram, terms)
         own, left = np.sqrt(np.diag(gram)), np.sqrt(np.maximum(np.diag(transform.T @ gram @ transform), 0.0))
-        return Pilot(center, transform, is_exact=bool((size_of_parts(transform, own) * 2.0**-53 > share * left).any()))
+        is_exact = share < _FINE or bool((size_of_parts(transform, own) * 2.0**-53 > share * left).any())
+        return Pilot(center, transform, is_exact=is_exact, sums_exactly=share < _FINE)
 
-    def refined(self, found: Moments, mean: Array, terms: int, *, intercept: bool, is_whole: bool) -> Pilot:
+    def refined(self, found: Moments, mean: Array, terms: int, share: float, *, intercept: bool) -> Pilot:
         """Return the pilot that the moments of Z about this one give, which forms Z to 2^-80; `mean` is that of D."""
         center = mean if intercept else np.zeros_like(mean)
         gram = _varying(found, found.gram(intercept=intercept), intercept=intercept)
@@ -99,8 +106,10 @@ class Pilot:
         is_more = left > _ROUNDING
         is_more[terms:] = True
         gram = np.where(np.outer(is_more, is_more), gram, 0.0)
-        better = preconditioner(gram, terms, little=1.0 if is_whole else LITTLE, left=left[:terms])
-        return Pilot(center, self.transform @ better, is_exact=True, sums_exactly=self.sums_exactly)
+        better = preconditioner(gram, terms, little=1.0 if self.is_whole else LITTLE, left=left[:terms])
+        sums_exactly = self.sums_exactly or share < _FINE
+        transform = self.transform @ better
+        return Pilot(center, transform, is_exact=True, sums_exactly=sums_exactly, is_whole=self.is_whole)
 
     @cached_property
     def changed(self) -> NDArray[np.intp]:
@@ -122,7 +131,9 @@ class Pilot:
     @property
     def sum_unit(self) -> float:
         """How much of the columns' lengths a product is off, by rounding."""
-        return 2.0**-52 if self.sums_exactly else FLOAT64
+        if not self.sums_exactly:
+            return FLOAT64
+        return 2.0**-52 if self.is_whole else 2.0**-50  # sums of several blocks are merged, each time rounded
 
     @property
     def unit(self) -> float:

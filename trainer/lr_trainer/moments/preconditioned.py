@@ -38,6 +38,9 @@ _GOOD = 4.0
 _NEAR = 0.5
 """Correlations this near to the identity, in the Frobenius norm, have an inverse of at most twice its norm."""
 
+_JOINED = 2.0**-50
+"""Up to seven roundings make a sum of products of two parts': of those of the parts, and of their means."""
+
 
 @dataclass(frozen=True)
 class Preconditioned:
@@ -80,8 +83,10 @@ class Preconditioned:
         rows = transposed(inverse(self.transform, lengths)).scaled(1 / scale)
         matrix = product(rows, Extended.of(transform * scale))
         comoment, error = congruence(self.comoment, matrix).rounded(), np.abs(matrix.high).T @ self.error
+        # The square of a target's column, y + Z m, moves by 2 m' E y + m' E m more than that of y.
+        off = self.off + np.where(self.off > 0, np.maximum(error**2 - self.error**2, 0.0), 0.0)
         error = np.hypot(error, 2.0**-26 * np.sqrt(np.maximum(np.diag(comoment), 0.0)))
-        return Preconditioned(transform, comoment, error, self.off)
+        return Preconditioned(transform, comoment, error, off)
 
     def mapped(self, matrix: Array, terms: int, lengths: Array) -> Preconditioned:
         """Return that of the columns D matrix, on a transform of their own; the bounds hold for any such columns.
@@ -117,7 +122,10 @@ class Preconditioned:
                 break
             left = share_left(about, transform, joint.lengths)
             transform = transform @ preconditioner(about, joint.terms, little=1.0, left=left[: joint.terms])
-        return Preconditioned(first.transform, comoment, np.hypot(first.error, second.error), first.off + second.off)
+        rounded = _JOINED * np.maximum(np.diag(about), 0.0)
+        error, off = np.hypot(first.error, second.error), first.off + second.off
+        off[joint.terms :] += rounded[joint.terms :]
+        return Preconditioned(first.transform, comoment, np.hypot(error, np.sqrt(rounded)), off)
 
     def about_zero(self, mean: Extended[Array], weight: float) -> Preconditioned:
         """Return that of sums of products about 0 in place of the mean, double-double (columns,)."""

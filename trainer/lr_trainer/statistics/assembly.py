@@ -48,7 +48,7 @@ def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
         collinear=tuple(name for name in left_out if name not in constant),
         quality=tuple(Quality(**each.values) for each in found),
         coefficients=tuple(
-            Coefficient(target, name, **each.values)
+            Coefficient(target, name, **each.values, digits=each.digits)
             for target, row in zip(targets, coefficients, strict=True)
             for name, each in zip(names, row, strict=True)
         ),

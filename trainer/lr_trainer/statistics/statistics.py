@@ -181,7 +181,7 @@ class Figures:
         values: the figures by the names of `lr_runtime.contract.fit_report`; None for a figure that is not determined,
             beyond the range of float64, or uncertain.
         uncertain: the names of the figures with fewer than 6 certain digits.
-        digits: the certain digits of an estimate, relative to its standard error where that is larger.
+        digits: the certain digits of an estimate as float64, relative to its standard error where that is larger.
     """
 
     values: dict[str, float | None]
@@ -209,11 +209,11 @@ def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degre
     """
     found: dict[str, Pair] = {"estimate": (held(estimate), 0.0), **dict.fromkeys(_OF_ERRORS)}
     if sd is None or unit.error is None:
-        return Figures.of(found, digits=digits(relative(noise, estimate), 1.0))
+        return Figures.of(found, digits=_certain(estimate, noise))
     error, off = Fraction(sd[0] or 0) * unit.error, sd[1] + unit.doubt / 2
     if not _is_known(off):
         lost = dict.fromkeys(_OF_ERRORS, _LOST)
-        return Figures.of(found | lost, digits=digits(relative(noise, estimate), 1.0))
+        return Figures.of(found | lost, digits=_certain(estimate, noise))
     found["stderror"] = held(error), off
     ratio = held(estimate / error) if error else None
     if ratio is not None:
@@ -222,7 +222,15 @@ def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degre
     moved = float(min(noise + half * Fraction(off), _LARGEST))
     for name, end in (("lower", held(estimate - half)), ("upper", held(estimate + half))):
         found[name] = end, 0.0 if end is None else relative(moved, end)
-    return Figures.of(found, digits=digits(relative(noise, max(abs(estimate), error)), 1.0))
+    return Figures.of(found, digits=_certain(estimate, noise, error * (1 - Fraction(off))))
+
+
+def _certain(estimate: Fraction, noise: Fraction, error: Fraction = Fraction(0)) -> float:
+    """Return the certain digits of an estimate, relative to itself or to the least that its standard error may be.
+
+    The nearest float64 is up to 2^-53 of it away, and the exact coefficient may be smaller by the noise.
+    """
+    return digits(relative(noise + abs(estimate) / 2**53, max(abs(estimate) - noise, error)), 1.0)
 
 
 def _ratio(ratio: float, moved: float, off: float, degrees: int) -> dict[str, Pair]:
