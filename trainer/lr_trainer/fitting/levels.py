@@ -16,6 +16,7 @@ import numpy as np
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.moments.preconditioned import Preconditioned
+from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.roles import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
 
 
+@one_thread()
 def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]) -> Moments:
     """Return the moments of rows with the levels of `old` on the levels of `new`.
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.arithmetic.gram import inverse, transposed
-from lr_trainer.moments.preconditioned import Preconditioned, inverse_norm
+from lr_trainer.moments.preconditioned import EXACT, Preconditioned, magnification
 from lr_trainer.moments.preconditioner import size_of_parts
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ _MOST_NOISE = 1e-9
 _MOST_DIGITS, _MOST_EXACTLY = 13.0, 15.0
 """Of a fit to orthogonal columns, by float64 sums of products, and by sums in double-double of several blocks. Of a
 single block, further passes cost little, and a better pilot has the sharper bound."""
-
-_EXACT = 2.0**-50
-"""Residuals of less than this share of the target are the rounding of its values: no pass makes more of them."""
 
 
 def preconditioned(
@@ -96,17 +92,17 @@ class _Accuracy:
         gram = np.where(np.outer(varies, varies), found.comoment if intercept else about_center, 0.0)
         lengths = np.sqrt(np.maximum(np.diag(gram), 0.0))
         sizes = np.where(lengths > 0, lengths, np.inf)
-        growth = max(1.0, float(np.max(np.diag(about_center) / sizes**2)))
         moved = pilot.unit * size_of_parts(pilot.transform, own)
-        left, targets = _residual_squares(gram, terms), np.diag(gram)[terms:]
-        asked = targets > (_EXACT * own[terms:]) ** 2
-        is_asked = np.concatenate([np.ones(terms, dtype=np.bool_), asked])
+        asked = np.diag(gram)[terms:] > (EXACT * own[terms:]) ** 2
+        is_asked = np.concatenate([varies[:terms], asked])
+        times = np.where(
+            lengths > 0, np.diag(about_center) / sizes**2, np.where(np.diag(about_center) > 0, np.inf, 1.0)
+        )
+        growth = float(np.max(times, initial=1.0, where=is_asked))
         lost = float(np.max(moved / sizes, initial=2.0**-53, where=is_asked))
-        with np.errstate(divide="ignore"):
-            ratio = float(np.max(targets[asked] / left[asked], initial=1.0))
-        spread = growth * max(inverse_norm(gram[:terms, :terms]), ratio)
+        spread = growth * magnification(gram, terms, asked)
         most = _MOST_EXACTLY if pilot.sums_exactly and not pilot.is_whole else _MOST_DIGITS
-        digits = min(most - math.log10(spread), -math.log10(lost)) if math.isfinite(spread) else 0.0
+        digits = min(most, -math.log10(lost)) - math.log10(spread) if math.isfinite(spread) else 0.0
         at_center = np.sqrt(np.where(varies, np.diag(about_center), 0.0))
         return _Accuracy(at_center, moved / math.sqrt(found.rows) * _SURE, digits)
 
@@ -130,14 +126,3 @@ class _Accuracy:
         error[terms:] = (unit * part * left + moved + noise * left) / root
         off = np.concatenate([np.zeros(terms), unit * left**2 + 2 * left * moved + moved**2])
         return Preconditioned(pilot.transform, found.comoment, error, off)
-
-
-def _residual_squares(gram: Array, terms: int) -> Array:
-    """Return float64 (targets,), what the terms leave of the targets' squares; 0 where they are dependent."""
-    inside = np.flatnonzero(np.diag(gram)[:terms] > 0)
-    scale = np.sqrt(np.diag(gram)[inside])
-    root, failed = linalg.lapack.dpotrf(gram[np.ix_(inside, inside)] / np.outer(scale, scale))
-    if failed:
-        return np.zeros(len(gram) - terms)
-    part = linalg.solve_triangular(root, gram[inside, terms:] / scale[:, None], trans="T")
-    return np.asarray(np.diag(gram)[terms:] - (part**2).sum(axis=0))

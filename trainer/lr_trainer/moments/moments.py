@@ -15,6 +15,7 @@ import numpy as np
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.moments.preconditioned import Joint, Preconditioned
+from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -134,6 +135,7 @@ class Moments:
         fine = Preconditioned(**{name: arrays[f"{_FINE}.{name}"] for name in names}) if is_known else None
         return Moments(**own, fine=fine)
 
+    @one_thread()
     def joined(self, other: Moments, terms: int, *, intercept: bool) -> Moments:
         """Return the moments of the rows of both parts of a fit, on a transform that keeps their digits.
 
@@ -143,10 +145,7 @@ class Moments:
             intercept: whether one is fitted.
         """
         merged, delta = self.merge(other), other._mean - self._mean
-        weight, fines = (
-            float(merged.weight),
-            [each.fine or Preconditioned.plain(each.comoment, terms) for each in (self, other)],
-        )
+        fines = [each.fine or Preconditioned.plain(each.comoment, terms) for each in (self, other)]
         # What a transform leaves of the mean may be far smaller than the rounding of a mean's high part.
         mean = self._mean + delta * Extended.of(np.full_like(self.mean, other.weight / merged.weight))
         joint = Joint(
@@ -155,7 +154,7 @@ class Moments:
             delta=delta,
             share=float(self.weight * (other.weight / merged.weight)),
             about=mean.scaled(0.0 if intercept else 1.0),
-            weight=weight,
+            weight=float(merged.weight),
         )
         return replace(merged, mean=mean.high, mean_low=mean.low, fine=fines[0].merge(fines[1], joint))
 

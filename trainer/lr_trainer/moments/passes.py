@@ -27,7 +27,7 @@ from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.rows.blocks import block_rows, in_blocks, joined, over_blocks, side_by_side
+from lr_trainer.rows.blocks import block_rows, in_blocks, joined, one_thread, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
@@ -171,6 +171,7 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
     )
 
 
+@one_thread()
 def _taken(prepared: Prepared, source: _Source[B], digits: int) -> tuple[Moments | None, int]:
     """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
     terms, intercept = len(prepared.design.terms), prepared.intercept
@@ -185,14 +186,16 @@ def _taken(prepared: Prepared, source: _Source[B], digits: int) -> tuple[Moments
     (sketch,) = over_blocks(partial(_sketch, source), first[:1])
     share = 10.0**-digits
     pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole)
+    before = -math.inf
     for number in range(1, _MOST_PASSES + 1):
         found = merged(over_blocks(partial(_about, source, pilot), rows))
         assert found is not None
         if not np.isfinite(found.comoment).all():
             return found, number
         moments, expected = preconditioned(pilot, found, terms, rounded=rounded, intercept=intercept)
-        if expected >= digits:
+        if expected >= digits or expected < before + 1:  # a pass that gained less than a digit is the last that helps
             break
+        before = expected
         rows = iter(first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
     return moments, 1 if is_whole else number

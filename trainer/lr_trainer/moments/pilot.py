@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.rounding import FLOAT64
-from lr_trainer.moments.preconditioner import LITTLE, preconditioner, share_left, size_of_parts
+from lr_trainer.moments.preconditioner import LITTLE, improved, preconditioner, size_of_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
 
     Array = NDArray[np.float64]
-
-_ROUNDING = 2.0**-48
-"""What is left of a term, less than this share of its parts, is rounding and tells nothing of others."""
 
 _SMALL = 1 << 17
 """Numbers of a table whose products are summed in double-double, in about 10 ms."""
@@ -102,13 +99,9 @@ class Pilot:
         center = mean if intercept else np.zeros_like(mean)
         gram = _varying(found, found.gram(intercept=intercept), intercept=intercept)
         farthest = np.maximum(np.abs(found.maximum - self.center), np.abs(found.minimum - self.center))
-        left = share_left(gram, self.transform, math.sqrt(found.weight) * farthest)
-        is_more = left > _ROUNDING
-        is_more[terms:] = True
-        gram = np.where(np.outer(is_more, is_more), gram, 0.0)
-        better = preconditioner(gram, terms, little=1.0 if self.is_whole else LITTLE, left=left[:terms])
+        lengths, little = math.sqrt(found.weight) * farthest, 1.0 if self.is_whole else LITTLE
+        transform = improved(self.transform, gram, terms, lengths, little=little)
         sums_exactly = self.sums_exactly or share < _FINE
-        transform = self.transform @ better
         return Pilot(center, transform, is_exact=True, sums_exactly=sums_exactly, is_whole=self.is_whole)
 
     @cached_property

@@ -25,7 +25,7 @@ from lr_trainer.arithmetic.condition import largest_eigenvalue
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.arithmetic.gram import congruence, inverse, powers_of_two, product, transposed
 from lr_trainer.arithmetic.rounding import FLOAT64
-from lr_trainer.moments.preconditioner import preconditioner, share_left
+from lr_trainer.moments.preconditioner import improved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 _GOOD = 4.0
 """Correlations whose inverse has a norm below this lose less than a digit."""
+
+_MOST_ROUNDS = 3
+"""Transforms that a merge tries, as a fit tries pilots: the second may see columns of which the first saw rounding."""
+
+EXACT = 2.0**-50
+"""Residuals of less than this share of the target are the rounding of its values: no pass makes more of them."""
 
 _NEAR = 0.5
 """Correlations this near to the identity, in the Frobenius norm, have an inverse of at most twice its norm."""
@@ -75,18 +81,30 @@ class Preconditioned:
         many = min(1.0, 4 / math.sqrt(max(len(inside), 1)))
         return min(1.0, many * float(((self.error[inside] / lengths) ** 2).sum()) * inverse_norm(gram))
 
-    def on(self, transform: Array, lengths: Array) -> Preconditioned:
-        """Return the same on another transform; `lengths` (columns,) are those of D."""
+    def on(self, transform: Array, terms: int, lengths: Array) -> Preconditioned:
+        """Return the same on another transform; `lengths` (columns,) are those of D, the first `terms` terms."""
         if np.array_equal(transform, self.transform):
             return self
         scale = powers_of_two(lengths)[:, None]
         rows = transposed(inverse(self.transform, lengths)).scaled(1 / scale)
         matrix = product(rows, Extended.of(transform * scale))
-        comoment, error = congruence(self.comoment, matrix).rounded(), np.abs(matrix.high).T @ self.error
-        # The square of a target's column, y + Z m, moves by 2 m' E y + m' E m more than that of y.
-        off = self.off + np.where(self.off > 0, np.maximum(error**2 - self.error**2, 0.0), 0.0)
-        error = np.hypot(error, 2.0**-26 * np.sqrt(np.maximum(np.diag(comoment), 0.0)))
-        return Preconditioned(transform, comoment, error, off)
+        return Preconditioned(transform, congruence(self.comoment, matrix).rounded(), *self._bounds(matrix.high, terms))
+
+    def _bounds(self, matrix: Array, terms: int) -> tuple[Array, Array]:
+        """Return `error` and `off` of the columns Z matrix, the first `terms` of which are terms.
+
+        The square of a target's column z_y + sum c_i z_i is off by its own `off` and (a_y + sum |c_i| a_i)^2 - a_y^2.
+        """
+        error, off = np.abs(matrix).T @ self.error, np.zeros(matrix.shape[1])
+        targets = slice(len(matrix) - len(off[terms:]), None)
+        off[terms:] = self.off[targets] + np.maximum(error[terms:] ** 2 - self.error[targets] ** 2, 0.0)
+        return error, off
+
+    def _summed(self, terms: int) -> Preconditioned:
+        """Return the same with the bounds of products that have been rounded once more, as those of a sum are."""
+        squares = np.maximum(np.diag(self.comoment), 0.0)
+        off = self.off + np.where(np.arange(len(squares)) < terms, 0.0, _JOINED * squares)
+        return replace(self, error=np.hypot(self.error, np.sqrt(_JOINED * squares)), off=off)
 
     def mapped(self, matrix: Array, terms: int, lengths: Array) -> Preconditioned:
         """Return that of the columns D matrix, on a transform of their own; the bounds hold for any such columns.
@@ -104,28 +122,23 @@ class Preconditioned:
         for last in (False, False, True):
             part = product(columns, Extended.of(transform))
             found = product(part, product(gram, part)).rounded()
-            left = np.sqrt(np.maximum(np.diag(found)[:terms], 0.0))
-            transform = transform if last else transform @ preconditioner(found, terms, little=1.0, left=left)
-        comoment, error = found * to * to[:, None], (np.abs(part.high) * to).T @ (self.error / scale)
-        off = np.concatenate([np.zeros(terms), self.off[len(self.off) - (len(lengths) - terms) :]])
-        return Preconditioned(transform / to[:, None] * to, comoment, error, off)
+            transform = transform if last else improved(transform, found, terms, np.ones_like(to))
+        bounds = self._bounds(part.high * to / scale[:, None], terms)
+        return Preconditioned(transform / to[:, None] * to, found * to * to[:, None], *bounds)._summed(terms)
 
     def merge(self, other: Preconditioned, joint: Joint) -> Preconditioned:
         """Return that of the rows of both, on a transform that suits both."""
-        transform = self.transform
-        for _ in range(2):
-            first, second = (each.on(transform, joint.lengths) for each in (self, other))
+        transform, terms = self.transform, joint.terms
+        for _ in range(_MOST_ROUNDS):
+            first, second = (each.on(transform, terms, joint.lengths) for each in (self, other))
             away, mean = transformed(transform, joint.delta), transformed(transform, joint.about)
             comoment = first.comoment + second.comoment + joint.share * np.outer(away, away)
-            about = comoment + joint.weight * np.outer(mean, mean)
-            if inverse_norm(about[: joint.terms, : joint.terms]) < _GOOD:
+            about, error = comoment + joint.weight * np.outer(mean, mean), np.hypot(first.error, second.error)
+            asked = np.diag(about)[terms:] > (EXACT * joint.lengths[terms:]) ** 2
+            if magnification(about, terms, asked) < _GOOD:
                 break
-            left = share_left(about, transform, joint.lengths)
-            transform = transform @ preconditioner(about, joint.terms, little=1.0, left=left[: joint.terms])
-        rounded = _JOINED * np.maximum(np.diag(about), 0.0)
-        error, off = np.hypot(first.error, second.error), first.off + second.off
-        off[joint.terms :] += rounded[joint.terms :]
-        return Preconditioned(first.transform, comoment, np.hypot(error, np.sqrt(rounded)), off)
+            transform = improved(transform, about, terms, joint.lengths, noise=2 * error)
+        return Preconditioned(first.transform, comoment, error, first.off + second.off)._summed(terms)
 
     def about_zero(self, mean: Extended[Array], weight: float) -> Preconditioned:
         """Return that of sums of products about 0 in place of the mean, double-double (columns,)."""
@@ -174,3 +187,12 @@ def inverse_norm(gram: Array) -> float:
         return math.inf
     upper, _ = linalg.lapack.dpotri(root)
     return largest_eigenvalue(np.triu(upper) + np.triu(upper, 1).T)
+
+
+def magnification(gram: Array, terms: int, asked: NDArray[np.bool_]) -> float:
+    """Return how many times the rounding of products grows in a fit of the targets `asked`, bool (targets,).
+
+    By the inverse of the terms' correlations with each of them: large, too, where the terms explain much of it still.
+    """
+    inside = [[*range(terms), *own] for own in ([], *([each] for each in terms + np.flatnonzero(asked)))]
+    return max(inverse_norm(gram[np.ix_(each, each)]) for each in inside)
