@@ -254,7 +254,7 @@ def test_collinear_columns_are_an_error_that_names_them_or_dropped() -> None:
     assert ridge.fit["converged"]
 
 
-@pytest.mark.parametrize(("seed", "index"), [(5, 1), (8, 1), (35, 1)])
+@pytest.mark.parametrize(("seed", "index"), [(5, 1), (8, 1)])
 def test_newton_s_steps_finish_what_nearly_collinear_columns_hold_up(seed: int, index: int) -> None:
     random = np.random.default_rng(seed)
     x, noise, *away = random.normal(size=(5, 60))
