@@ -416,7 +416,7 @@ def test_many_columns_keep_eight_digits_in_float64() -> None:
     x = random.normal(size=(900, 300))
     y = x @ random.normal(size=300) + 0.05 * random.normal(size=900)
     found = fit({"x": x, "y": y}, target="y")
-    assert found.fit["arithmetic"] == "float64"
+    assert found.fit["passes"] == 1
     design = np.column_stack([np.ones(900), x])
     weight, squares, *_ = np.linalg.lstsq(design, y)
     np.testing.assert_allclose(found.weight[0], weight[1:], rtol=1e-9)

@@ -93,7 +93,7 @@ def test_raw_coefficients_of_powers_have_the_figures_of_one_fit(degree: int, int
     first, rest = halves(columns)
     start = fit(first, target="y", **options)
     joined = update(start, rest)
-    assert joined.fit["arithmetic"] == "float64"
+    assert joined.fit["arithmetic"] == "double-double"
     assert_same_figures(joined, fit(columns, target="y", **options))
     # The origin of powers comes from the first rows, so checkpoints with one origin share some.
     twice = {name: np.append(values, first[name]) for name, values in columns.items()}

@@ -125,4 +125,5 @@ class _Accuracy:
             part = np.max(parts / np.outer(sizes[:terms], sizes[terms:]), axis=0)
         error[terms:] = (unit * part * left + moved + noise * left) / root
         off = np.concatenate([np.zeros(terms), unit * left**2 + 2 * left * moved + moved**2])
-        return Preconditioned(pilot.transform, found.comoment, error, off)
+        extended = np.array(float(pilot.is_exact))
+        return Preconditioned(pilot.transform, found.comoment, error, off, extended)

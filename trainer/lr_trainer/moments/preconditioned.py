@@ -57,19 +57,21 @@ class Preconditioned:
         comoment: float64 (columns, columns), of Z.
         error: float64 (columns,), a above.
         off: float64 (columns,), how far the squares of a target's column are off; 0 of terms.
+        extended: float64 (), 1 where the values of Z were formed in double-double, 0 where in float64.
     """
 
     transform: Array
     comoment: Array
     error: Array
     off: Array
+    extended: Array
 
     @staticmethod
     def plain(comoment: Array, terms: int) -> Preconditioned:
         """Return that of the columns themselves, of which float64 products were taken."""
         squares = FLOAT64 * np.maximum(np.diag(comoment), 0.0)
         off = np.where(np.arange(len(squares)) < terms, 0.0, squares)
-        return Preconditioned(np.eye(len(comoment)), comoment, np.sqrt(squares), off)
+        return Preconditioned(np.eye(len(comoment)), comoment, np.sqrt(squares), off, np.array(0.0))
 
     def rounding(self, inside: NDArray[np.intp]) -> float:
         """Return e above of the terms `inside`, at most 1."""
@@ -88,7 +90,8 @@ class Preconditioned:
         scale = powers_of_two(lengths)[:, None]
         rows = transposed(inverse(self.transform, lengths)).scaled(1 / scale)
         matrix = product(rows, Extended.of(transform * scale))
-        return Preconditioned(transform, congruence(self.comoment, matrix).rounded(), *self._bounds(matrix.high, terms))
+        comoment, bounds = congruence(self.comoment, matrix).rounded(), self._bounds(matrix.high, terms)
+        return Preconditioned(transform, comoment, *bounds, self.extended)
 
     def _bounds(self, matrix: Array, terms: int) -> tuple[Array, Array]:
         """Return `error` and `off` of the columns Z matrix, the first `terms` of which are terms.
@@ -124,7 +127,8 @@ class Preconditioned:
             found = product(part, product(gram, part)).rounded()
             transform = transform if last else improved(transform, found, terms, np.ones_like(to))
         bounds = self._bounds(part.high * to / scale[:, None], terms)
-        return Preconditioned(transform / to[:, None] * to, found * to * to[:, None], *bounds)._summed(terms)
+        found, transform = found * to * to[:, None], transform / to[:, None] * to
+        return Preconditioned(transform, found, *bounds, self.extended)._summed(terms)
 
     def merge(self, other: Preconditioned, joint: Joint) -> Preconditioned:
         """Return that of the rows of both, on a transform that suits both."""
@@ -138,7 +142,8 @@ class Preconditioned:
             if magnification(about, terms, asked) < _GOOD:
                 break
             transform = improved(transform, about, terms, joint.lengths, noise=2 * error)
-        return Preconditioned(first.transform, comoment, error, first.off + second.off)._summed(terms)
+        extended = np.minimum(first.extended, second.extended)
+        return Preconditioned(first.transform, comoment, error, first.off + second.off, extended)._summed(terms)
 
     def about_zero(self, mean: Extended[Array], weight: float) -> Preconditioned:
         """Return that of sums of products about 0 in place of the mean, double-double (columns,)."""

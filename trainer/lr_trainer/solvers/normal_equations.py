@@ -113,6 +113,11 @@ class NormalEquations:
         return self.fine
 
     @property
+    def was_extended(self) -> bool:
+        """Whether the residuals that the products are of were formed in double-double."""
+        return self.fine is not None and bool(self.fine.extended)
+
+    @property
     def columns(self) -> Array:
         """Float64 (terms, terms), the Gram matrix of the terms, rounded."""
         return self.gram.high[: self.terms, : self.terms]
