@@ -25,6 +25,9 @@ _SURE = 8.0
 """A sum of roundings that do not depend on one another is, but for one in 10^15, less than 8 times the root of the sum
 of their squares."""
 
+_TYPICAL = 0.25
+"""Roundings are uniform, at most half a unit: their root mean square is this share of what is allowed for them."""
+
 _MOST_NOISE = 1e-9
 """A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
 
@@ -99,12 +102,16 @@ class _Accuracy:
             lengths > 0, np.diag(about_center) / sizes**2, np.where(np.diag(about_center) > 0, np.inf, 1.0)
         )
         growth = float(np.max(times, initial=1.0, where=is_asked))
-        lost = float(np.max(moved / sizes, initial=2.0**-53, where=is_asked))
+        lost = float(np.max(_TYPICAL * moved / sizes, initial=2.0**-53, where=is_asked))
+        at_center, off = np.sqrt(np.where(varies, np.diag(about_center), 0.0)), moved / math.sqrt(found.rows) * _SURE
         spread = growth * magnification(gram, terms, asked)
         most = _MOST_EXACTLY if pilot.sums_exactly and not pilot.is_whole else _MOST_DIGITS
-        digits = min(most, -math.log10(lost)) - math.log10(spread) if math.isfinite(spread) else 0.0
-        at_center = np.sqrt(np.where(varies, np.diag(about_center), 0.0))
-        return _Accuracy(at_center, moved / math.sqrt(found.rows) * _SURE, digits)
+        if not math.isfinite(spread):
+            return _Accuracy(at_center, off, 0.0)
+        # Products are squares: their rounding grows with the square of the columns' condition number, that of values
+        # with the condition number (Higham 2002, "Accuracy and stability of numerical algorithms", 20.1).
+        digits = min(most - math.log10(spread), -math.log10(lost) - math.log10(spread) / 2)
+        return _Accuracy(at_center, off, digits)
 
     def bounded(self, pilot: Pilot, found: Moments, terms: int) -> Preconditioned:
         """Return the Gram matrix of the pass with the bound on its rounding.

@@ -12,7 +12,7 @@ from lr_trainer.arithmetic.arrays import beside, empty, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import powers_of_two, product
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.pilot import GRID, Pilot
+from lr_trainer.moments.pilot import GRID, Pilot, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +73,9 @@ def moments_about(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None,
     for start in range(0, rows, at_once):
         inside = slice(start, min(start + at_once, rows))
         tile = [_rows(strip, inside.start, inside.stop) for strip in strips]
-        values = _columns(pilot, tile, None if low is None else low[inside])
-        products += _products(values, None if weights is None else weights[inside], is_exact=pilot.sums_exactly)
         ranges.append(np.concatenate([_range(strip) for strip in tile], axis=1))
+        values = _columns(pilot, tile, ranges[-1], None if low is None else low[inside])
+        products += _products(values, None if weights is None else weights[inside], is_exact=pilot.sums_exactly)
     mean = products[-1, :-1] / total
     return Moments(
         count=np.array(float(rows)),
@@ -116,10 +116,16 @@ def _rows(block: tuple[A, ...], start: int, stop: int) -> tuple[A, ...]:
     return tuple(pieces)
 
 
-def _columns(pilot: Pilot, tile: Sequence[tuple[A, ...]], low: A | None) -> Extended[A]:
+def _columns(pilot: Pilot, tile: Sequence[tuple[A, ...]], ranges: Array, low: A | None) -> Extended[A]:
     """Return (1 + columns, rows), the columns of Z one under the other, then ones, which give their sums.
 
     The low parts are those of a pilot that sums exactly; of others they are the same as the high parts, unused.
+
+    Args:
+        pilot: the pilot.
+        tile: D, consecutive pieces of columns side by side.
+        ranges: float64 (2, columns), the least and the largest values of D.
+        low: float64 (rows, columns), what D rounds away of the values; None where they are exact.
     """
     first = tile[0][0]
     columns = _scratch.block(first, 1 + len(pilot.center), sum(len(piece) for piece in tile[0]))
@@ -133,34 +139,43 @@ def _columns(pilot: Pilot, tile: Sequence[tuple[A, ...]], low: A | None) -> Exte
             top += len(piece)
         left = right
     if not pilot.is_exact:
-        if len(pilot.changed):
-            columns[pilot.places] = matmul(beside(first, pilot.factors).T, deviations)
+        if len(pilot.plainly):
+            columns[run_of(pilot.plainly)] = matmul(beside(first, pilot.factors).T, deviations)
         return Extended(columns, columns)
     high, below = two_sum(deviations, -center)
     below = below if low is None else below + low.T
-    changed = _exactly(pilot, high, below)
     deviations[:] = high
-    columns[pilot.places] = changed.high
+    if len(pilot.plainly):
+        columns[run_of(pilot.plainly)] = matmul(beside(first, pilot.factors).T, high)
+    # Of smaller deviations the slices would underflow; only a constant column's rounding is.
+    farthest = np.max([np.abs(end - pilot.center) for end in ranges], axis=0)
+    exact = _exactly(pilot, high, below, 2 * powers_of_two(np.maximum(farthest, _SMALLEST)))
+    columns[run_of(pilot.exactly)] = exact.high
     if not pilot.sums_exactly:
         return Extended(columns, columns)
     lows = columns * 0.0
     lows[:-1] = below
-    lows[pilot.places] = changed.low
+    lows[run_of(pilot.exactly)] = exact.low
     return Extended(columns, lows)
 
 
-def _exactly(pilot: Pilot, high: A, low: A) -> Extended[A]:
-    """Return (changed, rows), the changed columns of Z, to 2^-80 of the largest of high + low (columns, rows)."""
-    # Of smaller deviations the inverse would overflow; only a constant column's rounding is.
-    reach = 2 * powers_of_two(np.maximum(host(names_of(high).amax(abs(high), axis=1)), _SMALLEST))
-    unit = beside(high, 1 / reach[:, None])
-    high, low = high * unit, low * unit
-    near = (high + GRID) - GRID
+def _exactly(pilot: Pilot, high: A, low: A, reach: Array) -> Extended[A]:
+    """Return the columns of Z that are formed exactly, to 2^-80 of `reach`, a row each.
+
+    Args:
+        pilot: the pilot.
+        high: float64 (columns, rows), the deviations from the center.
+        low: float64 (columns, rows), what these round away.
+        reach: float64 (columns,), powers of two that no deviation exceeds.
+    """
+    grid = beside(high, GRID * reach[:, None])
+    near = (high + grid) - grid
     rest = (high - near) + low
     # The first two products are exact, and so is their sum where it is small, as it is where much cancels.
-    first, second, last = (beside(near, each).T for each in pilot.slices(reach))
-    large = two_sum(matmul(first, near), matmul(second, near))
-    tail = large[1] + (matmul(last, near) + matmul(first + second + last, rest))
+    slices, count = [beside(near, each.T) for each in pilot.slices(reach)], len(pilot.exactly)
+    parts = matmul(names_of(near).concatenate(slices), near)
+    large = two_sum(parts[:count], parts[count : 2 * count])
+    tail = large[1] + (parts[2 * count :] + matmul(slices[0] + slices[1] + slices[2], rest))
     return Extended(*two_sum(large[0], tail))
 
 

@@ -40,6 +40,9 @@ _ENOUGH = 4
 _LEAST_EXPONENT = -900
 """Of smaller numbers the slices would underflow; their squares do, and are refused."""
 
+_MARGIN = 0.01
+"""Where some columns have to be formed exactly, others cost little more, so that those near the limit are, too."""
+
 _GRID_BITS = 26
 GRID = 1.5 * 2.0 ** (52 - _GRID_BITS)
 """A number so large that, added and taken off again, it rounds numbers of at most 1 to a grid of 2^-26."""
@@ -52,9 +55,10 @@ class Pilot:
     Attributes:
         center: float64 (columns,), near their means; 0 without an intercept.
         transform: float64 (columns, columns), T; a target's column holds minus its weights.
-        is_exact: whether Z is formed to 2^-80 of the largest deviations; else in float64.
+        is_exact: whether columns of Z are formed to 2^-80 of the largest deviations; else all in float64.
         sums_exactly: whether products are summed in double-double; else in float64.
         is_whole: whether the rows are a single block, whose sums are rounded once.
+        only: bool (columns,), which columns are formed so; None for all that are changed.
     """
 
     center: Array
@@ -62,6 +66,7 @@ class Pilot:
     is_exact: bool = False
     sums_exactly: bool = False
     is_whole: bool = False
+    only: NDArray[np.bool_] | None = None
 
     @staticmethod
     def plain(center: Array) -> Pilot:
@@ -91,8 +96,11 @@ class Pilot:
             return Pilot.plain(center)
         transform = preconditioner(gram, terms)
         own, left = np.sqrt(np.diag(gram)), np.sqrt(np.maximum(np.diag(transform.T @ gram @ transform), 0.0))
-        is_exact = share < _FINE or bool((size_of_parts(transform, own) * 2.0**-53 > share * left).any())
-        return Pilot(center, transform, is_exact=is_exact, sums_exactly=share < _FINE)
+        if share < _FINE:
+            return Pilot(center, transform, is_exact=True, sums_exactly=True)
+        rounding = size_of_parts(transform, own) * 2.0**-53
+        is_exact = bool((rounding > share * left).any())
+        return Pilot(center, transform, is_exact=is_exact, only=rounding > _MARGIN * share * left)
 
     def refined(self, found: Moments, mean: Array, terms: int, share: float, *, intercept: bool) -> Pilot:
         """Return the pilot that the moments of Z about this one give, which forms Z to 2^-80; `mean` is that of D."""
@@ -110,16 +118,25 @@ class Pilot:
         return np.flatnonzero((self.transform != np.eye(len(self.center))).any(axis=0))
 
     @cached_property
-    def places(self) -> NDArray[np.intp] | slice:
-        """The same, as a slice where they are one after the other, which is faster."""
-        changed = self.changed
-        is_run = len(changed) > 0 and changed[-1] - changed[0] + 1 == len(changed)
-        return slice(int(changed[0]), int(changed[-1]) + 1) if is_run else changed
+    def exactly(self) -> NDArray[np.intp]:
+        """The changed columns that are formed exactly."""
+        return (
+            self.changed[:0]
+            if not self.is_exact
+            else self.changed
+            if self.only is None
+            else self.changed[self.only[self.changed]]
+        )
+
+    @cached_property
+    def plainly(self) -> NDArray[np.intp]:
+        """The other changed columns, formed in float64."""
+        return np.setdiff1d(self.changed, self.exactly)
 
     @cached_property
     def factors(self) -> Array:
-        """Float64 (columns, changed), the transform's columns that are changed."""
-        return np.ascontiguousarray(self.transform[:, self.changed])
+        """Float64 (columns, plainly), their columns of the transform."""
+        return np.ascontiguousarray(self.transform[:, self.plainly])
 
     @property
     def sum_unit(self) -> float:
@@ -129,12 +146,14 @@ class Pilot:
         return 2.0**-52 if self.is_whole else 2.0**-50  # sums of several blocks are merged, each time rounded
 
     @property
-    def unit(self) -> float:
-        """How much of its parts' size a value of Z is off, by rounding."""
-        return 2.0**-80 if self.is_exact else 2.0**-53
+    def unit(self) -> Array:
+        """Float64 (columns,), how much of its parts' size a value of Z is off, by rounding."""
+        return np.where(
+            np.isin(np.arange(len(self.center)), self.plainly), 2.0**-53, 2.0**-80 if self.is_exact else 2.0**-53
+        )
 
     def slices(self, reach: Array) -> tuple[Array, Array, Array]:
-        """Return the transform of deviations over `reach` as a sum: of few bits, of few more, of the rest.
+        """Return the transform of what is formed exactly as a sum: of few bits, of few more, of the rest.
 
         A deviation on a grid of 2^-26 times its reach has 27 bits, so that its products with numbers of so few bits add
         up over the columns without rounding (Ozaki, Ogita, Oishi and Rump 2012).
@@ -143,9 +162,9 @@ class Pilot:
             reach: float64 (columns,), powers of two that no deviation exceeds.
 
         Returns:
-            float64 (columns, changed) each.
+            float64 (columns, exactly) each.
         """
-        rest = self.factors * reach[:, None]
+        rest = self.transform[:, self.exactly] * reach[:, None]
         bits = 53 - 1 - _GRID_BITS - max(1, math.ceil(math.log2(len(rest))))
         exponents = np.maximum(np.frexp(np.abs(rest).max(axis=0, initial=0.0))[1], _LEAST_EXPONENT)
         parts = []
@@ -153,7 +172,14 @@ class Pilot:
             grid = np.ldexp(1.0, exponents - place * bits)
             parts.append(np.round(rest / grid) * grid)
             rest = rest - parts[-1]
-        return parts[0], parts[1], rest
+        first, second, last = (each / reach[:, None] for each in (*parts, rest))
+        return first, second, last
+
+
+def run_of(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Return the places as a slice where they are one after the other, which is faster."""
+    is_run = len(places) > 0 and places[-1] - places[0] + 1 == len(places)
+    return slice(int(places[0]), int(places[-1]) + 1) if is_run else places
 
 
 def _varying(found: Moments, gram: Array, *, intercept: bool) -> Array:
