@@ -49,6 +49,6 @@ def test_tensors_give_the_fit_of_arrays(way: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(passes, "on", on)
     found = fit(rows, target="y", **options)
     assert moved
-    np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-9)
-    np.testing.assert_allclose(found.bias, expected.bias, rtol=1e-9)
+    np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(found.bias, expected.bias, rtol=1e-9, atol=1e-14)
     assert found.contract.columns == expected.contract.columns

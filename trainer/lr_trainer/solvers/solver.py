@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lr_trainer.solvers.solution import Solution
 
 _DIGITS = 14.0
-"""Those of float64 sums of products: 64 roundings of 2^-53, the FLOAT64 of `lr_trainer.solvers.digits`."""
+"""Those of float64 sums of products: 64 roundings of 2^-53, the FLOAT64 of `lr_trainer.arithmetic.rounding`."""
 
 
 @dataclass(frozen=True)
