@@ -27,8 +27,8 @@ _NEAR = 2.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 2 bits at most."""
 _SAMPLED = 31
 _WIDTH = 1024
-_TILE_NUMBERS = 1 << 17
-"""Numbers that stay in a core's cache of the second level, 1 MiB, while they are shifted, multiplied and squared."""
+_TILE_NUMBERS = 1 << 18
+"""Numbers that stay in a core's cache of the second level, 2 MiB, while they are shifted, multiplied and squared."""
 _FEWEST_ROWS = 1 << 10
 _SMALLEST = 2.0**-900
 
