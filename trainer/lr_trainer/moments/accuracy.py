@@ -31,9 +31,9 @@ _TYPICAL = 0.25
 _MOST_NOISE = 1e-9
 """A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
 
-_MOST_DIGITS, _MOST_EXACTLY = 13.0, 15.0
-"""Of a fit to orthogonal columns, by float64 sums of products, and by sums in double-double of several blocks. Of a
-single block, further passes cost little, and a better pilot has the sharper bound."""
+_MOST_DIGITS, _MOST_EXACTLY = 14.0, 15.0
+"""Of a fit to orthogonal columns, by float64 sums of products (`FLOAT64`), and by sums in double-double of several
+blocks. Of a single block, further passes cost little, and a better pilot has the sharper bound."""
 
 
 def preconditioned(

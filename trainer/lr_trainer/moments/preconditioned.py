@@ -199,5 +199,6 @@ def magnification(gram: Array, terms: int, asked: NDArray[np.bool_]) -> float:
 
     By the inverse of the terms' correlations with each of them: large, too, where the terms explain much of it still.
     """
-    inside = [[*range(terms), *own] for own in ([], *([each] for each in terms + np.flatnonzero(asked)))]
+    targets = [[int(each)] for each in terms + np.flatnonzero(asked)] or [[]]
+    inside = [[*range(terms), *own] for own in targets]  # with a target the inverse is never smaller
     return max(inverse_norm(gram[np.ix_(each, each)]) for each in inside)
