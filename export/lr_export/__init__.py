@@ -4,6 +4,7 @@
                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
     exporting.py  the way through: nothing is written that did not pass
+    importing/    the way in for models of other libraries
     certificate/  what a file is to be, and the check that it is
     bounds/       how far an engine may be from the exact model
     formats/      how each format is written and run

@@ -190,6 +190,7 @@ def _described(certificate: Certificate) -> str:
                 for m in certificate.engines
             ),
             *([] if certificate.eager is None else [f"  eager: {certificate.eager}"]),
+            *([] if certificate.imported is None else [f"held against {certificate.imported}"]),
             f"proven: within {bound:.3g} of the exact model anywhere in the training ranges{_beside(certificate)}",
             _cost_of_inputs(certificate),
             f"{certificate.size} bytes, sha256 {certificate.sha256}",

@@ -26,6 +26,8 @@ _PARAMETERS = {
     "missing-token": "TableOptions.missing",
     "no-header": "TableOptions.header=False",
     "no-intercept": "intercept=False",
+    "range": "ranges",
+    "ranges-from": "X",
     "resume": "Resume.goes_on",
     "sheet": "TableOptions.sheet",
     "skip-rows": "TableOptions.skip_rows",

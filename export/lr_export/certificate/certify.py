@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Opened
     from lr_runtime.contract.contract import Dtype, NotRun, Precision
+    from lr_runtime.contract.fit_report import Imported
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.text import Json
 
@@ -42,6 +43,7 @@ class Certificate:
         not_run: the tool that runs such files and is not on this machine; None where the file was run.
         sha256: the SHA-256 of the file, which has `size` bytes.
         eager: `not run` where eager PyTorch was left out on purpose; None where it ran.
+        imported: what the model itself was held against where linedge did not fit it; None where it did.
 
     Example:
         >>> from lr_export import export
@@ -68,10 +70,11 @@ class Certificate:
     size: int
     sha256: str
     eager: NotRun | None = None
+    imported: Imported | None = None
 
     def to_json(self) -> dict[str, Json]:
         """Return JSON values."""
-        return asdict(self)
+        return {**asdict(self), "imported": self.imported and self.imported._asdict()}
 
 
 def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, unverified: bool = False) -> Certificate:
@@ -127,6 +130,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         size=len(content),
         sha256=sha256(content),
         eager=blueprint.contract.eager,
+        imported=blueprint.checkpoint.report.imported,
     )
 
 

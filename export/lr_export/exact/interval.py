@@ -59,7 +59,7 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
     if conformal is None:
         raise UnsupportedModelError(
             f"the model has no prediction interval: {why_no_leverage(checkpoint)}. "
-            f"Train it again with lr-train --interval {level:g}"
+            f"{'Fit it' if checkpoint.report.imported else 'Train it again'} with lr-train --interval {level:g}"
         )
     _check_known(conformal.half_width)
     trained, numbers = conformal.level, np.array([*conformal.half_width, conformal.level], dtype=np.float64)
@@ -76,6 +76,8 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
 def why_no_leverage(checkpoint: Checkpoint) -> str:
     """Return the reason why a fit has no leverage."""
     report = checkpoint.report
+    if report.imported is not None:
+        return f"it comes from {report.imported.model}, which gives none"
     if report.penalty is not None:
         return "its fit is penalised, or of minimum norm, so its weights are biased"
     return "an earlier linedge fitted it" if report.solver == "exact" else "a descent does not say how far it is off"

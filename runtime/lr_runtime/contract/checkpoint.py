@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,6 @@ from lr_runtime.system.files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
     from typing import Self
 
     from numpy.typing import NDArray
@@ -134,6 +134,32 @@ class Checkpoint:
             "fit": self.fit,
         }
         return {METADATA_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+
+    def to_bytes(self) -> bytes:
+        """Return the safetensors file; equal checkpoints give equal bytes.
+
+        It has the layout that the safetensors library writes: the header's length in 8 bytes, the header as JSON with
+        its tensors by name, blanks up to a multiple of 8 bytes, the numbers in little-endian float64.
+        """
+        header: dict[str, Any] = {"__metadata__": self.metadata()}
+        parts, end = list[bytes](), 0
+        for name, array in sorted(self.tensors().items()):
+            parts.append(array.astype("<f8").tobytes())
+            header[name] = {"dtype": "F64", "shape": list(array.shape), "data_offsets": [end, end + len(parts[-1])]}
+            end += len(parts[-1])
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+    def save(self, path: str | Path) -> None:
+        """Write the checkpoint to `path`, atomically.
+
+        Raises:
+            UnusableFileError: the folder cannot be written.
+        """
+        from lr_runtime.system.replacement import write_bytes
+
+        write_bytes(Path(path), self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -100,7 +100,8 @@ class Equation(NamedTuple):
 class Contract(NamedTuple):
     """Columns in the order that `x` holds them, outputs in the order of `y`, the training rows and the precision.
 
-    The attributes below are those that an artefact adds to a checkpoint's contract.
+    `rows` is None for a model that linedge did not fit. The attributes below are those that an artefact adds to a
+    checkpoint's contract.
 
     Attributes:
         input_dtype: the dtype of `x`.
@@ -125,7 +126,7 @@ class Contract(NamedTuple):
 
     columns: tuple[Column, ...]
     outputs: tuple[Output, ...]
-    rows: int
+    rows: int | None
     linedge: str
     precision: Precision = "float64"
     input_dtype: Dtype = "float64"
@@ -216,7 +217,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
     contract = Contract(
         columns=columns,
         outputs=tuple(_output(**output) for output in fields["outputs"]),
-        rows=_whole(fields["rows"]),
+        rows=None if fields["rows"] is None else _whole(fields["rows"]),
         linedge=_text(fields["linedge"]),
         precision=cast("Precision", _one_of(PRECISIONS, fields["precision"])),
         input_dtype=cast("Dtype", _one_of(get_args(Dtype), fields["input_dtype"])),

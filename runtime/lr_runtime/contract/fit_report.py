@@ -147,6 +147,32 @@ class DescentReport(NamedTuple):
         }
 
 
+class Imported(NamedTuple):
+    """Where a model comes from that linedge did not fit.
+
+    Attributes:
+        model: what it is, such as `scikit-learn Ridge`.
+        held_against: what the checkpoint was held against, such as `predict`; None where there was nothing to run.
+        probes: the number of rows on which it was.
+        difference: per output, the most that the two differed there, in the output's unit.
+        share: the largest difference over what the rounding of both explains there, at most 1.
+    """
+
+    model: str
+    held_against: str | None = None
+    probes: int = 0
+    difference: tuple[float, ...] = ()
+    share: float = 0.0
+
+    def __str__(self) -> str:
+        if self.held_against is None:
+            return f"{self.model}, which could not be run"
+        return (
+            f"{self.held_against} of {self.model} on {self.probes} rows: within {max(self.difference):.3g}, "
+            f"{self.share:.0%} of what rounding explains"
+        )
+
+
 class FitReport(NamedTuple):
     """The report of a fit, without the fields of its contract.
 
@@ -162,6 +188,7 @@ class FitReport(NamedTuple):
         coefficient_digits: the fewest certain digits of a coefficient; None where they are 9 or more.
         penalty: the penalty on the weights; None for a fit without one.
         digits: the fewest certain digits of a fit that was joined from moments.
+        imported: where a model comes from that linedge did not fit; most figures are absent then.
     """
 
     rows: RowCounts = RowCounts()
@@ -180,6 +207,7 @@ class FitReport(NamedTuple):
     penalty: Penalty | Literal["minimum norm"] | None = None
     conformal: Conformal | None = None
     digits: float | None = None
+    imported: Imported | None = None
 
     def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
@@ -208,7 +236,7 @@ class FitReport(NamedTuple):
             **_given(coefficient_digits=self.coefficient_digits),
             "cautions": list(self.cautions),
             **({} if self.descent is None else self.descent.to_json()),
-            **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits),
+            **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits, imported=self.imported),
         }
 
     @staticmethod
@@ -230,7 +258,7 @@ class FitReport(NamedTuple):
 
 def _records(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a report that are not JSON values themselves."""
-    degrees, penalty = content.get("degrees_of_freedom"), content.get("penalty")
+    degrees, penalty, imported = (content.get(key) for key in ("degrees_of_freedom", "penalty", "imported"))
     figures = {name: _each(content[_key(name)]) for name in Quality._fields if _key(name) in content}
     quality = (dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True))
     return {
@@ -240,6 +268,7 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
         "coefficients": tuple(Coefficient(**_fields(Coefficient, row)) for row in content.get("coefficients", ())),
         "descent": _descent(content) if "loss" in content else None,
         "penalty": Penalty(**_fields(Penalty, penalty)) if isinstance(penalty, dict) else penalty,
+        "imported": imported and Imported(**_fields(Imported, imported)),
     }
 
 

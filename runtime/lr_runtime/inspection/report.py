@@ -47,7 +47,10 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     """Yield the description as lines of text."""
     contract, report = artefact.contract, FitReport.from_json(artefact.fit)
     yield f"{artefact.title}, {artefact.size} bytes, sha256 {artefact.sha256}"
-    yield f"written by linedge {shown(contract.linedge)} from {contract.rows} training rows"
+    known = "a model that it did not fit" if contract.rows is None else f"{contract.rows} training rows"
+    yield f"written by linedge {shown(contract.linedge)} from {known}"
+    if report.imported is not None:
+        yield f"held against {shown(str(report.imported), 400)}"
     yield "columns"
     yield from _table([_column(column) for column in contract.columns])
     yield "outputs"

@@ -79,7 +79,7 @@ NUMBERS_AND_CONTRACTS: dict[str, Callable[[Numbers, Contract], tuple[Numbers, Co
         numbers_at(checkpoint_of([[1.0, 2.0, 3.0]], 0.0), "exact"),
         c._replace(columns=(*c.columns, c.columns[0]), golden_rows=()),
     ),
-    "another number of training rows": lambda n, c: (n, c._replace(rows=c.rows + 1)),
+    "another number of training rows": lambda n, c: (n, c._replace(rows=(c.rows or 0) + 1)),
     "a smaller bound": lambda n, c: (n, c._replace(bound=(0.0,))),
     "no golden rows": lambda n, c: (n, c._replace(golden_rows=())),
     "renamed outputs": lambda n, c: (n, c._replace(outputs=tuple(o._replace(name="z") for o in c.outputs))),

@@ -53,6 +53,13 @@ def joined(header: object, data: bytes) -> bytes:
     return len(raw).to_bytes(8, "little") + raw + data
 
 
+@pytest.mark.parametrize("case", CHECKPOINTS)
+def test_writes_the_bytes_that_the_library_writes(case: str) -> None:
+    content = content_of(case)
+    checkpoint = Checkpoint.from_bytes(content)
+    assert content == safetensors.numpy.save(checkpoint.tensors(), metadata=checkpoint.metadata())
+
+
 def test_reads_what_the_library_wrote(checkpoint: TrainedCheckpoint) -> None:
     content = checkpoint.to_bytes()
     read = Checkpoint.from_bytes(content)

@@ -197,6 +197,10 @@ def _missing_of(checkpoint: Checkpoint) -> Missing:
 
 def _check_plain(checkpoint: Checkpoint) -> None:
     report = checkpoint.report
+    if report.imported is not None:
+        raise FitError(
+            f"the checkpoint comes from {report.imported.model}, which keeps no moments. Fit all rows at once"
+        )
     if report.solver != "exact":
         raise FitError("only exact fits can be joined: this checkpoint comes from a descent. Fit all rows at once")
     if report.penalty is not None or report.conformal is not None or not checkpoint.moments:

@@ -1,16 +1,12 @@
-"""The checkpoint of the trainer: it can be written, summarised and made a PyTorch model."""
+"""The checkpoint of the trainer: it can be summarised and made a PyTorch model."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import safetensors.numpy
 
 import lr_runtime.contract.checkpoint
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.system.replacement import write_bytes
 from lr_trainer.model.summary import summary
 
 if TYPE_CHECKING:
@@ -26,23 +22,10 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
     Example:
         >>> from lr_trainer import fit
         >>> checkpoint = fit({"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}, target="y")
-        >>> checkpoint.save(Path("line.safetensors"))
+        >>> checkpoint.save("line.safetensors")
         >>> checkpoint.weight.tolist(), checkpoint.bias.tolist()
         ([[2.0]], [1.0])
     """
-
-    def to_bytes(self) -> bytes:
-        """Return the safetensors file; equal checkpoints give equal bytes."""
-        content: bytes = safetensors.numpy.save(self.tensors(), metadata=self.metadata())
-        return content
-
-    def save(self, path: str | Path) -> None:
-        """Write the checkpoint to `path`, atomically.
-
-        Raises:
-            UnusableFileError: the folder cannot be written.
-        """
-        write_bytes(Path(path), self.to_bytes())
 
     def with_report(self, report: FitReport) -> Checkpoint:
         """Return the checkpoint with another report of the same fit."""

@@ -29,7 +29,7 @@ def summary(report: FitReport, contract: Contract) -> str:
     )
 
 
-def _rows(counts: RowCounts, rows: int) -> str:
+def _rows(counts: RowCounts, rows: int | None) -> str:
     dropped = f" ({counts.rows_dropped} of {counts.rows_read} dropped)" if counts.rows_dropped else ""
     weight = f", weighted by {shown(counts.weight, _NAME)}" if counts.weight else ""
     return f"{rows} rows{dropped}{weight}"

@@ -1,0 +1,1 @@
+"""Models of other libraries to a checkpoint: folded exactly into terms of raw columns, held against their source."""

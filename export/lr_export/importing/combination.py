@@ -1,0 +1,155 @@
+"""A number that another library's model computes, as an exact combination of terms, and how far its rounding may be.
+
+A preprocessing step makes features of features by sums and products, so each of them is
+
+    f(x) = sum_t c_t term_t(x)
+
+with rational c_t, and terms that are powers of a raw column or indicators. The library computes it in floating point of
+unit roundoff u: after k roundings on the longest path, what it computes is within
+
+    gamma_k s(x),    gamma_k = k u / (1 - k u)
+
+of the exact f(x), underflow aside, where s is the same sum with the size of each part (Higham 2002, Accuracy and
+Stability of Numerical Algorithms, 3.1).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from lr_export.errors import UnsupportedModelError
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from lr_runtime.contract.terms.term import Term
+
+Combination: TypeAlias = "dict[Term | None, Fraction]"
+"""The factor of each term; that of None is the constant."""
+
+
+class Feature(NamedTuple):
+    """What a model computes of a row, before its last sum and after.
+
+    Attributes:
+        value: the exact number.
+        size: the sum of the sizes of its parts.
+        roundings: how many there are on the longest path from a raw column.
+
+    Example:
+        >>> from lr_runtime.contract.terms.power import Power
+        >>> celsius = term(Power(0)).plus(number(-32)).divided(1.8)
+        >>> float(celsius.value[None]), celsius.roundings
+        (-17.77777777777778, 2)
+    """
+
+    value: Combination
+    size: Combination
+    roundings: int = 0
+
+    def plus(self, other: Feature) -> Feature:
+        """Return the sum, rounded once."""
+        return total([self, other])
+
+    def times(self, other: Feature) -> Feature:
+        """Return the product, rounded once.
+
+        Raises:
+            UnsupportedModelError: it has a product of two columns, which is no term of ours.
+        """
+        value, size = _product(self.value, other.value), _product(self.size, other.size)
+        return Feature(value, size, self.roundings + other.roundings + 1)
+
+    def divided(self, by: float) -> Feature:
+        """Return the quotient by a number, rounded once."""
+        factor = 1 / Fraction(by)
+        value, size = _product(self.value, {None: factor}), _product(self.size, {None: abs(factor)})
+        return Feature(value, size, self.roundings + 1)
+
+    def moved(self, columns: Sequence[int]) -> Feature:
+        """Return the same of some of the columns alone, counted anew."""
+        new = {column: place for place, column in enumerate(columns)}
+        value, size = ({_moved(each, new): c for each, c in part.items()} for part in (self.value, self.size))
+        return Feature(value, size, self.roundings)
+
+    def error(self, unit: Fraction, value_of: Callable[[Term], Fraction]) -> Fraction:
+        """Return how far what is computed may be from the exact number, for the unit roundoff of its arithmetic."""
+        share = self.roundings * unit
+        return share / (1 - share) * evaluated(self.size, lambda each: abs(value_of(each)))
+
+
+def term(given: Term) -> Feature:
+    """Return a column, its power or an indicator, as it comes."""
+    return Feature({given: Fraction(1)}, {given: Fraction(1)})
+
+
+def number(given: float) -> Feature:
+    """Return a constant."""
+    exact = Fraction(given)
+    return Feature({None: exact}, {None: abs(exact)})
+
+
+def total(parts: Sequence[Feature]) -> Feature:
+    """Return the sum of features, in whatever order it is taken."""
+    roundings = max(part.roundings for part in parts) + len(parts) - 1
+    return Feature(_sum(part.value for part in parts), _sum(part.size for part in parts), roundings)
+
+
+def dot(weights: Sequence[float], features: Sequence[Feature], intercept: float) -> Feature:
+    """Return the sum of weight times feature, and the intercept."""
+    products = [feature.times(number(weight)) for weight, feature in zip(weights, features, strict=True)]
+    return total([*products, number(intercept)])
+
+
+def evaluated(combination: Combination, value_of: Callable[[Term], Fraction]) -> Fraction:
+    """Return the number of a combination, given that of each of its terms."""
+    return sum((c if each is None else c * value_of(each) for each, c in combination.items() if c), Fraction(0))
+
+
+def _sum(parts: Iterable[Combination]) -> Combination:
+    found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
+    for part in parts:
+        for each, factor in part.items():
+            found[each] += factor
+    return dict(found)
+
+
+def _product(left: Combination, right: Combination) -> Combination:
+    """Return the product; that of two levels of one category is 0."""
+    found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
+    for a, factor in left.items():
+        for b, other in right.items():
+            for each in _of_both(a, b):
+                found[each] += factor * other
+    return dict(found)
+
+
+def _of_both(a: Term | None, b: Term | None) -> tuple[Term | None, ...]:
+    """Return the term that the product of two is, or none where it is 0."""
+    if a is None or b is None:
+        return (b if a is None else a,)
+    if a == b and a.is_indicator:
+        return (a,)
+    if a.columns == b.columns:
+        if isinstance(a, Power) and isinstance(b, Power):
+            return (Power(a.columns[0], a.power + b.power),)
+        if isinstance(a, Level) and isinstance(b, Level):
+            return ()
+    raise UnsupportedModelError("the model multiplies two columns with one another, which linedge has no term for yet")
+
+
+def _moved(term: Term | None, columns: Mapping[int, int]) -> Term | None:
+    """Return a term of one column with the new number of that column."""
+    match term:
+        case Power():
+            return Power(columns[term.columns[0]], term.power)
+        case Level():
+            return Level(columns[term.columns[0]], term.category)
+        case MissingIndicator():
+            return MissingIndicator(columns[term.columns[0]])
+    return None

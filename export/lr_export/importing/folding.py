@@ -1,0 +1,250 @@
+"""From a model that exists to a checkpoint: its exact combinations in terms of ours, each number rounded once.
+
+A column that has powers, or whose range lies far from 0, gets the middle of its range for an origin and a power of two
+for a scale, as in a fit of ours. What the source itself predicts on rows of the training box is then compared with the
+checkpoint in exact arithmetic: where they differ by more than both roundings explain, nothing is imported. By how much
+they differ goes into the checkpoint, and from there into every certificate.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from fractions import Fraction
+from math import comb, frexp, isfinite, isnan, ldexp
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+
+from lr_export.certificate.probes import probe_rows
+from lr_export.errors import UnsupportedModelError
+from lr_export.importing.combination import evaluated
+from lr_runtime import __version__
+from lr_runtime.contract.checkpoint import Checkpoint
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.contract import Contract, Output
+from lr_runtime.contract.fit_report import FitReport, Imported
+from lr_runtime.contract.terms.power import Power
+from lr_runtime.errors import CheckFailedError, OptionError, escaped, listed, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from lr_export.importing.combination import Combination, Feature
+    from lr_runtime.contract.columns import Missing
+    from lr_runtime.contract.terms.term import Term
+
+    Predict: TypeAlias = Callable[[Mapping[str, list[object]]], ArrayLike]
+
+Range: TypeAlias = "tuple[float, float]"
+
+DOUBLE = Fraction(1, 2**53)
+"""The unit roundoff of float64."""
+SINGLE = Fraction(1, 2**24)
+"""That of float32."""
+
+_FAR = 1000
+"""A range with its middle this many half ranges from 0 gets an origin; a bias at x = 0 would lose three digits."""
+_TINY = 1e-30
+"""Products of smaller inputs may underflow, which the relative bound of an operation leaves out."""
+_MOST_PROBED = 20_000
+"""Terms times rows that are evaluated in fractions, a few microseconds each."""
+
+
+class SourceColumn(NamedTuple):
+    """A raw column that a model takes.
+
+    Attributes:
+        name: its name.
+        range: the least and the greatest value in training, where the source knows them.
+        values: the categories, as the source takes them; empty for a column of numbers.
+        fill: what stands in the place of a missing value; None where none may be missing.
+        indicates: whether a term says that the value is missing.
+    """
+
+    name: str
+    range: Range | None = None
+    values: tuple[object, ...] = ()
+    fill: float | None = None
+    indicates: bool = False
+
+
+class Source(NamedTuple):
+    """A model that exists.
+
+    Attributes:
+        name: what it is, such as `scikit-learn Pipeline(StandardScaler, Ridge)`.
+        columns: the raw columns, which terms count from 0.
+        outputs: the names of what it predicts.
+        predictions: each of the outputs.
+        predict: the source's own prediction, (rows, outputs) or (rows,), of columns by name: numbers, categories as the
+            source takes them, NaN for a missing value. Columns that no output depends on are not among them. None where
+            there is nothing to run.
+        called: what certificates call `predict`.
+        unit: the unit roundoff of its arithmetic.
+    """
+
+    name: str
+    columns: tuple[SourceColumn, ...]
+    outputs: tuple[str, ...]
+    predictions: tuple[Feature, ...]
+    predict: Predict | None = None
+    called: str = "predict"
+    unit: Fraction = DOUBLE
+
+
+class Basis(NamedTuple):
+    """The origin and the scale of a column."""
+
+    origin: float = 0.0
+    scale: float = 1.0
+
+
+def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
+    """Return the checkpoint of a model that exists.
+
+    Args:
+        source: the model.
+        ranges: the training range of numeric columns, by name; they go before those that the source knows.
+
+    Raises:
+        OptionError: a range is missing, is none, or is of a column that the model does not have.
+        UnsupportedModelError: no output depends on a column, or a number of the model is beyond float64.
+        CheckFailedError: the source's own predictions differ by more than rounding.
+    """
+    source = _of_used_columns(source)
+    columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
+    basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
+    combinations = [_on_basis(each.value, basis) for each in source.predictions]
+    terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
+    checkpoint = Checkpoint(
+        contract=Contract(columns, tuple(Output(name, None, None) for name in source.outputs), None, __version__),
+        weight=_rounded([[found.get(each, Fraction(0)) for each in terms] for found in combinations]),
+        bias=_rounded([[found.get(None, Fraction(0)) for found in combinations]])[0],
+        origin=np.array([each.origin for each in basis]),
+        scale=np.array([each.scale for each in basis]),
+        fill=np.array([each.fill or 0.0 for each in source.columns]),
+        terms=tuple(terms),
+    )
+    imported = Imported(source.name) if source.predict is None else _held(source, source.predict, checkpoint)
+    said = FitReport(imported=imported).to_json(checkpoint.contract)
+    return replace(checkpoint, fit={key: said[key] for key in ("columns", "ranges", "target", "imported")})
+
+
+def _of_used_columns(source: Source) -> Source:
+    """Return the model without the columns that no output depends on, such as those that a step drops."""
+    found = {each for prediction in source.predictions for each in prediction.value if each is not None}
+    used = sorted({place for each in found for place in each.columns})
+    if not used:
+        raise UnsupportedModelError(f"{source.name} depends on no column: it is a constant")
+    columns = tuple(source.columns[place] for place in used)
+    return source._replace(columns=columns, predictions=tuple(each.moved(used) for each in source.predictions))
+
+
+def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
+    """Return the range of each column, None of a category."""
+    numbers = {column.name: column.range for column in source.columns if not column.values}
+    if strangers := [name for name in given if name not in numbers]:
+        raise OptionError(f"--range names {listed(strangers)}; the columns of numbers are {listed(list(numbers))}")
+    for name, ends in given.items():
+        if not (len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]):
+            raise OptionError(f"--range of {escaped(name)} takes two finite numbers, the lower one first, not {ends}")
+    if unknown := [name for name, known in numbers.items() if known is None and name not in given]:
+        raise OptionError(
+            f"{source.name} does not tell the training range of {listed(unknown)}, over which bounds are proven. "
+            "Give it with --range, or rows to take it from with --ranges-from"
+        )
+    return [None if each.values else given.get(each.name, each.range) for each in source.columns]
+
+
+def _column(source: SourceColumn, ends: Range | None) -> Column:
+    if ends is None:
+        values = tuple(map(str, source.values))
+        return Column(source.name, 0.0, len(values) - 1.0, kind="category", categories=values)
+    missing: Missing = "error" if source.fill is None else "indicator" if source.indicates else "mean"
+    return Column(source.name, float(ends[0]), float(ends[1]), missing=missing)
+
+
+def _basis(place: int, column: Column, predictions: Sequence[Feature]) -> Basis:
+    """Return the origin and the scale of a column: 0 and 1 unless it has powers, or lies far from 0."""
+    middle, half = column.minimum / 2 + column.maximum / 2, column.maximum / 2 - column.minimum / 2
+    has_powers = any(place in each.basis_columns for found in predictions for each in found.value if each is not None)
+    if column.kind == "category" or not (has_powers or abs(middle) > _FAR * half):
+        return Basis()
+    return Basis(middle, ldexp(1.0, frexp(half)[1]) if half else 1.0)
+
+
+def _on_basis(combination: Combination, basis: Sequence[Basis]) -> Combination:
+    """Return powers of x as powers of u, x = origin + scale u, by the binomial theorem; indicators as they are."""
+    found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
+    for each, factor in combination.items():
+        if not isinstance(each, Power):
+            found[each] += factor
+            continue
+        origin, scale = map(Fraction, basis[each.columns[0]])
+        for k in range(each.power + 1):
+            share = factor * comb(each.power, k) * origin ** (each.power - k) * scale**k
+            if share or k == each.power:  # a term stays, though its weight be 0
+                found[Power(each.columns[0], k) if k else None] += share
+    return dict(found)
+
+
+def _order(term: Term) -> tuple[object, ...]:
+    """Return a key that sorts terms by column, powers first."""
+    return (term.columns, not isinstance(term, Power), *term.to_json().values())
+
+
+def _rounded(numbers: list[list[Fraction]]) -> NDArray[np.float64]:
+    try:
+        return np.array([list(map(float, row)) for row in numbers], dtype=np.float64)
+    except OverflowError as error:
+        raise UnsupportedModelError("a coefficient on the raw columns is beyond the range of float64") from error
+
+
+def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
+    """Compare the source's own predictions with the checkpoint on rows of the training box.
+
+    Raises:
+        CheckFailedError: they differ by more than the rounding of both.
+    """
+    rows = probe_rows(checkpoint, "float32" if source.unit == SINGLE else "float64").astype(np.float64)
+    rows = rows[~((rows != 0) & (np.abs(rows) < _TINY)).any(axis=1)]
+    rows = rows[:: 1 + len(rows) * len(checkpoint.terms) // _MOST_PROBED]
+    taken = {each.name: _raw(each, values) for each, values in zip(source.columns, rows.T.tolist(), strict=True)}
+    computed = np.asarray(predict(taken), dtype=np.float64).reshape(len(rows), -1).tolist()
+    differences, worst = [Fraction(0)] * len(source.outputs), Fraction(0)
+    for row, x in enumerate(rows.tolist()):
+        for output, found in enumerate(computed[row]):
+            exact, allowed = _exact(source, checkpoint, output, x)
+            if not isfinite(found) or (difference := abs(Fraction(found) - exact)) > allowed:
+                given = ", ".join(f"{name} = {values[row]}" for name, values in taken.items())
+                raise CheckFailedError(
+                    f"{source.name} predicts {found!r} at {shown(given, 200)}, and {float(exact)!r} follows from its "
+                    "coefficients. Nothing was imported: a part of it does what linedge does not know"
+                )
+            differences[output] = max(differences[output], difference)
+            worst = max(worst, difference / allowed) if allowed else worst
+    return Imported(source.name, source.called, len(rows), tuple(map(float, differences)), float(worst))
+
+
+def _raw(column: SourceColumn, values: list[float]) -> list[object]:
+    """Return values as the source takes them."""
+    return [column.values[int(value)] for value in values] if column.values else list(values)
+
+
+def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[float]) -> tuple[Fraction, Fraction]:
+    """Return the checkpoint's output at a row, and how far rounding may bring the source's from it."""
+    prediction, filled = source.predictions[output], checkpoint.fill.tolist()
+    raw = [Fraction(fill if isnan(value) else value) for value, fill in zip(x, filled, strict=True)]
+    basis = zip(raw, checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)
+    u = [(value - Fraction(origin)) / Fraction(scale) for value, origin, scale in basis]
+
+    def raw_value(term: Term) -> Fraction:
+        return Fraction(term.value(x, raw))
+
+    weights = zip(map(Fraction, checkpoint.weight[output].tolist()), checkpoint.terms, strict=True)
+    exact = sum((weight * Fraction(term.value(x, u)) for weight, term in weights), Fraction(checkpoint.bias[output]))
+    folded = evaluated(prediction.value, raw_value)
+    return exact, prediction.error(source.unit, raw_value) + abs(folded - exact)

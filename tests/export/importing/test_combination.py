@@ -1,0 +1,75 @@
+"""Features against the same arithmetic in fractions, and against floating point within their bound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lr_export.errors import UnsupportedModelError
+from lr_export.importing.combination import dot, evaluated, number, term, total
+from lr_export.importing.folding import DOUBLE
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
+
+if TYPE_CHECKING:
+    from lr_export.importing.combination import Feature
+    from lr_runtime.contract.terms.term import Term
+
+    N = TypeVar("N", float, Fraction)
+
+FLOATS = st.floats(-1e6, 1e6).filter(lambda value: value == 0 or abs(value) > 1e-6)
+
+
+def at(x: float) -> dict[Term, Fraction]:
+    return {Power(0, n): Fraction(x) ** n for n in range(1, 7)}
+
+
+def computed(x: N, kind: type[N], mean: float, sd: float, weights: list[float]) -> N:
+    """A standard scaler, powers of what it gives, a dot product."""
+    scaled = (x - kind(mean)) / kind(sd)
+    result, power = kind(0.5), scaled
+    for weight in weights:
+        result += kind(weight) * power
+        power *= scaled
+    return result
+
+
+def folded(mean: float, sd: float, weights: list[float]) -> Feature:
+    scaled = term(Power(0)).plus(number(-mean)).divided(sd)
+    powers = [scaled]
+    while len(powers) < len(weights):
+        powers.append(powers[-1].times(scaled))
+    return dot(weights, powers, 0.5)
+
+
+@given(FLOATS, FLOATS, FLOATS.filter(bool), st.lists(FLOATS, min_size=1, max_size=5))
+def test_a_chain_is_folded_exactly_and_floats_stay_within_its_bound(
+    x: float, mean: float, sd: float, weights: list[float]
+) -> None:
+    feature = folded(mean, sd, weights)
+    exact = evaluated(feature.value, at(x).__getitem__)
+    assert exact == computed(Fraction(x), Fraction, mean, sd, weights)
+    error = abs(Fraction(computed(x, float, mean, sd, weights)) - exact)
+    assert error <= feature.error(DOUBLE, at(x).__getitem__)
+
+
+def test_levels_of_one_category_exclude_each_other() -> None:
+    first, second = term(Level(0, 0)), term(Level(0, 1))
+    assert first.times(first).value == first.value
+    assert not first.times(second).value
+
+
+@pytest.mark.parametrize("other", [Power(1), Level(1, 0), MissingIndicator(0)], ids=repr)
+def test_a_product_of_two_columns_is_no_term(other: Term) -> None:
+    with pytest.raises(UnsupportedModelError, match="multiplies two columns"):
+        term(Power(0)).times(term(other))
+
+
+def test_columns_are_counted_anew() -> None:
+    feature = total([term(Power(3, 2)), term(Level(5, 1)), term(MissingIndicator(3)), number(2.0)])
+    assert feature.moved([3, 5]).value.keys() == {Power(0, 2), Level(1, 1), MissingIndicator(0), None}
