@@ -45,6 +45,7 @@ FILES: dict[str, tuple[Callable[[Path], Any], str]] = {
 COMMANDS: dict[str, tuple[click.Command, list[str]]] = {
     "lr-export": (lr_export, ["FILE"]),
     "lr-inspect": (lr_inspect, ["FILE"]),
+    "lr-inspect --against": (lr_inspect, [str(DATA / "golden.onnx"), "--against", "FILE"]),
     "lr-infer": (lr_infer, ["FILE", "4"]),
     "lr-infer --config": (lr_infer, [str(DATA / "golden.onnx"), "4", "--config", "FILE"]),
     "lr-train --update": (lr_train, ["t.csv", "--update", "FILE"]),

@@ -27,6 +27,7 @@ from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError, CheckpointError, LinedgeError
 from lr_runtime.inspection import self_test
 from lr_runtime.inspection.artefact import Artefact
+from lr_runtime.inspection.difference import compare
 from lr_runtime.inspection.report import lines
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import DATA, checkpoint_of, one_line
@@ -98,6 +99,15 @@ def test_json_holds_the_contract_and_the_file(kind: str, run: Runner, written: d
     assert found["self_test"] is None
     graph = {"nodes": ["Cast", "Sub", "Gemm", "Cast"], "opset": 13, "ir_version": 7}
     assert found["graph"] == (graph if kind == "onnx" else None)
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", *FORMAT_NAMES])
+def test_files_of_any_two_kinds_are_compared(kind: str, written: dict[str, Path]) -> None:
+    changed = replace(CHECKPOINT, bias=CHECKPOINT.bias + 1)
+    contract = Artefact.load(written[kind]).contract
+    for other in written.values():
+        assert compare(contract, Artefact.load(other).contract)["y"].bound == 0
+    assert compare(Artefact.of(changed.to_bytes()).contract, contract)["y"].bound == 1
 
 
 def test_the_report_of_a_fit_and_a_name_in_quotes(run: Runner, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import box
-from lr_export.exact.dyadic import Dyadic, rounded_up
+from lr_export.exact.dyadic import Dyadic
+from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:

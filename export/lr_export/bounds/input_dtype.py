@@ -11,7 +11,7 @@ import numpy as np
 from lr_export.bounds.forward import input_rounding
 from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
-from lr_export.exact.dyadic import rounded_up
+from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import OneOf, check_value
 

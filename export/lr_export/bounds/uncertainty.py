@@ -31,7 +31,8 @@ import numpy as np
 from lr_export.bounds.claim import Claim, check_reach, rounded_box
 from lr_export.bounds.forward import ForwardError, gamma, rounding, times
 from lr_export.bounds.leverage import ExactLeverage
-from lr_export.exact.dyadic import DIGITS, Dyadic, rounded_up
+from lr_export.exact.dyadic import DIGITS, Dyadic
+from lr_runtime.contract.equation import rounded_up
 
 if TYPE_CHECKING:
     from lr_export.bounds.leverage import Root

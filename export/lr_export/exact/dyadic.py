@@ -187,9 +187,3 @@ def _neighbours(value: np.floating) -> list[np.floating]:
     with np.errstate(over="ignore"):
         sides = [np.nextafter(value, value.dtype.type(side)) for side in (-np.inf, np.inf)]
     return [side for side in sides if np.isfinite(side)]
-
-
-def rounded_up(value: Fraction) -> float:
-    """Return a float64 that is not below `value`, which is within its range."""
-    near = value.numerator / value.denominator
-    return near if Fraction(near) >= value else math.nextafter(near, math.inf)

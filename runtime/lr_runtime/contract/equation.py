@@ -7,6 +7,7 @@ column would lose digits. Standard library only.
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -45,6 +46,12 @@ def number(value: float | Fraction) -> str:
         assert isinstance(value, Fraction)
         with localcontext(prec=17):
             return str(Decimal(value.numerator) / Decimal(value.denominator))
+
+
+def rounded_up(value: Fraction) -> float:
+    """Return a float64 that is not below `value`, which is within its range."""
+    near = value.numerator / value.denominator
+    return near if Fraction(near) >= value else math.nextafter(near, math.inf)
 
 
 def _output(contract: Contract, equation: Equation, output: int) -> str:

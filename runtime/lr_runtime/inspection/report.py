@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
+from shlex import quote
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,12 @@ from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract, Output
     from lr_runtime.inspection.artefact import Artefact
+    from lr_runtime.inspection.difference import Difference
     from lr_runtime.inspection.self_test import SelfTest
 
 _RESULTS = {
@@ -71,12 +74,42 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
         yield _of_the_test(tested)
 
 
+def compared(files: Sequence[Artefact], differences: Mapping[str, Difference]) -> dict[str, object]:
+    """Return two files and the largest differences of their outputs as JSON values."""
+    first, second = ({column.name: column for column in file.contract.columns} for file in files)
+    return {
+        "files": [described(file) for file in files],
+        "changed_columns": [name for name in first | second if first.get(name) != second.get(name)],
+        "differences": {name: most.to_json() for name, most in differences.items()},
+    }
+
+
+def changes(files: Sequence[Artefact], names: tuple[str, str], differences: Mapping[str, Difference]) -> Iterator[str]:
+    """Yield how the descriptions of two files differ, and how far their models are apart, as lines of text."""
+    first, second = ([" ".join(line.split()) for line in lines(file)] for file in files)
+    yield from (line for line in unified_diff(first, second, *names, n=0, lineterm="") if line[:2] != "@@")
+    if not any(most.bound for most in differences.values()):
+        yield "the models are equal as exact numbers"
+        return
+    yield "largest difference anywhere in the training ranges of either file"
+    for output, most in differences.items():
+        yield f"  {plain_name(output)}: {most}"
+        for name, file, value in zip(names, files, most.values, strict=True):
+            of_output = file.contract.outputs[file.contract.output_names.index(output)]
+            row = " ".join(quote(f"{column}={_word(most.row[column])}") for column in file.contract.column_names)
+            yield f"    {name} {row}: {number(value)}{_unit(of_output)}"
+
+
+def _word(value: float | str | None) -> str:
+    """Return a value as lr-infer takes it."""
+    return "NA" if value is None else value if isinstance(value, str) else number(value)
+
+
 def _column(column: Column) -> tuple[str, ...]:
-    name = plain_name(column.name)
+    name, missing = plain_name(column.name), "" if column.missing == "error" else "may be missing"
     if column.kind == "category":
         values = [f"{index} = {plain_name(value)}" for index, value in enumerate(column.categories)]
-        return name, "category", ", ".join(values), ""
-    missing = "" if column.missing == "error" else "may be missing"
+        return name, "category", ", ".join(values), missing
     return name, "number", f"{number(column.minimum)} to {number(column.maximum)}{_unit(column)}", missing
 
 

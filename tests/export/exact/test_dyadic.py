@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest, rounded_up
+from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
+from lr_runtime.contract.equation import rounded_up
 from tests.export.oracle import as_array, fractions
 
 if TYPE_CHECKING:

@@ -1,0 +1,188 @@
+"""The largest difference between two models, against fractions, dense rows and mpmath."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lr_runtime import Column, Contract, Output
+from lr_runtime.contract.columns import MISSING
+from lr_runtime.contract.contract import Equation
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
+from lr_runtime.errors import OptionError
+from lr_runtime.inspection.difference import Model, compare, largest, largest_difference
+from tests.optional import optional
+
+if TYPE_CHECKING:
+    import mpmath
+
+    from lr_runtime.contract.terms.term import Term
+else:
+    mpmath = optional("mpmath")
+
+WEIGHTS = st.floats(-100, 100)
+NINE_DIGITS = Fraction(1, 10**9)
+Row = dict[str, float | str | None]
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Draw a model of a number, a category and, mostly, one more number, in any order."""
+    low, width = draw(st.floats(-1000, 1000)), draw(st.floats(0, 100))
+    missing = draw(st.sampled_from(MISSING))
+    levels = draw(st.permutations(["north", "south", "east", "west"]))[: draw(st.integers(2, 4))]
+    columns = [
+        Column("t", low, low + width, missing=missing),
+        Column(
+            "site",
+            0.0,
+            len(levels) - 1.0,
+            None,
+            "category",
+            draw(st.sampled_from(["error", "indicator"])),
+            tuple(levels),
+        ),
+        *([Column("p", -1.0, 1.0)] if draw(st.booleans()) else []),
+    ]
+    columns = draw(st.permutations(columns))
+    terms = [term for place, column in enumerate(columns) for term in _terms(place, column, draw(st.integers(1, 4)))]
+    weight = tuple(draw(st.lists(WEIGHTS, min_size=len(terms), max_size=len(terms))))
+    origin = tuple(low + draw(st.floats(-1, 2)) * width if column.name == "t" else 0.0 for column in columns)
+    scale = tuple(draw(st.sampled_from([0.25, 1.0, 64.0])) if column.name == "t" else 1.0 for column in columns)
+    fill = tuple(low + width / 3 if column.name == "t" else 0.0 for column in columns)
+    equation = Equation(tuple(terms), (weight,), (draw(WEIGHTS),), origin, scale, fill)
+    return Model({column.name: column for column in columns}, equation, 0)
+
+
+def _terms(place: int, column: Column, degree: int) -> list[Term]:
+    indicator: list[Term] = [MissingIndicator(place)] if column.missing == "indicator" else []
+    if column.kind == "category":
+        return [*(Level(place, level) for level in range(1, len(column.categories))), *indicator]
+    return [*(Power(place, power) for power in range(1, degree + 1)), *indicator]
+
+
+def exact(model: Model, row: Row) -> Fraction:
+    """Evaluate a model by the formula of `lr_runtime.contract.checkpoint`, term by term."""
+    equation, total = model.equation, Fraction(model.equation.bias[0])
+    columns = list(model.columns.values())
+    for term, weight in zip(equation.terms, equation.weight[0], strict=True):
+        (place,) = term.columns
+        value = row[columns[place].name]
+        match term:
+            case Power():
+                filled = equation.fill[place] if value is None else value
+                u = (Fraction(filled) - Fraction(equation.origin[place])) / Fraction(equation.scale[place])
+                total += Fraction(weight) * u**term.power
+            case Level():
+                total += Fraction(weight) * (value == columns[place].categories[term.category])
+            case MissingIndicator():
+                total += Fraction(weight) * (value is None)
+    return total
+
+
+def takes(column: Column, value: float | str | None) -> bool:
+    """Whether a model takes a value, inside of its training range or not."""
+    if value is None:
+        return column.missing != "error"
+    return value in column.categories if column.kind == "category" else isinstance(value, float)
+
+
+def dense(first: Model, second: Model, steps: int = 40) -> list[Row]:
+    """Return rows of a grid over all that both models take, numbers from the least to the greatest of either."""
+    choices: list[list[float | str | None]] = []
+    names = list({**first.columns, **second.columns})
+    for name in names:
+        columns = [model.columns[name] for model in (first, second) if name in model.columns]
+        if columns[0].kind == "category":
+            known = [set(each.categories) for each in columns]
+            values: list[float | str | None] = [*known[0].intersection(*known)]
+        else:
+            low, high = min(each.minimum for each in columns), max(each.maximum for each in columns)
+            count = steps if name == "t" else 2
+            values = [min(high, low + (high - low) * step / count) for step in range(count + 1)]
+        choices.append(values + [None] * all(each.missing != "error" for each in columns))
+    return [dict(zip(names, row, strict=True)) for row in product(*choices)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(models(), models())
+def test_no_row_passes_the_bound_and_one_reaches_it(first: Model, second: Model) -> None:
+    rows = dense(first, second)
+    if not rows:  # no level in common
+        with pytest.raises(OptionError, match='no value of the column "site" in common'):
+            largest_difference(first, second)
+        return
+    most = largest_difference(first, second)
+    for model in (first, second):
+        assert all(takes(column, most.row[name]) for name, column in model.columns.items())
+    assert most.values == (exact(first, dict(most.row)), exact(second, dict(most.row)))
+    assert most.found <= most.bound <= most.found + NINE_DIGITS * max(most.bound, Fraction(1, 10**6))
+    assert max(abs(exact(first, row) - exact(second, row)) for row in rows) <= most.bound
+    assert largest_difference(second, first).bound == most.bound
+
+
+def test_the_same_polynomial_on_another_origin_and_scale_is_equal_and_its_last_bit_is_not() -> None:
+    x, p = Column("x", -3.0, 41.0), Column("p", 0.0, 1.0)
+    # 2 u + u^2 - 0.5 p + 1 with u = (x - 16) / 4 is x^2 / 16 - 1.5 x - 0.5 p + 9.
+    first = Equation(
+        (Power(0), Power(0, 2), Power(1)), ((2.0, 1.0, -0.5),), (1.0,), (16.0, 0.0), (4.0, 1.0), (0.0, 0.0)
+    )
+    second = Equation(
+        (Power(0), Power(1, 2), Power(1)), ((-0.5, 0.0625, -1.5),), (9.0,), (0.0,) * 2, (1.0,) * 2, (0.0,) * 2
+    )
+    old, new = Model({"x": x, "p": p}, first, 0), Model({"p": p, "x": x}, second, 0)
+    assert largest_difference(old, new).bound == 0
+    moved = new._replace(equation=second._replace(bias=(9.0 + 2.0**-49,)))
+    most = largest_difference(old, moved)
+    assert (most.bound, most.found) == (Fraction(1, 2**49), Fraction(1, 2**49))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=2, max_size=6))
+def test_the_largest_value_of_a_polynomial_is_found_by_its_derivative(coefficients: list[int]) -> None:
+    with mpmath.workdps(40):
+        slope = [k * c for k, c in enumerate(coefficients)][:0:-1]
+        while slope and not slope[0]:
+            slope = slope[1:]
+        roots = mpmath.polyroots(slope, maxsteps=500, extraprec=200) if len(slope) > 1 else []
+        places = [0, 1, *(mpmath.re(root) for root in roots if abs(mpmath.im(root)) < 1e-9 and 0 < mpmath.re(root) < 1)]
+        top = max(mpmath.polyval(coefficients[::-1], place) for place in places)
+        bound, place = largest(list(map(Fraction, coefficients)))
+        reached = sum(c * place**k for k, c in enumerate(coefficients))
+        slack = mpmath.mpf(10) ** -15 * (1 + max(map(abs, coefficients)))
+        assert top - slack <= mpmath.mpf(bound.numerator) / bound.denominator <= top + 1000 * slack
+        assert mpmath.mpf(reached.numerator) / reached.denominator <= top + slack
+
+
+class _Product(Power):
+    """A term of two columns, as no kind of ours is yet."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.columns = (0, 1)
+
+
+def test_a_model_of_another_form_is_refused() -> None:
+    columns, output = (Column("a", 0.0, 1.0), Column("b", 0.0, 1.0)), (Output("y", None, None),)
+    equation = Equation((_Product(),), ((1.0,),), (0.0,), (0.0,) * 2, (1.0,) * 2, (0.0,) * 2)
+    plain = Contract(columns, output, 1, "0.1.0", equation=equation._replace(terms=(Power(0),)))
+    assert compare(plain, plain)["y"].bound == 0
+    for other in (plain._replace(equation=None), plain._replace(equation=equation)):
+        with pytest.raises(OptionError, match="carry an equation, each term of one column"):
+            compare(plain, other)
+
+
+def test_a_high_power_over_a_narrow_range_far_from_0_ends() -> None:
+    column = Column("t", 1.7e9 - 3600, 1.7e9 + 3600)
+    terms = tuple(Power(0, power) for power in range(1, 11))
+    equation = Equation(terms, ((1.0, -2.0) * 5,), (0.0,), (1.7e9,), (4096.0,), (0.0,))
+    moved = equation._replace(weight=((1.0, -2.5) * 5,))
+    most = largest_difference(Model({"t": column}, equation, 0), Model({"t": column}, moved, 0))
+    assert most.found <= most.bound <= most.found * (1 + NINE_DIGITS)
