@@ -59,7 +59,7 @@ def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
 
 def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Floats]:
     """Return the corners (columns,) of the training box in the dtype of x."""
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint.contract))
     return low, high
 
 

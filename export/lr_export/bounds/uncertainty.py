@@ -29,11 +29,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.bounds.claim import Claim, check_reach, rounded_box
-from lr_export.bounds.forward import ForwardError, gamma, rounding, times
+from lr_export.bounds.forward import ForwardError, gamma, times
 from lr_export.bounds.leverage import ExactLeverage
 from lr_export.exact.dyadic import DIGITS, Dyadic, rounded_up
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lr_export.bounds.leverage import Root
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
@@ -91,38 +93,40 @@ class _Bounds:
         return self.kept[key]
 
     def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        design = self.y.exact.design(x)
+        design, limits = self.y.exact.design(x), self.uncertainty.limits
         root = None if self.leverage is None else self.leverage.at(design)
         y, error = self.y.exact.outputs(design), self.y.before_rounding(design)
-        found = {}
-        if self.uncertainty.interval is not None:
-            half, half_error = self._half(root)
-            found = {
-                "y_lower": self._end(y - half, error + half_error),
-                "y_upper": self._end(y + half, error + half_error),
-            }
-        if self.uncertainty.limits is not None:
-            inside = self.uncertainty.limits.hold(x).astype(object)
-            found["in_range"] = Dyadic(inside, 0), Dyadic(inside * 0, 0)
-        if root is not None:
-            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
+        return self._results((y, y), error, root, None if limits is None else limits.hold(x))
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,)."""
         root = None if self.leverage is None else self.leverage.over(low, high)
+        y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
+        inside = None if self.uncertainty.limits is None else np.ones((1, 1), dtype=np.bool_)
+        found = self._results((-y, y), error, root, inside)
+        return {name: (abs(value).reshaped(-1), bound.reshaped(-1)) for name, (value, bound) in found.items()}
+
+    def _results(
+        self, y: tuple[Dyadic, Dyadic], error: Dyadic, root: Root | None, inside: NDArray[np.bool_] | None
+    ) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return each result and its bound, for an interval about the first y downwards and about the second upwards.
+
+        Args:
+            y: (rows, outputs) or (outputs,) both.
+            error: a bound of any engine's error in y before its last rounding.
+            root: the leverage and its root; None without leverage.
+            inside: what in_range (rows, 1) is; None without flags.
+        """
         found = {}
         if self.uncertainty.interval is not None:
-            y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
             half, half_error = self._half(root)
-            found["y_lower"] = found["y_upper"] = self._end(y + half, error + half_error)
-        if self.uncertainty.limits is not None:
-            found["in_range"] = times(1, 0).reshaped(1), times(0, 0).reshaped(1)
+            found["y_lower"] = self._end(y[0] - half, error + half_error)
+            found["y_upper"] = self._end(y[1] + half, error + half_error)
+        if inside is not None:
+            found["in_range"] = Dyadic(inside.astype(object), 0), Dyadic(inside.astype(object) * 0, 0)
         if root is not None:
-            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {
-            name: (value.reshaped(-1), self._safely(bound, root).reshaped(-1)) for name, (value, bound) in found.items()
-        }
+            found["leverage"] = root.h, self.y.rounded(root.h_error, root.h)
+        return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
         """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""
@@ -149,8 +153,4 @@ class _Bounds:
 
     def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:
         unit = Dyadic.power_of_two(-DIGITS[self.numbers.compute])
-        return end, self._rounded(end, error + unit * (abs(end) + error))
-
-    def _rounded(self, value: Dyadic, error: Dyadic) -> Dyadic:
-        output = self.numbers.output
-        return error if output == self.numbers.compute else error + rounding(output, abs(value) + error)
+        return end, self.y.rounded(error + unit * (abs(end) + error), end)

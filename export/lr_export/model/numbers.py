@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.exact.dyadic import nearest
+from lr_export.exact.dyadic import Dyadic
+from lr_export.model.exact import exponents_of
 from lr_export.model.layout import Layout
 from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
@@ -113,18 +113,9 @@ def _filled(
     """Return (fill - origin) / scale, rounded once."""
     if not any(layout.filled):
         return None
-    exact = (
-        (Fraction(value) - Fraction(zero)) / Fraction(unit) if has_policy else Fraction(0)
-        for value, zero, unit, has_policy in zip(
-            fill.tolist(), origin.tolist(), scale.tolist(), layout.filled, strict=True
-        )
-    )
-    try:
-        return np.array([nearest(value, compute) for value in exact])
-    except OverflowError as error:
-        raise CheckFailedError(
-            f"a value that stands in for a missing one is beyond the range of {compute}. Try --precision exact"
-        ) from error
+    zero = Dyadic.of(origin)
+    exact = (Dyadic.of(np.where(layout.filled, fill, origin)) - zero) * Dyadic.power_of_two(-exponents_of(scale))
+    return narrowed(exact.rounded(compute, "nearest"), compute, "stand-in for missing values")
 
 
 def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:

@@ -166,7 +166,7 @@ def test_no_row_in_the_box_has_a_larger_bound_or_leverage(case: str, precision: 
     numbers, held = blueprint.numbers, blueprint.uncertainty.leverage
     assert checkpoint.leverage is not None
     assert held is not None
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint.contract))
     x = probe_rows(checkpoint, numbers.input)
     x = x[np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)]
     for claim in blueprint.claims.values():
