@@ -11,11 +11,12 @@ from lr_trainer.descent.options import PATIENCE, Descent
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from lr_trainer.descent.objective import Objective
+    from lr_trainer.descent.resume import Resume
 
     Array = NDArray[np.float64]
 
@@ -74,22 +75,6 @@ class Stepper(Protocol):
         ...
 
 
-class Memory(Protocol):
-    """A place for the state of a descent that may be stopped; see `lr_trainer.descent.resume`."""
-
-    def begin(self, identity: Mapping[str, object]) -> dict[str, Any] | None:
-        """Return the state to go on from; None to start at the start."""
-        ...
-
-    def due(self) -> bool:
-        """Whether it is time to write the state."""
-        ...
-
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write the state; raises where the descent is to stop."""
-        ...
-
-
 @dataclass
 class Cycle:
     """The cycle of a descent: epochs, the best weights on rows held out, the state to go on from.
@@ -103,7 +88,7 @@ class Cycle:
     options: Descent
     validation: Objective | None
     unit: Array
-    memory: Memory
+    memory: Resume | None
     report: Callable[[Epoch], None]
     number: int = 0
     best: Array | None = None
@@ -154,7 +139,7 @@ class Cycle:
         self.stepper.restore(state["stepper"])
 
     def _pause(self) -> None:
-        if self.memory.due():
+        if self.memory is not None and self.memory.due():
             self.memory.keep(self.state())
 
     def _check(self, epoch: Epoch) -> None:

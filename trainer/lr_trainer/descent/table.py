@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.cycle import Epoch, Memory, Stepper
+    from lr_trainer.descent.cycle import Epoch, Stepper
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
+    from lr_trainer.descent.resume import Resume
     from lr_trainer.moments.passes import Prepared
 
     Array = NDArray[np.float64]
@@ -60,7 +61,7 @@ def check(descent: Descent, asked: FitOptions) -> None:
         )
 
 
-def descend(setting: Setting, descent: Descent, memory: Memory, report: Callable[[Epoch], None]) -> Descended:
+def descend(setting: Setting, descent: Descent, memory: Resume | None, report: Callable[[Epoch], None]) -> Descended:
     """Return the solution to which a descent comes.
 
     Raises:
@@ -80,8 +81,7 @@ def descend(setting: Setting, descent: Descent, memory: Memory, report: Callable
             raise OptionError("--validation holds out no row of this table. Hold out a larger share")
         validation = Objective(held_out, coordinates, objective.loss, objective.penalties)
     cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
-    state = memory.begin(_identity(setting, descent, store, validation))
-    if state is not None:
+    if memory is not None and (state := memory.begin(_identity(setting, descent, store, validation))) is not None:
         cycle.restore(state)
     with nullcontext() if _is_large(descent, store) else one_thread():
         cycle.run()

@@ -50,8 +50,9 @@ if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descent.cycle import Epoch, Memory
+    from lr_trainer.descent.cycle import Epoch
     from lr_trainer.descent.options import Descent
+    from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
@@ -88,7 +89,7 @@ def fit(
     advance: Callable[[int], None] = lambda _: None,
     warn: Callable[[str], None] = warnings.warn,
     descent: Descent | None = None,
-    memory: Memory | None = None,
+    memory: Resume | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Checkpoint:
     """Fit a linear model by least squares, or by a descent, in bounded memory.
@@ -262,10 +263,9 @@ def _chosen_penalty(folds: list[Moments], data: TrainingData, asked: FitOptions)
 
 
 def _descended(
-    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Memory | None, report: Callable[[Epoch], None]
+    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Resume | None, report: Callable[[Epoch], None]
 ) -> Checkpoint:
     from lr_trainer.descent.problem import setting_of
-    from lr_trainer.descent.resume import Forgetful
     from lr_trainer.descent.table import descend
 
     level, others, held_out = asked.interval, prepared, None
@@ -275,7 +275,7 @@ def _descended(
         held_out = take_moments(others)
         conformal_quantile(np.zeros(held_out.rows), level)  # raises before the descent if they are too few
     setting = setting_of(prepared, descent, asked, held_out)
-    found = descend(setting, descent, memory or Forgetful(), report)
+    found = descend(setting, descent, memory, report)
     described = _report(setting.data, found.solved, setting.prepared.rows, *shortfalls(found.report))
     penalty = setting.penalty if asked.l1 or asked.l2 else None
     # How far a descent is from its optimum is no matter of rounding.
