@@ -15,7 +15,7 @@ from lr_runtime.options import dashed
 from lr_trainer.choices import FitOptions
 from lr_trainer.descent.coordinates import Coordinates
 from lr_trainer.descent.cycle import Cycle
-from lr_trainer.descent.first_order import Batches, Whole
+from lr_trainer.descent.first_order import Batches, FirstOrder
 from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
 from lr_trainer.descent.options import HUBER, MEDIAN
@@ -142,7 +142,7 @@ def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: 
 def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
     if descent.stepper == "lbfgs":
         return QuasiNewton(objective, start)
-    return (Whole if descent.batch_size is None else Batches)(objective, descent, start)
+    return (FirstOrder if descent.batch_size is None else Batches)(objective, descent, start)
 
 
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, object]:
