@@ -76,26 +76,21 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     _check_ranges(checkpoint, given)
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
-    placed = layout.placed(checkpoint.weight)
     folded = layout.is_linear
-    placed = _divided(placed, layout.folded(checkpoint.scale))
+    with np.errstate(over="ignore"):
+        inverse = 1 / scale
     return Numbers(
         layout=layout,
-        weight=narrowed(placed, compute, "weight"),
+        weight=narrowed(_divided(layout.placed(checkpoint.weight), layout.folded(checkpoint.scale)), compute, "weight"),
         bias=narrowed(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
-        inverse_scale=None if folded or (scale == 1).all() else _exactly(_reciprocal(scale), compute, "scale"),
+        inverse_scale=None if folded or (scale == 1).all() else _exactly(inverse, compute, "scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
         output=OUTPUT_DTYPES[precision],
         ordered=precision == "portable",
     )
-
-
-def _reciprocal(scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / scale)
 
 
 def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import Conformal, Penalty
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from lr_trainer.solvers.strategy import Solved
 
 _FOLDS = 5
+"""The folds of a cross-validated penalty: as a rule 5 or 10 (Hastie, Tibshirani and Friedman 2009, 7.10.1)."""
+
 _HELD_OUT = 0.1
 """The share of rows that a descent leaves to its conformal interval, as for a penalised fit (`Parts`)."""
 
@@ -151,27 +154,8 @@ def fit(
         >>> round(checkpoint.contract.outputs[0].r2, 6)
         0.995661
     """
-    asked = FitOptions(
-        target=target,
-        features=features,
-        ignore=ignore,
-        category=category,
-        weight=weight,
-        units=units,
-        missing=missing,
-        missing_target=missing_target,
-        degree=degree,
-        intercept=intercept,
-        drop_collinear=drop_collinear,
-        minimum_norm=minimum_norm,
-        l1=l1,
-        l2=l2,
-        penalty=penalty,
-        l1_ratio=l1_ratio,
-        interval=interval,
-        digits=digits,
-        device=device,
-    )
+    given = locals()  # each option is a parameter of the same name
+    asked = FitOptions(**{each.name: given[each.name] for each in options_in(FitOptions)})
     if descent is not None:
         with needs_extra("torch"):
             from lr_trainer.descent.table import check
@@ -193,14 +177,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) ->
         OptionError: columns contradict each other, or a unit is of none of them.
         MissingColumnError: a column is not in the table.
     """
-    roles = roles_of(
-        table,
-        targets=[] if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target,
-        features=asked.features,
-        ignore=asked.ignore,
-        weight=asked.weight,
-        category=asked.category,
-    )
+    roles = roles_of(table, asked)
     known = (*roles.features, *roles.targets)
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")

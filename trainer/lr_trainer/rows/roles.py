@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
-    from lr_trainer.choices import MissingPolicy, MissingTarget
+    from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
     from lr_trainer.rows.outliers import Found
 
 
@@ -82,29 +82,22 @@ class Missing:
         return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
-def roles_of(
-    table: Table,
-    *,
-    targets: Sequence[str],
-    features: Sequence[str] | None,
-    ignore: Sequence[str] = (),
-    weight: str | None = None,
-    category: Sequence[str] = (),
-) -> Roles:
+def roles_of(table: Table, asked: FitOptions) -> Roles:
     """Return the roles, after checking that the columns are in the table and have one role each.
 
     Raises:
         OptionError: no target, a column in two roles, or no feature left.
         MissingColumnError: a column is not in the table.
     """
-    targets, ignore, category = (list(map(composed, names)) for names in (targets, ignore, category))
-    features = None if features is None else list(map(composed, features))
-    weight = None if weight is None else composed(weight)
+    given = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
+    targets, ignore, category = (list(map(composed, names)) for names in (given, asked.ignore, asked.category))
+    weight = None if asked.weight is None else composed(asked.weight)
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
     beside = {*taken, *table.indexes}
-    names = [name for name in table.names if name not in beside] if features is None else list(features)
+    others = [name for name in table.names if name not in beside]
+    names = others if asked.features is None else list(map(composed, asked.features))
     known = frozenset(table.names)
     if missing := [name for name in (*taken, *names, *category) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
