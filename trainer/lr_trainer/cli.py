@@ -200,8 +200,7 @@ def _descend(
     table, asked = _asked(tables, chosen, options, device)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
-        from lr_trainer.descent.resume import Resume
-        from lr_trainer.descent.signals import interruptible
+        from lr_trainer.descent.resume import Resume, interruptible
         from lr_trainer.fitting.table import fit
         from lr_trainer.model.checkpoint import Checkpoint
     every, resumes, log = (chosen.get(name) for name in _RESUME)

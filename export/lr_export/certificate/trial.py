@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Array, Program, Value
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Dtype
 
 _TINY = 2.0**-100
@@ -124,7 +124,7 @@ class Trial:
     def of(blueprint: Blueprint) -> Trial:
         """Return the trial of the artefacts of a blueprint."""
         checkpoint, numbers = blueprint.checkpoint, blueprint.numbers
-        rows, dtypes = _rows(blueprint), {name: _rounded_to(each) for name, each in blueprint.program.results.items()}
+        rows, dtypes = _rows(blueprint), _dtypes(blueprint.program)
         allowed = {name: Allowed.of(claim, rows, dtypes[name]) for name, claim in blueprint.claims.items()}
         # Rows that make y nearly 0 may lie far out of the box, where the leverage can exceed the range of its dtype.
         kept = np.ones(len(rows), dtype=np.bool_)
@@ -220,8 +220,9 @@ def _rows(blueprint: Blueprint) -> Floats:
     return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
 
 
-def _rounded_to(value: Value) -> Dtype:
-    return "float32" if value.dtype == "float32" else "float64"
+def _dtypes(program: Program) -> dict[str, Dtype]:
+    """Return the dtypes that the results are rounded to; in_range is 0 or 1 in any."""
+    return {name: "float32" if each.dtype == "float32" else "float64" for name, each in program.results.items()}
 
 
 def _largest_share(error: NDArray[np.float64], bound: NDArray[np.float64]) -> float:

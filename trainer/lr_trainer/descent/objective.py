@@ -15,6 +15,7 @@ where the intercept asks for mean w d = 0, and penalty*(v) is (|v_j| - l1)+^2 / 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -245,11 +246,7 @@ class Objective:
         return values * block[:, -1:] if self.coordinates.weighted else values
 
     def _mean(self, part: Callable[[torch.Tensor], torch.Tensor]) -> Array:
-        total = None
-        for found in self._parts(part):
-            total = found if total is None else total + found
-        assert total is not None
-        return np.asarray(total.cpu().numpy() / self.store.rows)
+        return np.asarray(reduce(torch.add, self._parts(part)).cpu().numpy() / self.store.rows)
 
     def _parts(self, part: Callable[[torch.Tensor], T]) -> Iterator[T]:
         """Yield the parts of all blocks, in threads if there are several: one is done before a thread has started."""

@@ -4,12 +4,15 @@ The tensors and arrays of the state are those of the file; the records around th
 file's header. There is no code in it. The header also has the options of the descent and the SHA-256 of its rows, so
 that the state of another descent is refused. The random order of the rows needs no generator's state: it follows from
 the seed and the epoch (`lr_trainer.descent.row_store`).
+
+Signals end a descent at once while there is nothing to lose, at the next step afterwards.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
@@ -19,21 +22,53 @@ from safetensors import SafetensorError
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.system.files import read_bytes
 from lr_runtime.system.replacement import replacing
+from lr_runtime.system.signals import handled
 from lr_trainer.errors import InterruptedFitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.signals import Interruption
-
 _KEY = "linedge.resume.3"
 """Numbered, because a state of another layout of the steppers cannot be gone on from."""
 
 _ARRAY, _TENSOR = "array", "tensor"
+
+
+class Interruption:
+    """The record of a signal that has come during a descent.
+
+    Attributes:
+        signal: its number; None while there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._holds = False
+        self._come: set[int] = set()
+
+    def hold(self) -> None:
+        """Have the descent go on after a signal from now on; it ends itself where its state is complete."""
+        self._holds = True
+
+    def _note(self, number: int, _frame: object) -> None:
+        # The same a second time is meant: whoever sends it does not want to wait for the state. Another may follow the
+        # first by itself: systemd and terminals that close send two.
+        if not self._holds or number in self._come:
+            raise SystemExit(128 + number)
+        self._come.add(number)
+        self.signal = self.signal or number
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Note the signals that come while the block runs."""
+    interruption = Interruption()
+    with handled(interruption._note):
+        yield interruption
 
 
 class Resume:
