@@ -75,7 +75,7 @@ def bounds(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row, (rows, outputs)."""
     error = ForwardError.of(checkpoint, numbers)
     design = error.exact.design(x)
-    return as_array(error.at(design, error.exact.outputs(design)))
+    return as_array(error.rounded(error.before_rounding(design), error.exact.outputs(design)))
 
 
 def bounds_before_rounding(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:

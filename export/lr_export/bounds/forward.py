@@ -90,10 +90,6 @@ class ForwardError:
         """Return the bound (rows, outputs) before the result is rounded to its own dtype."""
         return abs(design) @ self.allowed + self.underflow
 
-    def at(self, design: ExactDesign, y: Dyadic) -> Dyadic:
-        """Return the bound (rows, outputs) for the exact outputs y at these rows."""
-        return self.rounded(self.before_rounding(design), y)
-
     def over(self, low: Floats, high: Floats) -> Dyadic:
         """Return an upper limit (outputs,) of the bound over the box from `low` to `high` (columns,)."""
         return self.rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))

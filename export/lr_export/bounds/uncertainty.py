@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bounds.claim import Claim, check_reach, rounded_box
+from lr_export.bounds.claim import Claims, check_output, check_reach, rounded_box
 from lr_export.bounds.forward import ForwardError, gamma, times
 from lr_export.bounds.leverage import ExactLeverage
 from lr_export.exact.dyadic import DIGITS, Dyadic, rounded_up
@@ -42,27 +42,24 @@ if TYPE_CHECKING:
     from lr_export.model.uncertainty import Uncertainty
     from lr_runtime.contract.checkpoint import Checkpoint
 
-_KEPT = 4
-"""Batches of rows in the cache: the results of one artefact are asked for one after the other at the same rows."""
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
 
-def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> dict[str, Claim]:
-    """Return the claims for the results besides y.
+def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> Claims:
+    """Return the claims for y and the results besides it.
 
     Raises:
-        CheckFailedError: a result may be beyond the range of its dtype within the training ranges.
+        CheckFailedError: a result or an intermediate number may be beyond the range of its dtype within the training
+            ranges, or an output is so small everywhere there that its dtype loses digits.
     """
-    bounds = _Bounds.of(uncertainty, checkpoint, numbers)
-    largest = bounds.over(*rounded_box(checkpoint, numbers))
+    bounds, (low, high) = _Bounds.of(uncertainty, checkpoint, numbers), rounded_box(checkpoint, numbers)
+    check_output(bounds.y, low, high)
+    largest = bounds.over(low, high)
     for name, (size, bound) in largest.items():
         check_reach(name, numbers.output, size + bound)
-
-    def of(name: str) -> Claim:
-        return Claim(lambda x: bounds.at(x)[name], tuple(map(rounded_up, largest[name][1].fractions())))
-
-    return {name: of(name) for name in uncertainty.results}
+    names = ("y", *uncertainty.results)
+    return Claims(bounds.at, {name: tuple(map(rounded_up, largest[name][1].fractions())) for name in names})
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,6 @@ class _Bounds:
     numbers: Numbers
     y: ForwardError
     leverage: ExactLeverage | None
-    kept: dict[bytes, dict[str, tuple[Dyadic, Dyadic]]]
 
     @staticmethod
     def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
@@ -81,18 +77,10 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage)
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound, from a cache of the last few batches."""
-        key = x.tobytes()
-        if key not in self.kept:
-            if len(self.kept) >= _KEPT:
-                self.kept.clear()
-            self.kept[key] = self._at(x)
-        return self.kept[key]
-
-    def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return each result at rows (rows, columns), and its bound."""
         design, limits = self.y.exact.design(x), self.uncertainty.limits
         root = None if self.leverage is None else self.leverage.at(design)
         y, error = self.y.exact.outputs(design), self.y.before_rounding(design)
@@ -126,7 +114,8 @@ class _Bounds:
             found["in_range"] = Dyadic(inside.astype(object), 0), Dyadic(inside.astype(object) * 0, 0)
         if root is not None:
             found["leverage"] = root.h, self.y.rounded(root.h_error, root.h)
-        return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
+        safe = {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
+        return {"y": (y[1], self.y.rounded(error, y[1])), **safe}
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
         """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.bounds.claim import Claim
+    from lr_export.bounds.claim import Claims
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats
@@ -78,17 +78,6 @@ class Allowed(NamedTuple):
             nearest=high if dtype == "float64" else value.rounded(dtype, "nearest"),
         )
 
-    @staticmethod
-    def of(claim: Claim, x: Floats, dtype: Dtype) -> Allowed:
-        """Return the values that a claim allows at rows x (rows, columns).
-
-        Rows with tiny numbers are computed separately: they would lengthen the integers of all others.
-        """
-        tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
-        groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
-        parts = [Allowed.around(*claim.at(x[rows]), dtype) for rows in groups]
-        return Allowed(*map(np.concatenate, zip(*parts, strict=True))).where(np.argsort(np.concatenate(groups)))
-
     def are_within(self, dtype: Dtype) -> NDArray[np.bool_]:
         """Return whether all allowed values of a row are within the range of the dtype, (rows,)."""
         largest = (np.abs(self.exact) + self.bound) * _ROUNDED_UP
@@ -125,7 +114,7 @@ class Trial:
         """Return the trial of the artefacts of a blueprint."""
         checkpoint, numbers = blueprint.checkpoint, blueprint.numbers
         rows, dtypes = _rows(blueprint), _dtypes(blueprint.program)
-        allowed = {name: Allowed.of(claim, rows, dtypes[name]) for name, claim in blueprint.claims.items()}
+        allowed = _allowed(blueprint.claims, rows, dtypes)
         # Rows that make y nearly 0 may lie far out of the box, where the leverage can exceed the range of its dtype.
         kept = np.ones(len(rows), dtype=np.bool_)
         for name in blueprint.uncertainty.results:
@@ -218,6 +207,21 @@ def _rows(blueprint: Blueprint) -> Floats:
     rows = probe_rows(blueprint.checkpoint, blueprint.numbers.input)
     limits = blueprint.uncertainty.limits
     return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
+
+
+def _allowed(claims: Claims, x: Floats, dtypes: Mapping[str, Dtype]) -> dict[str, Allowed]:
+    """Return what the claims allow for each result at rows x (rows, columns).
+
+    Rows with tiny numbers are computed separately: they would lengthen the integers of all others.
+    """
+    tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
+    groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
+    parts, order = [claims.at(x[rows]) for rows in groups], np.argsort(np.concatenate(groups))
+    allowed = {}
+    for name in claims.bounds:
+        each = [Allowed.around(*part[name], dtypes[name]) for part in parts]
+        allowed[name] = Allowed(*map(np.concatenate, zip(*each, strict=True))).where(order)
+    return allowed
 
 
 def _dtypes(program: Program) -> dict[str, Dtype]:

@@ -25,7 +25,7 @@ from tests.conftest import SCRIPTS, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
     from tests.conftest import Run
 
     Runner = Callable[..., Run]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.epoch import Epoch
 from lr_trainer.descent.options import ADAM_LR
 
 if TYPE_CHECKING:
@@ -108,12 +108,12 @@ class FirstOrder:
         return self._weights.cpu().numpy().copy()
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Return all that decides the next steps."""
         optimizer = self._optimizer.state_dict()["state"]
         return {"plane": self._plane, "optimizer": optimizer, "is_done": self.is_done}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Go on from a state."""
         self._plane.copy_(state["plane"])
         put_back(self._optimizer, state["optimizer"])
         self.is_done = state["is_done"]
@@ -143,7 +143,7 @@ class FirstOrder:
         weights.copy_(torch.sign(weights) * (weights.abs() - reach).clamp_(min=0.0))
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         at = self.at
         rate = self._set_rate(number / self.options.most_epochs)
         gradient = self.objective.gradient(at, 0.0)
@@ -176,16 +176,16 @@ class Batches(FirstOrder):
             self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`; the state tells how many batches of the epoch are over."""
+        """Return all that decides the next steps; it tells how many batches of the epoch are over."""
         return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Go on from a state."""
         super().restore(state)
         self._done, self._sum = state["done"], state["sum"]
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         store, batch = self.objective.store, self._batch
         batches = -(-store.rows // batch)
         rate = self.rate.at(number / self.options.most_epochs)

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from lr_trainer.descent.continuation import LBFGS_STAGES, Iterate, Minimum, backtrack, next_stage
-from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.epoch import Epoch
 from lr_trainer.descent.first_order import TOLERANCE, put_back
 from lr_trainer.descent.newton import line_search, newton_steps
 
@@ -95,18 +95,18 @@ class QuasiNewton:
         return self.at if best is None or not self.is_done else best.at
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Return all that decides the next steps."""
         return {"iterate": asdict(self._iterate), "lbfgs": self._lbfgs.optimizer.state_dict()["state"]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Go on from a state."""
         origin, best = (each and Minimum(**each) for each in (state["iterate"]["origin"], state["iterate"]["best"]))
         self._iterate = Iterate(**{**state["iterate"], "origin": origin, "best": best})
         self._lbfgs = _Lbfgs(self.at)
         put_back(self._lbfgs.optimizer, state["lbfgs"])
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         has_corners = self.objective.has_corners
         if self._iterate.stage >= LBFGS_STAGES if has_corners else number >= _LBFGS_EPOCHS:
             self._iterate, norm = _newton(self.objective, self._iterate)

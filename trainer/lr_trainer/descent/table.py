@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.cycle import Epoch, Stepper
+    from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
     from lr_trainer.descent.resume import Resume
@@ -139,7 +139,7 @@ def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: 
     return np.where(sizes > 0, HUBER / MAD * sizes, 1.0) * coordinates.scale
 
 
-def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
+def _stepper(objective: Objective, descent: Descent, start: Array) -> FirstOrder | QuasiNewton:
     if descent.stepper == "lbfgs":
         return QuasiNewton(objective, start)
     return (FirstOrder if descent.batch_size is None else Batches)(objective, descent, start)

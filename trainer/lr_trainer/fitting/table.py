@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
