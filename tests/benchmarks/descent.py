@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
 
     Array = NDArray[np.float64]
 

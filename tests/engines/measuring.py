@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lr_export.exact.dyadic import distance_to_tie, nearest
 from tests.engines.models import cases
-from tests.export.oracle import bounds_before_rounding, outputs
+from tests.export.oracle import bounds_before_rounding, distance_to_tie, nearest, outputs
 from tests.export.straight_line import same_bits
 
 if TYPE_CHECKING:

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Step
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype
 
 Floats = NDArray[np.floating[Any]]
 Exact = NDArray[Any]
 """An array of fractions."""
+
+
+_FLOAT32_OVERFLOW = Fraction(2**128 - 2**103)
+"""From here on, half an ulp above the largest float32, rounding gives infinity (IEEE 754, 4.3.1)."""
 
 
 def fractions(values: Floats) -> Exact:
@@ -70,7 +75,7 @@ def bounds(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row, (rows, outputs)."""
     error = ForwardError.of(checkpoint, numbers)
     design = error.exact.design(x)
-    return as_array(error.at(design, error.exact.outputs(design)))
+    return as_array(error.rounded(error.before_rounding(design), error.exact.outputs(design)))
 
 
 def bounds_before_rounding(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
@@ -193,3 +198,33 @@ def halves(checkpoint: Checkpoint, width: Floats, x: Floats) -> Exact:
     """Return half the length of the interval of this width (outputs,), (rows, outputs)."""
     exact: Exact = roots(1 + leverages(checkpoint, x)) * fractions(width)
     return exact
+
+
+def nearest(value: Fraction, dtype: Dtype) -> np.floating:
+    """Return the floating-point number nearest to `value`, ties to even (IEEE 754, 4.3.1).
+
+    Raises:
+        OverflowError: there is none that is finite.
+    """
+    if dtype == "float64":
+        return np.float64(value.numerator / value.denominator)  # Python rounds the quotient of two integers correctly
+    if abs(value) >= _FLOAT32_OVERFLOW:
+        raise OverflowError("beyond the range of float32")
+    largest = float(np.finfo(np.float32).max)
+    guess = np.float32(min(max(value.numerator / value.denominator, -largest), largest))
+    # Rounding to float64 first can land on the wrong side of a tie: compare with both neighbours exactly.
+    candidates = [guess, *_neighbours(guess)]
+    return min(candidates, key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1))
+
+
+def distance_to_tie(value: Fraction, rounded: np.floating) -> Fraction:
+    """Return how far `value` is from the nearer midpoint between `rounded`, its nearest float, and a neighbour."""
+    here = Fraction(float(rounded))
+    return min(abs((here + Fraction(float(side))) / 2 - value) for side in _neighbours(rounded))
+
+
+def _neighbours(value: np.floating) -> list[np.floating]:
+    """Return the next floats below and above that are finite."""
+    with np.errstate(over="ignore"):
+        sides = [np.nextafter(value, value.dtype.type(side)) for side in (-np.inf, np.inf)]
+    return [side for side in sides if np.isfinite(side)]

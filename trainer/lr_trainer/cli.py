@@ -162,12 +162,10 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
                 "the lesson, or a table with --solver descent" if name in _LESSON else "a table with --solver descent"
             )
             raise OptionError(f"{dashed(name)} belongs to a descent ({home}). Add that, or leave it out")
-    if way == "lesson":
-        if solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile":
-            raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
-        chosen.pop("solver", None)
-    if way == "fit" and not _descends(chosen):
-        chosen = {name: value for name, value in chosen.items() if name not in {"solver", "loss"}}
+    if way == "lesson" and (
+        solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile"
+    ):
+        raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
     return chosen
 
 
@@ -199,12 +197,10 @@ def _descend(
 ) -> Checkpoint:
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")
-    table = _opened(tables, options)
-    _check_columns(table, chosen)
+    table, asked = _asked(tables, chosen, options, device)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
-        from lr_trainer.descent.resume import Resume
-        from lr_trainer.descent.signals import interruptible
+        from lr_trainer.descent.resume import Resume, interruptible
         from lr_trainer.fitting.table import fit
         from lr_trainer.model.checkpoint import Checkpoint
     every, resumes, log = (chosen.get(name) for name in _RESUME)
@@ -222,44 +218,35 @@ def _descend(
             if resumes and not memory.path.exists():
                 note(f"lr-train: there is no {memory.path}: starting at the start", quiet=quiet)
         advance, report = stack.enter_context(watching(table.size, descent.most_epochs, quiet=quiet, also=also))
-        named = _fit_options(chosen)
-        return fit(table, **named, device=device, advance=advance, descent=descent, memory=memory, report=report)
+        return fit(table, **vars(asked), advance=advance, descent=descent, memory=memory, report=report)
 
 
 def _fit(
     tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, *, quiet: bool
 ) -> Checkpoint:
-    # What is wrong with the table's header is said before the libraries of a fit are imported.
-    table = _opened(tables, options)
-    _check_columns(table, chosen)
+    table, asked = _asked(tables, chosen, options, device)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
     with progress("reading", table.size, quiet=quiet) as advance:
-        return fit(table, **_fit_options(chosen), device=device, advance=advance)
+        return fit(table, **vars(asked), advance=advance)
 
 
-def _fit_options(chosen: dict[str, Any]) -> dict[str, Any]:
-    values = {"target": None, **values_of(FitOptions, chosen)}
-    return {name: dict(value) if name == "units" else value for name, value in values.items()}
+def _asked(
+    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device
+) -> tuple[Table, FitOptions]:
+    """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
+    table, values = _opened(tables, options), values_of(FitOptions, chosen)
+    asked = FitOptions(**{**values, "units": dict(values.get("units", ()))}, device=device)
+    with needs_extra("train"):
+        from lr_trainer.rows.roles import roles_of
+    roles_of(table, asked)
+    return table, asked
 
 
 def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
     from lr_runtime.tables import open_table
 
     return open_table(tables, options, warn=lambda line: note(f"lr-train: {line}", quiet=False))
-
-
-def _check_columns(table: Table, chosen: Mapping[str, Any]) -> None:
-    with needs_extra("train"):
-        from lr_trainer.rows.roles import roles_of
-    roles_of(
-        table,
-        targets=chosen.get("target", []),
-        features=chosen.get("features"),
-        ignore=chosen.get("ignore", []),
-        weight=chosen.get("weight"),
-        category=chosen.get("category", []),
-    )
 
 
 def _update(

@@ -1,4 +1,4 @@
-"""The claim for a result of an artefact: its exact value, and a bound of any engine's error."""
+"""The claims for the results of an artefact: their exact values, and bounds of any engine's errors."""
 
 from __future__ import annotations
 
@@ -7,60 +7,47 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
-from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from lr_export.bounds.forward import ForwardError
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
-class Claim:
-    """The claim for one result of an artefact.
+class Claims:
+    """The claims for the results of an artefact, by name.
 
     Attributes:
-        at: gives, for rows x (rows, columns), the exact result and a bound of any engine's error, both (rows, width).
-        bound: for each column of the result, a bound of any engine's error anywhere in the training box.
+        at: gives, for rows x (rows, columns), each exact result and a bound of any engine's error, both (rows, width).
+        bounds: for each column of a result, a bound of any engine's error anywhere in the training box.
     """
 
-    at: Callable[[Floats], tuple[Dyadic, Dyadic]]
-    bound: tuple[float, ...]
+    at: Callable[[Floats], Mapping[str, tuple[Dyadic, Dyadic]]]
+    bounds: dict[str, tuple[float, ...]]
 
 
-def claim_of_y(checkpoint: Checkpoint, numbers: Numbers) -> Claim:
-    """Return the claim for y.
+def check_output(error: ForwardError, low: Floats, high: Floats) -> None:
+    """Raise CheckFailedError where y in the box from `low` to `high` may be beyond the range of its dtype.
 
-    Raises:
-        CheckFailedError: an output or an intermediate number may be beyond the range of its dtype in the box, or an
-            output is so small everywhere in the box that its dtype loses digits.
+    Likewise where a number on the way to y may be, or where y is so small everywhere that its dtype loses digits.
     """
-    error = ForwardError.of(checkpoint, numbers)
-
-    def at(x: Floats) -> tuple[Dyadic, Dyadic]:
-        design = error.exact.design(x)
-        y = error.exact.outputs(design)
-        return y, error.at(design, y)
-
-    low, high = rounded_box(checkpoint, numbers)
-    bound = error.over(low, high)
-    sums = error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound
-    check_reach("output", numbers.compute, sums)
+    bound, numbers = error.over(low, high), error.numbers
+    check_reach("output", numbers.compute, error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound)
     largest = error.exact.largest_output(low, high)
     check_reach("output", numbers.output, largest + bound)
     _check_digits(numbers.output, largest)
-    return Claim(at, tuple(rounded_up(value) for value in bound.fractions()))
 
 
 def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Floats]:
     """Return the corners (columns,) of the training box in the dtype of x."""
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint.contract))
     return low, high
 
 

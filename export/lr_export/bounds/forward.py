@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint
 
 _SLACK_BITS = 64
+"""Bits of a gamma beyond those of u: rounding it up to so many adds less than a 2^-60 of it to the bound."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +90,20 @@ class ForwardError:
         """Return the bound (rows, outputs) before the result is rounded to its own dtype."""
         return abs(design) @ self.allowed + self.underflow
 
-    def at(self, design: ExactDesign, y: Dyadic) -> Dyadic:
-        """Return the bound (rows, outputs) for the exact outputs y at these rows."""
-        return self._rounded(self.before_rounding(design), y)
-
     def over(self, low: Floats, high: Floats) -> Dyadic:
         """Return an upper limit (outputs,) of the bound over the box from `low` to `high` (columns,)."""
-        return self._rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))
+        return self.rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))
 
     def before_rounding_over(self, low: Floats, high: Floats) -> Dyadic:
         """Return the limit (outputs,) of `over` before the result is rounded to its own dtype."""
         return self.exact.largest_sum(self.allowed, low, high) + self.underflow
 
-    def _rounded(self, inner: Dyadic, y: Dyadic) -> Dyadic:
+    def rounded(self, error: Dyadic, value: Dyadic) -> Dyadic:
+        """Return a bound of a result's error with the half ulp by which rounding it to its own dtype moves it."""
         output = self.numbers.output
-        return inner if output == self.numbers.compute else inner + rounding(output, abs(y) + inner)
-
-
-def rounding(dtype: str, size: Dyadic) -> Dyadic:
-    """Return the most that rounding a number of at most this size to the dtype moves it, half an ulp."""
-    return Dyadic.power_of_two(-DIGITS[dtype]) * size + Dyadic.power_of_two(SMALLEST[dtype] - 1)
+        if output == self.numbers.compute:
+            return error
+        return error + Dyadic.power_of_two(-DIGITS[output]) * (abs(value) + error) + times(1, SMALLEST[output] - 1)
 
 
 def gamma(operations: int, digits: int) -> Dyadic:

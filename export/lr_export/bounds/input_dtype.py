@@ -30,6 +30,7 @@ _TAKEN: dict[Precision, tuple[Dtype, ...]] = {
 _MOST_SHARE = 0.01
 """Input rounding that moves y by less than this share of the residual standard deviation is lost in the noise."""
 _WHOLE_IN_FLOAT32 = 2.0**24
+"""float32 has 24 binary digits, so that from here on it skips integers."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ def _in_float64(checkpoint: Checkpoint, remark: str | None = None) -> Inputs:
 
 def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
     """Return the cost of float32 inputs, infinite where the training ranges exceed the range of float32."""
-    ends = np.abs(box(checkpoint))
+    ends = np.abs(box(checkpoint.contract))
     if not (ends <= np.finfo(np.float32).max).all():
         return (math.inf,) * len(checkpoint.contract.outputs)
-    return tuple(map(rounded_up, input_rounding(checkpoint, *box(checkpoint))))
+    return tuple(map(rounded_up, input_rounding(checkpoint, *box(checkpoint.contract))))
 
 
 def _share(checkpoint: Checkpoint, cost: tuple[float, ...]) -> float | None:

@@ -79,8 +79,8 @@ class ExactLeverage:
         factor: L, and as its bias the exact shift.
         constant: the exact constant of h.
         drift: (gamma_{a + b} - gamma_b) |L|, what the roundings inside the terms add.
-        allowed: gamma_b |L|, and as its bias all that does not depend on the row.
-        lost: 2 eta for each term, where a number of the factor may have underflowed.
+        allowed: gamma_b |L| + 2 eta, as a number of the factor may have underflowed, and as its bias all that does not
+            depend on the row.
     """
 
     model: ExactModel
@@ -91,7 +91,6 @@ class ExactLeverage:
     constant: Dyadic
     drift: Coefficients
     allowed: Coefficients
-    lost: Coefficients
 
     @staticmethod
     def of(checkpoint: Checkpoint, leverage: Leverage, numbers: Numbers, held: LeverageNumbers) -> ExactLeverage:
@@ -120,26 +119,27 @@ class ExactLeverage:
                 ),
                 zero,
             ),
-            allowed=_scaled(sizes, gamma(last, digits), steady),
-            lost=_scaled(ones, times(2, eta), zero),
+            allowed=Coefficients(
+                tuple(
+                    gamma(last, digits) * size + times(2, eta) * one
+                    for size, one in zip(sizes.parts, ones.parts, strict=True)
+                ),
+                steady,
+            ),
         )
 
     def at(self, design: ExactDesign) -> Root:
         """Return the leverage and its root at rows of the design."""
         deviation = design - self.center
         z, sizes, terms = abs(deviation @ self.factor), abs(deviation), abs(design)
-        error = sizes @ self.allowed + terms @ self.drift + sizes @ self.lost
+        error = sizes @ self.allowed + terms @ self.drift
         return self._root(z, error, sizes @ abs(self.factor))
 
     def over(self, low: Floats, high: Floats) -> Root:
         """Return upper limits of leverage, root and errors in the box from `low` to `high` (columns,)."""
         sizes, none = abs(self.factor), Dyadic.of(np.zeros(1))
         z = self._supremum(replace(sizes, bias=none), low, high, self.mean)
-        error = (
-            self._supremum(self.allowed, low, high, self.center)
-            + self._supremum(self.drift, low, high, None)
-            + self._supremum(self.lost, low, high, self.center)
-        )
+        error = self._supremum(self.allowed, low, high, self.center) + self._supremum(self.drift, low, high, None)
         return self._root(z, error, self._supremum(sizes, low, high, self.center))
 
     def _root(self, z: Dyadic, error: Dyadic, sums: Dyadic) -> Root:
@@ -166,7 +166,3 @@ class ExactLeverage:
             away = None if center is None else center.parts[number].reshaped(-1)
             total = total + block.supremum(size, box, away)
         return total.reshaped(1, -1)
-
-
-def _scaled(sizes: Coefficients, share: Dyadic, bias: Dyadic) -> Coefficients:
-    return Coefficients(tuple(share * size for size in sizes.parts), bias)

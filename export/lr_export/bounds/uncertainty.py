@@ -28,40 +28,39 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bounds.claim import Claim, check_reach, rounded_box
-from lr_export.bounds.forward import ForwardError, gamma, rounding, times
+from lr_export.bounds.claim import Claims, check_output, check_reach, rounded_box
+from lr_export.bounds.forward import ForwardError, gamma, times
 from lr_export.bounds.leverage import ExactLeverage
 from lr_export.exact.dyadic import DIGITS, Dyadic
 from lr_runtime.contract.equation import rounded_up
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lr_export.bounds.leverage import Root
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_export.model.uncertainty import Uncertainty
     from lr_runtime.contract.checkpoint import Checkpoint
 
-_KEPT = 4
-"""Batches of rows in the cache: the results of one artefact are asked for one after the other at the same rows."""
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
 
 
-def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> dict[str, Claim]:
-    """Return the claims for the results besides y.
+def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> Claims:
+    """Return the claims for y and the results besides it.
 
     Raises:
-        CheckFailedError: a result may be beyond the range of its dtype within the training ranges.
+        CheckFailedError: a result or an intermediate number may be beyond the range of its dtype within the training
+            ranges, or an output is so small everywhere there that its dtype loses digits.
     """
-    bounds = _Bounds.of(uncertainty, checkpoint, numbers)
-    largest = bounds.over(*rounded_box(checkpoint, numbers))
+    bounds, (low, high) = _Bounds.of(uncertainty, checkpoint, numbers), rounded_box(checkpoint, numbers)
+    check_output(bounds.y, low, high)
+    largest = bounds.over(low, high)
     for name, (size, bound) in largest.items():
         check_reach(name, numbers.output, size + bound)
-
-    def of(name: str) -> Claim:
-        return Claim(lambda x: bounds.at(x)[name], tuple(map(rounded_up, largest[name][1].fractions())))
-
-    return {name: of(name) for name in uncertainty.results}
+    names = ("y", *uncertainty.results)
+    return Claims(bounds.at, {name: tuple(map(rounded_up, largest[name][1].fractions())) for name in names})
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,6 @@ class _Bounds:
     numbers: Numbers
     y: ForwardError
     leverage: ExactLeverage | None
-    kept: dict[bytes, dict[str, tuple[Dyadic, Dyadic]]]
 
     @staticmethod
     def of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> _Bounds:
@@ -80,50 +78,45 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage, {})
+        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage)
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result at rows (rows, columns), and its bound, from a cache of the last few batches."""
-        key = x.tobytes()
-        if key not in self.kept:
-            if len(self.kept) >= _KEPT:
-                self.kept.clear()
-            self.kept[key] = self._at(x)
-        return self.kept[key]
-
-    def _at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        design = self.y.exact.design(x)
+        """Return each result at rows (rows, columns), and its bound."""
+        design, limits = self.y.exact.design(x), self.uncertainty.limits
         root = None if self.leverage is None else self.leverage.at(design)
         y, error = self.y.exact.outputs(design), self.y.before_rounding(design)
-        found = {}
-        if self.uncertainty.interval is not None:
-            half, half_error = self._half(root)
-            found = {
-                "y_lower": self._end(y - half, error + half_error),
-                "y_upper": self._end(y + half, error + half_error),
-            }
-        if self.uncertainty.limits is not None:
-            inside = self.uncertainty.limits.hold(x).astype(object)
-            found["in_range"] = Dyadic(inside, 0), Dyadic(inside * 0, 0)
-        if root is not None:
-            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
+        return self._results((y, y), error, root, None if limits is None else limits.hold(x))
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,)."""
         root = None if self.leverage is None else self.leverage.over(low, high)
+        y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
+        inside = None if self.uncertainty.limits is None else np.ones((1, 1), dtype=np.bool_)
+        found = self._results((-y, y), error, root, inside)
+        return {name: (abs(value).reshaped(-1), bound.reshaped(-1)) for name, (value, bound) in found.items()}
+
+    def _results(
+        self, y: tuple[Dyadic, Dyadic], error: Dyadic, root: Root | None, inside: NDArray[np.bool_] | None
+    ) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return each result and its bound, for an interval about the first y downwards and about the second upwards.
+
+        Args:
+            y: (rows, outputs) or (outputs,) both.
+            error: a bound of any engine's error in y before its last rounding.
+            root: the leverage and its root; None without leverage.
+            inside: what in_range (rows, 1) is; None without flags.
+        """
         found = {}
         if self.uncertainty.interval is not None:
-            y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
             half, half_error = self._half(root)
-            found["y_lower"] = found["y_upper"] = self._end(y + half, error + half_error)
-        if self.uncertainty.limits is not None:
-            found["in_range"] = times(1, 0).reshaped(1), times(0, 0).reshaped(1)
+            found["y_lower"] = self._end(y[0] - half, error + half_error)
+            found["y_upper"] = self._end(y[1] + half, error + half_error)
+        if inside is not None:
+            found["in_range"] = Dyadic(inside.astype(object), 0), Dyadic(inside.astype(object) * 0, 0)
         if root is not None:
-            found["leverage"] = root.h, self._rounded(root.h, root.h_error)
-        return {
-            name: (value.reshaped(-1), self._safely(bound, root).reshaped(-1)) for name, (value, bound) in found.items()
-        }
+            found["leverage"] = root.h, self.y.rounded(root.h_error, root.h)
+        safe = {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
+        return {"y": (y[1], self.y.rounded(error, y[1])), **safe}
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
         """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""
@@ -150,8 +143,4 @@ class _Bounds:
 
     def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:
         unit = Dyadic.power_of_two(-DIGITS[self.numbers.compute])
-        return end, self._rounded(end, error + unit * (abs(end) + error))
-
-    def _rounded(self, value: Dyadic, error: Dyadic) -> Dyadic:
-        output = self.numbers.output
-        return error if output == self.numbers.compute else error + rounding(output, abs(value) + error)
+        return end, self.y.rounded(error + unit * (abs(end) + error), end)

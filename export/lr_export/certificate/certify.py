@@ -120,7 +120,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         precision=blueprint.contract.precision,
         input_dtype=inputs.dtype,
         remark="; ".join(filter(None, (inputs.remark, blueprint.uncertainty.remark))) or None,
-        bounds={name: claim.bound for name, claim in blueprint.claims.items()},
+        bounds=blueprint.claims.bounds,
         input_rounding=inputs.cost,
         input_rounding_share=inputs.share if inputs.share is not None and math.isfinite(inputs.share) else None,
         rows=len(trial.x),

@@ -9,7 +9,6 @@ import numpy as np
 
 from lr_export.bounds.forward import ForwardError
 from lr_export.exact.box import spread_row
-from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.program.evaluation import evaluated
 from lr_runtime.contract.contract import GoldenRow
 
@@ -57,16 +56,14 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
 
 def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
     numbers, design = error.numbers, error.exact.design(x)
-    try:
-        wanted = [(y, nearest(y, numbers.output)) for y in error.exact.outputs(design).fractions()]
-    except OverflowError:
+    exact, bound = error.exact.outputs(design), error.before_rounding(design)
+    wanted = exact.rounded(numbers.output, "nearest")
+    if (np.abs(wanted) > np.finfo(numbers.output).max).any():
         return None
-    bounds = error.before_rounding(design).fractions()
-    # Without a rounding at the end, a device's result is compared with the bound, and ties do not matter.
-    at_tie = numbers.output != numbers.compute and any(
-        distance_to_tie(y, rounded) <= bound for (y, rounded), bound in zip(wanted, bounds, strict=True)
-    )
-    if at_tie:
-        return None
+    if numbers.output != numbers.compute:
+        # Without a rounding at the end, a device's result is compared with the bound, and ties do not matter.
+        ends = [end.rounded(numbers.output, "nearest") for end in (exact - bound, exact + bound)]
+        if (ends[0] != ends[1]).any():
+            return None
     given = (None if math.isnan(value) else value for value in x[0].tolist())
-    return GoldenRow(tuple(given), tuple(float(rounded) for _, rounded in wanted))
+    return GoldenRow(tuple(given), tuple(wanted[0].tolist()))

@@ -57,24 +57,19 @@ def refused_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
     Invalid are an index that is no category of its column, and NaN in a column without a policy for missing values.
     """
     middle = _middle(checkpoint)
-    rows = []
+    rows = [np.empty((0, len(middle)))]
     for place, column in enumerate(checkpoint.contract.columns):
         levels = len(column.categories)
         values = [-1.0, 0.5, levels - 0.5, float(levels)] if column.kind == "category" else []
-        for value in values + [np.nan] * (column.missing == "error"):
-            rows.append(middle.copy())
-            rows[-1][place] = value
-    return np.array(rows).reshape(-1, len(middle)).astype(dtype)
+        rows.append(_varied(middle, place, values + [np.nan] * (column.missing == "error")))
+    return np.concatenate(rows).astype(dtype)
 
 
 def _middle(checkpoint: Checkpoint) -> Row:
-    low, high = box(checkpoint)
-    return _whole(checkpoint, low / 2 + high / 2)
-
-
-def _whole(checkpoint: Checkpoint, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rows with category columns rounded down to an index."""
-    return np.where(are_categories(checkpoint.contract), np.floor(rows), rows)
+    """Return the middle of the box; a category column's is rounded down to an index."""
+    low, high = box(checkpoint.contract)
+    middle = low / 2 + high / 2
+    return np.where(are_categories(checkpoint.contract), np.floor(middle), middle)
 
 
 def _values(column: Column) -> list[float]:
@@ -88,13 +83,12 @@ def _values(column: Column) -> list[float]:
 
 def _corners(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
     """Yield all corners, or 254 random ones of more than 2^8, and the rows that are extremes of each output."""
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     if 2 ** len(low) <= _MOST_CORNERS:
-        for choice in product((False, True), repeat=len(low)):
-            yield np.where(choice, high, low)
+        choices = np.array(list(product((False, True), repeat=len(low))))
     else:
-        for choice in random.integers(0, 2, size=(_MOST_CORNERS - 2, len(low))).astype(bool):
-            yield np.where(choice, high, low)
+        choices = random.integers(0, 2, size=(_MOST_CORNERS - 2, len(low))).astype(bool)
+    yield from np.where(choices, high, low)
     yield from _extremes(checkpoint)
 
 
@@ -139,17 +133,14 @@ def _steps(checkpoint: Checkpoint) -> Iterator[Row]:
     """Yield the values of each column, the others in the middle."""
     middle = _middle(checkpoint)
     for place, column in enumerate(checkpoint.contract.columns):
-        for value in _values(column):
-            row = middle.copy()
-            row[place] = value
-            yield row
+        yield from _varied(middle, place, _values(column))
 
 
 def _missing(checkpoint: Checkpoint) -> Iterator[Row]:
     """Yield the end corners and the middle, with all columns missing that have a policy for it."""
     may = [column.missing != "error" for column in checkpoint.contract.columns]
     if any(may):
-        for row in (*box(checkpoint), _middle(checkpoint)):
+        for row in (*box(checkpoint.contract), _middle(checkpoint)):
             yield np.where(may, np.nan, row)
 
 
@@ -163,7 +154,7 @@ def _small(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
 def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row]:
     """Yield random rows inside the box, with missing values in columns that have a policy."""
     columns = checkpoint.contract.columns
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     share = random.uniform(size=(max(BATCH_SIZES), len(low)))
     # low + (high - low) * share would overflow for ranges near the largest float64.
     rows = np.where(are_categories(checkpoint.contract), np.floor(share * (high + 1)), low * (1 - share) + high * share)
@@ -173,7 +164,7 @@ def _inside(checkpoint: Checkpoint, random: np.random.Generator) -> Iterator[Row
 
 def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
     """Yield rows where y is as near to 0 as one input can bring it: the absolute error counts there, ulps do not."""
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     middle, columns = _middle(checkpoint), checkpoint.contract.columns
     terms = {place: _numbers_of(checkpoint, place) for place, each in enumerate(columns) if each.kind == "number"}
     ends = {

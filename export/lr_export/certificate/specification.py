@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lr_export.bounds.claim import claim_of_y
 from lr_export.bounds.input_dtype import Inputs
 from lr_export.bounds.uncertainty import claims_of
 from lr_export.certificate.golden import as_computed, golden_rows
@@ -14,9 +13,7 @@ from lr_export.model.numbers import numbers_at
 from lr_export.model.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lr_export.bounds.claim import Claim
+    from lr_export.bounds.claim import Claims
     from lr_export.choices import InputChoice
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program
@@ -34,7 +31,7 @@ class Blueprint:
         numbers: the numbers of the checkpoint in the artefact's dtypes.
         program: the computation of the artefact.
         contract: the contract inside the artefact.
-        claims: the exact value and the error bound of each result of the program, by name.
+        claims: the exact values and the error bounds of the results of the program.
         uncertainty: the results besides y.
     """
 
@@ -43,7 +40,7 @@ class Blueprint:
     numbers: Numbers
     program: Program
     contract: Contract
-    claims: Mapping[str, Claim]
+    claims: Claims
     uncertainty: Uncertainty
 
     @staticmethod
@@ -66,7 +63,7 @@ class Blueprint:
         inputs = Inputs.of(checkpoint, precision, input_dtype)
         numbers = numbers_at(checkpoint, precision, inputs.dtype)
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
-        claims = {"y": claim_of_y(checkpoint, numbers), **claims_of(further, checkpoint, numbers)}
+        claims = claims_of(further, checkpoint, numbers)
         program, golden = program_of(numbers, further.append), golden_rows(checkpoint, numbers)
         contract = checkpoint.contract._replace(
             precision=precision,
@@ -74,7 +71,7 @@ class Blueprint:
             results=("y", *further.results),
             interval_level=interval,
             equation=checkpoint.equation,
-            bound=claims["y"].bound,
+            bound=claims.bounds["y"],
             input_rounding=inputs.cost,
             golden_rows=as_computed(golden, program) if numbers.ordered else golden,
             eager="not run" if without_eager else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,15 +13,15 @@ from lr_export.exact.dyadic import Dyadic
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from lr_export.bounds.claim import Claim
+    from lr_export.bounds.claim import Claims
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Array, Program, Value
+    from lr_export.program.program import Array, Program
     from lr_runtime.contract.contract import Dtype
 
 _TINY = 2.0**-100
@@ -46,25 +46,24 @@ class Measured:
     correctly_rounded: float
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """The values that a result may have at each row: from `lowest` to `highest`, both of its dtype.
+class Allowed(NamedTuple):
+    """The values that a result may have at each row, float64 (rows, width): from `lowest` to `highest`.
 
     Attributes:
-        lowest: the exact result less its bound, rounded up, (rows, width).
-        highest: the exact result plus its bound, rounded down.
-        exact: two parts whose sum is the exact result to twice the digits of float64.
-        bound: the error bound, rounded up to float64.
-        nearest: the exact result rounded to the dtype.
-        dtype: the dtype of the result.
+        lowest: the exact result less its bound, rounded up to the result's dtype.
+        highest: the exact result plus its bound, rounded down to it.
+        exact: the exact result, rounded to float64.
+        rest: what `exact` has rounded away, rounded.
+        bound: the error bound, rounded up.
+        nearest: the exact result rounded to the result's dtype.
     """
 
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
-    exact: tuple[NDArray[np.float64], NDArray[np.float64]]
+    exact: NDArray[np.float64]
+    rest: NDArray[np.float64]
     bound: NDArray[np.float64]
     nearest: NDArray[np.float64]
-    dtype: Dtype
 
     @staticmethod
     def around(value: Dyadic, bound: Dyadic, dtype: Dtype) -> Allowed:
@@ -73,57 +72,24 @@ class Allowed:
         return Allowed(
             lowest=(value - bound).rounded(dtype, "up"),
             highest=(value + bound).rounded(dtype, "down"),
-            exact=(high, (value - Dyadic.of(high)).rounded("float64", "nearest")),
+            exact=high,
+            rest=(value - Dyadic.of(high)).rounded("float64", "nearest"),
             bound=bound.rounded("float64", "up"),
             nearest=high if dtype == "float64" else value.rounded(dtype, "nearest"),
-            dtype=dtype,
         )
 
-    @staticmethod
-    def of(claim: Claim, x: Floats, dtype: Dtype) -> Allowed:
-        """Return the values that a claim allows at rows x (rows, columns).
+    def are_within(self, dtype: Dtype) -> NDArray[np.bool_]:
+        """Return whether all allowed values of a row are within the range of the dtype, (rows,)."""
+        largest = (np.abs(self.exact) + self.bound) * _ROUNDED_UP
+        return np.asarray((largest <= np.finfo(dtype).max).all(axis=1))
 
-        Rows with tiny numbers are computed separately: they would lengthen the integers of all others.
-        """
-        tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
-        groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
-        parts = [Allowed.around(*claim.at(x[rows]), dtype) for rows in groups]
-        order = np.argsort(np.concatenate(groups))
-
-        def joined(take: Callable[[Allowed], NDArray[np.float64]]) -> NDArray[np.float64]:
-            return np.concatenate([take(part) for part in parts])[order]
-
-        return Allowed(
-            lowest=joined(lambda part: part.lowest),
-            highest=joined(lambda part: part.highest),
-            exact=(joined(lambda part: part.exact[0]), joined(lambda part: part.exact[1])),
-            bound=joined(lambda part: part.bound),
-            nearest=joined(lambda part: part.nearest),
-            dtype=dtype,
-        )
-
-    @property
-    def is_finite(self) -> NDArray[np.bool_]:
-        """Whether all allowed values of a row are within the range of the dtype, (rows,)."""
-        largest = (np.abs(self.exact[0]) + self.bound) * _ROUNDED_UP
-        return np.asarray((largest <= np.finfo(self.dtype).max).all(axis=1))
-
-    def where(self, rows: NDArray[np.bool_]) -> Allowed:
-        """Return the allowed values of the rows that are True."""
-        high, low = self.exact
-        return Allowed(
-            self.lowest[rows],
-            self.highest[rows],
-            (high[rows], low[rows]),
-            self.bound[rows],
-            self.nearest[rows],
-            self.dtype,
-        )
+    def where(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Allowed:
+        """Return the allowed values of the rows that are True, or that have these numbers."""
+        return Allowed(*(values[rows] for values in self))
 
     def errors(self, got: Array) -> NDArray[np.float64]:
         """Return the distances of `got`, the first rows, to the exact result, rounded up."""
-        high, low = (part[: len(got)] for part in self.exact)
-        return np.asarray(np.abs((got - high) - low) * _ROUNDED_UP, dtype=np.float64)
+        return np.asarray(np.abs((got - self.exact[: len(got)]) - self.rest[: len(got)]) * _ROUNDED_UP)
 
 
 @dataclass(frozen=True)
@@ -147,15 +113,12 @@ class Trial:
     def of(blueprint: Blueprint) -> Trial:
         """Return the trial of the artefacts of a blueprint."""
         checkpoint, numbers = blueprint.checkpoint, blueprint.numbers
-        rows = _rows(blueprint)
-        allowed = {
-            name: Allowed.of(claim, rows, _rounded_to(blueprint.program.results[name]))
-            for name, claim in blueprint.claims.items()
-        }
+        rows, dtypes = _rows(blueprint), _dtypes(blueprint.program)
+        allowed = _allowed(blueprint.claims, rows, dtypes)
         # Rows that make y nearly 0 may lie far out of the box, where the leverage can exceed the range of its dtype.
-        kept = np.all([each.is_finite for name, each in allowed.items() if name != "y"], axis=0) | np.zeros(
-            len(rows), bool
-        )
+        kept = np.ones(len(rows), dtype=np.bool_)
+        for name in blueprint.uncertainty.results:
+            kept &= allowed[name].are_within(dtypes[name])
         x = rows[kept]
         low, high = rounded_box(checkpoint, numbers)
         return Trial(
@@ -246,8 +209,24 @@ def _rows(blueprint: Blueprint) -> Floats:
     return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
 
 
-def _rounded_to(value: Value) -> Dtype:
-    return "float32" if value.dtype == "float32" else "float64"
+def _allowed(claims: Claims, x: Floats, dtypes: Mapping[str, Dtype]) -> dict[str, Allowed]:
+    """Return what the claims allow for each result at rows x (rows, columns).
+
+    Rows with tiny numbers are computed separately: they would lengthen the integers of all others.
+    """
+    tiny = ((x != 0) & (np.abs(x) < _TINY)).any(axis=1)
+    groups = [rows for rows in (np.flatnonzero(~tiny), np.flatnonzero(tiny)) if rows.size]
+    parts, order = [claims.at(x[rows]) for rows in groups], np.argsort(np.concatenate(groups))
+    allowed = {}
+    for name in claims.bounds:
+        each = [Allowed.around(*part[name], dtypes[name]) for part in parts]
+        allowed[name] = Allowed(*map(np.concatenate, zip(*each, strict=True))).where(order)
+    return allowed
+
+
+def _dtypes(program: Program) -> dict[str, Dtype]:
+    """Return the dtypes that the results are rounded to; in_range is 0 or 1 in any."""
+    return {name: "float32" if each.dtype == "float32" else "float64" for name, each in program.results.items()}
 
 
 def _largest_share(error: NDArray[np.float64], bound: NDArray[np.float64]) -> float:

@@ -11,19 +11,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Contract
 
     Row = NDArray[np.float64]
 
 
-def box(checkpoint: Checkpoint) -> tuple[Row, Row]:
+def box(contract: Contract) -> tuple[Row, Row]:
     """Return the training ranges' lower and upper corner, float64 (columns,); a category goes from 0 to its last."""
-    return box_of(checkpoint.contract)
-
-
-def box_of(contract: Contract) -> tuple[Row, Row]:
-    """Return the box of a contract's ranges."""
     ends = [
         (0.0, len(column.categories) - 1.0) if column.kind == "category" else (column.minimum, column.maximum)
         for column in contract.columns
@@ -52,7 +46,7 @@ def spread_row(contract: Contract, step: int, spread: Callable[[int], float] = m
 
     Columns with a missing-value policy are missing in every second row. No two columns are at one share of a range.
     """
-    low, high = box_of(contract)
+    low, high = box(contract)
     share = np.array([spread(1 + step + column) for column in range(len(low))])
     x = np.where(are_categories(contract), np.floor(share * (high + 1)), low * (1 - share) + high * share)
     missing = [column.missing != "error" and step % 2 == 1 for column in contract.columns]

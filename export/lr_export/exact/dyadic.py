@@ -21,9 +21,6 @@ Direction = Literal["down", "nearest", "up"]
 DIGITS = {"float32": 24, "float64": 53}
 SMALLEST = {"float32": -149, "float64": -1074}
 
-_FLOAT32_OVERFLOW = Fraction(2**128 - 2**103)
-"""From here on, half an ulp above the largest float32, rounding gives infinity (IEEE 754, 4.3.1)."""
-
 
 @dataclass(frozen=True)
 class Dyadic:
@@ -157,33 +154,3 @@ def _rounded(value: int, exponent: int, digits: int, smallest: int, direction: D
         return math.ldexp(value, exponent)
     except OverflowError:
         return math.copysign(math.inf, value)
-
-
-def nearest(value: Fraction, dtype: Dtype) -> np.floating:
-    """Return the floating-point number nearest to `value`, ties to even (IEEE 754, 4.3.1).
-
-    Raises:
-        OverflowError: there is none that is finite.
-    """
-    if dtype == "float64":
-        return np.float64(value.numerator / value.denominator)  # Python rounds the quotient of two integers correctly
-    if abs(value) >= _FLOAT32_OVERFLOW:
-        raise OverflowError("beyond the range of float32")
-    largest = float(np.finfo(np.float32).max)
-    guess = np.float32(min(max(value.numerator / value.denominator, -largest), largest))
-    # Rounding to float64 first can land on the wrong side of a tie: compare with both neighbours exactly.
-    candidates = [guess, *_neighbours(guess)]
-    return min(candidates, key=lambda c: (abs(Fraction(float(c)) - value), int(c.view(np.uint32)) & 1))
-
-
-def distance_to_tie(value: Fraction, rounded: np.floating) -> Fraction:
-    """Return how far `value` is from the nearer midpoint between `rounded`, its nearest float, and a neighbour."""
-    here = Fraction(float(rounded))
-    return min(abs((here + Fraction(float(side))) / 2 - value) for side in _neighbours(rounded))
-
-
-def _neighbours(value: np.floating) -> list[np.floating]:
-    """Return the next floats below and above that are finite."""
-    with np.errstate(over="ignore"):
-        sides = [np.nextafter(value, value.dtype.type(side)) for side in (-np.inf, np.inf)]
-    return [side for side in sides if np.isfinite(side)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.exact.box import are_categories, box_of, irrational, spread_row
+from lr_export.exact.box import are_categories, box, irrational, spread_row
 from lr_export.program.evaluation import evaluated, ordered_affine, ordered_sum
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _telling(program: Program, x: Array) -> Array:
 
 def _odd(contract: Contract) -> list[Array]:
     """Return a row beyond every range, and one with the first value that the model does not take, if there is any."""
-    low, high = box_of(contract)
+    low, high = box(contract)
     category = are_categories(contract)
     rows = [np.where(category, 0.0, high + np.maximum(high - low, np.abs(high) / 8 + (high == low)))]
     for place, column in enumerate(contract.columns):

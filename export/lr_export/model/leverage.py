@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.exact.dyadic import Dyadic, nearest
+from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import ExactDesign, coefficients_of, exponents_of
 from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
@@ -73,11 +73,11 @@ def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Number
         center *= layout.folded(checkpoint.scale)
         factor /= layout.folded(checkpoint.scale)
     held = _converted(center[0] * _is_far(leverage), numbers.compute)
-    shift = exact_shift(checkpoint, leverage, layout, held).fractions()
+    shift = exact_shift(checkpoint, leverage, layout, held).rounded(numbers.compute, "nearest")
     return LeverageNumbers(
         center=held if held.any() else None,
         factor=_converted(factor, numbers.compute),
-        shift=np.array([nearest(value, numbers.compute) for value in shift]),
+        shift=_converted(shift, numbers.compute),
         constant=_converted(leverage.constant[None], numbers.compute) if leverage.constant else None,
     )
 

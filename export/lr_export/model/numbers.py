@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.exact.dyadic import nearest
+from lr_export.exact.dyadic import Dyadic
+from lr_export.model.exact import exponents_of
 from lr_export.model.layout import Layout
 from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
@@ -76,26 +76,21 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     _check_ranges(checkpoint, given)
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
-    placed = layout.placed(checkpoint.weight)
     folded = layout.is_linear
-    placed = _divided(placed, layout.folded(checkpoint.scale))
+    with np.errstate(over="ignore"):
+        inverse = 1 / scale
     return Numbers(
         layout=layout,
-        weight=narrowed(placed, compute, "weight"),
+        weight=narrowed(_divided(layout.placed(checkpoint.weight), layout.folded(checkpoint.scale)), compute, "weight"),
         bias=narrowed(checkpoint.bias, compute, "bias"),
         origin=_exactly(origin, compute, "origin") if origin.any() else None,
-        inverse_scale=None if folded or (scale == 1).all() else _exactly(_reciprocal(scale), compute, "scale"),
+        inverse_scale=None if folded or (scale == 1).all() else _exactly(inverse, compute, "scale"),
         fill=_filled(layout, fill, origin, np.ones(len(scale)) if folded else scale, compute),
         input=given,
         compute=compute,
         output=OUTPUT_DTYPES[precision],
         ordered=precision == "portable",
     )
-
-
-def _reciprocal(scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(over="ignore"):
-        return np.asarray(1 / scale)
 
 
 def _divided(weight: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,18 +108,9 @@ def _filled(
     """Return (fill - origin) / scale, rounded once."""
     if not any(layout.filled):
         return None
-    exact = (
-        (Fraction(value) - Fraction(zero)) / Fraction(unit) if has_policy else Fraction(0)
-        for value, zero, unit, has_policy in zip(
-            fill.tolist(), origin.tolist(), scale.tolist(), layout.filled, strict=True
-        )
-    )
-    try:
-        return np.array([nearest(value, compute) for value in exact])
-    except OverflowError as error:
-        raise CheckFailedError(
-            f"a value that stands in for a missing one is beyond the range of {compute}. Try --precision exact"
-        ) from error
+    zero = Dyadic.of(origin)
+    exact = (Dyadic.of(np.where(layout.filled, fill, origin)) - zero) * Dyadic.power_of_two(-exponents_of(scale))
+    return narrowed(exact.rounded(compute, "nearest"), compute, "stand-in for missing values")
 
 
 def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:

@@ -176,7 +176,7 @@ def test_the_largest_over_the_box_is_at_a_corner(
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_bound_of_the_box_is_that_of_its_worst_corner(checkpoint: Checkpoint, precision: Precision) -> None:
     numbers = numbers_at(checkpoint, precision)
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint.contract))
     corners = np.array(list(product(*zip(low, high, strict=True))))
     of_box = as_array(ForwardError.of(checkpoint, numbers).over(low, high))
     worst = bounds(checkpoint, numbers, corners).max(axis=0)
@@ -186,20 +186,20 @@ def test_the_bound_of_the_box_is_that_of_its_worst_corner(checkpoint: Checkpoint
 
 
 def moved_by_rounding(checkpoint: Checkpoint, rows: int) -> Exact:
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     x = np.random.default_rng(8).uniform(low, high, size=(rows, len(low)))
     exact: Exact = abs(outputs(checkpoint, x) - outputs(checkpoint, x.astype(np.float32))).max(axis=0)
     return exact
 
 
 def test_rounding_the_inputs_costs_no_more_than_stated(checkpoint: Checkpoint) -> None:
-    stated = input_rounding(checkpoint, *box(checkpoint))
+    stated = input_rounding(checkpoint, *box(checkpoint.contract))
     assert (moved_by_rounding(checkpoint, 500) <= stated).all()
 
 
 def test_rounding_the_inputs_costs_what_is_stated() -> None:
     # In one binade every input has the same ulp, so some row comes close to the worst case.
     checkpoint = checkpoint_of([[3.0], [-0.5]], 1.0, low=4.0, high=7.9)
-    stated = input_rounding(checkpoint, *box(checkpoint))
+    stated = input_rounding(checkpoint, *box(checkpoint.contract))
     assert stated == [Fraction(3) / 2**22, Fraction(1, 2) / 2**22]
     assert (moved_by_rounding(checkpoint, 500) > [Fraction(9, 10) * cost for cost in stated]).all()

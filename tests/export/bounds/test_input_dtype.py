@@ -103,7 +103,7 @@ def test_an_infinite_share_is_left_out_of_the_certificate(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", EXPANDED)
 def test_rounding_the_inputs_of_powers_costs_no_more_than_stated(name: str) -> None:
     checkpoint = EXPANDED[name]()
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     x = np.clip(some_rows(checkpoint, 300, "float64"), low, high)  # NaN stays NaN
     moved = abs(outputs(checkpoint, x) - outputs(checkpoint, x.astype(np.float32)))
     stated: Exact = np.array(input_rounding(checkpoint, low, high), dtype=object)

@@ -101,7 +101,7 @@ def test_the_bound_is_the_formula_of_its_docstring(case: str, precision: Precisi
 @pytest.mark.parametrize("case", WITH_LEVERAGE)
 def test_the_bound_of_the_box_is_that_of_its_worst_corner(case: str, precision: Precision) -> None:
     checkpoint, blueprint = fitted(case), Blueprint.of(fitted(case), precision, flags=True)
-    low, high = (corner.astype(blueprint.numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(blueprint.numbers.input) for corner in box(checkpoint.contract))
     x = probe_rows(checkpoint, blueprint.numbers.input)
     x = x[(((x >= low) & (x <= high)) | np.isnan(x)).all(axis=1)]
     exact = exact_leverage(checkpoint, blueprint)

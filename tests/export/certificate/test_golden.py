@@ -9,11 +9,10 @@ import pytest
 
 from lr_export.certificate.golden import GOLDEN_ROWS, golden_rows
 from lr_export.exact.box import box
-from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import checkpoint_of
-from tests.export.oracle import bounds_before_rounding, outputs
+from tests.export.oracle import bounds_before_rounding, distance_to_tie, nearest, outputs
 
 if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint
@@ -33,7 +32,7 @@ def inputs(rows: tuple[GoldenRow, ...], dtype: str = "float32") -> Floats:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_rows_are_different_and_in_the_training_ranges(checkpoint: Checkpoint, precision: Precision) -> None:
     rows = rows_of(checkpoint, precision)
-    low, high = (corner.astype(numbers_at(checkpoint, precision).input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers_at(checkpoint, precision).input) for corner in box(checkpoint.contract))
     assert len({row.x for row in rows}) == len(rows) == GOLDEN_ROWS
     x = inputs(rows, low.dtype.name)
     assert ((x >= low) & (x <= high)).all()

@@ -15,7 +15,6 @@ import torch
 
 from lr_export import export
 from lr_export.choices import that_have
-from lr_export.exact.dyadic import distance_to_tie, nearest
 from lr_export.formats.onnx import REFERENCE
 from lr_export.formats.registry import BACKENDS
 from lr_export.formats.torch_module import eager
@@ -25,7 +24,15 @@ from lr_runtime import Predictor
 from lr_runtime.contract.contract import OUTPUT_DTYPES, PRECISIONS, Contract
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from tests.conftest import CHECKPOINTS
-from tests.export.oracle import bounds, bounds_before_rounding, fractions, outputs, rows_in_the_box
+from tests.export.oracle import (
+    bounds,
+    bounds_before_rounding,
+    distance_to_tie,
+    fractions,
+    nearest,
+    outputs,
+    rows_in_the_box,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

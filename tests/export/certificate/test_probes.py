@@ -52,7 +52,7 @@ def test_wide_ranges_overflow_nowhere(checkpoint: Checkpoint) -> None:
     rows = rows_of(checkpoint, "float64")
     assert len(rows) >= 1000
     assert np.isfinite(rows).all()
-    for corner in box(checkpoint):
+    for corner in box(checkpoint.contract):
         assert has(rows, corner)
 
 

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
+from lr_export.exact.dyadic import Dyadic
 from lr_runtime.contract.equation import rounded_up
-from tests.export.oracle import as_array, fractions
+from tests.export.oracle import as_array, distance_to_tie, fractions, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -130,7 +130,7 @@ def test_probe_rows_have_every_category_and_missing_values(name: str) -> None:
 @all_expanded
 def test_the_rows_that_minimise_and_maximise_each_output_are_among_the_probes(name: str) -> None:
     checkpoint = EXPANDED[name]()
-    low, high = box(checkpoint)
+    low, high = box(checkpoint.contract)
     columns = checkpoint.contract.columns
     values = [
         [
@@ -151,7 +151,7 @@ def test_the_rows_that_minimise_and_maximise_each_output_are_among_the_probes(na
 @all_expanded
 def test_the_largest_over_the_box_is_at_no_corner_exceeded_and_without_powers_reached(name: str) -> None:
     checkpoint = EXPANDED[name]()
-    exact, (low, high) = ExactModel.of(checkpoint), box(checkpoint)
+    exact, (low, high) = ExactModel.of(checkpoint), box(checkpoint.contract)
     ends = [
         [
             *(range(len(c.categories)) if c.kind == "category" else (c.minimum, c.maximum)),
@@ -175,7 +175,7 @@ def test_the_largest_over_the_box_is_at_no_corner_exceeded_and_without_powers_re
 def test_the_bound_over_the_box_is_that_of_its_worst_row(name: str, precision: Precision) -> None:
     checkpoint = EXPANDED[name]()
     numbers = numbers_at(checkpoint, precision)
-    low, high = (end.astype(numbers.input) for end in box(checkpoint))
+    low, high = (end.astype(numbers.input) for end in box(checkpoint.contract))
     x = probe_rows(checkpoint, numbers.input)
     x = x[(((x >= low) & (x <= high)) | np.isnan(x)).all(axis=1)][:400]
     of_box, worst = as_array(ForwardError.of(checkpoint, numbers).over(low, high)), bounds(checkpoint, numbers, x)

@@ -11,14 +11,22 @@ import pytest
 
 from lr_export.certificate.probes import probe_rows
 from lr_export.certificate.specification import Blueprint
-from lr_export.exact.dyadic import Dyadic, distance_to_tie, nearest
+from lr_export.exact.dyadic import Dyadic
 from lr_export.formats.onnx import REFERENCE
 from lr_export.formats.registry import BACKENDS
 from lr_export.formats.torch_module import eager
 from lr_export.model.exact import ExactModel
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
-from tests.export.oracle import bounds_before_rounding, interpreted, outputs, rows_in_the_box, some_rows
+from tests.export.oracle import (
+    bounds_before_rounding,
+    distance_to_tie,
+    interpreted,
+    nearest,
+    outputs,
+    rows_in_the_box,
+    some_rows,
+)
 
 if TYPE_CHECKING:
     from lr_runtime.contract.checkpoint import Checkpoint

@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lr_export.exact.dyadic import nearest
 from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.errors import CheckFailedError
 from tests.conftest import checkpoint_of
-from tests.export.oracle import fractions
+from tests.export.oracle import fractions, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

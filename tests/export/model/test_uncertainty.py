@@ -133,7 +133,7 @@ def test_the_claims_are_those_of_plain_fractions_and_decimals(trained: Checkpoin
     inside = in_range(trained, x, blueprint.numbers.input)
     expected = {"y_lower": y - half, "y_upper": y + half, "leverage": h, "in_range": inside}
     for name, wanted in expected.items():
-        value, bound = (as_array(part) for part in blueprint.claims[name].at(x))
+        value, bound = (as_array(part) for part in blueprint.claims.at(x)[name])
         assert value.shape == wanted.shape
         assert (abs(value - wanted) <= abs(wanted) / 10**55).all()
         assert (bound >= 0).all()
@@ -166,12 +166,12 @@ def test_no_row_in_the_box_has_a_larger_bound_or_leverage(case: str, precision: 
     numbers, held = blueprint.numbers, blueprint.uncertainty.leverage
     assert checkpoint.leverage is not None
     assert held is not None
-    low, high = (corner.astype(numbers.input) for corner in box(checkpoint))
+    low, high = (corner.astype(numbers.input) for corner in box(checkpoint.contract))
     x = probe_rows(checkpoint, numbers.input)
     x = x[np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)]
-    for claim in blueprint.claims.values():
-        _, bound = claim.at(x)
-        worst = np.array([Fraction(value) for value in claim.bound], dtype=object)
+    for name, bounds in blueprint.claims.bounds.items():
+        _, bound = blueprint.claims.at(x)[name]
+        worst = np.array([Fraction(value) for value in bounds], dtype=object)
         assert (as_array(bound) <= worst).all()
     exact = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, held)
     over, at = exact.over(low, high), exact.at(ExactModel.of(checkpoint).design(x))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lr_trainer.descent.continuation import LBFGS_STAGES, Iterate, Minimum, Stage, backtrack, next_stage
+from lr_trainer.descent.continuation import LBFGS_STAGES, Iterate, Minimum, backtrack, next_stage
 from lr_trainer.descent.newton import line_search, newton_steps
 from tests.trainer.descent.test_losses import objective_of
 
@@ -44,7 +44,7 @@ def test_a_line_search_ends_where_the_slope_is_smaller(factor: float) -> None:
 
 def minimised(objective: Objective, iterate: Iterate) -> Iterate:
     """Return the minimum of a stage, by Newton's steps alone."""
-    at, softness = iterate.at, iterate.stage.softness
+    at, softness = iterate.at, iterate.softness
     for _ in range(40):
         gradient, hessian, _ = objective.curvature(at, softness)
         step = newton_steps(gradient, hessian, 0.1)
@@ -54,7 +54,7 @@ def minimised(objective: Objective, iterate: Iterate) -> Iterate:
 
 def stage_of(objective: Objective) -> Iterate:
     """Return the start of the first of Newton's stages."""
-    iterate = Iterate(np.zeros((1, objective.coordinates.size)), Stage(0, 1.0))
+    iterate = Iterate(np.zeros((1, objective.coordinates.size)), 1.0)
     for _ in range(LBFGS_STAGES):
         iterate = next_stage(objective, minimised(objective, iterate))
     return iterate
@@ -62,9 +62,9 @@ def stage_of(objective: Objective) -> Iterate:
 
 def test_each_stage_is_less_smooth_and_its_minimum_lies_nearer_to_that_of_the_objective() -> None:
     objective = objective_of("quantile", "none")
-    iterate, seen = Iterate(np.zeros((1, objective.coordinates.size)), Stage(0, 1.0)), []
+    iterate, seen = Iterate(np.zeros((1, objective.coordinates.size)), 1.0), []
     while not iterate.is_done:
-        seen.append(iterate.stage.softness)
+        seen.append(iterate.softness)
         iterate = next_stage(objective, minimised(objective, iterate))
     np.testing.assert_allclose(seen, 10.0 ** -np.arange(len(seen)), rtol=1e-12)
     assert iterate.best is not None
@@ -76,16 +76,16 @@ def test_each_stage_is_less_smooth_and_its_minimum_lies_nearer_to_that_of_the_ob
 def test_backtracking_starts_nearer_to_the_stage_before_until_it_is_that_stage() -> None:
     objective = objective_of("quantile", "none")
     iterate = stage_of(objective)
-    origin, number = iterate.stage.origin, iterate.stage.number
+    origin, number = iterate.origin, iterate.stage
     assert isinstance(origin, Minimum)
     ratio = 0.1
     while (ratio := ratio**0.5) <= 0.95:
         iterate = backtrack(objective, replace(iterate, at=iterate.at + 1.0, steps=15))
-        assert (iterate.stage.number, iterate.stage.origin, iterate.steps) == (number, origin, 0)
-        np.testing.assert_allclose(iterate.stage.softness, ratio * origin.softness, rtol=1e-12)
+        assert (iterate.stage, iterate.origin, iterate.steps) == (number, origin, 0)
+        np.testing.assert_allclose(iterate.softness, ratio * origin.softness, rtol=1e-12)
         # The start is no worse than the minimum that it was predicted from.
-        starts = [np.linalg.norm(objective.gradient(at, iterate.stage.softness)) for at in (iterate.at, origin.at)]
+        starts = [np.linalg.norm(objective.gradient(at, iterate.softness)) for at in (iterate.at, origin.at)]
         assert starts[0] <= starts[1]
     after = backtrack(objective, minimised(objective, iterate))
-    assert after.stage.number == number + 1
-    assert after.stage.ratio == pytest.approx(iterate.stage.ratio**2)
+    assert after.stage == number + 1
+    assert after.ratio == pytest.approx(iterate.ratio**2)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lr_trainer import Checkpoint
     from lr_trainer.choices import LossName, Optimizer
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
 
     Array = NDArray[np.float64]
 

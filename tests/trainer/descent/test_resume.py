@@ -18,15 +18,14 @@ from lr_runtime.errors import CheckpointError, OptionError
 from lr_trainer import Checkpoint, fit
 from lr_trainer.cli import main
 from lr_trainer.descent.options import Descent
-from lr_trainer.descent.resume import Resume
-from lr_trainer.descent.signals import Interruption, interruptible
+from lr_trainer.descent.resume import Interruption, Resume, interruptible
 from lr_trainer.errors import InterruptedFitError
 from tests.conftest import SCRIPTS, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
     from tests.conftest import Run
 
     Runner = Callable[..., Run]

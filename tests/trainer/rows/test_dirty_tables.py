@@ -21,6 +21,7 @@ from lr_runtime.errors import TableError
 from lr_runtime.tables import TableOptions, open_table, sample
 from lr_runtime.tables.text import fast
 from lr_runtime.tables.text import table as text
+from lr_trainer.choices import FitOptions
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import ArrayTable
 from tests.runtime.tables.reading import arrow, folder_of
@@ -196,7 +197,7 @@ def as_lists(table: Dirty) -> dict[str, Any]:
 def read(table: Table, columns: list[str]) -> tuple[list[list[Any]], int] | None:
     """Return the rows that a fit reads, as `expected` does, and how many it skipped; None for an error."""
     try:
-        roles = roles_of(table, targets=["y"], features=columns[:-1])
+        roles = roles_of(table, FitOptions("y", columns[:-1]))
         rows = Rows(table, roles, Missing(frozenset(roles.features)))
         levels = rows.levels()
         values = np.concatenate([np.empty((0, roles.width)), *rows.arrays(levels)])

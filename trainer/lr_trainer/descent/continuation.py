@@ -51,29 +51,15 @@ class Minimum:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of the continuation.
-
-    Attributes:
-        number: from 0.
-        softness: the smoothing parameter; 0 where the objective has no corners.
-        ratio: the smoothing parameter as a share of that of the stage before.
-        origin: the minimum of the stage before, where one of Newton's stages starts; None for those of LBFGS.
-    """
-
-    number: int
-    softness: float
-    ratio: float = _RATIO
-    origin: Minimum | None = None
-
-
-@dataclass(frozen=True)
 class Iterate:
     """A point on the way to the minimum, and all that decides how to go on from it, but for the memory of LBFGS.
 
     Attributes:
         at: float64 (outputs, size).
-        stage: the stage that the point belongs to.
+        softness: the smoothing parameter of its stage; 0 where the objective has no corners.
+        stage: the number of its stage, from 0.
+        ratio: the smoothing parameter as a share of that of the stage before.
+        origin: the minimum of the stage before, where one of Newton's stages starts; None for those of LBFGS.
         steps: the steps that Newton's method has taken in this stage.
         radius: the length of the longest step that it may take next.
         best: the minimum with the smallest duality gap so far; None before there is one.
@@ -81,7 +67,10 @@ class Iterate:
     """
 
     at: Array
-    stage: Stage
+    softness: float
+    stage: int = 0
+    ratio: float = _RATIO
+    origin: Minimum | None = None
     steps: int = 0
     radius: float = 1.0
     best: Minimum | None = None
@@ -89,49 +78,44 @@ class Iterate:
 
 
 def next_stage(objective: Objective, iterate: Iterate) -> Iterate:
-    """Return the start of the stage after the one that ends at `iterate`, or the end of the descent."""
-    stage, best = iterate.stage, iterate.best
+    """Return the start of the stage after the one that ends at `iterate`, or the end of the descent.
+
+    That is the best minimum, its weights in a corner of the lasso put at 0.
+    """
+    softness, best = iterate.softness, iterate.best
     if not objective.has_corners:
         return replace(iterate, is_done=True)
-    if stage.number < LBFGS_STAGES - 1:
-        return replace(iterate, stage=Stage(stage.number + 1, stage.softness * _RATIO))
-    found = Minimum(iterate.at, stage.softness, objective.gap(iterate.at, stage.softness))
-    least = np.inf if best is None else best.gap
-    grows = found.gap >= least
-    best = best if grows else found
-    if found.gap <= GAP or stage.softness < _LEAST_SOFTNESS or (grows and least <= _GOOD_GAP):
-        return _end(objective, iterate, best or found)
-    ratio = max(_RATIO, stage.ratio**2)
-    return _start(objective, Stage(stage.number + 1, stage.softness * ratio, ratio, found), best)
+    if iterate.stage < LBFGS_STAGES - 1:
+        return replace(iterate, softness=softness * _RATIO, stage=iterate.stage + 1)
+    found = Minimum(iterate.at, softness, objective.gap(iterate.at, softness))
+    if best is None or found.gap < best.gap:
+        best = found
+    if found.gap <= GAP or softness < _LEAST_SOFTNESS or (best is not found and best.gap <= _GOOD_GAP):
+        end = objective.in_corners(best.at, best.softness)
+        return replace(iterate, at=end, softness=best.softness, best=best, is_done=True)
+    ratio = max(_RATIO, iterate.ratio**2)
+    return _start(objective, Iterate(found.at, softness * ratio, iterate.stage + 1, ratio, found, best=best))
 
 
 def backtrack(objective: Objective, iterate: Iterate) -> Iterate:
     """Return the start of the same stage, nearer to the one before; of the next stage, where it is near already."""
-    stage = iterate.stage
-    ratio = math.sqrt(stage.ratio)
-    if stage.origin is None or ratio > _LARGEST_RATIO:
+    ratio = math.sqrt(iterate.ratio)
+    if iterate.origin is None or ratio > _LARGEST_RATIO:
         return next_stage(objective, iterate)
-    again = Stage(stage.number, stage.origin.softness * ratio, ratio, stage.origin)
-    return _start(objective, again, iterate.best)
+    return _start(objective, replace(iterate, softness=iterate.origin.softness * ratio, ratio=ratio, steps=0))
 
 
-def _start(objective: Objective, stage: Stage, best: Minimum | None) -> Iterate:
+def _start(objective: Objective, iterate: Iterate) -> Iterate:
     """Return a stage's start: a predictor step from the minimum before it, where that leads to a smaller gradient.
 
     As long as the same rows lie in corners, the path of the minima is straight: their errors are the smoothing
     parameter times slopes that stay. With H the Hessian and g the corners' share of the gradient, the minimum moves by
     (ratio - 1) H^-1 g.
     """
-    assert stage.origin is not None
-    at = stage.origin.at
-    _, hessian, bent = objective.curvature(at, stage.origin.softness)
-    there = at + newton_steps((1 - stage.ratio) * bent, hessian, radius=1.0)
-    ends = [np.linalg.norm(objective.gradient(each, stage.softness)) for each in (there, at)]
-    radius = max(4 * float(np.linalg.norm(there - at)), stage.softness)
-    return Iterate(there if ends[0] < ends[1] else at, stage, radius=radius, best=best)
-
-
-def _end(objective: Objective, iterate: Iterate, best: Minimum) -> Iterate:
-    """Return the end of the descent: the best minimum, its weights in a corner of the lasso put at 0."""
-    stage = replace(iterate.stage, softness=best.softness)
-    return replace(iterate, at=objective.in_corners(best.at, best.softness), stage=stage, best=best, is_done=True)
+    assert iterate.origin is not None
+    at = iterate.origin.at
+    _, hessian, bent = objective.curvature(at, iterate.origin.softness)
+    there = at + newton_steps((1 - iterate.ratio) * bent, hessian, radius=1.0)
+    ends = [np.linalg.norm(objective.gradient(each, iterate.softness)) for each in (there, at)]
+    radius = max(4 * float(np.linalg.norm(there - at)), iterate.softness)
+    return replace(iterate, at=there if ends[0] < ends[1] else at, radius=radius)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +11,15 @@ from lr_trainer.descent.options import PATIENCE, Descent
 from lr_trainer.errors import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from lr_trainer.descent.epoch import Epoch
+    from lr_trainer.descent.first_order import FirstOrder
     from lr_trainer.descent.objective import Objective
+    from lr_trainer.descent.quasi_newton import QuasiNewton
+    from lr_trainer.descent.resume import Resume
 
     Array = NDArray[np.float64]
 
@@ -24,86 +28,22 @@ _BLOWN_UP = 1e6
 come near it."""
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """An epoch's figures.
-
-    Attributes:
-        number: of epochs so far.
-        loss: the objective in the units of the data, summed over the targets, at the epoch's start or, with batches,
-            averaged over it.
-        validation: the mean loss on the validation rows; None where there are none.
-        gradient: the norm of the gradient over all rows; None with batches.
-        lr: the learning rate of the last step; None for a line search.
-        rows: how many the epoch went through.
-    """
-
-    number: int
-    loss: float
-    validation: float | None = None
-    gradient: float | None = None
-    lr: float | None = None
-    rows: int = 0
-
-
-class Stepper(Protocol):
-    """A way to take an epoch's steps on an objective over all rows."""
-
-    objective: Objective
-
-    @property
-    def at(self) -> Array:
-        """The point that the steps have led to, float64 (outputs, size)."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the steps have converged, or can come no nearer."""
-        ...
-
-    def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
-        """Take an epoch, calling `pause` wherever `state` is whole."""
-        ...
-
-    def state(self) -> dict[str, object]:
-        """Return all that decides the next steps."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        ...
-
-
-class Memory(Protocol):
-    """A place for the state of a descent that may be stopped; see `lr_trainer.descent.resume`."""
-
-    def begin(self, identity: Mapping[str, object]) -> dict[str, Any] | None:
-        """Return the state to go on from; None to start at the start."""
-        ...
-
-    def due(self) -> bool:
-        """Whether it is time to write the state."""
-        ...
-
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write the state; raises where the descent is to stop."""
-        ...
-
-
 @dataclass
 class Cycle:
     """The cycle of a descent: epochs, the best weights on rows held out, the state to go on from.
 
     Attributes:
+        stepper: what takes an epoch's steps; it calls `pause` wherever its `state`, from which `restore` goes on, is
+            whole.
         number: how many epochs are over.
         best: the coordinates with the least validation loss; None where there are no validation rows.
     """
 
-    stepper: Stepper
+    stepper: FirstOrder | QuasiNewton
     options: Descent
     validation: Objective | None
     unit: Array
-    memory: Memory
+    memory: Resume | None
     report: Callable[[Epoch], None]
     number: int = 0
     best: Array | None = None
@@ -154,7 +94,7 @@ class Cycle:
         self.stepper.restore(state["stepper"])
 
     def _pause(self) -> None:
-        if self.memory.due():
+        if self.memory is not None and self.memory.due():
             self.memory.keep(self.state())
 
     def _check(self, epoch: Epoch) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lr_trainer.descent.cycle import Epoch
+from lr_trainer.descent.epoch import Epoch
 from lr_trainer.descent.options import ADAM_LR
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Rate:
 
 
 class FirstOrder:
-    """The common part of `Whole` and `Batches`: weights as a tensor, their optimizer, the lasso's proximal step."""
+    """A stepper whose epoch is one step on all rows, of an optimizer of torch and of the lasso's proximal map."""
 
     def __init__(self, objective: Objective, options: Descent, start: Array) -> None:
         self.objective = objective
@@ -108,22 +108,25 @@ class FirstOrder:
         return self._weights.cpu().numpy().copy()
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Return all that decides the next steps."""
         optimizer = self._optimizer.state_dict()["state"]
         return {"plane": self._plane, "optimizer": optimizer, "is_done": self.is_done}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Go on from a state."""
         self._plane.copy_(state["plane"])
-        groups = self._optimizer.state_dict()["param_groups"]
-        found = {int(key): value for key, value in state["optimizer"].items()}
-        self._optimizer.load_state_dict({"state": found, "param_groups": groups})
+        put_back(self._optimizer, state["optimizer"])
         self.is_done = state["is_done"]
 
     def _set_rate(self, share: float) -> float:
         rate = self.rate.at(share)
         self._optimizer.param_groups[0]["lr"] = rate
         return rate
+
+    def _step(self, rate: float) -> None:
+        self._optimizer.step()
+        if self._has_l1:
+            self._shrink(rate)
 
     def _shrink(self, rate: float) -> None:
         """Take the proximal step of the lasso penalty (Daubechies, Defrise and De Mol 2004).
@@ -139,26 +142,18 @@ class FirstOrder:
             reach = reach / (corrected.sqrt() + group["eps"])[:, self._intercept :]
         weights.copy_(torch.sign(weights) * (weights.abs() - reach).clamp_(min=0.0))
 
-
-class Whole(FirstOrder):
-    """A stepper whose epoch is one step on all rows."""
-
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         at = self.at
         rate = self._set_rate(number / self.options.most_epochs)
         gradient = self.objective.gradient(at, 0.0)
         value = self.objective.value(at)
         norm = float(np.linalg.norm(self.objective.optimality(at, gradient)))
         loss = float((value * self.objective.unit).sum())
-        if not self.objective.loss.has_corner and norm <= TOLERANCE * self.objective.loss.steepest:
-            self.is_done = True
-            return Epoch(number, loss, gradient=norm, lr=rate)
-        self._gradient.copy_(torch.from_numpy(gradient))
-        with torch.no_grad():
-            self._optimizer.step()
-            if self._has_l1:
-                self._shrink(rate)
+        self.is_done = not self.objective.loss.has_corner and norm <= TOLERANCE * self.objective.loss.steepest
+        if not self.is_done:
+            self._gradient.copy_(torch.from_numpy(gradient))
+            self._step(rate)
         return Epoch(number, loss, gradient=norm, lr=rate)
 
 
@@ -181,36 +176,34 @@ class Batches(FirstOrder):
             self._ridge = torch.from_numpy(np.stack(products)).to(self._plane.device)
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`; the state tells how many batches of the epoch are over."""
+        """Return all that decides the next steps; it tells how many batches of the epoch are over."""
         return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Go on from a state."""
         super().restore(state)
         self._done, self._sum = state["done"], state["sum"]
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         store, batch = self.objective.store, self._batch
         batches = -(-store.rows // batch)
         rate = self.rate.at(number / self.options.most_epochs)
-        with torch.no_grad():
-            for buffer in store.shuffled(batch, self.options.seed, number, skip=self._done):
-                self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
-                for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
-                    rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
-                    self._step(rows, error)
-                    if self._has_l1:
-                        self._shrink(rate)
-                    self._done += 1
-                    self._seen += len(rows)
-                    pause()
-                self._sum, self._seen = self._sum + self._loss(self._seen), 0
+        for buffer in store.shuffled(batch, self.options.seed, number, skip=self._done):
+            self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
+            for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
+                rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
+                self._differentiate(rows, error)
+                self._step(rate)
+                self._done += 1
+                self._seen += len(rows)
+                pause()
+            self._sum, self._seen = self._sum + self._loss(self._seen), 0
         loss = self._sum / store.rows
         self._done, self._sum = 0, 0.0
         return Epoch(number, loss, lr=rate)
 
-    def _step(self, rows: torch.Tensor, error: torch.Tensor) -> None:
+    def _differentiate(self, rows: torch.Tensor, error: torch.Tensor) -> None:
         torch.mm(rows, self._plane.T, out=error)
         slopes = self.objective.loss.slope(error)
         if self.objective.coordinates.weighted:
@@ -219,7 +212,6 @@ class Batches(FirstOrder):
         if self._ridge is not None:
             weights = self._weights[:, self._intercept :]
             self._gradient[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
-        self._optimizer.step()
 
     def _loss(self, rows: int) -> float:
         """Return the sum of the losses that the first rows of the buffer had at their steps, in the data's units."""
@@ -230,6 +222,12 @@ class Batches(FirstOrder):
         if self.objective.coordinates.weighted:
             values = values * self._buffer[:rows, -1:]
         return float(values.sum(dim=0).cpu().numpy() @ self.objective.unit)
+
+
+def put_back(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimizer the state that `state_dict()["state"]` had; as keys, JSON knows text alone."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": {int(key): value for key, value in state.items()}, "param_groups": groups})
 
 
 def _optimizer(options: Descent, weights: torch.Tensor, lr: float) -> torch.optim.Optimizer:

@@ -104,12 +104,9 @@ class Loss:
         return inside.to(error.dtype) / self.softness
 
     def excess(self, slope: torch.Tensor) -> torch.Tensor:
-        """Return the factor, 1 or more, 0-d, by which slopes d (rows, outputs) exceed the loss's bounds."""
+        """Return the factors (outputs,), 1 or more, by which slopes d (rows, outputs) exceed the loss's bounds."""
         low, high = self._bounds(slope)
-        if np.isinf(self.high).all():
-            return torch.ones((), dtype=slope.dtype, device=slope.device)
-        outside = torch.where(slope > 0, slope / high, slope / low)
-        return outside.max().clamp(min=1.0) if slope.numel() else torch.ones((), dtype=slope.dtype)
+        return torch.where(slope > 0, slope / high, slope / low).amax(dim=0).clamp(min=1.0)
 
     def _bounds(self, like: torch.Tensor) -> tuple[Any, Any]:
         if (self.low == self.low[0]).all() and (self.high == self.high[0]).all():

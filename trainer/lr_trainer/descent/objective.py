@@ -15,12 +15,12 @@ where the intercept asks for mean w d = 0, and penalty*(v) is (|v_j| - l1)+^2 / 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from lr_trainer.descent.losses import Loss
 from lr_trainer.rows.blocks import over_blocks
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.descent.coordinates import Coordinates
+    from lr_trainer.descent.losses import Loss
     from lr_trainer.descent.row_store import Store
 
     Array = NDArray[np.float64]
@@ -76,10 +77,9 @@ class Objective:
 
     def largest_curvature(self) -> float:
         """Return the largest eigenvalue of the coordinates' curvature, with the ridge penalty's share."""
-        hessian = np.zeros((1, self.coordinates.size, self.coordinates.size))
-        hessian[0] = self.coordinates.curvature
-        hessian += self._penalty_hessian(np.zeros((self.coordinates.outputs, self.coordinates.size)), 0.0)
-        return float(np.linalg.eigvalsh(hessian)[:, -1].max())
+        start = np.zeros((self.coordinates.outputs, self.coordinates.size))
+        hessians = self.coordinates.curvature + self._penalty_hessian(start, 0.0)
+        return float(np.linalg.eigvalsh(hessians)[:, -1].max())
 
     def steepest_row(self) -> float:
         """Return the largest curvature that a single row has, with the ridge penalty's share."""
@@ -188,7 +188,9 @@ class Objective:
         found = self._mean(part)
         gradient = found[:, 0] + self._penalty_gradient(at, softness)
         bent = found[:, 1] if self.loss.has_corner else np.zeros_like(gradient)
-        bent[:, self._start :] += self._bent_lasso(at, softness)
+        pull = self._pull(self.coordinates.unit(at), softness)
+        inside = np.abs(pull) < self.penalties.l1[:, None]
+        bent[:, self._start :] += (inside * pull) @ self.coordinates.mixing
         return gradient, found[:, 2:] + self._penalty_hessian(at, softness), bent
 
     def bound(self, at: Array, softness: float) -> Array:
@@ -206,13 +208,11 @@ class Objective:
 
         def part(block: torch.Tensor) -> torch.Tensor:
             slopes = soft.slope(block @ plane) - block @ correction
-            excess = torch.stack([loss_of.excess(slopes[:, [j]]) for j, loss_of in enumerate(each)])
             target = block[:, size : size + outputs]
             sums = [self._weighted(each, block).sum(dim=0) for each in (slopes * target, slopes**2)]
             columns = self._weighted(slopes, block).T @ block[:, :size]
-            return torch.cat([excess[:, None], torch.stack(sums, dim=1), columns], dim=1)
+            return torch.cat([loss.excess(slopes)[:, None], torch.stack(sums, dim=1), columns], dim=1)
 
-        each = [Loss(loss.low[j : j + 1], loss.high[j : j + 1], loss.softness) for j in range(outputs)]
         excess, sums = np.ones(outputs), np.zeros((outputs, 2 + size))
         for found in self._parts(part):
             array = found.cpu().numpy()
@@ -230,27 +230,23 @@ class Objective:
         conjugate = np.where(l2[:, None] > 0, conjugate / (2 * np.where(l2 > 0, l2, 1.0))[:, None], 0.0)
         return np.asarray(-by_target / excess - self.loss.softness / 2 * squares / excess**2 - conjugate.sum(axis=1))
 
-    def plane(self, at: Array) -> Array:
-        """Return the matrix, float64 (outputs, width), whose product with the rows is the errors."""
+    def plane(self, at: Array, target: float = -1.0) -> Array:
+        """Return the matrix, float64 (outputs, width), whose product with the rows is the errors.
+
+        With the factor 0 of the targets it is the predictions.
+        """
         coordinates = self.coordinates
         weight = np.zeros((coordinates.outputs, int(coordinates.weighted)))
-        return np.concatenate([at, -np.eye(coordinates.outputs), weight], axis=1)
+        return np.concatenate([at, target * np.eye(coordinates.outputs), weight], axis=1)
 
     def _plane(self, at: Array, target: float = -1.0) -> torch.Tensor:
-        plane = self.plane(at)
-        if target == 0:
-            plane[:, at.shape[1] :] = 0.0
-        return torch.from_numpy(np.ascontiguousarray(plane.T)).to(self.store.device)
+        return torch.from_numpy(np.ascontiguousarray(self.plane(at, target).T)).to(self.store.device)
 
     def _weighted(self, values: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         return values * block[:, -1:] if self.coordinates.weighted else values
 
     def _mean(self, part: Callable[[torch.Tensor], torch.Tensor]) -> Array:
-        total = None
-        for found in self._parts(part):
-            total = found if total is None else total + found
-        assert total is not None
-        return np.asarray(total.cpu().numpy() / self.store.rows)
+        return np.asarray(reduce(torch.add, self._parts(part)).cpu().numpy() / self.store.rows)
 
     def _parts(self, part: Callable[[torch.Tensor], T]) -> Iterator[T]:
         """Yield the parts of all blocks, in threads if there are several: one is done before a thread has started."""
@@ -259,46 +255,37 @@ class Objective:
         else:
             yield from over_blocks(part, self.store.blocks())
 
-    def _lasso(self, softness: float) -> Loss:
-        return Loss(-self.penalties.l1, self.penalties.l1, softness)
+    def _pull(self, unit: Array, softness: float) -> Array:
+        """Return the slopes of the smoothed lasso at weights (outputs, kept); 0 without a smoothing parameter."""
+        l1 = self.penalties.l1[:, None]
+        return np.clip(unit / softness, -l1, l1) if softness else np.zeros_like(unit)
 
     def _penalty_gradient(self, at: Array, softness: float) -> Array:
         gradient = np.zeros_like(at)
         if not self.penalties.are_none:
             unit = self.coordinates.unit(at)
-            slopes = self.penalties.l2[:, None] * unit + self._lasso_slope(unit, softness)
+            slopes = self.penalties.l2[:, None] * unit + self._pull(unit, softness)
             gradient[:, self._start :] = slopes @ self.coordinates.mixing
         return gradient
-
-    def _lasso_slope(self, unit: Array, softness: float) -> Array:
-        if not self.penalties.l1.any() or not softness:
-            return np.zeros_like(unit)
-        return np.asarray(self._lasso(softness).slope(torch.from_numpy(unit.T)).numpy().T)
-
-    def _bent_lasso(self, at: Array, softness: float) -> Array:
-        unit = self.coordinates.unit(at)
-        inside = np.abs(unit) < softness * self.penalties.l1[:, None]
-        return np.asarray((inside * self._lasso_slope(unit, softness)) @ self.coordinates.mixing)
 
     def _penalty_change(self, at: Array, start: Array, softness: float) -> float:
         if self.penalties.are_none:
             return 0.0
         now, before, step = (self.coordinates.unit(each) for each in (at, start, at - start))
-        change = float((self.penalties.l2[:, None] / 2 * step * (now + before)).sum())
-        if self.penalties.l1.any() and softness:
-            tensors = (torch.from_numpy(each.T) for each in (now, before, step))
-            change += float(self._lasso(softness).change(*tensors).sum())
-        return change
+        pull, pulled = self._pull(now, softness), self._pull(before, softness)
+        ridge = self.penalties.l2[:, None] / 2 * step * (now + before)
+        lasso = pull * step + (pull - pulled) * (before - softness / 2 * (pull + pulled))  # as in `Loss.change`
+        return float(ridge.sum()) + float(lasso.sum())
 
     def _penalty_hessian(self, at: Array, softness: float) -> Array:
         size, mixing = self.coordinates.size, self.coordinates.mixing
         hessian = np.zeros((len(at), size, size))
         if self.penalties.are_none:
             return hessian
-        unit = self.coordinates.unit(at)
+        unit, l1 = self.coordinates.unit(at), self.penalties.l1[:, None]
         bends = np.broadcast_to(self.penalties.l2[:, None], unit.shape)
-        if self.penalties.l1.any() and softness:
-            bends = bends + self._lasso(softness).curvature(torch.from_numpy(unit.T)).numpy().T
+        if softness:
+            bends = bends + (np.abs(self._pull(unit, softness)) < l1) / softness
         for output, bend in enumerate(bends):
             hessian[output, self._start :, self._start :] = mixing.T @ (bend[:, None] * mixing)
         return hessian

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lr_trainer.descent.cycle import Epoch
+    from lr_trainer.descent.epoch import Epoch
 
 
 class Log:

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lr_trainer.descent.continuation import LBFGS_STAGES, Iterate, Minimum, Stage, backtrack, next_stage
-from lr_trainer.descent.cycle import Epoch
-from lr_trainer.descent.first_order import TOLERANCE
+from lr_trainer.descent.continuation import LBFGS_STAGES, Iterate, Minimum, backtrack, next_stage
+from lr_trainer.descent.epoch import Epoch
+from lr_trainer.descent.first_order import TOLERANCE, put_back
 from lr_trainer.descent.newton import line_search, newton_steps
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class QuasiNewton:
 
     def __init__(self, objective: Objective, start: Array) -> None:
         self.objective = objective
-        self._iterate = Iterate(start, Stage(0, 1.0 if objective.has_corners else 0.0))
+        self._iterate = Iterate(start, 1.0 if objective.has_corners else 0.0)
         self._lbfgs = _Lbfgs(start)
 
     @property
@@ -86,7 +86,7 @@ class QuasiNewton:
     @property
     def softness(self) -> float:
         """The smoothing parameter at the point; 0 where the objective has no corners."""
-        return self._iterate.stage.softness
+        return self._iterate.softness
 
     @property
     def unrounded(self) -> Array:
@@ -95,24 +95,23 @@ class QuasiNewton:
         return self.at if best is None or not self.is_done else best.at
 
     def state(self) -> dict[str, object]:
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Return all that decides the next steps."""
         return {"iterate": asdict(self._iterate), "lbfgs": self._lbfgs.optimizer.state_dict()["state"]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `lr_trainer.descent.cycle.Stepper`."""
-        iterate, stage = state["iterate"], state["iterate"]["stage"]
-        origin, best = (None if each is None else Minimum(**each) for each in (stage["origin"], iterate["best"]))
-        self._iterate = Iterate(**{**iterate, "stage": Stage(**{**stage, "origin": origin}), "best": best})
+        """Go on from a state."""
+        origin, best = (each and Minimum(**each) for each in (state["iterate"]["origin"], state["iterate"]["best"]))
+        self._iterate = Iterate(**{**state["iterate"], "origin": origin, "best": best})
         self._lbfgs = _Lbfgs(self.at)
-        groups = self._lbfgs.optimizer.state_dict()["param_groups"]
-        found = {int(key): value for key, value in state["lbfgs"].items()}
-        self._lbfgs.optimizer.load_state_dict({"state": found, "param_groups": groups})
+        put_back(self._lbfgs.optimizer, state["lbfgs"])
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:  # noqa: ARG002 - between epochs is enough
-        """See `lr_trainer.descent.cycle.Stepper`."""
+        """Take an epoch, calling `pause` wherever the state is whole."""
         has_corners = self.objective.has_corners
-        is_late = self._iterate.stage.number >= LBFGS_STAGES if has_corners else number >= _LBFGS_EPOCHS
-        norm = self._newton_epoch() if is_late else self._lbfgs_epoch()
+        if self._iterate.stage >= LBFGS_STAGES if has_corners else number >= _LBFGS_EPOCHS:
+            self._iterate, norm = _newton(self.objective, self._iterate)
+        else:
+            norm = self._lbfgs_epoch()
         loss = float((self.objective.value(self.at) * self.objective.unit).sum())
         return Epoch(number, loss, gradient=norm)
 
@@ -127,14 +126,10 @@ class QuasiNewton:
             self._lbfgs = _Lbfgs(self.at)
         return norm
 
-    def _newton_epoch(self) -> float:
-        self._iterate, norm = _newton(self.objective, self._iterate)
-        return norm
-
 
 def _newton(objective: Objective, iterate: Iterate) -> tuple[Iterate, float]:
     """Return what follows on a point: a step of Newton's method, or another stage; and the gradient's norm there."""
-    at, softness, steepest = iterate.at, iterate.stage.softness, objective.loss.steepest
+    at, softness, steepest = iterate.at, iterate.softness, objective.loss.steepest
     gradient, hessian, _ = objective.curvature(at, softness)
     norm = float(np.linalg.norm(gradient))
     # A smoothed corner is as steep as 1 / softness, and magnifies rounding by that; a smooth loss has none.

@@ -10,7 +10,7 @@ import numpy as np
 from lr_runtime.contract.fit_report import DescentReport, Validation
 from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.descent.first_order import Batches, Whole
+from lr_trainer.descent.first_order import FirstOrder
 from lr_trainer.descent.losses import Loss
 from lr_trainer.descent.objective import Objective
 from lr_trainer.descent.options import MEDIAN
@@ -83,7 +83,7 @@ def _report(
     setting: Setting, descent: Descent, cycle: Cycle, objective: Objective, delta: Array | None
 ) -> DescentReport:
     at, stepper = cycle.at, cycle.stepper
-    rate = stepper.rate if isinstance(stepper, Whole | Batches) else None
+    rate = stepper.rate if isinstance(stepper, FirstOrder) else None
     gap, gradient = _distances(cycle, objective)
     smooth, exact = not objective.has_corners, setting.exact if descent.loss == "squared" else None
     return DescentReport(

@@ -4,16 +4,17 @@ The tensors and arrays of the state are those of the file; the records around th
 file's header. There is no code in it. The header also has the options of the descent and the SHA-256 of its rows, so
 that the state of another descent is refused. The random order of the rows needs no generator's state: it follows from
 the seed and the epoch (`lr_trainer.descent.row_store`).
+
+Signals end a descent at once while there is nothing to lose, at the next step afterwards.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -21,18 +22,53 @@ from safetensors import SafetensorError
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.system.files import read_bytes
 from lr_runtime.system.replacement import replacing
+from lr_runtime.system.signals import handled
 from lr_trainer.errors import InterruptedFitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lr_trainer.descent.signals import Interruption
+    import numpy as np
+    from numpy.typing import NDArray
 
-_KEY = "linedge.resume.2"
+_KEY = "linedge.resume.3"
 """Numbered, because a state of another layout of the steppers cannot be gone on from."""
 
-_ARRAY, _TENSOR, _FLOAT = "array", "tensor", "float"
+_ARRAY, _TENSOR = "array", "tensor"
+
+
+class Interruption:
+    """The record of a signal that has come during a descent.
+
+    Attributes:
+        signal: its number; None while there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._holds = False
+        self._come: set[int] = set()
+
+    def hold(self) -> None:
+        """Have the descent go on after a signal from now on; it ends itself where its state is complete."""
+        self._holds = True
+
+    def _note(self, number: int, _frame: object) -> None:
+        # The same a second time is meant: whoever sends it does not want to wait for the state. Another may follow the
+        # first by itself: systemd and terminals that close send two.
+        if not self._holds or number in self._come:
+            raise SystemExit(128 + number)
+        self._come.add(number)
+        self.signal = self.signal or number
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Note the signals that come while the block runs."""
+    interruption = Interruption()
+    with handled(interruption._note):
+        yield interruption
 
 
 class Resume:
@@ -76,7 +112,7 @@ class Resume:
             InterruptedFitError: a signal has come.
         """
         tensors: dict[str, torch.Tensor] = {}
-        described = json.dumps({"identity": self._identity, "state": _packed(state, tensors)}, allow_nan=False)
+        described = _packed({"identity": self._identity, "state": state}, tensors)
         with replacing(self.path) as part:
             part.write_bytes(safetensors.torch.save(tensors, metadata={_KEY: described}))
         self._last = time.monotonic()
@@ -88,32 +124,18 @@ class Resume:
         try:
             tensors = safetensors.torch.load(content)
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])  # which `load` has checked
-            described = json.loads(header["__metadata__"][_KEY])
-            state: dict[str, Any] = _unpacked(described["state"], tensors)
+            described = _unpacked(header["__metadata__"][_KEY], tensors)
+            identity, state = described["identity"], described["state"]
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.path}: not the state of a descent ({error!r:.60}). Remove it, or leave --resume out"
             ) from error
-        if difference := _difference(described["identity"], self._identity):
+        if difference := _difference(identity, self._identity):
             raise OptionError(
                 f"--resume: {self.path} is the state of another descent: {difference}. "
                 "Give the same table and options, or leave --resume out to start again"
             )
-        return state
-
-
-class Forgetful:
-    """No place for the state of a descent: it cannot be resumed."""
-
-    def begin(self, identity: Mapping[str, object]) -> None:
-        """Return no state to go on from."""
-
-    def due(self) -> bool:
-        """Return that it is never time to write the state."""
-        return False
-
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write nothing."""
+        return dict(state)
 
 
 def _difference(then: Mapping[str, object], now: Mapping[str, object]) -> str | None:
@@ -122,30 +144,21 @@ def _difference(then: Mapping[str, object], now: Mapping[str, object]) -> str | 
     return f"{differing[0]}: {then.get(differing[0])} there, {now.get(differing[0])} here" if differing else None
 
 
-def _packed(value: object, tensors: dict[str, torch.Tensor]) -> object:
-    """Return the value in JSON, its tensors and arrays moved to `tensors` and replaced by their numbers there."""
-    if isinstance(value, torch.Tensor | np.ndarray):
-        name = str(len(tensors))
-        tensor = value if isinstance(value, torch.Tensor) else torch.from_numpy(value)
-        tensors[name] = tensor.detach().cpu().clone().contiguous()
-        return {_TENSOR if isinstance(value, torch.Tensor) else _ARRAY: name}
-    if isinstance(value, dict):
-        return {"dict": {str(key): _packed(each, tensors) for key, each in value.items()}}
-    if isinstance(value, list | tuple):
-        return [_packed(each, tensors) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {_FLOAT: repr(value)}
-    return value
+def _packed(record: object, tensors: dict[str, torch.Tensor]) -> str:
+    """Return a record in JSON, its tensors and arrays moved to `tensors` and replaced by their numbers there."""
+
+    def moved(value: torch.Tensor | NDArray[np.float64]) -> dict[str, str]:
+        name, is_tensor = str(len(tensors)), isinstance(value, torch.Tensor)
+        tensors[name] = torch.as_tensor(value).detach().cpu().clone().contiguous()
+        return {_TENSOR if is_tensor else _ARRAY: name}
+
+    return json.dumps(record, default=moved)
 
 
-def _unpacked(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    if isinstance(value, list):
-        return [_unpacked(each, tensors) for each in value]
-    if not isinstance(value, dict):
-        return value
-    ((kind, inside),) = value.items()
-    if kind == _ARRAY:
-        return tensors[inside].numpy()
-    if kind == _TENSOR:
-        return tensors[inside]
-    return float(inside) if kind == _FLOAT else {key: _unpacked(each, tensors) for key, each in inside.items()}
+def _unpacked(text: str, tensors: Mapping[str, torch.Tensor]) -> Any:
+    def put_back(value: dict[str, Any]) -> Any:
+        if _ARRAY in value:
+            return tensors[value[_ARRAY]].numpy()
+        return tensors[value[_TENSOR]] if _TENSOR in value else value
+
+    return json.loads(text, object_hook=put_back)

@@ -79,11 +79,6 @@ class Store:
                 view = view[self._file.write(view) :]
 
     @property
-    def is_held(self) -> bool:
-        """Whether the rows are in memory."""
-        return self._held is not None
-
-    @property
     def is_small(self) -> bool:
         """Whether the rows are one block."""
         return self.rows <= self._block_rows
@@ -115,21 +110,18 @@ class Store:
         order = random.permutation(-(-self.rows // chunk))
         together = max(1, _BUFFER // (8 * self.width * chunk))
         for start in range(0, len(order), together):
-            spans = [(int(c) * chunk, min(int(c + 1) * chunk, self.rows)) for c in order[start : start + together]]
-            rows = sum(stop - begin for begin, stop in spans)
-            places = random.permutation(rows)
-            batches = -(-rows // batch)
-            if skip >= batches:
-                skip -= batches
-                continue
-            # Neighbours in one chunk are read at once; what follows picks rows, so their order in the buffer is free.
-            buffer = self._gathered(sorted(spans), places)
-            yield buffer[skip * batch :]
-            skip = 0
+            # What follows picks rows, so that the order of the chunks is free, and neighbours are read at once.
+            chunks = np.sort(order[start : start + together])
+            runs = np.split(chunks, np.flatnonzero(np.diff(chunks) > 1) + 1)
+            spans = [(int(run[0]) * chunk, min(int(run[-1] + 1) * chunk, self.rows)) for run in runs]
+            places = random.permutation(sum(stop - begin for begin, stop in spans))
+            batches = -(-len(places) // batch)
+            if skip < batches:
+                yield self._gathered(spans, places)[skip * batch :]
+            skip = max(skip - batches, 0)
 
     def _gathered(self, spans: list[tuple[int, int]], places: NDArray[np.int64]) -> torch.Tensor:
-        joined = _joined(spans)
-        parts = [self._read(begin, stop) for begin, stop in joined]
+        parts = [self._read(begin, stop) for begin, stop in spans]
         together = parts[0] if len(parts) == 1 else torch.cat(parts)
         if together.device.type == "cpu":
             return torch.from_numpy(together.numpy().take(places, axis=0))
@@ -139,20 +131,7 @@ class Store:
         if self._held is not None:
             return self._held[start:stop]
         assert self._file is not None
-        rows = np.empty((stop - start, self.width))
-        view = rows.data.cast("B")
         with in_temporary_folder("the rows"):
             self._file.seek(8 * self.width * start)
-            while view:
-                view = view[self._file.readinto(view) :]
-        return torch.from_numpy(rows).to(self.device)
-
-
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for begin, stop in spans:
-        if joined and joined[-1][1] == begin:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((begin, stop))
-    return joined
+            rows = np.fromfile(self._file, count=(stop - start) * self.width)
+        return torch.from_numpy(rows.reshape(-1, self.width)).to(self.device)

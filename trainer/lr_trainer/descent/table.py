@@ -15,7 +15,7 @@ from lr_runtime.options import dashed
 from lr_trainer.choices import FitOptions
 from lr_trainer.descent.coordinates import Coordinates
 from lr_trainer.descent.cycle import Cycle
-from lr_trainer.descent.first_order import Batches, Whole
+from lr_trainer.descent.first_order import Batches, FirstOrder
 from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
 from lr_trainer.descent.options import HUBER, MEDIAN
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.descent.cycle import Epoch, Memory, Stepper
+    from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
+    from lr_trainer.descent.resume import Resume
     from lr_trainer.moments.passes import Prepared
 
     Array = NDArray[np.float64]
@@ -60,7 +61,7 @@ def check(descent: Descent, asked: FitOptions) -> None:
         )
 
 
-def descend(setting: Setting, descent: Descent, memory: Memory, report: Callable[[Epoch], None]) -> Descended:
+def descend(setting: Setting, descent: Descent, memory: Resume | None, report: Callable[[Epoch], None]) -> Descended:
     """Return the solution to which a descent comes.
 
     Raises:
@@ -80,8 +81,7 @@ def descend(setting: Setting, descent: Descent, memory: Memory, report: Callable
             raise OptionError("--validation holds out no row of this table. Hold out a larger share")
         validation = Objective(held_out, coordinates, objective.loss, objective.penalties)
     cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
-    state = memory.begin(_identity(setting, descent, store, validation))
-    if state is not None:
+    if memory is not None and (state := memory.begin(_identity(setting, descent, store, validation))) is not None:
         cycle.restore(state)
     with nullcontext() if _is_large(descent, store) else one_thread():
         cycle.run()
@@ -139,10 +139,10 @@ def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: 
     return np.where(sizes > 0, HUBER / MAD * sizes, 1.0) * coordinates.scale
 
 
-def _stepper(objective: Objective, descent: Descent, start: Array) -> Stepper:
+def _stepper(objective: Objective, descent: Descent, start: Array) -> FirstOrder | QuasiNewton:
     if descent.stepper == "lbfgs":
         return QuasiNewton(objective, start)
-    return (Whole if descent.batch_size is None else Batches)(objective, descent, start)
+    return (FirstOrder if descent.batch_size is None else Batches)(objective, descent, start)
 
 
 def _identity(setting: Setting, descent: Descent, store: Store, validation: Objective | None) -> dict[str, object]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
-from functools import partial, reduce
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lr_trainer.model.checkpoint import Checkpoint
 
 _KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
+_NUMBERS = ("origin", "scale", "fill")
 
 
 def update(
@@ -73,27 +74,23 @@ def update(
     _check_plain(checkpoint)
     report, columns = checkpoint.report, checkpoint.contract.columns
     table = opened(source, options, warn)
-    roles = roles_of(
-        table,
-        targets=checkpoint.contract.output_names,
-        features=checkpoint.contract.column_names,
-        weight=report.rows.weight,
-        category=[column.name for column in columns if column.kind == "category"],
-    )
-    strangers = sorted(roles.categories - {column.name for column in columns if column.kind == "category"})
+    categories = [column.name for column in columns if column.kind == "category"]
+    targets, features = checkpoint.contract.output_names, checkpoint.contract.column_names
+    roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight))
+    strangers = sorted(roles.categories.difference(categories))
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
-    rows = Rows(table, roles, replace(_missing_of(checkpoint), filled=filled), advance)
-    part = _Part.of(checkpoint)
+    # Further rows share the policy for missing values of the checkpoint's.
+    missing = Missing(filled, report.rows.drops_missing, report.rows.drops_missing_targets)
+    rows = Rows(table, roles, missing, advance)
+    data = _data_of(checkpoint)
     if roles.coded:
-        part = part.on(union(levels_of(columns), rows.levels()))
-    prepared = Prepared(rows, device_named(device), report.intercept, levels_of(part.columns), part.design)
+        data = _on(data, union(levels_of(columns), rows.levels()))
+    prepared = Prepared(rows, device_named(device), data.intercept, levels_of(data.columns), data.design)
     new = take_moments(prepared)
-    columns = _widened(part.columns, training_box(part.design, new.minimum, new.maximum))
-    moments = part.moments.joined(new, len(part.design.terms), intercept=report.intercept)
-    part = replace(part, moments=moments, columns=columns)
-    return _joined(checkpoint, part, rows.counts, *outliers.caution(rows.outliers))
+    data = _with_rows(data, new, training_box(data.design, new.minimum, new.maximum))
+    return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers))
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
@@ -118,47 +115,35 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
     levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
-    part = reduce(
-        partial(_Part.with_rows_of, intercept=first.report.intercept),
-        (_Part.of(each).on(levels) for each in (first, *others)),
-    )
-    counts = first.report.rows._replace(rows_read=part.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
-    return _joined(first, part, counts)
+    data = _on(_data_of(first), levels)
+    for other in others:
+        more = _on(_data_of(other), levels)
+        ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(more.columns)}
+        data = _with_rows(data, more.moments, ranges)
+    counts = first.report.rows._replace(rows_read=data.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
+    return _joined(first, data, counts)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The moments of a checkpoint, with the records that merging them needs.
+def _data_of(checkpoint: Checkpoint) -> TrainingData:
+    """Return the moments of a checkpoint, on a design without origins."""
+    contract, moments = checkpoint.contract, Moments.from_arrays(checkpoint.moments)
+    design = without_origins(Design.of(checkpoint))
+    return TrainingData(moments, design, contract.columns, contract.output_names, checkpoint.report.intercept)
 
-    Attributes:
-        moments: the moments of the terms of `design`, and of the targets.
-        columns: the columns, with the levels and ranges of the checkpoint's rows.
-        design: the design of the moments, without origins.
-    """
 
-    moments: Moments
-    columns: tuple[Column, ...]
-    design: Design
+def _on(data: TrainingData, levels: Levels) -> TrainingData:
+    """Return the data on these levels, which include its own."""
+    if levels == levels_of(data.columns):
+        return data
+    columns = with_levels(data.columns, levels)
+    moments = relevelled(data.moments, data.columns, data.design, columns)
+    return replace(data, moments=moments, design=design_with(data.design, columns), columns=columns)
 
-    @staticmethod
-    def of(checkpoint: Checkpoint) -> _Part:
-        design = without_origins(Design.of(checkpoint))
-        moments = Moments.from_arrays(checkpoint.moments)
-        return _Part(moments, checkpoint.contract.columns, design)
 
-    def on(self, levels: Levels) -> _Part:
-        """Return the part on these levels, which include its own."""
-        if levels == levels_of(self.columns):
-            return self
-        columns = with_levels(self.columns, levels)
-        moments = relevelled(self.moments, self.columns, self.design, columns)
-        return _Part(moments, columns, design_with(self.design, columns))
-
-    def with_rows_of(self, other: _Part, *, intercept: bool) -> _Part:
-        """Return the part with the rows of another part on the same levels."""
-        ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(other.columns)}
-        moments = self.moments.joined(other.moments, len(self.design.terms), intercept=intercept)
-        return _Part(moments, _widened(self.columns, ranges), self.design)
+def _with_rows(data: TrainingData, new: Moments, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
+    """Return the data with further rows, from their moments and the ranges of their columns."""
+    moments = data.moments.joined(new, len(data.design.terms), intercept=data.intercept)
+    return replace(data, moments=moments, columns=_widened(data.columns, ranges))
 
 
 def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
@@ -172,11 +157,9 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 
 
 @one_thread()
-def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) -> Checkpoint:
-    intercept, targets = checkpoint.report.intercept, checkpoint.contract.output_names
-    data = TrainingData(part.moments, part.design, part.columns, targets, intercept)
+def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more: str) -> Checkpoint:
     check_squares(data)
-    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept)
+    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=data.intercept)
     report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
     held = digits(rounding.unit, 1.0)
@@ -187,12 +170,6 @@ def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) 
     )
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
     return checkpoint_of(data, solved, report).with_units(units)
-
-
-def _missing_of(checkpoint: Checkpoint) -> Missing:
-    """Return the policy for missing values of the checkpoint's rows, which further rows share."""
-    counts = checkpoint.report.rows
-    return Missing(drops=counts.drops_missing, drops_targets=counts.drops_missing_targets)
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:
@@ -211,25 +188,23 @@ def _check_plain(checkpoint: Checkpoint) -> None:
 
 def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
     """Return the first difference that keeps two checkpoints from being joined; None without one."""
-    pairs: list[tuple[str, object, object]] = [
-        ("the targets", list(first.contract.output_names), list(other.contract.output_names)),
-        ("the columns", list(first.contract.column_names), list(other.contract.column_names)),
-        ("the weight column", first.report.rows.weight, other.report.rows.weight),
-        ("the intercept", first.report.intercept, other.report.intercept),
-    ]
-    for a, b in zip(first.contract.columns, other.contract.columns, strict=False):
-        pairs += [
-            (f"the values of {escaped(a.name)}", _KINDS[a.kind], _KINDS[b.kind]),
-            (f"the missing-value policy of {escaped(a.name)}", a.missing, b.missing),
-        ]
-    designs = [without_origins(Design.of(checkpoint)) for checkpoint in (first, other)]
-    names = [
-        [term.name(columns) for term in checkpoint.terms if term.level(columns) is None]
-        for checkpoint in (first, other)
-        for columns in (checkpoint.contract.columns,)
-    ]
-    pairs.append(("the terms", names[0], names[1]))
-    for label in ("origin", "scale", "fill"):
-        values = [np.nan_to_num(getattr(design, label)).tolist() for design in designs]
-        pairs.append((f"the {label}s", values[0], values[1]))
-    return next((f"{what} are {a} in the first, {b} here" for what, a, b in pairs if a != b), None)
+    here = _facts(other)
+    differences = ((what, fact) for what, fact in _facts(first).items() if fact != here[what])
+    return next((f"{what} are {fact} in the first, {here[what]} here" for what, fact in differences), None)
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return what two checkpoints must share; those of the columns come after the columns' names."""
+    contract, report, design = checkpoint.contract, checkpoint.report, without_origins(Design.of(checkpoint))
+    facts: dict[str, object] = {
+        "the targets": list(contract.output_names),
+        "the columns": list(contract.column_names),
+        "the weight column": report.rows.weight,
+        "the intercept": report.intercept,
+    }
+    for column in contract.columns:
+        facts[f"the values of {escaped(column.name)}"] = _KINDS[column.kind]
+        facts[f"the missing-value policy of {escaped(column.name)}"] = column.missing
+    plain = [term for term in checkpoint.terms if term.level(contract.columns) is None]
+    facts["the terms"] = [term.name(contract.columns) for term in plain]
+    return facts | {f"the {name}s": np.nan_to_num(getattr(design, name)).tolist() for name in _NUMBERS}

@@ -19,6 +19,7 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import Conformal, Penalty
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
@@ -50,14 +51,17 @@ if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import Table, TableOptions
     from lr_trainer.choices import Device, MissingPolicy, MissingTarget
-    from lr_trainer.descent.cycle import Epoch, Memory
+    from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
+    from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.solvers.strategy import Solved
 
 _FOLDS = 5
+"""The folds of a cross-validated penalty: as a rule 5 or 10 (Hastie, Tibshirani and Friedman 2009, 7.10.1)."""
+
 _HELD_OUT = 0.1
 """The share of rows that a descent leaves to its conformal interval, as for a penalised fit (`Parts`)."""
 
@@ -88,7 +92,7 @@ def fit(
     advance: Callable[[int], None] = lambda _: None,
     warn: Callable[[str], None] = warnings.warn,
     descent: Descent | None = None,
-    memory: Memory | None = None,
+    memory: Resume | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Checkpoint:
     """Fit a linear model by least squares, or by a descent, in bounded memory.
@@ -150,27 +154,8 @@ def fit(
         >>> round(checkpoint.contract.outputs[0].r2, 6)
         0.995661
     """
-    asked = FitOptions(
-        target=target,
-        features=features,
-        ignore=ignore,
-        category=category,
-        weight=weight,
-        units=units,
-        missing=missing,
-        missing_target=missing_target,
-        degree=degree,
-        intercept=intercept,
-        drop_collinear=drop_collinear,
-        minimum_norm=minimum_norm,
-        l1=l1,
-        l2=l2,
-        penalty=penalty,
-        l1_ratio=l1_ratio,
-        interval=interval,
-        digits=digits,
-        device=device,
-    )
+    given = locals()  # each option is a parameter of the same name
+    asked = FitOptions(**{each.name: given[each.name] for each in options_in(FitOptions)})
     if descent is not None:
         with needs_extra("torch"):
             from lr_trainer.descent.table import check
@@ -192,14 +177,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) ->
         OptionError: columns contradict each other, or a unit is of none of them.
         MissingColumnError: a column is not in the table.
     """
-    roles = roles_of(
-        table,
-        targets=[] if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target,
-        features=asked.features,
-        ignore=asked.ignore,
-        weight=asked.weight,
-        category=asked.category,
-    )
+    roles = roles_of(table, asked)
     known = (*roles.features, *roles.targets)
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
@@ -262,10 +240,9 @@ def _chosen_penalty(folds: list[Moments], data: TrainingData, asked: FitOptions)
 
 
 def _descended(
-    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Memory | None, report: Callable[[Epoch], None]
+    prepared: Prepared, asked: FitOptions, descent: Descent, memory: Resume | None, report: Callable[[Epoch], None]
 ) -> Checkpoint:
     from lr_trainer.descent.problem import setting_of
-    from lr_trainer.descent.resume import Forgetful
     from lr_trainer.descent.table import descend
 
     level, others, held_out = asked.interval, prepared, None
@@ -275,7 +252,7 @@ def _descended(
         held_out = take_moments(others)
         conformal_quantile(np.zeros(held_out.rows), level)  # raises before the descent if they are too few
     setting = setting_of(prepared, descent, asked, held_out)
-    found = descend(setting, descent, memory or Forgetful(), report)
+    found = descend(setting, descent, memory, report)
     described = _report(setting.data, found.solved, setting.prepared.rows, *shortfalls(found.report))
     penalty = setting.penalty if asked.l1 or asked.l2 else None
     # How far a descent is from its optimum is no matter of rounding.

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_ROWS = 1 << 16
-_FEWEST_ROWS = 1 << 8
+_MOST_ROWS, _FEWEST_ROWS = 1 << 16, 1 << 8
+"""A million narrow rows still give 16 threads a block each; fewer rows cost more to hand over than to compute."""
+
 _NUMBERS = 1 << 20
 """Values of a block, 8 MiB of float64, as several blocks are in memory at a time."""
 

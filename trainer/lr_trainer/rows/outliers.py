@@ -86,13 +86,13 @@ class FirstRows:
     def __init__(self, columns: Mapping[int, str]) -> None:
         self.left = FIRST_ROWS
         self._columns = columns
-        self._parts: list[tuple[NDArray[np.float64], ...]] = []
+        self._batches: list[list[NDArray[np.float64]]] = []
         self._rows: list[NDArray[np.intp]] = []
 
     def take(self, parts: Sequence[NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
         """Append rows, float64 (rows, columns) in `parts` of the columns, with their numbers `rows`, until full."""
         if self.left > 0 and len(rows):
-            self._parts.append(tuple(part[: self.left] for part in parts))
+            self._batches.append([column[: self.left] for part in parts for column in part.T])
             self._rows.append(rows[: self.left])
             self.left -= len(rows)
 
@@ -100,20 +100,11 @@ class FirstRows:
         """Return the gross outliers of each column that has any."""
         rows, found = np.concatenate(self._rows or [np.empty(0, dtype=np.intp)]), []
         for place, name in self._columns.items():
-            far = np.flatnonzero(are_outliers(self._column(place)))
+            values = np.concatenate([np.empty(0), *(columns[place] for columns in self._batches)])
+            far = np.flatnonzero(are_outliers(values))
             if len(far):
                 found.append(Found(name, len(far), int(rows[far[0]])))
         return tuple(found)
-
-    def _column(self, place: int) -> NDArray[np.float64]:
-        pieces = []
-        for parts in self._parts:
-            left = place
-            for part in parts:
-                if 0 <= left < part.shape[1]:
-                    pieces.append(part[:, left])
-                left -= part.shape[1]
-        return np.concatenate(pieces) if pieces else np.empty(0)
 
 
 def caution(found: Sequence[Found]) -> list[str]:

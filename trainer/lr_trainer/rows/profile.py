@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,7 +130,7 @@ def look(
     category = list(map(composed, category))
     positions(table, category)
     kinds = _kinds_of(table, category)
-    seen = _Seen(table, kinds)
+    seen = _Seen(table, kinds, {})
     if seen.stopped is not None and not seen.rows and (unusable := _unusable(table, kinds.of)):
         seen = _Seen(table, kinds, unusable)
     return seen.look()
@@ -161,7 +160,7 @@ def _unusable(table: Table, kinds: Mapping[str, ColumnKind]) -> dict[str, str]:
 class _Seen:
     """The findings of one pass over the readable columns."""
 
-    def __init__(self, table: Table, kinds: Kinds, unusable: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, table: Table, kinds: Kinds, unusable: Mapping[str, str]) -> None:
         self.rows = 0
         self.stopped: str | None = None
         self._table = table
@@ -210,27 +209,22 @@ class _Seen:
         return Look(self.rows, tuple(columns), self._malformed, self._first_malformed, self.stopped)
 
     def _column(self, name: str) -> ColumnLook:
-        look = ColumnLook(name, self._kinds.of[name], bad=self._bad[name], first_bad=self._first.get(name))
-        beside = self._malformed + look.bad
+        bad = self._bad[name]
+        look = ColumnLook(name, self._kinds.of[name], bad=bad, first_bad=self._first.get(name))
         if name in self._unusable:
             return replace(look, unusable=self._unusable[name])
         if name in self._texts:
-            values = self._texts[name]
+            values, missing = self._texts[name], self._missing[name] - self._malformed - bad
+            distinct = len(values) if len(values) <= _MOST_DISTINCT else None
             first = tuple(sorted(values)[:_MOST_CATEGORIES])
-            return replace(look, missing=self._missing[name] - beside, distinct=_count(values), categories=first)
-        place = self._numbers.index(name)
-        count = int(self._survey.count[place])
-        look = replace(look, missing=self.rows - count - beside)
+            return replace(look, missing=missing, distinct=distinct, categories=first)
+        place, seen = self._numbers.index(name), self._survey
+        count = int(seen.count[place])
+        look = replace(look, missing=self.rows - count - self._malformed - bad)
         if not count:
             return look
-        low, high, mean = (
-            float(each[place]) for each in (self._survey.minimum, self._survey.maximum, self._survey.mean)
-        )
+        low, high, mean = (float(each[place]) for each in (seen.minimum, seen.maximum, seen.mean))
         return replace(look, minimum=low, maximum=high, mean=mean)
-
-
-def _count(values: set[str]) -> int | None:
-    return len(values) if len(values) <= _MOST_DISTINCT else None
 
 
 def _counted(number: int, what: str) -> str:

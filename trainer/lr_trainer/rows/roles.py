@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
-    from lr_trainer.choices import MissingPolicy, MissingTarget
+    from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
     from lr_trainer.rows.outliers import Found
 
 
@@ -47,20 +47,24 @@ class Roles:
     words: frozenset[str] = frozenset()
 
     @property
+    def columns(self) -> list[str]:
+        """The columns of the arrays that `Rows` gives: features, targets, then the weight."""
+        return [*self.features, *self.targets, *([] if self.weight is None else [self.weight])]
+
+    @property
+    def width(self) -> int:
+        """Their number."""
+        return len(self.columns)
+
+    @property
     def numbers(self) -> list[str]:
-        """The numeric columns: features, targets, then the weight."""
-        numeric = [name for name in self.features if name not in self.categories]
-        return [*numeric, *self.targets, *([] if self.weight is None else [self.weight])]
+        """The numeric columns, in the same order."""
+        return [name for name in self.columns if name not in self.categories]
 
     @property
     def coded(self) -> list[str]:
         """The categories, in the features' order."""
         return [name for name in self.features if name in self.categories]
-
-    @property
-    def width(self) -> int:
-        """The number of columns of the arrays that `Rows` gives."""
-        return len(self.features) + len(self.targets) + (self.weight is not None)
 
 
 @dataclass(frozen=True)
@@ -82,29 +86,22 @@ class Missing:
         return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
-def roles_of(
-    table: Table,
-    *,
-    targets: Sequence[str],
-    features: Sequence[str] | None,
-    ignore: Sequence[str] = (),
-    weight: str | None = None,
-    category: Sequence[str] = (),
-) -> Roles:
+def roles_of(table: Table, asked: FitOptions) -> Roles:
     """Return the roles, after checking that the columns are in the table and have one role each.
 
     Raises:
         OptionError: no target, a column in two roles, or no feature left.
         MissingColumnError: a column is not in the table.
     """
-    targets, ignore, category = (list(map(composed, names)) for names in (targets, ignore, category))
-    features = None if features is None else list(map(composed, features))
-    weight = None if weight is None else composed(weight)
+    given = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
+    targets, ignore, category = (list(map(composed, names)) for names in (given, asked.ignore, asked.category))
+    weight = None if asked.weight is None else composed(asked.weight)
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
     beside = {*taken, *table.indexes}
-    names = [name for name in table.names if name not in beside] if features is None else list(features)
+    others = [name for name in table.names if name not in beside]
+    names = others if asked.features is None else list(map(composed, asked.features))
     known = frozenset(table.names)
     if missing := [name for name in (*taken, *names, *category) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
@@ -268,33 +265,32 @@ class Rows:
         if not roles.categories:
             return batch.values
         values = np.empty((len(batch.values), roles.width))
-        numbers = iter(batch.values.T)
-        categories = iter(batch.categories)
-        for index in range(roles.width):
-            name = roles.features[index] if index < len(roles.features) else None
-            if name is None or name not in roles.categories:
-                values[:, index] = next(numbers)
-                continue
-            coded = next(categories)
-            places = {level: place for place, level in enumerate(levels[name])}
-            if unknown := [value for value in coded.values if value not in places]:
-                file = batch.file or self.table.name
-                raise TableError(
-                    f"{file}, column {escaped(name)}: the category {escaped(unknown[0])} is new; "
-                    f"the fit knows {listed(levels[name])}. Fit all rows at once"
-                )
-            known = np.array([*(places[value] for value in coded.values), np.nan])
-            values[:, index] = known[coded.codes]  # the code -1, missing, takes the NaN at the end
+        numbers, categories = iter(batch.values.T), iter(batch.categories)
+        for index, name in enumerate(roles.columns):
+            is_category = name in roles.categories
+            values[:, index] = self._indexes(batch, name, next(categories), levels) if is_category else next(numbers)
         return values
+
+    def _indexes(
+        self, batch: Batch, name: str, coded: Coded, levels: Mapping[str, tuple[str, ...]]
+    ) -> NDArray[np.float64]:
+        """Return the values of a category by their index in `levels`, NaN where one is missing."""
+        places = {level: place for place, level in enumerate(levels[name])}
+        if unknown := [value for value in coded.values if value not in places]:
+            raise TableError(
+                f"{batch.file or self.table.name}, column {escaped(name)}: the category {escaped(unknown[0])} is new; "
+                f"the fit knows {listed(levels[name])}. Fit all rows at once"
+            )
+        known = np.array([*(places[value] for value in coded.values), np.nan])
+        return np.asarray(known[coded.codes])  # the code -1, missing, takes the NaN at the end
 
     def _check_missing(self, batch: Batch, values: NDArray[np.float64]) -> None:
         """Raise TableError for the first missing value that is not filled in."""
         missing = np.isnan(values)
         if not missing.any():
             return
-        names = [*self.roles.features, *self.roles.targets, *([self.roles.weight] if self.roles.weight else [])]
-        filled = [name in self.missing.filled and place < len(self.roles.features) for place, name in enumerate(names)]
-        left = missing & ~np.array(filled)
+        names = self.roles.columns
+        left = missing & ~np.array([name in self.missing.filled for name in names])
         if not left.any():
             return
         row, column = (int(index) for index in np.argwhere(left)[0])
