@@ -24,7 +24,7 @@ from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
 from lr_runtime.tables.text.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
-from lr_runtime.tables.text.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
+from lr_runtime.tables.text.rewriting import Rewriter, rewritten, with_delimiter
 from lr_runtime.tables.text.table import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     if options.encoding is not None:
         stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
     rewriter = Rewriter(options)
-    lines = Lines(cast("IO[bytes]", RewrittenLines(stream, rewriter)))
+    lines = Lines(lambda: rewriter(stream.readline()))
     options = with_delimiter(options, rewriter.given)
     _check_text(lines.head, name)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)

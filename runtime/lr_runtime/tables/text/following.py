@@ -9,7 +9,7 @@ from lr_runtime.tables.text.table import Block, TextTable
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch
 
@@ -18,16 +18,16 @@ class Lines:
     """What opens a stream at its start, once; every read gives a line, and waits for no other.
 
     Args:
-        stream: read as far as the first line that is not blank.
+        next_line: gives the next line, empty at the end; called up to the first line that is not blank.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, next_line: Callable[[], bytes]) -> None:
+        self._next_line = next_line
         self.head = self._next = self._first()
 
     def _first(self) -> bytes:
         head = b""
-        while line := self._stream.readline():
+        while line := self._next_line():
             head += line
             if head.removeprefix(BOM).strip():
                 break
@@ -47,7 +47,7 @@ class Lines:
     def read(self, _: int = -1) -> bytes:
         """Return the next line, empty at the end."""
         line, self._next = self._next, b""
-        return line or self._stream.readline()
+        return line or self._next_line()
 
 
 class AsItComes:
