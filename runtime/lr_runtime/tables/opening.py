@@ -7,12 +7,14 @@ import re
 import sys
 import weakref
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.signatures import ARROW, PARQUET, ZIP
+from lr_runtime.system.streams import PIECE, stream_of
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
 from lr_runtime.tables.files.compressed import WORKBOOK, names_in_zip, unpacked
@@ -22,7 +24,14 @@ from lr_runtime.tables.files.several import SeveralTables, files_of
 from lr_runtime.tables.files.streams import File, kept, passing, seekable
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
-from lr_runtime.tables.text.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
+from lr_runtime.tables.text.encoding import (
+    BOM,
+    as_utf8,
+    has_returns_alone,
+    marked_encoding,
+    transcoded,
+    with_line_feeds,
+)
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
 from lr_runtime.tables.text.rewriting import Rewriter, rewritten, with_delimiter
 from lr_runtime.tables.text.table import BLOCK_BYTES, TextTable
@@ -156,12 +165,13 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     Raises:
         TableError: it does not begin as a table does.
     """
-    from lr_runtime.tables.text.following import AsItComes, FollowedTable, Lines
+    from lr_runtime.tables.text.following import FollowedTable, Lines
 
     name = "standard input"
     stream = _stdin()
     if options.encoding is not None:
-        stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
+        as_it_comes = iter(partial(cast("io.BufferedReader", stream).read1, PIECE), b"")  # waits where nothing is there
+        stream = stream_of(transcoded(as_it_comes, options.encoding, name))
     rewriter = Rewriter(options)
     lines = Lines(lambda: rewriter(stream.readline()))
     options = with_delimiter(options, rewriter.given)

@@ -18,9 +18,8 @@ from lr_runtime.tables.text.syntax import LineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Parsed, Record, Text
+    from lr_runtime.tables.text.syntax import Parsed, Record, Text, Wanted
 
 _QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"
@@ -31,6 +30,7 @@ class CsvSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
+        self.number, self.text, self.integer = options.number, options.text, options.integer
         self.beside: Collection[str] = ()
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
@@ -95,18 +95,6 @@ class CsvSyntax:
         held = "blanks" if self._options.delimiter == "whitespace" else escaped(self._options.mark)
         return f"{counts}. Put a cell that holds {held} in double quotes"
 
-    def number(self, cell: str) -> float:
-        """See `Syntax.number`."""
-        return self._options.number(cell)
-
-    def text(self, cell: str) -> str | None:
-        """See `Syntax.text`."""
-        return self._options.text(cell)
-
-    def integer(self, cell: str) -> int | None:
-        """See `Syntax.integer`."""
-        return self._options.integer(cell)
-
     def last_record_end(self, block: Text) -> int:
         """See `Syntax.last_record_end`: a newline inside a quoted cell ends no record."""
         end = block.rfind(b"\n") + 1
@@ -115,15 +103,9 @@ class CsvSyntax:
                 end = block.rfind(b"\n", 0, opened) + 1
         return end
 
-    def fast(
-        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
-    ) -> Parsed | None:
+    def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """See `Syntax.fast`."""
-        return fast.csv_block(block, names, columns, categories, self._options)
-
-    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
-        """See `Syntax.fast_cells`."""
-        return fast.csv_cells(block, names, kept, self._options)
+        return fast.csv_block(block, names, wanted, self._options)
 
 
 def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import TableError
 from lr_runtime.system.streams import converted, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lr_runtime.system.streams import Opener
 
@@ -43,10 +42,15 @@ def has_returns_alone(head: bytes) -> bool:
     return b"\r" in head.rstrip(b"\r\n") and b"\n" not in head
 
 
-def _transcoded(stream: IO[bytes], encoding: str, name: str) -> Iterator[bytes]:
+def transcoded(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    """Yield text in UTF-8.
+
+    Raises:
+        TableError: a byte is not of this encoding; the message has its offset in the file.
+    """
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     offset, line = 0, 1
-    for piece in chain(pieces_of(stream), [b""]):
+    for piece in chain(pieces, [b""]):
         held = len(decoder.getstate()[0])
         try:
             content = decoder.decode(piece, final=not piece).encode()
@@ -70,11 +74,8 @@ def _fault(error: UnicodeError, encoding: str, offset: int, line: int) -> tuple[
 
 
 def as_utf8(opener: Opener, encoding: str, name: str) -> Opener:
-    """Return what opens the same text in UTF-8.
-
-    Reading raises TableError at a byte that is not of this encoding, with its offset in the file.
-    """
-    return converted(opener, partial(_transcoded, encoding=encoding, name=name))
+    """Return what opens the same text in UTF-8; see `transcoded`."""
+    return converted(opener, lambda stream: transcoded(pieces_of(stream), encoding, name))
 
 
 def with_line_feeds(opener: Opener) -> Opener:

@@ -8,7 +8,6 @@ from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.table import Block, TextTable
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Callable, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch
@@ -48,25 +47,6 @@ class Lines:
         """Return the next line, empty at the end."""
         line, self._next = self._next, b""
         return line or self._next_line()
-
-
-class AsItComes:
-    """A stream whose reads give what is there, and wait only where nothing is.
-
-    Args:
-        stream: stays open when this is closed.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end."""
-        content: bytes = cast("io.BufferedReader", self._stream).read1(size)
-        return content
-
-    def close(self) -> None:
-        """Leave the stream open: it is not ours."""
 
 
 class FollowedTable(TextTable):

@@ -21,14 +21,13 @@ from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, renamed
 from lr_runtime.tables.sample import sort_of
 from lr_runtime.tables.table import positions
 from lr_runtime.tables.text.encoding import BOM
-from lr_runtime.tables.text.strict import CellError, Places, StrictRows
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.strict import Places, StrictRows
+from lr_runtime.tables.text.syntax import LineError, Wanted
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
@@ -60,7 +59,6 @@ class _Looked:
     newlines: int
     is_ascii: bool
     parsed: Parsed | None
-    kept: tuple[Kept, ...]
 
 
 class TextTable:
@@ -191,13 +189,11 @@ class TextTable:
         before = self._parsed_before
         if before is not None and before[0] == places and (looked := before[1].pop(offset, None)) is not None:
             return looked
-        columns, categories, kept = ([self._columns[index] for index in group] for group in places)
-        parsed = self._syntax.fast(content, self._columns, columns, categories)
-        cells = self._syntax.fast_cells(content, self._columns, kept) if kept and parsed is not None else ()
-        parsed = None if cells is None else parsed
+        wanted = Wanted(*([self._columns[index] for index in group] for group in places))
+        parsed = self._syntax.fast(content, self._columns, wanted)
         known = None if parsed is None else parsed.newlines
         newlines = _newlines(content) if known is None else known
-        return _Looked(content, offset, newlines, content.isascii(), parsed, cells or ())
+        return _Looked(content, offset, newlines, content.isascii(), parsed)
 
     def _batch(self, block: Block, looked: _Looked, places: Places) -> Batch:
         if not looked.is_ascii:
@@ -206,7 +202,7 @@ class TextTable:
             return self._strict(block, places)
         where, integer = partial(self._line_of, block), self._integers(block, places)
         found, size = looked.parsed, len(block.content)
-        return Batch(found.values, where, size, found.texts, kept=looked.kept, integer=integer)
+        return Batch(found.values, where, size, found.texts, kept=found.kept, integer=integer)
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
@@ -278,25 +274,17 @@ class TextTable:
             yield line, cells
 
     def _strict(self, block: Block, places: Places) -> Batch:
-        rows = StrictRows(self._columns, self._syntax, places)
+        rows = StrictRows(self._columns, self._syntax, places, marks=self.options.marks)
         skipped: set[int] = set()
         for line, cells in self._records(block):
-            fault: ValueError
-            try:
-                if not isinstance(cells, LineError):
-                    rows.add(line, cells)
-                    continue
-                fault, between = cells, ": "
-            except CellError as error:
-                fault, between = error, ", "
-            place = f"{self.name} line {line}{between}{fault}"
-            if self.options.marks:
-                rows.mark(line, cells, str(fault))
-            elif self.options.skips:
-                self.notices.skipped(place)
-                skipped.add(line)
-            else:
-                raise TableError(place) from fault
+            fault = rows.add(line, cells)
+            if fault is None or self.options.marks:
+                continue
+            said = f"{self.name} line {line}{':' if isinstance(cells, LineError) else ','} {fault}"
+            if not self.options.skips:
+                raise TableError(said)
+            self.notices.skipped(said)
+            skipped.add(line)
         batch = rows.batch(len(block.content), len(skipped))
         return replace(batch, integer=self._integers(block, places, skipped))
 
