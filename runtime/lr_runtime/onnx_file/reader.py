@@ -63,7 +63,6 @@ def _tag(number: int, wire_type: int = LENGTH) -> int:
 
 
 _DOC = "a doc string"
-_EXTERNAL = "external data, in another file,"
 
 _ATTRIBUTE = Message(
     "an attribute",
@@ -74,21 +73,15 @@ _ATTRIBUTE = Message(
     },
     ("name", "type"),
     {
-        2: "a number that is not whole",
-        4: "text",
-        5: "a tensor",
-        6: "a subgraph (control flow)",
-        7: "a list of numbers",
+        **dict.fromkeys((2, 7), "numbers that are not whole"),
+        **dict.fromkeys((4, 9), "text"),
+        **dict.fromkeys((5, 10), "tensors"),
+        **dict.fromkeys((6, 11), "subgraphs (control flow)"),
         8: "a list of whole numbers",
-        9: "texts",
-        10: "tensors",
-        11: "subgraphs (control flow)",
         13: _DOC,
-        14: "a type",
-        15: "types",
+        **dict.fromkeys((14, 15), "types"),
         21: "a reference to a function's attribute",
-        22: "a sparse tensor",
-        23: "sparse tensors",
+        **dict.fromkeys((22, 23), "sparse tensors"),
     },
 )
 _NODE = Message(
@@ -120,30 +113,23 @@ _TENSOR = Message(
     ("data_type", "name"),
     {
         3: "segments",
-        4: "numbers outside raw_data",
-        5: "numbers outside raw_data",
+        **dict.fromkeys((4, 5, 7, 10, 11), "numbers outside raw_data"),
         6: "text",
-        7: "numbers outside raw_data",
-        10: "numbers outside raw_data",
-        11: "numbers outside raw_data",
         12: _DOC,
-        13: _EXTERNAL,
-        14: _EXTERNAL,
+        **dict.fromkeys((13, 14), "external data, in another file,"),
         16: "metadata",
     },
 )
 _DIMENSION = Message(
     "a dimension",
     {_tag(1, VARINT): Field("dim_value", integer), _tag(2): Field("dim_param", _NAME)},
-    (),
-    {3: "a denotation"},
+    refused={3: "a denotation"},
 )
-_SHAPE = Message("a shape", {_tag(1): Field("dim", _DIMENSION, 2)}, (), {})
+_SHAPE = Message("a shape", {_tag(1): Field("dim", _DIMENSION, 2)})
 _TENSOR_TYPE = Message(
     "a tensor's type",
     {_tag(1, VARINT): Field("elem_type", integer), _tag(2): Field("shape", _SHAPE)},
     ("elem_type", "shape"),
-    {},
 )
 _TYPE = Message(
     "a type",
@@ -175,12 +161,11 @@ _GRAPH = Message(
         16: "metadata of its own",
     },
 )
-_OPSET = Message("an opset", {_tag(1): Field("domain", _NAME), _tag(2, VARINT): Field("version", integer)}, (), {})
+_OPSET = Message("an opset", {_tag(1): Field("domain", _NAME), _tag(2, VARINT): Field("version", integer)})
 _PROPERTY = Message(
     "a property",
     {_tag(1): Field("key", _NAME), _tag(2): Field("value", text(MAX_METADATA))},
     ("key", "value"),
-    {},
 )
 _MODEL = Message(
     "it",
