@@ -172,16 +172,11 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
         prediction = predictor.predict(row)
     except RowError as error:
         raise InputError(error.what) from error
-    if explain:
-        explanations = predictor.explain(row)
-        if not as_json:
-            return row_printer.tables(explanations)
-        return row_printer.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
-    return (
-        row_printer.document({"predictions": prediction.rows()}, predictor.sha256)
-        if as_json
-        else row_printer.line(prediction)
-    )
+    explanations = predictor.explain(row) if explain else []
+    if as_json:
+        explained = {"explanations": [one.to_json() for one in explanations]}
+        return row_printer.document(explained if explain else {"predictions": prediction.rows()}, predictor.sha256)
+    return row_printer.tables(explanations) if explain else row_printer.line(prediction)
 
 
 def _write_rows(

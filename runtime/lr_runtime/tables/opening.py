@@ -17,7 +17,7 @@ from lr_runtime.system.signatures import ARROW, PARQUET, ZIP
 from lr_runtime.system.streams import PIECE, stream_of
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
-from lr_runtime.tables.files.compressed import WORKBOOK, names_in_zip, unpacked
+from lr_runtime.tables.files.compressed import WORKBOOK, members_of, unpacked
 from lr_runtime.tables.files.other_files import refusal
 from lr_runtime.tables.files.partitions import values_of, with_partitions
 from lr_runtime.tables.files.several import SeveralTables, files_of
@@ -77,13 +77,11 @@ def open_table(
     options, notices = options or TableOptions(), Notices(warn, for_fit=for_fit)
     paths = files_of([source] if isinstance(source, str | Path) else source)
     folders = list(map(values_of, paths))
-    if any(folders):
-        own = {name for values in folders for name in values}
-        in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
-        tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+    own = {name for values in folders for name in values}
+    in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
+    tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+    if own:
         tables = with_partitions(tables, folders, options)
-    else:
-        tables = [_open_one(path, options, notices, once=once) for path in paths]
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
@@ -104,7 +102,7 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
     head = _head(opener)
     if head.startswith(ZIP):
         opener = opener if _is_regular(path) else seekable(opener)
-        if WORKBOOK in names_in_zip(opener, name):
+        if WORKBOOK in members_of(opener, name):
             with needs_extra("excel"):
                 from lr_runtime.tables.text.excel import sheet_table
             return sheet_table(opener, name, options, notices)

@@ -138,13 +138,6 @@ class Sample:
         """How many rows there is room for."""
         return FIRST_ROWS - self.rows
 
-    def add_row(self, cells: Mapping[str, object], read: Read, place: Callable[[], str]) -> None:
-        """Add a row, its cells by column."""
-        for name, cell in cells.items():
-            sort, why = sort_of(cell, read)
-            self.cells[name].add(sort, Example(str(cell), place, self.rows, why))
-        self.rows += 1
-
     def add_rows(
         self,
         rows: int,

@@ -105,8 +105,8 @@ def _unpacked(packed: IO[bytes], make: Callable[[], _Decompressor]) -> Iterator[
         decompressor = make()
 
 
-def names_in_zip(opener: Opener, name: str) -> list[str]:
-    """Return the names of what a zip archive holds.
+def members_of(opener: Opener, name: str) -> dict[str, ZipInfo]:
+    """Return what a zip archive holds, by name.
 
     Raises:
         TableError: it is damaged.
@@ -115,21 +115,18 @@ def names_in_zip(opener: Opener, name: str) -> list[str]:
 
     try:
         with opener() as stream, ZipFile(stream) as archive:
-            return archive.namelist()
+            return {info.filename: info for info in archive.infolist()}
     except BadZipFile as error:
         raise TableError(f"{name}: a damaged zip archive ({error})") from error
 
 
 def _only_member(opener: Opener, name: str) -> ZipInfo:
-    from zipfile import ZipFile
-
-    inside = names_in_zip(opener, name)
+    inside = members_of(opener, name)
     if kind := next(
         (kind for member, kind in _DOCUMENTS.items() if any(re.fullmatch(member, each) for each in inside)), None
     ):
         raise TableError(f"{name} is {kind}")
-    with opener() as stream, ZipFile(stream) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+    members = [info for info in inside.values() if not info.is_dir() and not _is_hidden(info.filename)]
     if len(members) != 1:
         within = f"{len(members)} files ({listed([info.filename for info in members], 3)})" if members else "no files"
         raise TableError(f"{name}: a zip archive of {within}; expected one table. Unpack it, and name the tables")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.text.syntax import Parsed, Record, Text, Wanted
 
-_QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _QUOTES = "A double quote inside a quoted cell is written twice"
 
 
@@ -123,15 +122,11 @@ def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:
         goes_on[1:] = opening[1:] == closing[: len(opening) - 1] + 1  # "" is a quote
         if (is_first | goes_on).all():
             return int(opening[is_first][-1]) if len(opening) > len(closing) else None
-    return _open_cell_one_by_one(block, end, delimiter)
+    return _open_cell_by_pattern(block, end, delimiter)
 
 
-def _open_cell_one_by_one(block: Text, end: int, delimiter: bytes) -> int | None:
-    opening = re.compile(rb'(?:\A|(?<=\n)|(?<=%b))"' % re.escape(delimiter))
-    position = 0
-    while found := opening.search(block, position, end):
-        cell = _QUOTED_CELL.match(block, found.start(), end)
-        if cell is None:
-            return found.start()
-        position = cell.end()
-    return None
+def _open_cell_by_pattern(block: Text, end: int, delimiter: bytes) -> int | None:
+    quoted = rb'"[^"]*+(?:""[^"]*+)*+"'
+    inside = rb'(?!\A)(?<!\n)(?<!%b)"' % re.escape(delimiter)
+    whole = re.compile(rb'(?:[^"]++|%b|%b)*+' % (inside, quoted)).match(block, 0, end)
+    return None if whole is None or whole.end() == end else whole.end()

@@ -87,24 +87,16 @@ class TextTable:
         notices: Notices,
         is_rewritten: bool = False,
     ) -> None:
-        self.name = name
-        self.size = size
-        self._is_rewritten = is_rewritten
-        self._syntax = syntax
-        self._open_stream = open_stream
-        self.options = options
+        self.name, self.size, self.options, self.notices = name, size, options, notices
+        self._open_stream, self._syntax, self._is_rewritten = open_stream, syntax, is_rewritten
         self._parsed_before: tuple[Places, dict[int, _Looked]] | None = None
-        self.notices = notices
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
         self.names = tuple(filter(None, self._columns))
-        beside = syntax.beside
+        beside = [name for name, key in zip(self._columns, self._keys, strict=True) if key in syntax.beside]
         self._indexes = indexes_among(self.names)
-        self.indexes = (
-            *self._indexes,
-            *(name for name, key in zip(self._columns, self._keys, strict=True) if key in beside),
-        )
+        self.indexes = (*self._indexes, *beside)
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
@@ -135,13 +127,12 @@ class TextTable:
             texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
             sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
             return
-        columns = [(self._columns[index], index) for index in (*places.numbers, *places.texts)]
-        for line, cells in self._records(block):
-            if not sample.left:
-                return
-            if not isinstance(cells, LineError):
-                place = partial("{} line {}".format, self.name, line)
-                sample.add_row({name: cells[index] for name, index in columns}, read, place)
+        whole = ((line, cells) for line, cells in self._records(block) if not isinstance(cells, LineError))
+        rows = list(islice(whole, sample.left))
+        for index in (*places.numbers, *places.texts):
+            cells = [cells[index] for _, cells in rows]
+            sample.add_cells(self._columns[index], cells, read, lambda row: f"{self.name} line {rows[row][0]}")
+        sample.rows += len(rows)
 
     def _probable_places(self, sample: Sample) -> Places:
         """Return where the columns stand, those of text apart by a few records: a fast parser has to be told."""
