@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from lr_export.formats.backend import Opened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -46,6 +48,18 @@ class ProgramModule(nn.Module):
 def eager(program: Program) -> Engine:
     """Return PyTorch, eager: the reference that artefacts are verified beside."""
     return in_torch(ProgramModule(program).eval(), program)
+
+
+def opened(module: nn.Module, contract: str | bytes, program: Program, engine: str) -> Opened:
+    """Return what a file of torch holds: a module, and the contract beside it."""
+    numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
+    text = contract.decode() if isinstance(contract, bytes) else contract
+    return Opened(numbers, text, {f"{engine} in torch {torch.__version__}": in_torch(module, program)})
+
+
+def example(program: Program) -> torch.Tensor:
+    """Return rows to trace a program with."""
+    return torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
 
 
 def in_torch(module: nn.Module, program: Program) -> Engine:

@@ -11,7 +11,7 @@ import torch
 
 from lr_export.formats.archive import repacked
 from lr_export.formats.backend import Backend, Opened
-from lr_export.formats.torch_module import DTYPES, ProgramModule, in_torch
+from lr_export.formats.torch_module import ProgramModule, example, opened
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ def torchscript_bytes(program: Program, contract: Contract) -> bytes:
     out of it. A class that was traced before in this process has a counter in its name, which is taken out again.
     """
     saved = io.BytesIO()
-    example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
         trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
-        traced = trace(ProgramModule(program).eval(), example, check_trace=False)
+        traced = trace(ProgramModule(program).eval(), example(program), check_trace=False)
         torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
     return repacked(saved, _changed)
 
@@ -58,11 +57,7 @@ def _reopen(content: bytes, program: Program) -> Opened:
         warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
         load: Callable[..., torch.jit.ScriptModule] = torch.jit.load
         module = load(io.BytesIO(content), _extra_files=extra)
-    numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
-    text = extra[METADATA_KEY]
-    contract = text.decode("utf-8") if isinstance(text, bytes) else text
-    run = in_torch(module, program)
-    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": run})
+    return opened(module, extra[METADATA_KEY], program, "torchscript")
 
 
 BACKEND = Backend(torchscript_bytes, _reopen)

@@ -66,11 +66,7 @@ _DOC = "a doc string"
 
 _ATTRIBUTE = Message(
     "an attribute",
-    {
-        _tag(1): Field("name", _NAME),
-        _tag(3, VARINT): Field("i", integer),
-        _tag(20, VARINT): Field("type", integer),
-    },
+    {_tag(1): Field("name", _NAME), _tag(3, VARINT): Field("i", integer), _tag(20, VARINT): Field("type", integer)},
     ("name", "type"),
     {
         **dict.fromkeys((2, 7), "numbers that are not whole"),
@@ -94,13 +90,7 @@ _NODE = Message(
         _tag(5): Field("attribute", _ATTRIBUTE, 8),
     },
     ("op_type", "output"),
-    {
-        6: _DOC,
-        7: "a domain of its own",
-        8: "an overload of a function",
-        9: "metadata",
-        10: "a device's configuration",
-    },
+    {6: _DOC, 7: "a domain of its own", 8: "an overload of a function", 9: "metadata", 10: "a device's configuration"},
 )
 _TENSOR = Message(
     "an initializer",
@@ -163,9 +153,7 @@ _GRAPH = Message(
 )
 _OPSET = Message("an opset", {_tag(1): Field("domain", _NAME), _tag(2, VARINT): Field("version", integer)})
 _PROPERTY = Message(
-    "a property",
-    {_tag(1): Field("key", _NAME), _tag(2): Field("value", text(MAX_METADATA))},
-    ("key", "value"),
+    "a property", {_tag(1): Field("key", _NAME), _tag(2): Field("value", text(MAX_METADATA))}, ("key", "value")
 )
 _MODEL = Message(
     "it",
