@@ -32,8 +32,7 @@ def torchscript_bytes(program: Program, contract: Contract) -> bytes:
     out of it. A class that was traced before in this process has a counter in its name, which is taken out again.
     """
     saved = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
         traced = trace(ProgramModule(program).eval(), example(program), check_trace=False)
         torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
@@ -53,8 +52,7 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
 def _reopen(content: bytes, program: Program) -> Opened:
     """Read bytes that were written a moment ago, and no others: torch.jit.load unpickles."""
     extra = {METADATA_KEY: ""}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         load: Callable[..., torch.jit.ScriptModule] = torch.jit.load
         module = load(io.BytesIO(content), _extra_files=extra)
     return opened(module, extra[METADATA_KEY], program, "torchscript")

@@ -156,13 +156,12 @@ class Sample:
             where: the place of one of the rows, counted from 0.
         """
         taken = min(rows, self.left)
-        missing = np.isnan([values[:taken] for values in numbers.values()]).reshape(len(numbers), taken)
-        absent = missing.sum(axis=1).tolist() if taken else []
-        first = missing.argmin(axis=1).tolist() if taken else []
-        for name, count, row in zip(numbers, absent, first, strict=taken > 0):
-            self.cells[name].counts["missing"] += count
-            if count < taken:
-                self.cells[name].add("number", Example("", partial(where, row), self.rows + row), taken - count)
+        for name, values in numbers.items():
+            there = np.flatnonzero(~np.isnan(values[:taken]))
+            self.cells[name].counts["missing"] += taken - len(there)
+            if len(there):
+                row = int(there[0])
+                self.cells[name].add("number", Example("", partial(where, row), self.rows + row), len(there))
         for name, column in texts.items():
             self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
         self.rows += taken

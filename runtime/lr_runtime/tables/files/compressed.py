@@ -6,6 +6,7 @@ It is unpacked as it is read, in bounded memory however much comes out.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -77,11 +78,9 @@ def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
 
         return lambda: LZMADecompressor(memlimit=_MOST_MEMORY)
     if head.startswith(ZSTANDARD):
-        from importlib.util import find_spec
+        from importlib import import_module
 
-        if find_spec("compression") is not None:  # from Python 3.14 on
-            from importlib import import_module
-
+        with suppress(ModuleNotFoundError):  # before Python 3.14
             found: Callable[[], _Decompressor] = import_module("compression.zstd").ZstdDecompressor
             return found
     return None

@@ -68,14 +68,12 @@ def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notic
 
 
 def _workbook(stream: IO[bytes]) -> openpyxl.Workbook:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and validations that it leaves out
+    with warnings.catch_warnings(action="ignore"):  # of styles and validations that it leaves out
         return openpyxl.load_workbook(stream, read_only=True, data_only=True)
 
 
 def _lines(opener: Opener, sheet: str, skipped: int) -> Iterator[bytes]:
-    with opener() as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with opener() as stream, warnings.catch_warnings(action="ignore"):
         try:
             rows = _workbook(stream)[sheet]
             rows.reset_dimensions()  # some programs state them wrongly

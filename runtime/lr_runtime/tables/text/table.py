@@ -125,7 +125,8 @@ class TextTable:
                 self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)
             }
             texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
-            sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
+            place = partial(self._line_of, block)
+            sample.add_rows(len(parsed.values), numbers, texts, read, lambda row: f"{self.name} {place(row)}")
             return
         whole = ((line, cells) for line, cells in self._records(block) if not isinstance(cells, LineError))
         rows = list(islice(whole, sample.left))
@@ -152,9 +153,6 @@ class TextTable:
                 unknown = [index for index in unknown if index not in is_text]
         texts = [index for index in places.numbers if is_text.get(index)]
         return Places([index for index in places.numbers if index not in texts], texts, [])
-
-    def _place_in(self, block: Block, row: int) -> str:
-        return f"{self.name} {self._line_of(block, row)}"
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
