@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_export.formats.archive import repacked
 from lr_export.formats.backend import Backend, Opened
-from lr_export.formats.torch_module import ProgramModule, example, opened
+from lr_export.formats.torch_module import ProgramModule, example, opened, repacked
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ from lr_runtime.onnx_file.protobuf import (
     WireError,
     integer,
     raw,
-    read_message,
     text,
 )
 
@@ -222,7 +221,7 @@ def read_onnx(content: bytes) -> OnnxFile:
         raise ModelFileError(f"it has {len(content)} bytes, and {MAX_BYTES} are the most that is read")
     if content[:1] != b"\x08":
         raise WireError("it does not begin with the version of its format")
-    model = read_message(_MODEL, Source(content, MAX_FIELDS), 0, len(content))
+    model = _MODEL(Source(content, MAX_FIELDS), 0, len(content))
     graph = model["graph"]
     if not graph["name"]:
         raise ModelFileError("its graph has an empty name")

@@ -50,7 +50,6 @@ _HDF = b"\x89HDF\r\n\x1a\n"
 _CHECKPOINT = FileFormat("a safetensors checkpoint")
 _HDF5 = FileFormat("an HDF5 file", _ARRAYS, "h5py reads")
 _STATA = FileFormat("a Stata file (.dta)", _pandas("read_stata"))
-_OLD_MATLAB = FileFormat("a MATLAB file (.mat, version 4)", _MATLAB)
 _TAR = FileFormat("a tar archive", _unpack("tar -xf"))
 _PICKLE = FileFormat("a pickle file", reader="pickle or joblib reads, and runs whatever code is in it")
 
@@ -128,7 +127,7 @@ def format_of(head: bytes) -> FileFormat | None:
         return _STATA
     if _is_old_tar(head):
         return _TAR
-    return _OLD_MATLAB if _is_old_matlab(head) else None
+    return FileFormat("a MATLAB file (.mat, version 4)", _MATLAB) if _is_old_matlab(head) else None
 
 
 def _is_old_stata(head: bytes) -> bool:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.text.syntax import Parsed, Record, Text, Wanted
 
+_WORTH_AN_IMPORT = 1 << 16
+"""Bytes that the strict reader reads before pyarrow is imported."""
 _QUOTES = "A double quote inside a quoted cell is written twice"
 
 
@@ -41,18 +44,12 @@ class CsvSyntax:
             raise LineError(lines, proposal)
         if not self._options.header:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
-        if len(cells) == 1:
-            self._refuse_other_delimiters(cells[0], lines)
+        other = next((typed for mark, typed in TYPED.items() if mark in cells[0]), None)
+        if len(cells) == 1 and other is not None:
+            raise LineError(lines, f"one column, with {other} in its name: other delimiters? Try: --delimiter {other}")
         if all(self._options.is_number(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells)):
             raise LineError(lines, "every name is a number: is this a table without names? Try: --no-header")
         return tuple(cell.strip() for cell in cells), lines
-
-    def _refuse_other_delimiters(self, header: str, line: int) -> None:
-        for delimiter, typed in TYPED.items():
-            if delimiter in header:
-                raise LineError(
-                    line, f"one column, with {typed} in its name: other delimiters? Try: --delimiter {typed}"
-                )
 
     def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`."""
@@ -104,7 +101,15 @@ class CsvSyntax:
 
     def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """See `Syntax.fast`."""
-        return fast.csv_block(block, names, wanted, self._options)
+        if not fast.available():
+            from lr_runtime.tables.text import fast_numpy
+
+            return fast_numpy.csv_block(block, names, wanted, self._options)
+        if len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules:
+            return None
+        from lr_runtime.tables.text import fast_pyarrow
+
+        return fast_pyarrow.csv_block(block, names, wanted, self._options)
 
 
 def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:

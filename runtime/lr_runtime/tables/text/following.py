@@ -59,12 +59,12 @@ class FollowedTable(TextTable):
     ) -> Iterator[Batch]:
         """See `Table.batches`: one record each, none read before the last was taken."""
         self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
-        places = self._places(columns, categories, kept)
+        wanted = self._wanted(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
             content, line, offset = start.content or self._line(stream), start.line, start.offset
             while content:
-                yield self._strict(Block(content, line, offset), places)
+                yield self._strict(Block(content, line, offset), wanted)
                 line, offset = line + content.count(b"\n"), offset + len(content)
                 content = self._line(stream)
 

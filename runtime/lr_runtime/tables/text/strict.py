@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,34 +13,26 @@ from lr_runtime.tables.cells.options import NotANumberError
 from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lr_runtime.tables.text.syntax import Syntax
+    from lr_runtime.tables.text.syntax import Syntax, Wanted
 
 _T = TypeVar("_T", float, "str | None")
 """What a cell is read as: a number, or a category's value."""
-
-
-class Places(NamedTuple):
-    """Where the columns that were asked for stand in a table: numbers, categories, and those kept as they are."""
-
-    numbers: Sequence[int]
-    texts: Sequence[int]
-    kept: Sequence[int] = ()
 
 
 class StrictRows:
     """The rows of some records.
 
     Args:
-        names: the table's columns.
+        place: where the table's columns stand, by name.
         syntax: how their cells are written.
-        places: which of them are wanted.
+        wanted: which of them are.
         marks: whether bad records stand among them.
     """
 
-    def __init__(self, names: Sequence[str], syntax: Syntax, places: Places, *, marks: bool) -> None:
-        self._names, self._syntax, self._places, self._marks = names, syntax, places, marks
+    def __init__(self, place: Mapping[str, int], syntax: Syntax, wanted: Wanted, *, marks: bool) -> None:
+        self._place, self._syntax, self._wanted, self._marks = place, syntax, wanted, marks
         self._lines: list[int] = []
         self._numbers: list[list[float]] = []
         self._texts: list[list[str | None]] = []
@@ -50,16 +42,16 @@ class StrictRows:
 
     def add(self, line: int, cells: Sequence[object] | LineError) -> str | None:
         """Add a record, unless something is wrong with it that is not marked; return what is."""
-        bad: dict[str, str] = {}
+        wanted, place, bad = self._wanted, self._place, dict[str, str]()
         texts: list[str | None]
         if isinstance(cells, LineError):
             fault: str | None = str(cells)
-            numbers, texts = [math.nan] * len(self._places.numbers), [None] * len(self._places.texts)
-            kept: list[object] = [None] * len(self._places.kept)
+            numbers, texts = [math.nan] * len(wanted.numbers), [None] * len(wanted.texts)
+            kept: list[object] = [None] * len(wanted.kept)
         else:
-            numbers = [self._cell(cells, index, self._syntax.number, math.nan, bad) for index in self._places.numbers]
-            texts = [self._cell(cells, index, self._syntax.text, None, bad) for index in self._places.texts]
-            kept = [cells[index] for index in self._places.kept]
+            numbers = self._read(cells, wanted.numbers, self._syntax.number, math.nan, bad)
+            texts = self._read(cells, wanted.texts, self._syntax.text, None, bad)
+            kept = [cells[place[name]] for name in wanted.kept]
             fault = next(iter(bad.values()), None)
         if fault is not None and not self._marks:
             return fault
@@ -73,26 +65,34 @@ class StrictRows:
         self._kept.append(kept)
         return fault
 
-    def _cell(
-        self, cells: Sequence[object], index: int, read: Callable[[object], _T], otherwise: _T, bad: dict[str, str]
-    ) -> _T:
-        try:
-            return read(cells[index])
-        except NotANumberError as error:
-            name = self._names[index]
-            bad[name] = f"column {escaped(name)}: {escaped(str(cells[index]))} {error}"
-            return otherwise
+    def _read(
+        self,
+        cells: Sequence[object],
+        names: Sequence[str],
+        read: Callable[[object], _T],
+        otherwise: _T,
+        bad: dict[str, str],
+    ) -> list[_T]:
+        values = []
+        for name in names:
+            cell = cells[self._place[name]]
+            try:
+                values.append(read(cell))
+            except NotANumberError as error:
+                bad[name] = f"column {escaped(name)}: {escaped(str(cell))} {error}"
+                values.append(otherwise)
+        return values
 
     def batch(self, size: int, skipped: int) -> Batch:
         """Return what was added."""
-        lines, places = self._lines, self._places
+        lines, wanted = self._lines, self._wanted
         return Batch(
-            values=np.array(self._numbers, dtype=np.float64).reshape(len(lines), len(places.numbers)),
+            values=np.array(self._numbers, dtype=np.float64).reshape(len(lines), len(wanted.numbers)),
             where=lambda row: f"line {lines[row]}",
             size=size,
-            categories=tuple(coded(row[index] for row in self._texts) for index in range(len(places.texts))),
+            categories=tuple(coded(row[index] for row in self._texts) for index in range(len(wanted.texts))),
             skipped=skipped,
-            kept=tuple([row[index] for row in self._kept] for index in range(len(places.kept))),
+            kept=tuple([row[index] for row in self._kept] for index in range(len(wanted.kept))),
             faults=self._faults,
             bad=self._bad,
         )
