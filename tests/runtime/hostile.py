@@ -214,8 +214,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     # code of other kinds
     "a function": (function(1), "functions"),
     "nested functions": (function(60), "functions"),
-    "control flow": (lambda model: model.graph.node.append(_IF), "a subgraph"),
-    "deep nesting": (deeply, "a subgraph"),
+    "control flow": (lambda model: model.graph.node.append(_IF), "subgraphs"),
+    "deep nesting": (deeply, "subgraphs"),
     "subgraphs": (attribute(graphs=[branch()], type=10), "subgraphs"),
     "another domain": (assign("graph.node.0.domain", "com.microsoft"), "a domain of its own"),
     "an opset of another domain": (
@@ -232,7 +232,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "Range": (node("Range", ["b", "b", "b"], ["v"]), '"Range"'),
     "Einsum": (node("Einsum", ["x", "x", "x"], ["v"], equation="ab,cd,ef->abcdef"), "text"),
     "Tile": (both(_INDEX, node("Tile", ["x", "i"], ["v"])), '"Tile"'),
-    "Constant": (node("Constant", [], ["v"], value=numpy_helper.from_array(_SCALAR)), "a tensor"),
+    "Constant": (node("Constant", [], ["v"], value=numpy_helper.from_array(_SCALAR)), "tensors"),
     "RandomNormal": (node("RandomNormal", [], ["v"], shape=[1 << 20, 1 << 20]), "a list of whole numbers"),
     "Concat doubling": (doubling, "numbers a row"),
     "a graph that widens": (narrow_again, "for one row"),
@@ -392,7 +392,7 @@ BYTES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a second version": (lambda: GOOD + b"\x08\x07", "two values of ir_version"),
     "a group": (lambda: GOOD + b"\x1b\x1c", "a damaged producer_version"),
     "nested groups": (lambda: GOOD + b"\x0b" * 100_000, "a damaged ir_version"),
-    "nesting of 3,000 levels": (lambda: GOOD + deep(3000), "a subgraph"),
+    "nesting of 3,000 levels": (lambda: GOOD + deep(3000), "subgraphs"),
     "a field of another type": (lambda: GOOD + b"\x38\x07", "a damaged graph"),
     "a length beyond the end": (lambda: GOOD + b"\x12\xff\xff\xff\xff\x7f", "cut off or damaged"),
     "a number without an end": (lambda: GOOD + b"\x28" + b"\xff" * 20, "cut off or damaged"),

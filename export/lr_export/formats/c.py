@@ -120,9 +120,7 @@ static inline int {name}_self_test(void)
     const {name}_results results = {name}_predict(x);
 {comparisons}
 """
-_DOUBLES = """\
-typedef char {name}_compile_without_fsingle_precision_constant[sizeof(0.0) == sizeof(double) ? 1 : -1];
-"""
+_DOUBLES = "typedef char {name}_compile_without_fsingle_precision_constant[sizeof(0.0) == sizeof(double) ? 1 : -1];\n"
 _HELPERS = """\
 static inline {type} {name}_{type}_nan(void)
 {{

@@ -60,17 +60,16 @@ _SPELLING = {
 }
 """Names of constants that a file spells shorter; others are kept."""
 _LONG = {short: name for name, short in _SPELLING.items()}
-_NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}
-"""The second operands that change no number."""
 _COMMUTATIVE = {"add", "multiply"}
 _REWRITTEN = {
-    "add": ("Sum", 1.0, ""),
-    "subtract": ("Sum", -1.0, "_negative"),
-    "multiply": ("Mul", 0.5, "_half"),
-    "divide": ("Div", 2.0, "_double"),
+    "add": (0.0, "Sum", 1.0, ""),
+    "subtract": (0.0, "Sum", -1.0, "_negative"),
+    "multiply": (1.0, "Mul", 0.5, "_half"),
+    "divide": (1.0, "Div", 2.0, "_double"),
 }
-"""The operator in place of one that an optimiser may drop, what its constant is multiplied by, and its name's end."""
-_FACTORS = {ending: factor for _, factor, ending in _REWRITTEN.values() if ending}
+"""Of operations that an optimiser may drop: the second operand that changes no number, the operator in place of the
+usual one, what its constant is multiplied by, and its name's end."""
+_FACTORS = {ending: factor for *_, factor, ending in _REWRITTEN.values() if ending}
 _OPERATORS = {
     "add": "Add",
     "subtract": "Sub",
@@ -125,7 +124,7 @@ class _Emitter:
 
     def _rewritten(self, step: Step) -> None:
         """Emit an operation of a value and a constant so that no optimiser takes it for one that changes nothing."""
-        operator, factor, ending = _REWRITTEN[step.operation]
+        _, operator, factor, ending = _REWRITTEN[step.operation]
         constant = next(operand for operand in step.operands if isinstance(operand, Constant))
         value = next(self._name(operand) for operand in step.operands if operand is not constant)
         if operator != "Sum":
@@ -194,11 +193,10 @@ def _is_mistaken(operation: str, constants: list[Array]) -> bool:
 
     Without harm exact zeros and ones are dropped: all they change is the sign of a zero.
     """
-    neutral = _NEUTRAL.get(operation)
+    neutral = _REWRITTEN[operation][0] if operation in _REWRITTEN else None
+    singles = [array for array in constants if array.size == 1]
     with np.errstate(over="ignore", under="ignore"):
-        return neutral is not None and any(
-            array.size == 1 and bool(array.astype(np.float32) == neutral != array) for array in constants
-        )
+        return neutral is not None and any(bool(each.astype(np.float32) == neutral != each) for each in singles)
 
 
 def _check_kept(model: onnx.ModelProto) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_export.formats.archive import repacked
 from lr_export.formats.backend import Backend, Opened
-from lr_export.formats.torch_module import DTYPES, ProgramModule, in_torch
+from lr_export.formats.torch_module import ProgramModule, example, opened, repacked
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -29,10 +28,8 @@ def pt2_bytes(program: Program, contract: Contract) -> bytes:
     numbers each saving, and tells its own build (`+cpu`); all that is left out. Saving to memory keeps the file's own
     name out of it.
     """
-    example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
-    exported = torch.export.export(
-        ProgramModule(program).eval(), (example,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)
-    )
+    shapes = ({0: torch.export.Dim.DYNAMIC},)
+    exported = torch.export.export(ProgramModule(program).eval(), (example(program),), dynamic_shapes=shapes)
     for node in exported.graph.nodes:
         for note in _TELLS_PLACES:
             node.meta.pop(note, None)
@@ -52,11 +49,7 @@ def _reopen(content: bytes, program: Program) -> Opened:
     """Read bytes that were written a moment ago, and no others: torch.export.load trusts them."""
     extra = {METADATA_KEY: ""}
     exported = torch.export.load(io.BytesIO(content), extra_files=extra)
-    numbers = {name: tensor.numpy() for name, tensor in exported.named_buffers()}
-    text: str | bytes = extra[METADATA_KEY]
-    contract = text.decode("utf-8") if isinstance(text, bytes) else text
-    run = in_torch(exported.module(), program)
-    return Opened(numbers, contract, {f"torch.export in torch {torch.__version__}": run})
+    return opened(exported.module(), extra[METADATA_KEY], program, "torch.export")
 
 
 BACKEND = Backend(pt2_bytes, _reopen)

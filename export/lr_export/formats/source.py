@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from lr_export.program.program import Array, Operand, Program, Step, Value, ValueType
     from lr_runtime.contract.formats import FormatName
 
-_OPERATORS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "and": "&",
-}
+_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "and": "&"}
 
 
 class Language(ABC):
@@ -39,8 +33,6 @@ class Language(ABC):
         constant: the definition of an array of constants, with <type>, <name>, <size>, <shape> and <values>.
         array: the declaration of an array, with <type>, <name> and <width>.
         local: the declaration of a variable, with <type>, <name> and <value>.
-        assignment: the statement that sets an element, with <target> and <value>.
-        choice: the expression of <a> where <mask> is true, else <b>.
         template: the file up to its `end`, with the fields of `str.format`: those that `source_file.written` fills in
             for every language, and those of `fields`.
         end: the last lines of the file, by which one that is cut off is told.
@@ -61,8 +53,6 @@ class Language(ABC):
     constant: ClassVar[str]
     array: ClassVar[str]
     local = "const <type> <name> = <value>;"
-    assignment = "<target> = <value>;"
-    choice = "<mask> ? <a> : <b>"
     template: ClassVar[str]
     end: ClassVar[str]
     driver_template: ClassVar[str]
@@ -160,9 +150,9 @@ def _statements(step: Step, language: Language) -> Iterator[str]:
             yield from _concatenate(step, language)
         case "select":
             for place, column in enumerate(step.columns):
-                yield _set(language, f"{result.name}[{place}]", f"{_name(step.operands[0], language)}[{column}]")
+                yield f"{result.name}[{place}] = {_name(step.operands[0], language)}[{column}];"
         case _:
-            yield each(result.width, _set(language, f"{result.name}[@]", _element(step, language)), language)
+            yield each(result.width, f"{result.name}[@] = {_element(step, language)};", language)
 
 
 def each(width: int, statement: str, language: Language) -> str:
@@ -192,13 +182,9 @@ def _element(step: Step, language: Language) -> str:
         case "equal":
             return f"{operands[0]} {language.equals} {operands[1]}"
         case "where":
-            return filled(language.choice, mask=operands[0], a=operands[1], b=operands[2])
+            return "{} ? {} : {}".format(*operands)
         case _:
             return language.operation(_OPERATORS[step.operation], operands[0], operands[1], dtype)
-
-
-def _set(language: Language, target: str, value: str) -> str:
-    return filled(language.assignment, target=target, value=value)
 
 
 def filled(template: str, **fields: str) -> str:
@@ -212,29 +198,29 @@ def _affine(step: Step, language: Language) -> list[str]:
     y, dtype, places = f"{step.result.name}[k]", step.result.dtype, step.operands[0].width
 
     def plus(term: str) -> str:
-        return _set(language, y, language.operation("+", y, term, dtype))
+        return f"{y} = {language.operation('+', y, term, dtype)};"
 
-    first = _set(language, y, language.operation("*", f"{a}[0]", f"{w}[k * {places}]", dtype))
+    first = language.operation("*", f"{a}[0]", f"{w}[k * {places}]", dtype)
     product = language.operation("*", f"{a}[i]", f"{w}[k * {places} + i]", dtype)
     local = filled(language.local, type=language.types[dtype], name="p", value=product)
     further = language.loop("i", 1, places, local, plus("p")) if places > 1 else []
-    return language.loop("k", 0, step.result.width, first, *further, plus(f"{b}[k]"))
+    return language.loop("k", 0, step.result.width, f"{y} = {first};", *further, plus(f"{b}[k]"))
 
 
 def _sum(step: Step, language: Language) -> Iterator[str]:
     (value,) = step.operands
     total, a = f"{step.result.name}[0]", _name(value, language)
-    yield _set(language, total, f"{a}[0]")
+    yield f"{total} = {a}[0];"
     if value.width > 1:
-        added = _set(language, total, language.operation("+", total, f"{a}[i]", step.result.dtype))
-        yield from language.loop("i", 1, value.width, added)
+        added = language.operation("+", total, f"{a}[i]", step.result.dtype)
+        yield from language.loop("i", 1, value.width, f"{total} = {added};")
 
 
 def _concatenate(step: Step, language: Language) -> Iterator[str]:
     start, result = 0, step.result.name
     for operand in step.operands:
         place = str(start) if operand.width == 1 else f"{start} + @" if start else "@"
-        yield each(operand.width, _set(language, f"{result}[{place}]", f"{_name(operand, language)}[@]"), language)
+        yield each(operand.width, f"{result}[{place}] = {_name(operand, language)}[@];", language)
         start += operand.width
 
 

@@ -51,13 +51,12 @@ class Driver:
     ) -> None:
         with in_temporary_folder("the source to run"):
             self._folder = Path(tempfile.mkdtemp(prefix="linedge-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            for name, content in files.items():
+                (self._folder / name).write_bytes(content)
         self._build, self._run = build, run
         self._results = {name: (value.dtype, value.width) for name, value in program.results.items()}
         self._row = np.dtype([(name, wire or dtype, (width,)) for name, (dtype, width) in self._results.items()])
-        with in_temporary_folder("the source to run"):
-            for name, content in files.items():
-                (self._folder / name).write_bytes(content)
 
     def __call__(self, x: NDArray[np.floating]) -> dict[str, Array]:
         """Evaluate.

@@ -1,13 +1,17 @@
-"""The program as a PyTorch module: run eagerly it is the reference, traced it is the TorchScript file."""
+"""The program as a PyTorch module: run eagerly it is the reference, traced it is what torch writes into its files."""
 
 from __future__ import annotations
 
+import io
+import zipfile
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
+
+from lr_export.formats.backend import Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from lr_export.model.exact import Floats
     from lr_export.program.program import Operation, Program, ValueType
 
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 REFERENCE = f"eager torch {torch.__version__}"
 DTYPES: dict[ValueType, torch.dtype] = {"float32": torch.float32, "float64": torch.float64, "bool": torch.bool}
 
@@ -46,6 +51,32 @@ class ProgramModule(nn.Module):
 def eager(program: Program) -> Engine:
     """Return PyTorch, eager: the reference that artefacts are verified beside."""
     return in_torch(ProgramModule(program).eval(), program)
+
+
+def repacked(saved: io.BytesIO, changed: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
+    """Return an archive of torch with every record as `changed` gives its name and content, or without it.
+
+    What says where, when or by whom it was made goes: all records have one date.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as target:
+        for record in source.infolist():
+            kept = changed(record.filename, source.read(record))
+            if kept is not None:
+                target.writestr(zipfile.ZipInfo(kept[0], _EPOCH), kept[1])
+    return packed.getvalue()
+
+
+def opened(module: nn.Module, contract: str | bytes, program: Program, engine: str) -> Opened:
+    """Return what a file of torch holds: a module, and the contract beside it."""
+    numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
+    text = contract.decode() if isinstance(contract, bytes) else contract
+    return Opened(numbers, text, {f"{engine} in torch {torch.__version__}": in_torch(module, program)})
+
+
+def example(program: Program) -> torch.Tensor:
+    """Return rows to trace a program with."""
+    return torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
 
 
 def in_torch(module: nn.Module, program: Program) -> Engine:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lr_export.formats.archive import repacked
 from lr_export.formats.backend import Backend, Opened
-from lr_export.formats.torch_module import DTYPES, ProgramModule, in_torch
+from lr_export.formats.torch_module import ProgramModule, example, opened, repacked
 from lr_runtime.contract.contract import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -32,11 +31,9 @@ def torchscript_bytes(program: Program, contract: Contract) -> bytes:
     out of it. A class that was traced before in this process has a counter in its name, which is taken out again.
     """
     saved = io.BytesIO()
-    example = torch.zeros((2, program.x.width), dtype=DTYPES[program.x.dtype])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         trace: Callable[..., torch.jit.ScriptModule] = torch.jit.trace
-        traced = trace(ProgramModule(program).eval(), example, check_trace=False)
+        traced = trace(ProgramModule(program).eval(), example(program), check_trace=False)
         torch.jit.save(traced, saved, _extra_files={METADATA_KEY: contract.to_json()})
     return repacked(saved, _changed)
 
@@ -54,15 +51,10 @@ def _changed(name: str, content: bytes) -> tuple[str, bytes] | None:
 def _reopen(content: bytes, program: Program) -> Opened:
     """Read bytes that were written a moment ago, and no others: torch.jit.load unpickles."""
     extra = {METADATA_KEY: ""}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         load: Callable[..., torch.jit.ScriptModule] = torch.jit.load
         module = load(io.BytesIO(content), _extra_files=extra)
-    numbers = {name: tensor.numpy() for name, tensor in module.named_buffers()}
-    text = extra[METADATA_KEY]
-    contract = text.decode("utf-8") if isinstance(text, bytes) else text
-    run = in_torch(module, program)
-    return Opened(numbers, contract, {f"torchscript in torch {torch.__version__}": run})
+    return opened(module, extra[METADATA_KEY], program, "torchscript")
 
 
 BACKEND = Backend(torchscript_bytes, _reopen)

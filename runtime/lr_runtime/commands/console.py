@@ -15,12 +15,11 @@ import re
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, UnusableFileError, escaped
+from lr_runtime.errors import LinedgeError, OptionError, UnusableFileError, escaped
 from lr_runtime.system.signals import InOrder, handled
 from lr_runtime.wording import of_a_command
 
@@ -65,40 +64,24 @@ class FilePath(click.Path):
         return Path(cast("str", super().convert(value, param, ctx)))
 
 
-class _Unshielding(click.Parameter):
-    """A parameter of a `Command`, which shields negative numbers from click."""
-
-    def type_cast_value(self, ctx: click.Context, value: object) -> object:
-        """See `click.Parameter`."""
-        return super().type_cast_value(ctx, _unshielded(value))
-
-
-class _Option(_Unshielding, click.Option):
-    pass
-
-
-class _Argument(_Unshielding, click.Argument):
-    pass
-
-
-option = partial(click.option, cls=_Option)
-argument = partial(click.argument, cls=_Argument)
+option, argument = click.option, click.argument
 
 
 class Command(click.Command):
-    """A command whose errors are one line on standard error, and whose arguments may be negative numbers.
+    """A command whose errors are one line on standard error, and whose arguments may be negative numbers."""
 
-    Its options and arguments are made by `option` and `argument` of this module.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def make_parser(self, ctx: click.Context) -> Any:
         """Shield negative numbers, which click takes for options, while it tells options and arguments apart."""
-        try:  # no argument can hold a NUL, so nothing else begins with the shield
-            return super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
-        except click.UsageError as error:  # one argument too many is named as it came
-            if _SHIELD not in error.message:
-                raise
-            raise click.UsageError(error.message.replace(_SHIELD, ""), error.ctx) from error
+        parser: Any = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_shielded(args: list[str]) -> Any:
+            # No argument can hold a NUL, so nothing else begins with the shield.
+            given, left, order = parse([_SHIELD + arg if _NEGATIVE_NUMBER.fullmatch(arg) else arg for arg in args])
+            return {name: _unshielded(value) for name, value in given.items()}, _unshielded(left), order
+
+        parser.parse_args = parse_shielded
+        return parser
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command and leave the process with its exit code."""
@@ -139,62 +122,41 @@ def _said_of(error: OSError) -> str:
     """Return an error of the system in words, where it is of no file that has ones of its own."""
     if error.filename == _STDOUT:
         _leave_stdout()
-        return f"{_STDOUT} cannot be written ({error.strerror}). What was written is not all"
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+        return f"{_STDOUT} cannot be written ({reason}). What was written is not all"
     return f"{os.fsdecode(error.filename)}: cannot be read or written ({error.strerror})"
 
 
-class _Standard(io.RawIOBase):
-    """Standard output, whose errors say that they are its own; where it is closed, every write fails.
-
-    Args:
-        raw: what the text and the bytes go to; None where whoever started us closed it.
-    """
-
-    def __init__(self, raw: io.FileIO | None) -> None:
-        self._raw = raw
-
-    def writable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def fileno(self) -> int:
-        """See `io.RawIOBase`."""
-        return super().fileno() if self._raw is None else self._raw.fileno()
-
-    def isatty(self) -> bool:
-        """See `io.RawIOBase`."""
-        return self._raw is not None and self._raw.isatty()
+class _Stdout(io.FileIO):
+    """Standard output, whose errors say that they are its own."""
 
     def write(self, content: Any) -> int:
-        """See `io.RawIOBase`."""
+        """See `io.FileIO`."""
         try:
-            if self._raw is None:
-                raise OSError(errno.EBADF, "it is closed")
-            return self._raw.write(content)
+            return super().write(content)
         except OSError as error:
             error.filename = _STDOUT
             raise
 
 
 def _mark_stdout() -> None:
-    """Have the errors of standard output told from those of other files."""
+    """Have the errors of standard output told from those of other files; where it is closed, every write fails."""
     stdout: Any = sys.stdout
     buffer = getattr(stdout, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
     if stdout is None:
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Standard(None), 1), write_through=True)
-    elif isinstance(raw, io.FileIO):  # not what a test has put in its place
+        closed = _Stdout(os.open(os.devnull, os.O_RDONLY), "w")
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(closed, 1), write_through=True)
+    elif type(raw) is io.FileIO:  # not what a test has put in its place
         size = 1 if stdout.write_through else io.DEFAULT_BUFFER_SIZE
         as_before = {name: getattr(stdout, name) for name in ("encoding", "errors", "line_buffering", "write_through")}
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Standard(raw), size), **as_before)
+        marked = _Stdout(raw.fileno(), "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(marked, size), **as_before)
 
 
 def _leave_stdout() -> None:
     """Have what is still to be written go nowhere: Python would complain once more while it ends."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except io.UnsupportedOperation:  # there is none
-        sys.stdout = cast("Any", None)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unshielded(value: object) -> object:
@@ -299,16 +261,13 @@ def _read_config(ctx: click.Context, _: click.Parameter, path: Path | None) -> N
 
     try:
         content = tomllib.loads(read_bytes(path, "Name a TOML file", _LARGEST_CONFIG).decode())
-    except MissingFileError as error:
-        raise OptionError(f"--config {path}: {os.strerror(errno.ENOENT)}") from error
-    except UnusableFileError as error:
+    except LinedgeError as error:
         raise OptionError(f"--config {error}") from error
     except ValueError as error:
         raise OptionError(f"--config {path}: {error}") from error
-    command_name = ctx.command.name or ""
-    table = content.get(command_name)
+    table = content.get(ctx.command.name or "")
     if not isinstance(table, dict):
-        raise OptionError(f"--config {path}: has no table [{command_name}]")
+        raise OptionError(f"--config {path}: has no table [{ctx.command.name}]")
     options = {
         typed.lstrip("-"): parameter
         for parameter in ctx.command.params

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import Format, OnError
     from lr_runtime.prediction.predictor import Predictor
-    from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables.writing import OutputRows, TableWriter
 
 
@@ -78,6 +78,7 @@ def main(
     """
     # A linear model needs one thread; OpenBLAS, inside numpy, starts one a core unless it is told before the import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    output = None if output is None or is_stdout(output) else output
     reading = TableOptions(**values_of(TableOptions, given))
     follows, from_ = follow or None, reading.format
     of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follows}
@@ -93,20 +94,22 @@ def main(
 
     options = replace(reading, marks=True)
 
-    def warn(line: str) -> None:
+    def say(line: str, *, quiet: bool = quiet) -> None:
         note(f"lr-infer: {line}", quiet=quiet)
 
-    table = open_followed(options, warn) if follow else open_table(tables, options, once=True, for_fit=False, warn=warn)
+    table = open_followed(options, say) if follow else open_table(tables, options, once=True, for_fit=False, warn=say)
     scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or ON_ERROR[0])
-    with progress("predicting", table.size, quiet=quiet or _shows(output)) as advance:
-        rows = scoring.rows(lambda fault: note(f"lr-infer: {fault}", quiet=False), advance)
+    shows = output is None and sys.stdout.isatty()  # a progress bar would stand among the results
+    with progress("predicting", table.size, quiet=quiet or shows) as advance:
+        rows = scoring.rows(partial(say, quiet=False), advance)
         _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
     for name, called in scoring.called.items():
-        note(
-            f"lr-infer: {escaped(name)} is kept as the table has it; its predictions are {escaped(called)}", quiet=quiet
-        )
-    _note_ignored(table.name, scoring.ignored, quiet=quiet)
-    _note_bad(scoring, skips=on_error == "skip")
+        say(f"{escaped(name)} is kept as the table has it; its predictions are {escaped(called)}")
+    if count := len(scoring.ignored):
+        say(f"{count} {'column' if count == 1 else 'columns'} of {table.name} not among the model's, ignored")
+    if bad := scoring.tally.bad:
+        done = "left out" if on_error == "skip" else "without predictions"
+        say(f"{bad} of {scoring.tally.rows} rows bad, {done}", quiet=False)
 
 
 def _tables(values: Sequence[str], *, follow: bool, named: bool) -> Sequence[str] | None:
@@ -131,32 +134,20 @@ def _check_ways(of_tables: dict[str, Any], output: Path | None, *, rows: bool, e
         raise OptionError("--explain takes the values of one row, not a table")
     if as_json and (other := [name for name in ("--to", "--follow") if name in given]):
         raise OptionError(f"--json makes one JSON object, which {other[0]} cannot. Try: --to jsonl, without --json")
-    if of_tables["--to"] is not None:
-        kind: Format = of_tables["--to"]
-    elif output is None or is_stdout(output) or as_json:
-        kind = "csv"
-    elif rows:
-        kind = _format_of(output)
-    else:
-        kind = _format_of_text(output)
-    if of_tables["--follow"] and (kind in {"parquet", "arrow"} or not (output is None or is_stdout(output))):
+    kind: Format = of_tables["--to"] or ("csv" if output is None or as_json else _format_of(output, rows=rows))
+    if of_tables["--follow"] and (kind in {"parquet", "arrow"} or output is not None):
         raise OptionError("--follow writes csv or jsonl to standard output, line by line. Leave out --to and -o")
     return kind
 
 
-def _format_of_text(output: Path) -> Format:
-    from lr_runtime.tables import format_of
-
-    if (kind := format_of(output.name)) not in {None, "csv"}:
-        raise OptionError(f"-o {output}: the answer for the values of one row is text, not {kind}. Name a .txt file")
-    return "csv"
-
-
-def _format_of(output: Path) -> Format:
+def _format_of(output: Path, *, rows: bool) -> Format:
+    """Return the format that the suffix of -o tells; the answer for the values of one row is text."""
     from lr_runtime.tables import format_of
 
     kind = format_of(output.name)
-    if kind is None and output.suffix and not (output.exists() and not output.is_file()):
+    if not rows and kind not in {None, "csv"}:
+        raise OptionError(f"-o {output}: the answer for the values of one row is text, not {kind}. Name a .txt file")
+    if rows and kind is None and output.suffix and not (output.exists() and not output.is_file()):
         raise OptionError(f"-o {output}: {escaped(output.suffix)} tells no format. Say --to {', '.join(FORMATS)}")
     return kind or "csv"
 
@@ -181,33 +172,11 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
         prediction = predictor.predict(row)
     except RowError as error:
         raise InputError(error.what) from error
-    if explain:
-        explanations = predictor.explain(row)
-        if not as_json:
-            return row_printer.tables(explanations)
-        return row_printer.document({"explanations": [one.to_json() for one in explanations]}, predictor.sha256)
-    return (
-        row_printer.document({"predictions": prediction.rows()}, predictor.sha256)
-        if as_json
-        else row_printer.line(prediction)
-    )
-
-
-def _note_ignored(table: str, ignored: Sequence[str], *, quiet: bool) -> None:
-    if ignored:
-        columns = "1 column" if len(ignored) == 1 else f"{len(ignored)} columns"
-        note(f"lr-infer: {columns} of {table} not among the model's, ignored", quiet=quiet)
-
-
-def _note_bad(scoring: Scoring, *, skips: bool) -> None:
-    if bad := scoring.tally.bad:
-        done = "left out" if skips else "without predictions"
-        note(f"lr-infer: {bad} of {scoring.tally.rows} rows bad, {done}", quiet=False)
-
-
-def _shows(output: Path | None) -> bool:
-    """Whether the results themselves go to the terminal, where a progress bar would stand among them."""
-    return (output is None or is_stdout(output)) and sys.stdout.isatty()
+    explanations = predictor.explain(row) if explain else []
+    if as_json:
+        explained = {"explanations": [one.to_json() for one in explanations]}
+        return row_printer.document(explained if explain else {"predictions": prediction.rows()}, predictor.sha256)
+    return row_printer.tables(explanations) if explain else row_printer.line(prediction)
 
 
 def _write_rows(
@@ -233,6 +202,5 @@ def _writer(
 
     if kind is None:
         return JsonDocumentWriter(sink, '{"predictions": [', lambda: f'], "model_sha256": "{predictor.sha256}"}}\n')
-    is_file = not (output is None or is_stdout(output))
-    tabs = is_file and str(output).lower().endswith(".tsv")
-    return table_writer(sink, kind, first, delimiter="\t" if tabs else ",", seeks=is_file)
+    delimiter = "\t" if str(output).lower().endswith(".tsv") else ","
+    return table_writer(sink, kind, first, delimiter=delimiter, seeks=output is not None)

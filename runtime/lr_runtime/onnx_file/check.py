@@ -10,14 +10,7 @@ import os
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lr_runtime.contract.contract import METADATA_KEY, Contract
-from lr_runtime.errors import (
-    DigestError,
-    ForeignModelError,
-    ModelFileError,
-    OptionError,
-    UnusableFileError,
-    escaped,
-)
+from lr_runtime.errors import DigestError, ForeignModelError, ModelFileError, OptionError, UnusableFileError, escaped
 from lr_runtime.onnx_file.protobuf import WireError
 from lr_runtime.onnx_file.reader import MAX_BYTES, OnnxFile, ValueInfo, read_onnx
 from lr_runtime.system.files import read_bytes, sha256

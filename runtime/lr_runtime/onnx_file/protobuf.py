@@ -62,52 +62,44 @@ class Message:
     def __init__(
         self, name: str, fields: dict[int, Field], required: tuple[str, ...] = (), refused: dict[int, str] | None = None
     ) -> None:
-        self.name = name
-        self.fields = fields
-        self.required = required
-        self.refused = refused or {}
+        self.name, self.fields, self.required, self.refused = name, fields, required, refused or {}
 
     def __call__(self, source: Source, start: int, end: int) -> Decoded:
-        """Read it, so that a message can be another's field."""
-        return read_message(self, source, start, end)
+        """Return the fields' values by name; a field that may repeat is a list, and there only if it came.
 
-
-def read_message(message: Message, source: Source, start: int, end: int) -> Decoded:
-    """Return the fields' values by name; a field that may repeat is a list, and there only if it came.
-
-    Raises:
-        WireError: the bytes are no protocol buffer.
-        ModelFileError: a field that the message may not have, too many of one, or one that is missing.
-    """
-    data, fields = source.data, message.fields
-    found: Decoded = {}
-    while start < end:
-        tag, start = varint(data, start, end)
-        if tag not in fields:
-            raise _refusal(message, tag)
-        name, read, most = fields[tag]
-        # A tag of the table has one of two wire types: a length comes first, or the number is all there is.
-        size, after = varint(data, start, end)
-        start, stop = (after, after + size) if tag & 7 == LENGTH else (start, after)
-        if stop > end:
-            raise WireError(f"it is cut off or damaged at byte {start}")
-        value = read(source, start, stop)
-        if name not in found:
-            found[name] = [value] if most > 1 else value
-        elif most == 1:
-            raise ModelFileError(f"{message.name} has two values of {name}")
-        elif len(found[name]) == most:
-            raise ModelFileError(f"{message.name} has over {most} values of {name}")
-        else:
-            found[name].append(value)
-        start = stop
-        source.fields -= 1
-        if source.fields < 0:
-            raise ModelFileError("it has more parts than linedge ever writes")
-    for name in message.required:
-        if name not in found:
-            raise ModelFileError(f"{message.name} has no {name}")
-    return found
+        Raises:
+            WireError: the bytes are no protocol buffer.
+            ModelFileError: a field that the message may not have, too many of one, or one that is missing.
+        """
+        data, fields = source.data, self.fields
+        found: Decoded = {}
+        while start < end:
+            tag, start = varint(data, start, end)
+            if tag not in fields:
+                raise _refusal(self, tag)
+            name, read, most = fields[tag]
+            # A tag of the table has one of two wire types: a length comes first, or the number is all there is.
+            size, after = varint(data, start, end)
+            start, stop = (after, after + size) if tag & 7 == LENGTH else (start, after)
+            if stop > end:
+                raise WireError(f"it is cut off or damaged at byte {start}")
+            value = read(source, start, stop)
+            if name not in found:
+                found[name] = [value] if most > 1 else value
+            elif most == 1:
+                raise ModelFileError(f"{self.name} has two values of {name}")
+            elif len(found[name]) == most:
+                raise ModelFileError(f"{self.name} has over {most} values of {name}")
+            else:
+                found[name].append(value)
+            start = stop
+            source.fields -= 1
+            if source.fields < 0:
+                raise ModelFileError("it has more parts than linedge ever writes")
+        for name in self.required:
+            if name not in found:
+                raise ModelFileError(f"{self.name} has no {name}")
+        return found
 
 
 def _refusal(message: Message, tag: int) -> ModelFileError:

@@ -27,7 +27,6 @@ from lr_runtime.onnx_file.protobuf import (
     WireError,
     integer,
     raw,
-    read_message,
     text,
 )
 
@@ -63,32 +62,21 @@ def _tag(number: int, wire_type: int = LENGTH) -> int:
 
 
 _DOC = "a doc string"
-_EXTERNAL = "external data, in another file,"
 
 _ATTRIBUTE = Message(
     "an attribute",
-    {
-        _tag(1): Field("name", _NAME),
-        _tag(3, VARINT): Field("i", integer),
-        _tag(20, VARINT): Field("type", integer),
-    },
+    {_tag(1): Field("name", _NAME), _tag(3, VARINT): Field("i", integer), _tag(20, VARINT): Field("type", integer)},
     ("name", "type"),
     {
-        2: "a number that is not whole",
-        4: "text",
-        5: "a tensor",
-        6: "a subgraph (control flow)",
-        7: "a list of numbers",
+        **dict.fromkeys((2, 7), "numbers that are not whole"),
+        **dict.fromkeys((4, 9), "text"),
+        **dict.fromkeys((5, 10), "tensors"),
+        **dict.fromkeys((6, 11), "subgraphs (control flow)"),
         8: "a list of whole numbers",
-        9: "texts",
-        10: "tensors",
-        11: "subgraphs (control flow)",
         13: _DOC,
-        14: "a type",
-        15: "types",
+        **dict.fromkeys((14, 15), "types"),
         21: "a reference to a function's attribute",
-        22: "a sparse tensor",
-        23: "sparse tensors",
+        **dict.fromkeys((22, 23), "sparse tensors"),
     },
 )
 _NODE = Message(
@@ -101,13 +89,7 @@ _NODE = Message(
         _tag(5): Field("attribute", _ATTRIBUTE, 8),
     },
     ("op_type", "output"),
-    {
-        6: _DOC,
-        7: "a domain of its own",
-        8: "an overload of a function",
-        9: "metadata",
-        10: "a device's configuration",
-    },
+    {6: _DOC, 7: "a domain of its own", 8: "an overload of a function", 9: "metadata", 10: "a device's configuration"},
 )
 _TENSOR = Message(
     "an initializer",
@@ -120,30 +102,23 @@ _TENSOR = Message(
     ("data_type", "name"),
     {
         3: "segments",
-        4: "numbers outside raw_data",
-        5: "numbers outside raw_data",
+        **dict.fromkeys((4, 5, 7, 10, 11), "numbers outside raw_data"),
         6: "text",
-        7: "numbers outside raw_data",
-        10: "numbers outside raw_data",
-        11: "numbers outside raw_data",
         12: _DOC,
-        13: _EXTERNAL,
-        14: _EXTERNAL,
+        **dict.fromkeys((13, 14), "external data, in another file,"),
         16: "metadata",
     },
 )
 _DIMENSION = Message(
     "a dimension",
     {_tag(1, VARINT): Field("dim_value", integer), _tag(2): Field("dim_param", _NAME)},
-    (),
-    {3: "a denotation"},
+    refused={3: "a denotation"},
 )
-_SHAPE = Message("a shape", {_tag(1): Field("dim", _DIMENSION, 2)}, (), {})
+_SHAPE = Message("a shape", {_tag(1): Field("dim", _DIMENSION, 2)})
 _TENSOR_TYPE = Message(
     "a tensor's type",
     {_tag(1, VARINT): Field("elem_type", integer), _tag(2): Field("shape", _SHAPE)},
     ("elem_type", "shape"),
-    {},
 )
 _TYPE = Message(
     "a type",
@@ -175,12 +150,9 @@ _GRAPH = Message(
         16: "metadata of its own",
     },
 )
-_OPSET = Message("an opset", {_tag(1): Field("domain", _NAME), _tag(2, VARINT): Field("version", integer)}, (), {})
+_OPSET = Message("an opset", {_tag(1): Field("domain", _NAME), _tag(2, VARINT): Field("version", integer)})
 _PROPERTY = Message(
-    "a property",
-    {_tag(1): Field("key", _NAME), _tag(2): Field("value", text(MAX_METADATA))},
-    ("key", "value"),
-    {},
+    "a property", {_tag(1): Field("key", _NAME), _tag(2): Field("value", text(MAX_METADATA))}, ("key", "value")
 )
 _MODEL = Message(
     "it",
@@ -249,7 +221,7 @@ def read_onnx(content: bytes) -> OnnxFile:
         raise ModelFileError(f"it has {len(content)} bytes, and {MAX_BYTES} are the most that is read")
     if content[:1] != b"\x08":
         raise WireError("it does not begin with the version of its format")
-    model = read_message(_MODEL, Source(content, MAX_FIELDS), 0, len(content))
+    model = _MODEL(Source(content, MAX_FIELDS), 0, len(content))
     graph = model["graph"]
     if not graph["name"]:
         raise ModelFileError("its graph has an empty name")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,9 +30,7 @@ def lazily(package: str, homes: Mapping[str, str], extra: str | None = None) -> 
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = f"{package}.{homes[name]}"
-        if extra is None:
-            return getattr(import_module(module), name)
-        with needs_extra(extra):
+        with nullcontext() if extra is None else needs_extra(extra):
             return getattr(import_module(module), name)
 
     return getattribute

@@ -29,27 +29,27 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
     """
     threads = threads or os.cpu_count() or 1
     waiting: deque[Future[T]] = deque()
-    failure: Exception | None = None
-    source = iter(items)
     _keep_free_memory()
     pool = ThreadPoolExecutor(threads)
     try:
-        while True:
-            try:
-                waiting.append(pool.submit(work, next(source)))
-            except StopIteration:
-                break
-            except Exception as error:  # whatever it is, it waits for its turn
-                failure = error
-                break
+        for result in _begun(pool, work, items):
+            waiting.append(result)
             if len(waiting) >= 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-    if failure is not None:
-        raise failure
+
+
+def _begun(pool: ThreadPoolExecutor, work: Callable[[B], T], items: Iterable[B]) -> Iterator[Future[T]]:
+    try:
+        for item in items:
+            yield pool.submit(work, item)
+    except Exception as error:  # whatever it is, it waits for its turn
+        failed: Future[T] = Future()
+        failed.set_exception(error)
+        yield failed
 
 
 def made_ahead(items: Iterable[B]) -> Iterator[B]:

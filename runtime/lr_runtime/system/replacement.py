@@ -110,17 +110,17 @@ class Together:
             if part.is_special:
                 part.pour()
         files = [part for part in self._parts if not part.is_special]
-        before = [part.copy_of_old() for part in files[:-1]]
-        self._parts += [old for old in before if old is not None]
-        settled: list[tuple[_Part, _Part | None]] = []
+        for part in files[:-1]:
+            part.keep_old()
+        settled: list[_Part] = []
         with deferred():
             try:
-                for part, old in zip(files, [*before, None], strict=bool(files)):
+                for part in files:
                     part.settle()
-                    settled.append((part, old))
+                    settled.append(part)
             except BaseException:
-                for part, old in settled:
-                    part.put_back(old)
+                for part in settled:
+                    part.put_back()
                 raise
 
 
@@ -146,7 +146,7 @@ class _Part:
         self._check_allowed()
         folder = _folder_for_temporary_files() if self.is_special else self._final.parent
         self._name = folder / f".{self._final.name[:40]}.{os.urandom(4).hex()}.part"
-        self._is_named = False
+        self._before: _Part | None = None
         self._descriptor: int | None = None
         try:
             self._descriptor = self._begun(nameless=nameless)
@@ -184,7 +184,6 @@ class _Part:
             raise UnusableFileError(
                 f'{self._target}: the folder "{folder}" cannot be written ({error.strerror})'
             ) from error
-        self._is_named = True
         return descriptor
 
     def _take_name(self) -> Path:
@@ -204,16 +203,14 @@ class _Part:
     def settle(self) -> None:
         """Put it in the target's place at one stroke."""
         with _naming(self._target):
-            if not self._is_named:
+            if self.path != self._name:
                 if self.old is None and self._link(self._final):
                     return
                 if not self._link(self._take_name()):
                     self._settle_as_copy()
                     return
-                self._is_named = True
             self._close()
             self._name.replace(self._final)
-            self._is_named = False
 
     def _settle_as_copy(self) -> None:
         part = self._copy(self.path, nameless=False)
@@ -229,18 +226,18 @@ class _Part:
             return False
         return True
 
-    def copy_of_old(self) -> _Part | None:
-        """Return what brings the old file back; None where there is none."""
+    def keep_old(self) -> None:
+        """Copy the old file, where there is one, for `put_back`."""
         with _naming(self._target):
-            return None if _status(self._final) is None else self._copy(self._final)
+            self._before = None if _status(self._final) is None else self._copy(self._final)
 
-    def put_back(self, old: _Part | None) -> None:
+    def put_back(self) -> None:
         """Undo `settle`."""
         with _naming(self._target):
-            if old is None:
+            if self._before is None:
                 self._final.unlink()
             else:
-                old.settle()
+                self._before.settle()
 
     def _copy(self, source: Path, *, nameless: bool = True) -> _Part:
         part = _Part(self._target, nameless=nameless)
@@ -263,10 +260,12 @@ class _Part:
 
     def discard(self) -> None:
         """Leave nothing but what has taken its place; what fails here has failed before, with a word."""
+        if self._before is not None:
+            self._before.discard()
         with suppress(OSError):
             self._close()
         with suppress(OSError):
-            if self._is_named:
+            if str(self._name) in UNFINISHED:
                 self._name.unlink(missing_ok=True)
         UNFINISHED.discard(str(self._name))
 

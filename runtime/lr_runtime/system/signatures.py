@@ -49,16 +49,11 @@ _HDF = b"\x89HDF\r\n\x1a\n"
 
 _CHECKPOINT = FileFormat("a safetensors checkpoint")
 _HDF5 = FileFormat("an HDF5 file", _ARRAYS, "h5py reads")
-_NETCDF = FileFormat("a NetCDF file", _convert("xarray.open_dataset(FILE).to_dataframe()"))
 _STATA = FileFormat("a Stata file (.dta)", _pandas("read_stata"))
-_OLD_MATLAB = FileFormat("a MATLAB file (.mat, version 4)", _MATLAB)
-_ACCESS = FileFormat("an Access database", "Export the table as CSV")
 _TAR = FileFormat("a tar archive", _unpack("tar -xf"))
 _PICKLE = FileFormat("a pickle file", reader="pickle or joblib reads, and runs whatever code is in it")
-_PICTURE = FileFormat("a picture", "Name a table")
-_UTF_16 = FileFormat("UTF-16 text")
 
-_SIGNATURES: tuple[tuple[int, bytes, FileFormat], ...] = (
+_SIGNATURES: tuple[tuple[int, bytes | tuple[bytes, ...], FileFormat], ...] = (
     (0, PARQUET, FileFormat("a Parquet file")),
     (0, b"PARE", FileFormat("an encrypted Parquet file", "Write it without encryption")),
     (0, ARROW, FileFormat("an Arrow file")),
@@ -69,11 +64,9 @@ _SIGNATURES: tuple[tuple[int, bytes, FileFormat], ...] = (
     (0, b"MATLAB 7.3", FileFormat("a MATLAB file (.mat, in HDF5)", _MATLAB)),
     (0, _HDF, _HDF5),
     (512, _HDF, _HDF5),
-    (0, b"CDF\x01", _NETCDF),
-    (0, b"CDF\x02", _NETCDF),
+    (0, (b"CDF\x01", b"CDF\x02"), FileFormat("a NetCDF file", _convert("xarray.open_dataset(FILE).to_dataframe()"))),
     (0, b"<stata_dta>", _STATA),
-    (0, b"$FL2", FileFormat("an SPSS file (.sav)", _pandas("read_spss"))),
-    (0, b"$FL3", FileFormat("an SPSS file (.zsav)", _pandas("read_spss"))),
+    (0, (b"$FL2", b"$FL3"), FileFormat("an SPSS file (.sav, .zsav)", _pandas("read_spss"))),
     (12, _SAS, FileFormat("a SAS file (.sas7bdat)", _pandas("read_sas"))),
     (0, b"HEADER RECORD*******LIB", FileFormat("a SAS transport file (.xpt)", _pandas("read_sas"))),
     (0, b"RDX", FileFormat("an R file (.RData)", _R)),
@@ -84,8 +77,7 @@ _SIGNATURES: tuple[tuple[int, bytes, FileFormat], ...] = (
     (0, b"MDF     ", FileFormat("an MDF file of a measurement", "Export the channels as CSV")),
     (0, b"SQLite format 3", FileFormat("an SQLite database", _SQLITE)),
     (8, b"DUCK", FileFormat("a DuckDB database", "Export the table: COPY t TO 'FILE.parquet'")),
-    (4, b"Standard Jet DB", _ACCESS),
-    (4, b"Standard ACE DB", _ACCESS),
+    (4, (b"Standard Jet DB", b"Standard ACE DB"), FileFormat("an Access database", "Export the table as CSV")),
     (0, b"\xd0\xcf\x11\xe0", FileFormat("an old spreadsheet or document (.xls, .doc)", _SAVE)),
     (0, ZIP, FileFormat("a zip archive (a spreadsheet, or a TorchScript model)")),
     (0, GZIP, FileFormat("a gzip file", _unpack("gunzip"))),
@@ -101,18 +93,15 @@ _SIGNATURES: tuple[tuple[int, bytes, FileFormat], ...] = (
     (4, b"ORTM", FileFormat("an ORT flatbuffer model", reader="onnxruntime reads")),
     (4, b"TFL3", FileFormat("a TensorFlow Lite model", reader="tflite or LiteRT reads")),
     (0, b"GGUF", FileFormat("a GGUF model", reader="llama.cpp reads")),
-    *((0, bytes([0x80, version]), _PICKLE) for version in (2, 3, 4, 5)),
+    (0, (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), _PICKLE),
     (0, b"%PDF", FileFormat("a PDF file")),
-    (0, b"\x89PNG", _PICTURE),
-    (0, b"\xff\xd8\xff", _PICTURE),
-    (0, b"GIF8", _PICTURE),
+    (0, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), FileFormat("a picture", "Name a table")),
     (0, b"\x7fELF", FileFormat("a program", "Name a table")),
     (0, b"version https://git-lfs", FileFormat('a git-LFS pointer (run "git lfs pull" for the file itself)')),
     (0, b"<!DOCTYPE", FileFormat("a web page or XML")),
     (0, b"<html", FileFormat("a web page")),
     (0, b"<?xml", FileFormat("an XML file")),
-    (0, b"\xff\xfe", _UTF_16),
-    (0, b"\xfe\xff", _UTF_16),
+    (0, (b"\xff\xfe", b"\xfe\xff"), FileFormat("UTF-16 text")),
 )
 _TAR_HEADER = 512
 
@@ -131,14 +120,14 @@ def format_of(head: bytes) -> FileFormat | None:
     """Return the format of a file by its first bytes, 512 where there are as many; None where they do not tell."""
     if is_checkpoint(head):
         return _CHECKPOINT
-    for place, mark, found in _SIGNATURES:
-        if head.startswith(mark, place):
+    for place, marks, found in _SIGNATURES:
+        if head.startswith(marks, place):
             return found
     if _is_old_stata(head):
         return _STATA
     if _is_old_tar(head):
         return _TAR
-    return _OLD_MATLAB if _is_old_matlab(head) else None
+    return FileFormat("a MATLAB file (.mat, version 4)", _MATLAB) if _is_old_matlab(head) else None
 
 
 def _is_old_stata(head: bytes) -> bool:

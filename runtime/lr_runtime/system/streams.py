@@ -1,17 +1,45 @@
-"""What the streams that are made here have in common: how Python reads from one."""
+"""Streams made of pieces: what is converted, unpacked or kept comes piece by piece, in bounded memory."""
 
 from __future__ import annotations
 
 import io
-from abc import abstractmethod
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from _typeshed import WriteableBuffer
 
+    Opener = Callable[[], IO[bytes]]
 
-class ReadableStream(io.RawIOBase):
-    """A stream that can be read, not written; what it gives comes from `_next`."""
+PIECE = 1 << 16
+
+
+def pieces_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """Return what is left of a stream, piece by piece."""
+    return iter(partial(stream.read, PIECE), b"")
+
+
+def stream_of(pieces: Iterable[bytes], below: IO[bytes] | None = None) -> IO[bytes]:
+    """Return a stream that holds the pieces, each made when it is read; `below` is closed with it."""
+    return io.BufferedReader(_Pieces(pieces, below), PIECE)
+
+
+def converted(opener: Opener, convert: Callable[[IO[bytes]], Iterable[bytes]]) -> Opener:
+    """Return what opens the stream of the pieces that `convert` makes of another stream."""
+
+    def opened() -> IO[bytes]:
+        below = opener()
+        return stream_of(convert(below), below)
+
+    return opened
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: Iterable[bytes], below: IO[bytes] | None) -> None:
+        self._pieces, self._below = iter(pieces), below
+        self._left = memoryview(b"")
 
     def readable(self) -> bool:
         """See `io.RawIOBase`."""
@@ -20,10 +48,14 @@ class ReadableStream(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """See `io.RawIOBase`."""
         room = memoryview(buffer)
-        content = self._next(len(room))
-        room[: len(content)] = content
-        return len(content)
+        while not self._left and (piece := next(self._pieces, None)) is not None:
+            self._left = memoryview(piece)
+        taken, self._left = self._left[: len(room)], self._left[len(room) :]
+        room[: len(taken)] = taken
+        return len(taken)
 
-    @abstractmethod
-    def _next(self, size: int) -> bytes | memoryview:
-        """Return the next 1 to `size` bytes, none at the end."""
+    def close(self) -> None:
+        """See `io.RawIOBase`."""
+        if self._below is not None:
+            self._below.close()
+        super().close()

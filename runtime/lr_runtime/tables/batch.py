@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
@@ -38,8 +37,8 @@ LONGEST_NAME = 10_000
 _INDEX = re.compile(r"__index_level_[0-9]+__|Unnamed: [0-9]+")
 """What pandas calls an index without a name: in Parquet and Arrow, and in a CSV file that it read and wrote again."""
 
-READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What reading a file can raise; the last two where it is compressed."""
+READ_ERRORS = (OSError, EOFError)
+"""What reading a file can raise; the last where it is compressed."""
 
 
 class Named(Protocol):

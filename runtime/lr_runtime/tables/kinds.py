@@ -158,9 +158,8 @@ def _both(cells: Cells) -> Fault:
     what = "is a number" if first.why is None else first.why.what
     way = "" if first.why is None or not first.why.way else f". {first.why.way}"
     most = total - rarer
-    said = (
-        ("is a number" if most == 1 else "are numbers") if is_other_rarer else ("is text" if most == 1 else "are text")
-    )
+    one, many = ("is a number", "are numbers") if is_other_rarer else ("is text", "are text")
+    said = one if most == 1 else many
     return Fault(
         first.place,
         f"{escaped(first.cell)} {what}; of the first {total:,} cells {most:,} {said} and {rarer:,} "

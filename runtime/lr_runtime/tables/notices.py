@@ -83,9 +83,8 @@ class Notices:
             columns: the names of its numbers.
             among: the positions of those that can hold integers.
         """
-        if self._say is None or not self._for_fit or not among or batch.integer is None:
-            return
-        if batch.square_sum < _SPARSE**2:
+        listens = self._say is not None and self._for_fit
+        if not listens or not among or batch.integer is None or batch.square_sum < _SPARSE**2:
             return
         for index in among:
             rows = np.flatnonzero(np.abs(batch.values[:, index]) >= _SPARSE)
@@ -94,7 +93,7 @@ class Notices:
             self._looked_at.add(columns[index])
             if (integer := batch.integer(int(rows[0]), index)) is not None:
                 place = f"{place_of(table, batch, int(rows[0]))}, column {escaped(columns[index])}"
-                self._say(
+                self.say(
                     f'warning: {place}: "{integer}" is beyond 2^53, where float64 rounds integers. Are these '
                     "identifiers? Leave them out with --ignore, or take them as --category"
                 )

@@ -7,24 +7,33 @@ import re
 import sys
 import weakref
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.signatures import ARROW, PARQUET, ZIP
+from lr_runtime.system.streams import PIECE, stream_of
 from lr_runtime.tables.batch import READ_ERRORS
 from lr_runtime.tables.cells.options import TableOptions, packed_name
-from lr_runtime.tables.files.compressed import WORKBOOK, names_in_zip, unpacked
+from lr_runtime.tables.files.compressed import WORKBOOK, members_of, unpacked
 from lr_runtime.tables.files.other_files import refusal
 from lr_runtime.tables.files.partitions import values_of, with_partitions
 from lr_runtime.tables.files.several import SeveralTables, files_of
 from lr_runtime.tables.files.streams import File, kept, passing, seekable
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
-from lr_runtime.tables.text.encoding import BOM, as_utf8, has_returns_alone, marked_encoding, with_line_feeds
+from lr_runtime.tables.text.encoding import (
+    BOM,
+    as_utf8,
+    has_returns_alone,
+    marked_encoding,
+    transcoded,
+    with_line_feeds,
+)
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
-from lr_runtime.tables.text.rewriting import Rewriter, RewrittenLines, rewritten, with_delimiter
+from lr_runtime.tables.text.rewriting import Rewriter, rewritten, with_delimiter
 from lr_runtime.tables.text.table import BLOCK_BYTES, TextTable
 
 if TYPE_CHECKING:
@@ -68,13 +77,11 @@ def open_table(
     options, notices = options or TableOptions(), Notices(warn, for_fit=for_fit)
     paths = files_of([source] if isinstance(source, str | Path) else source)
     folders = list(map(values_of, paths))
-    if any(folders):
-        own = {name for values in folders for name in values}
-        in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
-        tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+    own = {name for values in folders for name in values}
+    in_files = replace(options, renames=tuple(pair for pair in options.renames if pair[1] not in own))
+    tables = [_open_one(path, in_files, notices, once=once) for path in paths]
+    if own:
         tables = with_partitions(tables, folders, options)
-    else:
-        tables = [_open_one(path, options, notices, once=once) for path in paths]
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
@@ -95,7 +102,7 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
     head = _head(opener)
     if head.startswith(ZIP):
         opener = opener if _is_regular(path) else seekable(opener)
-        if WORKBOOK in names_in_zip(opener, name):
+        if WORKBOOK in members_of(opener, name):
             with needs_extra("excel"):
                 from lr_runtime.tables.text.excel import sheet_table
             return sheet_table(opener, name, options, notices)
@@ -156,14 +163,15 @@ def open_followed(options: TableOptions, warn: Callable[[str], None] | None = No
     Raises:
         TableError: it does not begin as a table does.
     """
-    from lr_runtime.tables.text.following import AsItComes, FollowedTable, Lines
+    from lr_runtime.tables.text.following import FollowedTable, Lines
 
     name = "standard input"
     stream = _stdin()
     if options.encoding is not None:
-        stream = as_utf8(lambda: cast("IO[bytes]", AsItComes(_stdin())), options.encoding, name)()
+        as_it_comes = iter(partial(cast("io.BufferedReader", stream).read1, PIECE), b"")  # waits where nothing is there
+        stream = stream_of(transcoded(as_it_comes, options.encoding, name))
     rewriter = Rewriter(options)
-    lines = Lines(cast("IO[bytes]", RewrittenLines(stream, rewriter)))
+    lines = Lines(lambda: rewriter(stream.readline()))
     options = with_delimiter(options, rewriter.given)
     _check_text(lines.head, name)
     syntax = _syntax(lines.head.removeprefix(BOM), name, options)

@@ -138,13 +138,6 @@ class Sample:
         """How many rows there is room for."""
         return FIRST_ROWS - self.rows
 
-    def add_row(self, cells: Mapping[str, object], read: Read, place: Callable[[], str]) -> None:
-        """Add a row, its cells by column."""
-        for name, cell in cells.items():
-            sort, why = sort_of(cell, read)
-            self.cells[name].add(sort, Example(str(cell), place, self.rows, why))
-        self.rows += 1
-
     def add_rows(
         self,
         rows: int,
@@ -163,13 +156,12 @@ class Sample:
             where: the place of one of the rows, counted from 0.
         """
         taken = min(rows, self.left)
-        missing = np.isnan([values[:taken] for values in numbers.values()]).reshape(len(numbers), taken)
-        absent = missing.sum(axis=1).tolist() if taken else []
-        first = missing.argmin(axis=1).tolist() if taken else []
-        for name, count, row in zip(numbers, absent, first, strict=taken > 0):
-            self.cells[name].counts["missing"] += count
-            if count < taken:
-                self.cells[name].add("number", Example("", partial(where, row), self.rows + row), taken - count)
+        for name, values in numbers.items():
+            there = np.flatnonzero(~np.isnan(values[:taken]))
+            self.cells[name].counts["missing"] += taken - len(there)
+            if len(there):
+                row = int(there[0])
+                self.cells[name].add("number", Example("", partial(where, row), self.rows + row), len(there))
         for name, column in texts.items():
             self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
         self.rows += taken

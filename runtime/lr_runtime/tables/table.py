@@ -63,20 +63,14 @@ class FileTable(Table, Protocol):
         ...
 
 
-def positions(table: Table, columns: Sequence[str], among: Sequence[str] | None = None) -> list[int]:
-    """Return where `columns` stand in the table.
-
-    Args:
-        table: whose columns they are.
-        columns: their names.
-        among: the names of all its columns, "" for one without; default: `table.names`.
+def positions(table: Table, columns: Sequence[str]) -> list[int]:
+    """Return where `columns` stand among the names of a table.
 
     Raises:
         MissingColumnError: some of them are not there.
     """
-    places = {name: place for place, name in enumerate(table.names if among is None else among)}
-    missing = [name for name in columns if name not in places or not name]
-    if missing:
+    places = {name: place for place, name in enumerate(table.names)}
+    if missing := [name for name in columns if name not in places]:
         raise MissingColumnError(table.name, missing, table.names)
     return [places[name] for name in columns]
 

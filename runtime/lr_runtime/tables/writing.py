@@ -58,11 +58,11 @@ class TableWriter(Protocol):
         ...
 
     def close(self) -> None:
-        """Write what ends the table; the sink stays open."""
-        ...
+        """Write what ends the table, if anything does; the sink stays open."""
+        return
 
 
-class CsvWriter:
+class CsvWriter(TableWriter):
     """CSV (RFC 4180, with line feeds); an empty cell where there is no value."""
 
     def __init__(self, sink: IO[bytes], delimiter: str = ",") -> None:
@@ -88,9 +88,6 @@ class CsvWriter:
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerows(records)
         return text.getvalue().encode()
 
-    def close(self) -> None:
-        """See `TableWriter.close`."""
-
 
 def cell_text(value: object) -> str:
     """Return a value as the text of a cell; a number with the digits that read back as it."""
@@ -101,7 +98,7 @@ def cell_text(value: object) -> str:
     return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-class JsonLinesWriter:
+class JsonLinesWriter(TableWriter):
     """One object a line; null where there is no value."""
 
     def __init__(self, sink: IO[bytes]) -> None:
@@ -110,9 +107,6 @@ class JsonLinesWriter:
     def write(self, rows: OutputRows) -> None:
         """See `TableWriter.write`."""
         self._sink.write("".join(f"{one}\n" for one in _objects(rows)).encode())
-
-    def close(self) -> None:
-        """See `TableWriter.close`."""
 
 
 class JsonDocumentWriter:

@@ -276,7 +276,7 @@ def test_a_bad_config_is_wrong_usage(case: str, tmp_path: Path) -> None:
 
 def test_no_config_file_is_wrong_usage() -> None:
     done = invoked("x", "--config", "nosuch.toml")
-    assert (done.exit_code, done.stderr) == (2, "lr-echo: --config nosuch.toml: No such file or directory\n")
+    assert (done.exit_code, done.stderr) == (2, "lr-echo: --config nosuch.toml: no such file. Name a TOML file\n")
 
 
 def test_the_version_needs_no_arguments() -> None:

@@ -20,7 +20,7 @@ from lr_runtime.tables.cells.options import BOOLEANS
 from lr_runtime.tables.text import fast_numpy
 from lr_runtime.tables.text import table as text
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
-from lr_runtime.tables.text.fast import csv_block, csv_cells
+from lr_runtime.tables.text.syntax import Wanted
 from tests.optional import needs
 from tests.runtime.tables.reading import (
     SEMICOLONS,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.tables.text.syntax import Parsed
+
     Values = NDArray[np.float64]
 
 OPTIONS = {
@@ -56,6 +58,10 @@ OPTIONS = {
 
 
 COLUMNS = [["a", "b"], ["b", "a"], ["a"], ["b"]]
+
+
+def best(block: bytes, names: Sequence[str], wanted: Wanted, options: TableOptions) -> Parsed | None:
+    return CsvSyntax(options).fast(block, names, wanted)
 
 
 def strictly(content: str, columns: Sequence[str], options: TableOptions) -> Values:
@@ -83,8 +89,8 @@ def strictly(content: str, columns: Sequence[str], options: TableOptions) -> Val
 @example("1,\n,\n\n,2\n", ["a", "b"], ",")
 def test_what_a_fast_parser_accepts_is_what_the_strict_reader_reads(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
-    for parse in (csv_block, fast_numpy.csv_block):
-        fast = parse(content.encode(), ["a", "b"], columns, [], options)
+    for parse in (best, fast_numpy.csv_block):
+        fast = parse(content.encode(), ["a", "b"], Wanted(columns), options)
         if fast is not None:
             assert_same(fast.values, strictly(content, columns, options))
             assert fast.newlines in {None, content.count("\n")}
@@ -94,7 +100,7 @@ def test_what_a_fast_parser_accepts_is_what_the_strict_reader_reads(content: str
 @settings(max_examples=400, deadline=None)
 def test_the_text_that_pyarrow_accepts_is_what_the_strict_reader_reads(content: str, how: str) -> None:
     options = OPTIONS[how]
-    fast = csv_block(content.encode(), ["a", "b"], [], ["b"], options)
+    fast = best(content.encode(), ["a", "b"], Wanted([], ["b"]), options)
     if fast is not None:
         assert written_out(fast.texts[0]) == [options.text(row[1]) for row in records(CsvSyntax(options), content)]
 
@@ -103,13 +109,11 @@ def test_the_text_that_pyarrow_accepts_is_what_the_strict_reader_reads(content: 
 @settings(max_examples=300, deadline=None)
 def test_cells_kept_are_those_of_the_strict_reader(content: str, columns: list[str], how: str) -> None:
     options = OPTIONS[how]
-    for parse, cells in (
-        (csv_block, lambda: csv_cells(content.encode(), ["a", "b"], columns, options)),
-        (fast_numpy.csv_block, lambda: fast_numpy.csv_cells(content.encode(), ["a", "b"], columns, options.delimiter)),
-    ):
-        if parse(content.encode(), ["a", "b"], columns, [], options) is not None and (kept := cells()) is not None:
+    for parse in (best, fast_numpy.csv_block):
+        fast = parse(content.encode(), ["a", "b"], Wanted(columns, kept=columns), options)
+        if fast is not None:
             expected = [[row["ab".index(name)] for row in records(CsvSyntax(options), content)] for name in columns]
-            assert [column if isinstance(column, list) else column.to_pylist() for column in kept] == expected
+            assert [column if isinstance(column, list) else column.to_pylist() for column in fast.kept] == expected
 
 
 NUMBERS_ALONE = st.lists(st.tuples(finite_cells, finite_cells), min_size=1, max_size=20)
@@ -119,7 +123,7 @@ NUMBERS_ALONE = st.lists(st.tuples(finite_cells, finite_cells), min_size=1, max_
 @settings(deadline=None)
 def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> None:
     content = "".join(",".join(row) + "\n" for row in rows)
-    assert fast_numpy.csv_block(content.encode(), ["a", "b"], ["b"], [], TableOptions()) is not None
+    assert fast_numpy.csv_block(content.encode(), ["a", "b"], Wanted(["b"]), TableOptions()) is not None
 
 
 @needs(pa)
@@ -127,7 +131,7 @@ def test_numpy_reads_ordinary_tables_of_numbers(rows: list[tuple[str, str]]) -> 
 @settings(deadline=None)
 def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
     content = "".join(",".join(row) + "\n" for row in rows)
-    assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
+    assert best(content.encode(), ["a", "b"], Wanted(["a", "b"]), TableOptions()) is not None
 
 
 @needs(pa)
@@ -135,7 +139,7 @@ def test_pyarrow_reads_ordinary_tables(rows: list[tuple[str, str]]) -> None:
 @settings(deadline=None)
 def test_pyarrow_reads_booleans(rows: list[tuple[str, str]]) -> None:
     content = "".join(",".join(row) + "\n" for row in rows)
-    assert csv_block(content.encode(), ["a", "b"], ["a", "b"], [], TableOptions()) is not None
+    assert best(content.encode(), ["a", "b"], Wanted(["a", "b"]), TableOptions()) is not None
 
 
 def outcome(

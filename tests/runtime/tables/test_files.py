@@ -62,6 +62,7 @@ def test_standard_input_in_every_format(monkeypatch: pytest.MonkeyPatch) -> None
 def test_long_standard_input_is_read_whole_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
+        monkeypatch.setattr(module, "_HEAD_BYTES", 32)
     rows = [[float(i), float(-i)] for i in range(100)]
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,%d\n" % (a, b) for a, b in rows)))
     table = open_table("-", once=True)
@@ -73,6 +74,7 @@ def test_long_standard_input_is_read_whole_and_once(monkeypatch: pytest.MonkeyPa
 def test_standard_input_is_kept_for_another_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 32)
+        monkeypatch.setattr(module, "_HEAD_BYTES", 32)
     monkeypatch.setattr("sys.stdin", _Standard(b"a,b\n" + b"".join(b"%d,x\n" % i for i in range(100))))
     table = open_table("-")
     assert kinds_of(table, ["a", "b"]).of == {"a": "number", "b": "category"}
@@ -186,7 +188,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
     name = ENCODINGS[encoding]
     path = table_file(tmp_path, f"{name},b\n1,2\n3,4\n".encode(encoding))
     for piece in (3, 1 << 16):
-        monkeypatch.setattr("lr_runtime.tables.text.encoding.PIECE", piece)
+        monkeypatch.setattr("lr_runtime.system.streams.PIECE", piece)
         assert open_table(path, TableOptions(encoding=encoding)).names == (name, "b")
         assert read(path, TableOptions(encoding=encoding)).tolist() == [[1, 2], [3, 4]]
 
@@ -195,7 +197,7 @@ def test_a_named_encoding(encoding: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_byte_that_is_not_of_the_encoding_has_its_place(
     piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lr_runtime.tables.text.encoding.PIECE", piece)
+    monkeypatch.setattr("lr_runtime.system.streams.PIECE", piece)
     path = table_file(tmp_path, "名,b\n1,2\n".encode("shift_jis") + b"x,\x81\xff\n")
     said = refusal(path, TableOptions(encoding="shift_jis"), ["b"])
     assert "t.csv line 3: the byte 0x81 at offset 11 is not shift_jis text" in said

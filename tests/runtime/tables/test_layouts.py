@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lr_runtime.errors import LinedgeError, OptionError, TableError
+from lr_runtime.system import streams
 from lr_runtime.tables import TableOptions, open_followed, open_table
-from lr_runtime.tables.text import encoding
 from lr_runtime.tables.text import table as text
 from tests.runtime.tables.reading import accelerate, table_file
 
@@ -156,7 +156,7 @@ def test_generated_tables_are_read_as_the_slow_reader_does(
         table = Generated(seed)
         names, lines, values, kept = expected(table)
         monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 14 if seed % 3 else 24)
-        monkeypatch.setattr(encoding, "PIECE", 1 << 16 if seed % 2 else 5)
+        monkeypatch.setattr(streams, "PIECE", 1 << 16 if seed % 2 else 5)
         path = table_file(tmp_path, table.text)
         opened = open_table(path, table.options)
         assert opened.names == tuple(filter(None, names)), (seed, table.text)

@@ -188,6 +188,7 @@ def test_a_record_longer_than_a_block_is_no_end(
 ) -> None:
     for module in (opening, text):
         monkeypatch.setattr(module, "BLOCK_BYTES", 16)
+        monkeypatch.setattr(module, "_HEAD_BYTES", 16)
     content = {"gzip": gzip.compress(LONG.encode()), "UTF-16": LONG.encode("utf-16")}.get(way, LONG)
     monkeypatch.setattr("sys.stdin", _Standard(LONG.encode()))
     source = "-" if way.startswith("standard") else table_file(tmp_path, content)

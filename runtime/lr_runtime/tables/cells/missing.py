@@ -15,19 +15,8 @@ MISSING_TOKENS = (
 )
 """Cells that mean "no value here", after trimming spaces; exactly these, and those of `TableOptions.missing`."""
 
-_IN_NUMBERS = frozenset(
-    [
-        *map(str.lower, MISSING_TOKENS),
-        "none",
-        "-nan",
-        "nan(ind)",
-        "-nan(ind)",
-        "1.#qnan",
-        "-1.#qnan",
-        "1.#ind",
-        "-1.#ind",
-    ]
-)
+_NAN_OF_C = "-nan nan(ind) -nan(ind) 1.#qnan -1.#qnan 1.#ind -1.#ind"
+_IN_NUMBERS = frozenset([*map(str.lower, MISSING_TOKENS), *_NAN_OF_C.split()])
 NUMBER_TOKENS = (*MISSING_TOKENS, *(form(token) for token in _IN_NUMBERS for form in (str.lower, str.upper, str.title)))
 """The usual forms of those that mean it in a column of numbers."""
 

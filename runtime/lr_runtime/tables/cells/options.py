@@ -21,16 +21,11 @@ BOOLEANS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "
 DATE: tuple[str, str, Literal["date"]] = ("is a date, not a number", "Write it as a number, of seconds or days", "date")
 """What a `NotANumberError` says of a date."""
 
-_SUFFIXES: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
+_SUFFIXES: dict[Format, tuple[str, ...]] = {
+    "csv": (".csv", ".tsv", ".txt"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet", ".pq"),
+    "arrow": (".arrow", ".feather"),
 }
 _WORKBOOKS = (".xlsx", ".xlsm")
 _PACKED = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zip")
@@ -73,22 +68,13 @@ class NotANumberError(ValueError):
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How a table is written.
+    """How a table is written: what each option says in its help, and what is done with bad rows.
 
     Args:
-        delimiter: one character between the cells of a CSV file, or "whitespace": any number of blanks and tabs.
-        decimal: "." or ",", the decimal mark.
         header: whether the first row of a CSV file holds the names; without it they are x1, x2, ...
-        thousands: the character between groups of three digits, None where there is none.
-        encoding: of a text table, as Python names it; None for UTF-8, and UTF-16 with its mark.
         renames: pairs (new, old): the file's column `old` is called `new`.
-        missing: cells that mean "no value here", beside `MISSING_TOKENS`.
         skips: whether a bad row (ragged, text for a number, not finite) is left out and counted, not an error.
         marks: whether a bad row stays, its values missing and its fault beside it, not an error.
-        format: what the file is; None where its first bytes tell.
-        skip_rows: how many lines at the start of a text table are no part of it.
-        comment: the character that begins a comment in a text table, to the end of its line; None where there is none.
-        sheet: of a workbook; None for the first.
     """
 
     delimiter: str = option(",", TEXT, "The character between cells, or whitespace: any run of blanks and tabs.")
@@ -223,17 +209,17 @@ class TableOptions:
 
     def is_missing_number(self, cell: str) -> bool:
         """Whether a cell of a column of numbers means a missing value."""
-        try:
-            return math.isnan(self.number(cell))
-        except NotANumberError:
-            return False
+        return self._is_missing(cell) is True
 
     def is_number(self, cell: str) -> bool:
         """Whether a cell holds a finite number (a missing value is none)."""
+        return self._is_missing(cell) is False
+
+    def _is_missing(self, cell: str) -> bool | None:
         try:
-            return not math.isnan(self.number(cell))
+            return math.isnan(self.number(cell))
         except NotANumberError:
-            return False
+            return None
 
 
 def _is_text(character: str) -> bool:
@@ -313,4 +299,4 @@ def names_table(value: str, *, alone: bool) -> bool:
 
 def format_of(name: str) -> Format | None:
     """Return the format that a file name's suffix tells; None where it tells none."""
-    return next((kind for suffix, kind in _SUFFIXES.items() if name.lower().endswith(suffix)), None)
+    return next((kind for kind, suffixes in _SUFFIXES.items() if name.lower().endswith(suffixes)), None)

@@ -16,9 +16,9 @@ from lr_runtime.tables.sample import Sample
 from lr_runtime.tables.table import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from lr_runtime.tables.batch import ColumnKind, Kept
+    from lr_runtime.tables.batch import ColumnKind
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.table import FileTable
 
@@ -43,15 +43,14 @@ def with_partitions(tables: Sequence[FileTable], values: Sequence[Values], optio
     for each in values:
         for name, value in each.items():
             texts.setdefault(name, set()).add(value)
-    kinds = {name: _kind(found, options) for name, found in texts.items()}
-    alike = [name for name, found in texts.items() if len(found) == 1 and all(name in each for each in values)]
-    new = {old: name for name, old in options.renames}
-    return [
-        PartitionedTable(
-            table, {name: value for name, value in own.items() if name not in table.names}, kinds, alike, new
-        )
-        for table, own in zip(tables, values, strict=True)
-    ]
+    new = dict(zip(texts, texts, strict=True)) | {old: name for name, old in options.renames}
+    kinds = {new[name]: _kind(found, options) for name, found in texts.items()}
+    alike = [new[name] for name, found in texts.items() if len(found) == 1 and all(name in each for each in values)]
+    partitioned: list[FileTable] = []
+    for table, each in zip(tables, values, strict=True):
+        own = {new[name]: value for name, value in each.items() if name not in table.names}
+        partitioned.append(PartitionedTable(table, own, kinds, alike))
+    return partitioned
 
 
 def _kind(values: set[str | None], options: TableOptions) -> ColumnKind:
@@ -69,23 +68,13 @@ class PartitionedTable:
         values: of those columns.
         kinds: theirs, as all files together tell it.
         alike: those that have the same value in all files.
-        renames: new names by old ones.
     """
 
-    def __init__(
-        self,
-        table: FileTable,
-        values: Values,
-        kinds: Mapping[str, ColumnKind],
-        alike: Sequence[str],
-        renames: Mapping[str, str],
-    ) -> None:
+    def __init__(self, table: FileTable, values: Values, kinds: Mapping[str, ColumnKind], alike: Sequence[str]) -> None:
         self.name, self.size, self.options, self.notices = table.name, table.size, table.options, table.notices
-        self._table = table
-        self._values = {renames.get(name, name): value for name, value in values.items()}
-        self._kinds = {renames.get(name, name): kinds[name] for name in values}
-        self.names = (*table.names, *self._values)
-        self.indexes = (*table.indexes, *(renames.get(name, name) for name in alike if name in values))
+        self._table, self._values, self._kinds = table, values, kinds
+        self.names = (*table.names, *values)
+        self.indexes = (*table.indexes, *(name for name in alike if name in values))
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`."""
@@ -111,19 +100,23 @@ class PartitionedTable:
             yield self._joined(batch, columns, categories, kept)
 
     def _joined(self, batch: Batch, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Batch:
-        rows = len(batch.values)
-        values, places = np.empty((rows, len(columns))), list[int | None]()
-        for index, name in enumerate(columns):
-            own = name in self._values
-            places.append(None if own else index - places.count(None))
-            values[:, index] = self._number(name) if own else batch.values[:, index - places.count(None)]
+        rows, integer = len(batch.values), batch.integer
+        inside = [name for name in columns if name not in self._values]
+        values = np.empty((rows, len(columns)))
+        for place, name in enumerate(columns):
+            values[:, place] = self._number(name) if name in self._values else batch.values[:, inside.index(name)]
         texts, cells = iter(batch.categories), iter(batch.kept)
+
+        def integer_at(row: int, column: int) -> int | None:
+            name = columns[column]
+            return None if integer is None or name in self._values else integer(row, inside.index(name))
+
         return replace(
             batch,
             values=values,
             categories=tuple(self._coded(name, rows) if name in self._values else next(texts) for name in categories),
-            kept=tuple(self._cells(name, rows) if name in self._values else next(cells) for name in kept),
-            integer=None if batch.integer is None else _integers(batch.integer, places),
+            kept=tuple([self._values[name]] * rows if name in self._values else next(cells) for name in kept),
+            integer=None if integer is None else integer_at,
         )
 
     def _number(self, name: str) -> float:
@@ -137,16 +130,3 @@ class PartitionedTable:
         value = self._values[name]
         text = None if value is None else self.options.text(value)
         return Coded(np.full(rows, -1 if text is None else 0), () if text is None else (text,))
-
-    def _cells(self, name: str, rows: int) -> Kept:
-        return [self._values[name]] * rows
-
-
-def _integers(
-    integer: Callable[[int, int], int | None], places: Sequence[int | None]
-) -> Callable[[int, int], int | None]:
-    def found(row: int, column: int) -> int | None:
-        place = places[column]
-        return None if place is None else integer(row, place)
-
-    return found

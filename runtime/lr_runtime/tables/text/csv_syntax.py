@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +19,11 @@ from lr_runtime.tables.text.syntax import LineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Parsed, Record, Text
+    from lr_runtime.tables.text.syntax import Parsed, Record, Text, Wanted
 
-_QUOTED_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+_WORTH_AN_IMPORT = 1 << 16
+"""Bytes that the strict reader reads before pyarrow is imported."""
 _QUOTES = "A double quote inside a quoted cell is written twice"
 
 
@@ -31,6 +32,7 @@ class CsvSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
+        self.number, self.text, self.integer = options.number, options.text, options.integer
         self.beside: Collection[str] = ()
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
@@ -42,18 +44,12 @@ class CsvSyntax:
             raise LineError(lines, proposal)
         if not self._options.header:
             return tuple(f"x{index + 1}" for index in range(len(cells))), 0
-        if len(cells) == 1:
-            self._refuse_other_delimiters(cells[0], lines)
+        other = next((typed for mark, typed in TYPED.items() if mark in cells[0]), None)
+        if len(cells) == 1 and other is not None:
+            raise LineError(lines, f"one column, with {other} in its name: other delimiters? Try: --delimiter {other}")
         if all(self._options.is_number(cell) for cell in cells if cell.strip()) and any(map(str.strip, cells)):
             raise LineError(lines, "every name is a number: is this a table without names? Try: --no-header")
         return tuple(cell.strip() for cell in cells), lines
-
-    def _refuse_other_delimiters(self, header: str, line: int) -> None:
-        for delimiter, typed in TYPED.items():
-            if delimiter in header:
-                raise LineError(
-                    line, f"one column, with {typed} in its name: other delimiters? Try: --delimiter {typed}"
-                )
 
     def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`."""
@@ -95,18 +91,6 @@ class CsvSyntax:
         held = "blanks" if self._options.delimiter == "whitespace" else escaped(self._options.mark)
         return f"{counts}. Put a cell that holds {held} in double quotes"
 
-    def number(self, cell: str) -> float:
-        """See `Syntax.number`."""
-        return self._options.number(cell)
-
-    def text(self, cell: str) -> str | None:
-        """See `Syntax.text`."""
-        return self._options.text(cell)
-
-    def integer(self, cell: str) -> int | None:
-        """See `Syntax.integer`."""
-        return self._options.integer(cell)
-
     def last_record_end(self, block: Text) -> int:
         """See `Syntax.last_record_end`: a newline inside a quoted cell ends no record."""
         end = block.rfind(b"\n") + 1
@@ -115,15 +99,17 @@ class CsvSyntax:
                 end = block.rfind(b"\n", 0, opened) + 1
         return end
 
-    def fast(
-        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
-    ) -> Parsed | None:
+    def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """See `Syntax.fast`."""
-        return fast.csv_block(block, names, columns, categories, self._options)
+        if not fast.available():
+            from lr_runtime.tables.text import fast_numpy
 
-    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
-        """See `Syntax.fast_cells`."""
-        return fast.csv_cells(block, names, kept, self._options)
+            return fast_numpy.csv_block(block, names, wanted, self._options)
+        if len(block) < _WORTH_AN_IMPORT and "pyarrow" not in sys.modules:
+            return None
+        from lr_runtime.tables.text import fast_pyarrow
+
+        return fast_pyarrow.csv_block(block, names, wanted, self._options)
 
 
 def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:
@@ -141,15 +127,11 @@ def _open_cell(block: Text, end: int, delimiter: bytes) -> int | None:
         goes_on[1:] = opening[1:] == closing[: len(opening) - 1] + 1  # "" is a quote
         if (is_first | goes_on).all():
             return int(opening[is_first][-1]) if len(opening) > len(closing) else None
-    return _open_cell_one_by_one(block, end, delimiter)
+    return _open_cell_by_pattern(block, end, delimiter)
 
 
-def _open_cell_one_by_one(block: Text, end: int, delimiter: bytes) -> int | None:
-    opening = re.compile(rb'(?:\A|(?<=\n)|(?<=%b))"' % re.escape(delimiter))
-    position = 0
-    while found := opening.search(block, position, end):
-        cell = _QUOTED_CELL.match(block, found.start(), end)
-        if cell is None:
-            return found.start()
-        position = cell.end()
-    return None
+def _open_cell_by_pattern(block: Text, end: int, delimiter: bytes) -> int | None:
+    quoted = rb'"[^"]*+(?:""[^"]*+)*+"'
+    inside = rb'(?!\A)(?<!\n)(?<!%b)"' % re.escape(delimiter)
+    whole = re.compile(rb'(?:[^"]++|%b|%b)*+' % (inside, quoted)).match(block, 0, end)
+    return None if whole is None or whole.end() == end else whole.end()

@@ -6,34 +6,30 @@ failed formula would pass for a missing value. It reads row by row, and needs no
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
 from datetime import date, datetime, time
-from functools import partial
 from typing import IO, TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
 import openpyxl
 
 from lr_runtime.errors import TableError, escaped, listed
-from lr_runtime.system.streams import ReadableStream
+from lr_runtime.system.streams import stream_of
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
 from lr_runtime.tables.text.syntax import LineError
 from lr_runtime.tables.text.table import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from lr_runtime.system.streams import Opener
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.text.syntax import Record
 
-    Opener = Callable[[], IO[bytes]]
-
 _MOST_BESIDE_SHEETS = 256 << 20
 """Bytes of texts and styles, which stand in memory as a whole; sheets are read row by row."""
-_PIECE = 1 << 16
 
 
 def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notices) -> TextTable:
@@ -63,25 +59,29 @@ def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notic
         raise TableError(f"{name} has no sheet {escaped(chosen)}; it has: {listed(sheets)}. Try: --sheet NAME")
     if options.sheet is None and len(sheets) > 1:
         notices.say(f"{name}: reading the sheet {escaped(chosen)} of {listed(sheets)}; --sheet names another")
-    lines = partial(_lines, opener, chosen, options.skip_rows)
-    opened = partial(_opened, lines)
-    return TextTable(opened, name, SheetSyntax(options), None, options=options, notices=notices, is_rewritten=True)
+    syntax = SheetSyntax(options)
+
+    def opened() -> IO[bytes]:
+        return stream_of(_lines(opener, chosen, options.skip_rows))
+
+    return TextTable(opened, name, syntax, None, options=options, notices=notices, is_rewritten=True)
 
 
 def _workbook(stream: IO[bytes]) -> openpyxl.Workbook:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and validations that it leaves out
+    with warnings.catch_warnings(action="ignore"):  # of styles and validations that it leaves out
         return openpyxl.load_workbook(stream, read_only=True, data_only=True)
 
 
 def _lines(opener: Opener, sheet: str, skipped: int) -> Iterator[bytes]:
-    with opener() as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rows = _workbook(stream)[sheet]
-        rows.reset_dimensions()  # some programs state them wrongly
-        for number, row in enumerate(rows.iter_rows(values_only=True), 1):
-            is_empty = number <= skipped or all(cell is None for cell in row)
-            yield b"\n" if is_empty else json.dumps(list(map(_cell, row))).encode() + b"\n"
+    with opener() as stream, warnings.catch_warnings(action="ignore"):
+        try:
+            rows = _workbook(stream)[sheet]
+            rows.reset_dimensions()  # some programs state them wrongly
+            for number, row in enumerate(rows.iter_rows(values_only=True), 1):
+                is_empty = number <= skipped or all(cell is None for cell in row)
+                yield b"\n" if is_empty else json.dumps(list(map(_cell, row))).encode() + b"\n"
+        except (BadZipFile, SyntaxError, ValueError, KeyError) as error:  # SyntaxError is XML's
+            raise OSError(f"a damaged sheet: {error}") from error
 
 
 def _cell(value: object) -> object:
@@ -90,27 +90,6 @@ def _cell(value: object) -> object:
     if isinstance(value, date | time):
         return value.isoformat()
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _opened(lines: Callable[[], Iterator[bytes]]) -> IO[bytes]:
-    return io.BufferedReader(_Joined(lines()), _PIECE)
-
-
-class _Joined(ReadableStream):
-    """A stream of lines."""
-
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines = lines
-        self._waiting = b""
-
-    def _next(self, size: int) -> bytes:
-        try:
-            while len(self._waiting) < size and (line := next(self._lines, b"")):
-                self._waiting += line
-        except (BadZipFile, SyntaxError, ValueError, KeyError) as error:  # SyntaxError is XML's
-            raise OSError(f"a damaged sheet: {error}") from error
-        taken, self._waiting = self._waiting[:size], self._waiting[size:]
-        return taken
 
 
 class SheetSyntax(JsonLinesSyntax):

@@ -16,18 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Text
+    from lr_runtime.tables.text.syntax import Text, Wanted
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
 _OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 _OTHER_SPACE = re.compile(r"[^\S \t\n]")
 
 
-def csv_block(
-    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
-) -> Parsed | None:
+def csv_block(block: Text, names: Sequence[str], wanted: Wanted, options: TableOptions) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
-    if categories or not columns or options.decimal != "." or options.missing_numbers or b'"' in block:
+    if wanted.texts or not wanted.numbers or options.decimal != "." or options.missing_numbers or b'"' in block:
         return None
     text = _text(block, options.mark, len(names))
     if text is None:
@@ -36,19 +34,17 @@ def csv_block(
         values = np.loadtxt(
             text.split("\n"),
             delimiter=options.mark,
-            usecols=[names.index(name) for name in columns],
+            usecols=[names.index(name) for name in wanted.numbers],
             comments=None,
             ndmin=2,
         )
     except ValueError:
         return None
-    return Parsed(values) if np.isfinite(values).all() else None
-
-
-def csv_cells(block: Text, names: Sequence[str], columns: Sequence[str], delimiter: str) -> tuple[list[str], ...]:
-    """Return columns of a block that `csv_block` has parsed, as text and untouched."""
-    records = [line.split(delimiter) for line in block.decode().replace("\r\n", "\n").split("\n") if line]
-    return tuple([record[names.index(name)] for record in records] for name in columns)
+    if not np.isfinite(values).all():
+        return None
+    lines = text.split("\n") if wanted.kept else []
+    records = [line.split(options.mark) for line in lines if line]
+    return Parsed(values, kept=tuple([record[names.index(name)] for record in records] for name in wanted.kept))
 
 
 def _text(block: Text, delimiter: str, width: int) -> str | None:

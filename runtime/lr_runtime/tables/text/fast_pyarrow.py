@@ -19,9 +19,11 @@ from lr_runtime.tables.text.syntax import Parsed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Kept
+    from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import Coded
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Text
+    from lr_runtime.tables.text.syntax import Text, Wanted
 
 
 _FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")
@@ -37,13 +39,12 @@ _TRUE = [word for word, value in BOOLEANS.items() if value]
 _FALSE = [word for word, value in BOOLEANS.items() if not value]
 
 
-def csv_block(
-    block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str], options: TableOptions
-) -> Parsed | None:
+def csv_block(block: Text, names: Sequence[str], wanted: Wanted, options: TableOptions) -> Parsed | None:
     """Parse whole CSV records; None where the strict reader must look."""
     has_quotes = b'"' in block
     if not _same_cells(block, options.mark, has_quotes=has_quotes):
         return None
+    columns, categories, kept = wanted
     types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys(categories, pa.string())
     types |= {name: pa.bool_() for name in _booleans(block, names, options) if name in columns}
     parse = partial(
@@ -71,26 +72,26 @@ def csv_block(
         return None
     numbers, texts = table.columns[: len(columns)], [_coded(table.column(name)) for name in categories]
     values = stacked(numbers, table.num_rows)
-    # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
-    if np.count_nonzero(~np.isfinite(values)) != sum(column.null_count for column in numbers):
+    if _reads_otherwise(values, sum(column.null_count for column in numbers), texts, options):
         return None
+    if kept:
+        types = dict.fromkeys(kept, pa.string())
+        table = parse(column_types=types, include_columns=[*types], strings_can_be_null=False)
+    if table is None:  # they are not UTF-8
+        return None
+    return Parsed(values, tuple(texts), newlines, tuple(table.column(name).combine_chunks() for name in kept))
+
+
+def _reads_otherwise(values: NDArray[np.float64], missing: int, texts: Sequence[Coded], options: TableOptions) -> bool:
+    """Whether the strict reader would read some cells otherwise."""
+    # pyarrow takes inf, 1e400 and -nan(x) for numbers; the strict reader says which line that is.
+    if np.count_nonzero(~np.isfinite(values)) != missing:
+        return True
     # The strict reader trims spaces around a token, which pyarrow does around numbers alone.
     if options.token_numbers and np.isin(values, options.token_numbers).any():
-        return None
+        return True
     # The strict reader trims spaces around a value, which may make it another value, or a missing one.
-    if any(value != value.strip(" \t") for text in texts for value in text.values):
-        return None
-    return Parsed(values, tuple(texts), newlines)
-
-
-def csv_cells(
-    block: Text, names: Sequence[str], columns: Sequence[str], options: TableOptions
-) -> tuple[Kept, ...] | None:
-    """Return columns of a block that `csv_block` parses, as text and untouched; None where they are not UTF-8."""
-    types, each = dict.fromkeys(columns, pa.string()), list(dict.fromkeys(columns))
-    has_quotes = b'"' in block
-    table = _read_csv(block, names, options.mark, has_quotes=has_quotes, column_types=types, include_columns=each)
-    return None if table is None else tuple(table.column(name).combine_chunks() for name in columns)
+    return any(value != value.strip(" \t") for text in texts for value in text.values)
 
 
 def _read_csv(

@@ -8,8 +8,7 @@ from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.table import Block, TextTable
 
 if TYPE_CHECKING:
-    import io
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch
 
@@ -18,16 +17,16 @@ class Lines:
     """What opens a stream at its start, once; every read gives a line, and waits for no other.
 
     Args:
-        stream: read as far as the first line that is not blank.
+        next_line: gives the next line, empty at the end; called up to the first line that is not blank.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, next_line: Callable[[], bytes]) -> None:
+        self._next_line = next_line
         self.head = self._next = self._first()
 
     def _first(self) -> bytes:
         head = b""
-        while line := self._stream.readline():
+        while line := self._next_line():
             head += line
             if head.removeprefix(BOM).strip():
                 break
@@ -47,26 +46,7 @@ class Lines:
     def read(self, _: int = -1) -> bytes:
         """Return the next line, empty at the end."""
         line, self._next = self._next, b""
-        return line or self._stream.readline()
-
-
-class AsItComes:
-    """A stream whose reads give what is there, and wait only where nothing is.
-
-    Args:
-        stream: stays open when this is closed.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end."""
-        content: bytes = cast("io.BufferedReader", self._stream).read1(size)
-        return content
-
-    def close(self) -> None:
-        """Leave the stream open: it is not ours."""
+        return line or self._next_line()
 
 
 class FollowedTable(TextTable):
@@ -79,12 +59,12 @@ class FollowedTable(TextTable):
     ) -> Iterator[Batch]:
         """See `Table.batches`: one record each, none read before the last was taken."""
         self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
-        places = self._places(columns, categories, kept)
+        wanted = self._wanted(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
             content, line, offset = start.content or self._line(stream), start.line, start.offset
             while content:
-                yield self._strict(Block(content, line, offset), places)
+                yield self._strict(Block(content, line, offset), wanted)
                 line, offset = line + content.count(b"\n"), offset + len(content)
                 content = self._line(stream)
 

@@ -12,7 +12,7 @@ from lr_runtime.tables.cells.options import NotANumberError
 from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lr_runtime.tables.batch import Cell
     from lr_runtime.tables.cells.options import TableOptions
@@ -27,13 +27,8 @@ class JsonLinesSyntax:
 
     def __init__(self, options: TableOptions) -> None:
         self._options = options
-        self._paths: dict[str, tuple[str, ...]] = {}
-        """The keys that lead to each value inside the first object's objects, by the name that a column of it has."""
-
-    @property
-    def beside(self) -> Collection[str]:
-        """See `Syntax.beside`: what stands inside objects, a.b for the key b in the object a."""
-        return self._paths
+        self.beside: dict[str, tuple[str, ...]] = {}
+        """See `Syntax.beside`: the keys that lead to each value inside the first object's objects, by its name a.b."""
 
     def header(self, text: str) -> tuple[tuple[str, ...], int]:
         """See `Syntax.header`."""
@@ -42,12 +37,12 @@ class JsonLinesSyntax:
             raise first
         if not first:
             raise LineError(line, "the first object has no keys: they name the columns")
-        self._paths = {name: keys for keys in _paths(first) if (name := ".".join(keys)) not in first}
-        return (*first, *self._paths), 0
+        self.beside = {name: keys for keys in _paths(first) if (name := ".".join(keys)) not in first}
+        return (*first, *self.beside), 0
 
     def records(self, text: str, names: Sequence[str], line: int) -> Iterator[Record]:
         """See `Syntax.records`; a key that is absent counts as a missing value."""
-        known = set(names).difference(self._paths)
+        known = set(names).difference(self.beside)
         for at, record in self._objects(text, line):
             if isinstance(record, LineError):
                 yield at, record
@@ -61,7 +56,7 @@ class JsonLinesSyntax:
         cells = []
         for name in names:
             value: object = record
-            for key in self._paths.get(name, (name,)):
+            for key in self.beside.get(name, (name,)):
                 if value is not None and not isinstance(value, dict):
                     seen = escaped(json.dumps(value))
                     return LineError(line, f"{escaped(name)} leads through {seen}, an object in the first line")
@@ -126,9 +121,6 @@ class JsonLinesSyntax:
     def fast(self, *_: object) -> Parsed | None:
         """See `Syntax.fast`: always declines."""
         return None  # pyarrow's JSON parser (26.0) takes the process down on a line `null` and on deep nesting
-
-    def fast_cells(self, *_: object) -> None:
-        """See `Syntax.fast_cells`: always declines."""
 
 
 class _Object(dict[str, object]):

@@ -5,20 +5,19 @@ Every line stays one, empty where it held no cells: messages count lines as the 
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import TableError
-from lr_runtime.tables.text.encoding import BOM, PIECE, Converted
+from lr_runtime.system.streams import converted, pieces_of
+from lr_runtime.tables.text.encoding import BOM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from lr_runtime.system.streams import Opener
     from lr_runtime.tables.cells.options import TableOptions
-
-    Opener = Callable[[], IO[bytes]]
 
 _LONGEST_LINE = 64 << 20
 _SEPARATOR = re.compile(rb'"?[sS][eE][pP]=([^\r\n"0-9A-Za-z\x80-\xff])"?\1*[ \t\r]*')
@@ -38,9 +37,8 @@ def rewritten(opener: Opener, head: bytes, options: TableOptions, name: str) -> 
     given = _given(head)
     if not (given or options.skip_rows or options.comment or options.delimiter == "whitespace"):
         return None
-    return lambda: io.BufferedReader(_Rewritten(opener(), Rewriter(options), name), PIECE), with_delimiter(
-        options, given
-    )
+    opened = converted(opener, lambda stream: _pieces(stream, Rewriter(options), name))
+    return opened, with_delimiter(options, given)
 
 
 def _given(head: bytes) -> str | None:
@@ -151,34 +149,14 @@ class Rewriter:
             at = end + 1
 
 
-class _Rewritten(Converted):
-    def __init__(self, stream: IO[bytes], rewriter: Rewriter, name: str) -> None:
-        super().__init__(stream)
-        self._rewriter = rewriter
-        self._name = name
-        self._held = bytearray()
-
-    def _convert(self, piece: bytes) -> bytes:
+def _pieces(stream: IO[bytes], rewriter: Rewriter, name: str) -> Iterator[bytes]:
+    held = bytearray()
+    for piece in pieces_of(stream):
         end = piece.rfind(b"\n") + 1
-        self._held += piece[:end] if piece else b""
-        if piece and not end:
-            self._held += piece
-            if len(self._held) > _LONGEST_LINE:
-                raise TableError(
-                    f"{self._name}: a line is longer than {_LONGEST_LINE >> 20} MiB. Is this a text table?"
-                )
-            return b""
-        lines, self._held = bytes(self._held), bytearray(piece[end:])
-        return self._rewriter(lines)
-
-
-class RewrittenLines:
-    """A stream that is read line by line, each as `Rewriter` gives it."""
-
-    def __init__(self, stream: IO[bytes], rewriter: Rewriter) -> None:
-        self._stream = stream
-        self._rewriter = rewriter
-
-    def readline(self) -> bytes:
-        """Return the next line, empty at the end."""
-        return self._rewriter(self._stream.readline())
+        held += piece[: end or None]
+        if end:
+            yield rewriter(bytes(held))
+            held = bytearray(piece[end:])
+        elif len(held) > _LONGEST_LINE:
+            raise TableError(f"{name}: a line is longer than {_LONGEST_LINE >> 20} MiB. Is this a text table?")
+    yield rewriter(bytes(held))

@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.batch import Batch, coded
 from lr_runtime.tables.cells.options import NotANumberError
+from lr_runtime.tables.text.syntax import LineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lr_runtime.tables.text.syntax import LineError, Syntax
+    from lr_runtime.tables.text.syntax import Syntax, Wanted
 
 _T = TypeVar("_T", float, "str | None")
 """What a cell is read as: a number, or a category's value."""
-
-
-class Places(NamedTuple):
-    """Where the columns that were asked for stand in a table: numbers, categories, and those kept as they are."""
-
-    numbers: Sequence[int]
-    texts: Sequence[int]
-    kept: Sequence[int] = ()
-
-
-class CellError(ValueError):
-    """A cell is not what its column holds; the message has the column, what was seen and what is wrong with it."""
 
 
 class StrictRows:
     """The rows of some records.
 
     Args:
-        names: the table's columns.
+        place: where the table's columns stand, by name.
         syntax: how their cells are written.
-        places: which of them are wanted.
+        wanted: which of them are.
+        marks: whether bad records stand among them.
     """
 
-    def __init__(self, names: Sequence[str], syntax: Syntax, places: Places) -> None:
-        self._names = names
-        self._syntax = syntax
-        self._places = places
+    def __init__(self, place: Mapping[str, int], syntax: Syntax, wanted: Wanted, *, marks: bool) -> None:
+        self._place, self._syntax, self._wanted, self._marks = place, syntax, wanted, marks
         self._lines: list[int] = []
         self._numbers: list[list[float]] = []
         self._texts: list[list[str | None]] = []
@@ -52,56 +40,59 @@ class StrictRows:
         self._faults: dict[int, str] = {}
         self._bad: dict[tuple[int, str], str] = {}
 
-    def add(self, line: int, cells: Sequence[object]) -> None:
-        """Add a record.
-
-        Raises:
-            CellError: a cell is not what its column holds; nothing was added.
-        """
-        numbers = [self._cell(cells, index, self._syntax.number) for index in self._places.numbers]
-        texts = [self._cell(cells, index, self._syntax.text) for index in self._places.texts]
-        self._append(line, numbers, texts, [cells[index] for index in self._places.kept])
-
-    def mark(self, line: int, cells: Sequence[object] | LineError, fault: str) -> None:
-        """Add a bad record: its bad values missing, and what is wrong with it."""
-        places = self._places
-        self._faults[len(self._lines)] = fault
-        if isinstance(cells, ValueError):
-            self._append(line, [math.nan] * len(places.numbers), [None] * len(places.texts), [None] * len(places.kept))
-            return
-        numbers = [self._or_bad(cells, index, self._syntax.number, math.nan) for index in places.numbers]
-        texts = [self._or_bad(cells, index, self._syntax.text, None) for index in places.texts]
-        self._append(line, numbers, texts, [cells[index] for index in places.kept])
-
-    def _or_bad(self, cells: Sequence[object], index: int, read: Callable[[object], _T], otherwise: _T) -> _T:
-        try:
-            return self._cell(cells, index, read)
-        except CellError as error:
-            self._bad[len(self._lines), self._names[index]] = str(error)
-            return otherwise
-
-    def _append(self, line: int, numbers: list[float], texts: list[str | None], kept: list[object]) -> None:
+    def add(self, line: int, cells: Sequence[object] | LineError) -> str | None:
+        """Add a record, unless something is wrong with it that is not marked; return what is."""
+        wanted, place, bad = self._wanted, self._place, dict[str, str]()
+        texts: list[str | None]
+        if isinstance(cells, LineError):
+            fault: str | None = str(cells)
+            numbers, texts = [math.nan] * len(wanted.numbers), [None] * len(wanted.texts)
+            kept: list[object] = [None] * len(wanted.kept)
+        else:
+            numbers = self._read(cells, wanted.numbers, self._syntax.number, math.nan, bad)
+            texts = self._read(cells, wanted.texts, self._syntax.text, None, bad)
+            kept = [cells[place[name]] for name in wanted.kept]
+            fault = next(iter(bad.values()), None)
+        if fault is not None and not self._marks:
+            return fault
+        row = len(self._lines)
+        if fault is not None:
+            self._faults[row] = fault
+            self._bad |= {(row, name): said for name, said in bad.items()}
         self._lines.append(line)
         self._numbers.append(numbers)
         self._texts.append(texts)
         self._kept.append(kept)
+        return fault
 
-    def _cell(self, cells: Sequence[object], index: int, read: Callable[[object], _T]) -> _T:
-        try:
-            return read(cells[index])
-        except NotANumberError as error:
-            raise CellError(f"column {escaped(self._names[index])}: {escaped(str(cells[index]))} {error}") from error
+    def _read(
+        self,
+        cells: Sequence[object],
+        names: Sequence[str],
+        read: Callable[[object], _T],
+        otherwise: _T,
+        bad: dict[str, str],
+    ) -> list[_T]:
+        values = []
+        for name in names:
+            cell = cells[self._place[name]]
+            try:
+                values.append(read(cell))
+            except NotANumberError as error:
+                bad[name] = f"column {escaped(name)}: {escaped(str(cell))} {error}"
+                values.append(otherwise)
+        return values
 
     def batch(self, size: int, skipped: int) -> Batch:
         """Return what was added."""
-        lines, places = self._lines, self._places
+        lines, wanted = self._lines, self._wanted
         return Batch(
-            values=np.array(self._numbers, dtype=np.float64).reshape(len(lines), len(places.numbers)),
+            values=np.array(self._numbers, dtype=np.float64).reshape(len(lines), len(wanted.numbers)),
             where=lambda row: f"line {lines[row]}",
             size=size,
-            categories=tuple(coded(row[index] for row in self._texts) for index in range(len(places.texts))),
+            categories=tuple(coded(row[index] for row in self._texts) for index in range(len(wanted.texts))),
             skipped=skipped,
-            kept=tuple([row[index] for row in self._kept] for index in range(len(places.kept))),
+            kept=tuple([row[index] for row in self._kept] for index in range(len(wanted.kept))),
             faults=self._faults,
             bad=self._bad,
         )

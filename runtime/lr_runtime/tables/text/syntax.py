@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 Text = bytes | bytearray
 
 
+class Wanted(NamedTuple):
+    """The names of the columns that are asked for: numbers, categories, and those kept as they stand in the text."""
+
+    numbers: Sequence[str]
+    texts: Sequence[str] = ()
+    kept: Sequence[str] = ()
+
+
 class Parsed(NamedTuple):
     """What a fast parser makes of whole records.
 
@@ -22,11 +30,13 @@ class Parsed(NamedTuple):
         values: float64 (rows, columns).
         texts: the columns of text.
         newlines: how many there are, where the parser knows.
+        kept: the columns kept.
     """
 
     values: NDArray[np.float64]
     texts: tuple[Coded, ...] = ()
     newlines: int | None = None
+    kept: tuple[Kept, ...] = ()
 
 
 class LineError(ValueError):
@@ -79,12 +89,6 @@ class Syntax(Protocol):
         """Return the offset behind the last whole record in `block`, 0 where there is none."""
         ...
 
-    def fast(
-        self, block: Text, names: Sequence[str], columns: Sequence[str], categories: Sequence[str]
-    ) -> Parsed | None:
-        """Return the block's numbers and categories, or decline with None."""
-        ...
-
-    def fast_cells(self, block: Text, names: Sequence[str], kept: Sequence[str]) -> tuple[Kept, ...] | None:
-        """Return the block's columns `kept` as they stand in it, or decline with None."""
+    def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
+        """Return what is wanted of the block, or decline with None."""
         ...

@@ -21,14 +21,13 @@ from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, renamed
 from lr_runtime.tables.sample import sort_of
 from lr_runtime.tables.table import positions
 from lr_runtime.tables.text.encoding import BOM
-from lr_runtime.tables.text.strict import CellError, Places, StrictRows
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.strict import StrictRows
+from lr_runtime.tables.text.syntax import LineError, Wanted
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from lr_runtime.tables.batch import Kept
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
@@ -60,7 +59,6 @@ class _Looked:
     newlines: int
     is_ascii: bool
     parsed: Parsed | None
-    kept: tuple[Kept, ...]
 
 
 class TextTable:
@@ -89,67 +87,57 @@ class TextTable:
         notices: Notices,
         is_rewritten: bool = False,
     ) -> None:
-        self.name = name
-        self.size = size
-        self._is_rewritten = is_rewritten
-        self._syntax = syntax
-        self._open_stream = open_stream
-        self.options = options
-        self._parsed_before: tuple[Places, dict[int, _Looked]] | None = None
-        self.notices = notices
+        self.name, self.size, self.options, self.notices = name, size, options, notices
+        self._open_stream, self._syntax, self._is_rewritten = open_stream, syntax, is_rewritten
+        self._parsed_before: tuple[Wanted, dict[int, _Looked]] | None = None
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
         self.names = tuple(filter(None, self._columns))
-        beside = syntax.beside
+        self._place = {name: place for place, name in enumerate(self._columns)}
+        beside = [name for name, key in zip(self._columns, self._keys, strict=True) if key in syntax.beside]
         self._indexes = indexes_among(self.names)
-        self.indexes = (
-            *self._indexes,
-            *(name for name, key in zip(self._columns, self._keys, strict=True) if key in beside),
-        )
+        self.indexes = (*self._indexes, *beside)
 
     def fill(self, sample: Sample) -> None:
         """See `Table.fill`; what is parsed for it is kept for the pass that comes."""
-        places = self._probable_places(sample)
-        if self._parsed_before is None or self._parsed_before[0] != places:
-            self._parsed_before = places, {}
+        wanted = self._probably_wanted(sample)
+        if self._parsed_before is None or self._parsed_before[0] != wanted:
+            self._parsed_before = wanted, {}
         size = 0
         with self._open_stream() as stream:
             _, start = self._start(stream)
             pieces, line = self._pieces(stream, start), start.line
             count = most = min(os.cpu_count() or 1, _LARGEST_KEPT // BLOCK_BYTES or 1)
             # The first pieces mostly have rows enough; they tell how many more there must be. No core waits meanwhile.
-            while sample.left and (looked_at := list(in_order(partial(self._look, places), islice(pieces, count)))):
+            while sample.left and (looked_at := list(in_order(partial(self._look, wanted), islice(pieces, count)))):
                 before = sample.rows
                 for looked in looked_at:
-                    self._sample(Block(looked.content, line, looked.offset), looked.parsed, places, sample)
+                    self._sample(Block(looked.content, line, looked.offset), looked.parsed, wanted, sample)
                     line += looked.newlines
                     if (size := size + len(looked.content)) <= _LARGEST_KEPT:
                         self._parsed_before[1][looked.offset] = looked
                 count = min(most, -(-sample.left * count // max(sample.rows - before, 1)))
 
-    def _sample(self, block: Block, parsed: Parsed | None, places: Places, sample: Sample) -> None:
+    def _sample(self, block: Block, parsed: Parsed | None, wanted: Wanted, sample: Sample) -> None:
         read = self._syntax.number
         if parsed is not None:
-            numbers = {
-                self._columns[index]: values for index, values in zip(places.numbers, parsed.values.T, strict=True)
-            }
-            texts = {self._columns[index]: column for index, column in zip(places.texts, parsed.texts, strict=True)}
-            sample.add_rows(len(parsed.values), numbers, texts, read, partial(self._place_in, block))
+            numbers = dict(zip(wanted.numbers, parsed.values.T, strict=True))
+            texts = dict(zip(wanted.texts, parsed.texts, strict=True))
+            line_of = partial(self._line_of, block)
+            sample.add_rows(len(parsed.values), numbers, texts, read, lambda row: f"{self.name} {line_of(row)}")
             return
-        columns = [(self._columns[index], index) for index in (*places.numbers, *places.texts)]
-        for line, cells in self._records(block):
-            if not sample.left:
-                return
-            if not isinstance(cells, LineError):
-                place = partial("{} line {}".format, self.name, line)
-                sample.add_row({name: cells[index] for name, index in columns}, read, place)
+        whole = ((line, cells) for line, cells in self._records(block) if not isinstance(cells, LineError))
+        rows = list(islice(whole, sample.left))
+        for name in (*wanted.numbers, *wanted.texts):
+            column = [cells[self._place[name]] for _, cells in rows]
+            sample.add_cells(name, column, read, lambda row: f"{self.name} line {rows[row][0]}")
+        sample.rows += len(rows)
 
-    def _probable_places(self, sample: Sample) -> Places:
-        """Return where the columns stand, those of text apart by a few records: a fast parser has to be told."""
-        places = self._places(list(sample.cells))
-        is_text: dict[int, bool] = {}
-        unknown = places.numbers
+    def _probably_wanted(self, sample: Sample) -> Wanted:
+        """Return the columns, those of text apart by a few records: a fast parser has to be told."""
+        columns = unknown = self._wanted(list(sample.cells)).numbers
+        is_text: dict[str, bool] = {}
         with self._open_stream() as stream:
             _, start = self._start(stream)
             content = start.content[: self._syntax.last_record_end(start.content)]
@@ -158,55 +146,50 @@ class TextTable:
             for _, cells in islice(self._records(Block(content, start.line, start.offset)), _FEW_RECORDS):
                 if isinstance(cells, LineError):
                     continue
-                sorts = {index: sort_of(cells[index], self._syntax.number)[0] for index in unknown}
-                is_text |= {index: sort != "number" for index, sort in sorts.items() if sort != "missing"}
-                unknown = [index for index in unknown if index not in is_text]
-        texts = [index for index in places.numbers if is_text.get(index)]
-        return Places([index for index in places.numbers if index not in texts], texts, [])
-
-    def _place_in(self, block: Block, row: int) -> str:
-        return f"{self.name} {self._line_of(block, row)}"
+                sorts = {name: sort_of(cells[self._place[name]], self._syntax.number)[0] for name in unknown}
+                is_text |= {name: sort != "number" for name, sort in sorts.items() if sort != "missing"}
+                unknown = [name for name in unknown if name not in is_text]
+        texts = [name for name in columns if is_text.get(name)]
+        return Wanted([name for name in columns if not is_text.get(name)], texts, [])
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
         self.notices.passed_over(self, self._columns, self._indexes, [*columns, *categories, *kept])
-        places = self._places(columns, categories, kept)
+        wanted = self._wanted(columns, categories, kept)
         with self._open_stream() as stream:
             _, start = self._start(stream)
             line = start.line
-            for looked in in_order(partial(self._look, places), self._pieces(stream, start)):
+            for looked in in_order(partial(self._look, wanted), self._pieces(stream, start)):
                 block = Block(looked.content, line, looked.offset)
-                batch = self._batch(block, looked, places)
+                batch = self._batch(block, looked, wanted)
                 self.notices.large_integers(self, batch, columns, range(len(columns)))
                 yield batch
                 line += looked.newlines
 
-    def _places(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Places:
-        return Places(*(positions(self, names, self._columns) for names in (columns, categories, kept)))
+    def _wanted(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Wanted:
+        positions(self, [*columns, *categories, *kept])
+        return Wanted(list(columns), list(categories), list(kept))
 
-    def _look(self, places: Places, piece: tuple[Text, int]) -> _Looked:
+    def _look(self, wanted: Wanted, piece: tuple[Text, int]) -> _Looked:
         content, offset = piece
         before = self._parsed_before
-        if before is not None and before[0] == places and (looked := before[1].pop(offset, None)) is not None:
+        if before is not None and before[0] == wanted and (looked := before[1].pop(offset, None)) is not None:
             return looked
-        columns, categories, kept = ([self._columns[index] for index in group] for group in places)
-        parsed = self._syntax.fast(content, self._columns, columns, categories)
-        cells = self._syntax.fast_cells(content, self._columns, kept) if kept and parsed is not None else ()
-        parsed = None if cells is None else parsed
+        parsed = self._syntax.fast(content, self._columns, wanted)
         known = None if parsed is None else parsed.newlines
         newlines = _newlines(content) if known is None else known
-        return _Looked(content, offset, newlines, content.isascii(), parsed, cells or ())
+        return _Looked(content, offset, newlines, content.isascii(), parsed)
 
-    def _batch(self, block: Block, looked: _Looked, places: Places) -> Batch:
+    def _batch(self, block: Block, looked: _Looked, wanted: Wanted) -> Batch:
         if not looked.is_ascii:
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
         if looked.parsed is None:
-            return self._strict(block, places)
-        where, integer = partial(self._line_of, block), self._integers(block, places)
+            return self._strict(block, wanted)
+        where, integer = partial(self._line_of, block), self._integers(block, wanted)
         found, size = looked.parsed, len(block.content)
-        return Batch(found.values, where, size, found.texts, kept=looked.kept, integer=integer)
+        return Batch(found.values, where, size, found.texts, kept=found.kept, integer=integer)
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
@@ -225,7 +208,8 @@ class TextTable:
             names, lines = self._syntax.header(text)
         except LineError as error:
             raise TableError(f"{self.name} line {error.line}: {error}") from error
-        end = _end_of_line(block, lines)
+        behind = block.split(b"\n", lines)[lines:]  # none where the last of the lines has no end
+        end = len(block) - sum(map(len, behind))
         return names, Block(block[end:], 1 + lines, skipped + end)
 
     def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytearray, int]]:
@@ -277,40 +261,33 @@ class TextTable:
                 raise TableError(f"{self.name} line {line}: {cells}") from cells
             yield line, cells
 
-    def _strict(self, block: Block, places: Places) -> Batch:
-        rows = StrictRows(self._columns, self._syntax, places)
+    def _strict(self, block: Block, wanted: Wanted) -> Batch:
+        rows = StrictRows(self._place, self._syntax, wanted, marks=self.options.marks)
         skipped: set[int] = set()
         for line, cells in self._records(block):
-            fault: ValueError
-            try:
-                if not isinstance(cells, LineError):
-                    rows.add(line, cells)
-                    continue
-                fault, between = cells, ": "
-            except CellError as error:
-                fault, between = error, ", "
-            place = f"{self.name} line {line}{between}{fault}"
-            if self.options.marks:
-                rows.mark(line, cells, str(fault))
-            elif self.options.skips:
-                self.notices.skipped(place)
-                skipped.add(line)
-            else:
-                raise TableError(place) from fault
+            fault = rows.add(line, cells)
+            if fault is None or self.options.marks:
+                continue
+            said = f"{self.name} line {line}{':' if isinstance(cells, LineError) else ','} {fault}"
+            if not self.options.skips:
+                raise TableError(said)
+            self.notices.skipped(said)
+            skipped.add(line)
         batch = rows.batch(len(block.content), len(skipped))
-        return replace(batch, integer=self._integers(block, places, skipped))
+        return replace(batch, integer=self._integers(block, wanted, skipped))
 
     def _integers(
-        self, block: Block, places: Places, skipped: Collection[int] = ()
+        self, block: Block, wanted: Wanted, skipped: Collection[int] = ()
     ) -> Callable[[int, int], int | None]:
         """Return what tells how the numbers of a block are written; nothing is read again before it is asked."""
         records: list[Sequence[object] | LineError] = []
+        places = [self._place[name] for name in wanted.numbers]
 
         def integer(row: int, column: int) -> int | None:
             if not records:
                 records.extend(cells for line, cells in self._records(block) if line not in skipped)
             cells = records[row]
-            return None if isinstance(cells, LineError) else self._syntax.integer(cells[places.numbers[column]])
+            return None if isinstance(cells, LineError) else self._syntax.integer(cells[places[column]])
 
         return integer
 
@@ -333,11 +310,3 @@ class TextTable:
 def _newlines(content: Text) -> int:
     """Count them; bytes.count is ten times as slow where they are frequent."""
     return int(np.count_nonzero(np.frombuffer(content, dtype=np.uint8) == ord("\n")))
-
-
-def _end_of_line(block: Text, lines: int) -> int:
-    """Return the offset behind the first `lines` lines of `block`."""
-    end = 0
-    for _ in range(lines):
-        end = block.find(b"\n", end) + 1 or len(block)
-    return end
