@@ -10,7 +10,7 @@
     formats/      how each format is written and run
     model/        the model as artefacts hold it: terms, layout, numbers, and the program of them
     program/      the straight-line program that every format is made from
-    exact/        exact arithmetic, the training box, the interval
+    exact/        exact arithmetic, the training box
 
 >>> import lr_export
 >>> import lr_trainer

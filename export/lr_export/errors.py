@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract.formats import WITHOUT_TORCH
-from lr_runtime.errors import CheckFailedError, LinedgeError
+from lr_runtime.errors import CheckFailedError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.formats import Tool
     from lr_runtime.errors import MissingExtraError
 
-
-class UnsupportedModelError(LinedgeError, ValueError):
-    """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
+__all__ = ["MissingReferenceError", "MissingToolError", "UnsupportedModelError"]
 
 
 class MissingToolError(CheckFailedError, FileNotFoundError):

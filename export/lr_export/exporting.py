@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.specification import Blueprint
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.replacement import Together
 
+    class Fitted(Protocol):
+        """What has a model, as a fitted `lr_trainer.sklearn.LinearModelRegressor`."""
+
+        checkpoint_: Checkpoint
+
 
 def export(
-    checkpoint: Checkpoint | str | Path,
+    checkpoint: Checkpoint | str | Path | Fitted,
     target: str | Path,
     *,
     format: FormatName = "onnx",  # noqa: A002 - the option's name
@@ -44,7 +50,7 @@ def export(
     """Write the model as an artefact that has passed its certificate, or nothing at all.
 
     Args:
-        checkpoint: the model, or the path of its checkpoint.
+        checkpoint: the model, or the path of its checkpoint, or a fitted estimator, whose `checkpoint_` it is.
         target: the file to write; an existing one is replaced only by one that passed.
         format: one of `lr_runtime.contract.formats.EXPORT_FORMATS`.
         precision: `exact` (float32 in and out, float64 inside, correctly rounded), `float32`, `float64`, or
@@ -87,15 +93,16 @@ def export(
     )  # refuses what is none of their values
     check_pair(format, precision, asked_for(interval=interval, flags=flags))
     check_packages([format], without_eager=without_eager)
-    if not isinstance(checkpoint, Checkpoint):
-        checkpoint = Checkpoint.load(Path(checkpoint))
+    found: object = getattr(checkpoint, "checkpoint_", checkpoint)
+    model = Checkpoint.load(Path(found)) if isinstance(found, str | PathLike) else found
+    if not isinstance(model, Checkpoint):
+        what = f"not a {type(model).__name__}. The steps of a Pipeline are not in the checkpoint_ of its last"
+        raise OptionError(f"export takes a checkpoint, its path, or what has a checkpoint_, {what}")
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
     if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
         having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
-    blueprint = Blueprint.of(
-        checkpoint, precision, input_dtype, interval=interval, flags=flags, without_eager=without_eager
-    )
+    blueprint = Blueprint.of(model, precision, input_dtype, interval=interval, flags=flags, without_eager=without_eager)
     with replacing(Path(target), together) as part:
         part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

@@ -83,6 +83,10 @@ class CheckpointError(LinedgeError, ValueError):
     """A file that is not a checkpoint, or not one that this version can read."""
 
 
+class UnsupportedModelError(LinedgeError, ValueError):
+    """A model that lacks what was asked for, or has terms that an artefact cannot hold yet."""
+
+
 class ModelFileError(LinedgeError, ValueError):
     """A file that is not a model that linedge wrote."""
 

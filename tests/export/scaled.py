@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import stdtrit
 
-from lr_export.exact.interval import interval_of
+from lr_runtime.contract.interval import interval_of
 from lr_trainer import fit
 
 if TYPE_CHECKING:
@@ -60,4 +61,4 @@ def conformal(checkpoint: Checkpoint) -> Checkpoint:
 
 def width_of(checkpoint: Checkpoint) -> float:
     """Return half the length of the interval where the leverage is 0."""
-    return float(interval_of(checkpoint, LEVEL).width[0])
+    return float(interval_of(checkpoint, LEVEL, stdtrit).width[0])

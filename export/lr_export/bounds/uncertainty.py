@@ -123,7 +123,7 @@ class _Bounds:
         interval, compute = self.uncertainty.interval, self.numbers.compute
         assert interval is not None
         width, rounded = Dyadic.of(interval.width), int(compute == "float32")
-        if root is None or not interval.has_leverage:
+        if root is None or interval.leverage is None:
             return width, gamma(rounded, DIGITS[compute]) * width
         relative = gamma(root.roundings + rounded + 6, DIGITS[compute])
         return root.root * width, (root.moved + relative * (root.root + root.moved)) * width

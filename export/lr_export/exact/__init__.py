@@ -1,1 +1,1 @@
-"""Exact arithmetic, the training box and the prediction interval."""
+"""Exact arithmetic and the training box."""

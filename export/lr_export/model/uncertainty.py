@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.exact.interval import interval_of, why_no_leverage
 from lr_export.model.in_range import Limits
 from lr_export.model.leverage import leverage_numbers
 from lr_export.model.numbers import narrowed
 from lr_export.program.program import Constant
+from lr_runtime.contract.interval import interval_of, why_no_leverage
+from lr_runtime.system.lazy import needs_extra
 
 if TYPE_CHECKING:
-    from lr_export.exact.interval import Interval
     from lr_export.model.build import ModelValues
     from lr_export.model.exact import Floats
     from lr_export.model.leverage import LeverageNumbers
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Result
+    from lr_runtime.contract.interval import Interval
 
 
 _ROOM = 2.0**20
@@ -66,8 +67,8 @@ class Uncertainty:
             OptionError: the interval has another level.
             CheckFailedError: a number is beyond the range of the computing dtype.
         """
-        asked, exact = None if interval is None else interval_of(checkpoint, interval), checkpoint.leverage
-        takes = exact is not None and (flags or (asked is not None and asked.has_leverage))
+        asked, exact = None if interval is None else _asked(checkpoint, interval), checkpoint.leverage
+        takes = exact is not None and (flags or (asked is not None and asked.leverage is not None))
         is_squared = asked is not None and _is_squared(asked, numbers.compute)
         return Uncertainty(
             interval=asked,
@@ -101,13 +102,19 @@ class Uncertainty:
 
     def _half(self, build: Builder, h: Value | None) -> Operand:
         assert self.width is not None
-        if h is None or self.interval is None or not self.interval.has_leverage:
+        if h is None or self.interval is None or self.interval.leverage is None:
             return Constant("width", self.width)
         if not self.is_squared:
             one = Constant("one", np.ones(1, dtype=self.width.dtype))
             return build.multiply(build.sqrt(build.add(h, one)), Constant("width", self.width))
         square = Constant("square", self.width)
         return build.sqrt(build.add(build.multiply(h, square), square))
+
+
+def _asked(checkpoint: Checkpoint, level: float) -> Interval:
+    with needs_extra("export"):
+        from scipy.special import stdtrit  # to 1e-12 for levels from 0.01 on
+    return interval_of(checkpoint, level, stdtrit)
 
 
 def _is_squared(interval: Interval, dtype: Dtype) -> bool:
@@ -117,7 +124,7 @@ def _is_squared(interval: Interval, dtype: Dtype) -> bool:
         # Below the smallest normal number float64 itself has lost digits of it; and the leverage goes on top.
         largest = np.finfo(dtype).max / _ROOM
         in_range = (interval.width == 0) | (np.finfo(dtype).tiny <= square) & (square <= largest)
-    return interval.has_leverage and bool(in_range.all())
+    return interval.leverage is not None and bool(in_range.all())
 
 
 def _held(interval: Interval, dtype: Dtype, *, is_squared: bool) -> Floats:

@@ -32,7 +32,7 @@ from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.system.files import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
     from numpy.typing import NDArray
@@ -134,6 +134,10 @@ class Checkpoint:
             "fit": self.fit,
         }
         return {METADATA_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:
+        """Pickle and copy as the bytes of the file, which are checked when they are read."""
+        return type(self).from_bytes, (self.to_bytes(),)
 
     def to_bytes(self) -> bytes:
         """Return the safetensors file; equal checkpoints give equal bytes.

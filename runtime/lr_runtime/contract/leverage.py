@@ -52,3 +52,7 @@ class Leverage:
                 raise CheckpointError(f"leverage.{name} holds a number that is not finite")
         if self.constant < 0 or np.tril(self.factor, -1).any():
             raise CheckpointError("leverage.constant is negative, or leverage.factor is not upper triangular")
+
+    def at(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return h, float64 (rows,), at rows of the design matrix (rows, terms)."""
+        return np.asarray(self.constant + (((terms - self.mean) @ self.factor + self.shift) ** 2).sum(axis=1))

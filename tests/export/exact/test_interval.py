@@ -12,12 +12,12 @@ import mpmath
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from scipy import stats
+from scipy import special, stats
 
 from lr_export.certificate.specification import Blueprint
 from lr_export.errors import UnsupportedModelError
-from lr_export.exact.interval import interval_of
 from lr_export.formats.onnx import onnx_bytes
+from lr_runtime.contract.interval import interval_of
 from lr_runtime.errors import CheckpointError, OptionError
 from lr_runtime.onnx_file.session import Session
 from lr_trainer import fit, merge, update
@@ -192,7 +192,7 @@ def test_coverage_on_noisy_data_off_the_centre() -> None:
 
 
 def many(x: Floats, y: Floats, new: Floats) -> tuple[Floats, Floats]:
-    """Return the ends of the interval for many small fits at once, by the formula of `lr_export.exact.interval`."""
+    """Return the ends of the interval for many small fits at once, by the formula of `lr_runtime.contract.interval`."""
     mean, about = x.mean(axis=1), x - x.mean(axis=1, keepdims=True)
     gram = np.einsum("frc,frd->fcd", about, about)
     factor = np.linalg.inv(np.linalg.cholesky(gram)).transpose(0, 2, 1)
@@ -296,7 +296,7 @@ REFUSED: dict[str, tuple[Callable[[], Checkpoint], float, type[Exception], str]]
 def test_what_has_no_interval_says_how_to_get_one(case: str) -> None:
     make, level, kind, said = REFUSED[case]
     with pytest.raises(kind) as caught:
-        interval_of(make(), level)
+        interval_of(make(), level, special.stdtrit)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -308,7 +308,7 @@ def test_the_quantile_is_right_to_twelve_digits(level: float, degrees: int) -> N
     checkpoint = replace(fitted, fit={**fitted.fit, "degrees_of_freedom": degrees})
     sd = checkpoint.contract.outputs[0].residual_sd
     assert sd is not None
-    quantile = interval_of(checkpoint, level).width[0] / sd
+    quantile = interval_of(checkpoint, level, special.stdtrit).width[0] / sd
     with mpmath.workdps(40):
         half = mpmath.mpf(degrees) / 2
         inside = mpmath.betainc(half, 0.5, 0, degrees / (degrees + mpmath.mpf(quantile) ** 2), regularized=True)

@@ -11,7 +11,7 @@ import pytest
 from scipy import special
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.exact.interval import interval_of
+from lr_runtime.contract.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.moments.blocks import block_moments
@@ -239,8 +239,8 @@ def test_a_perfect_fit_has_no_figures_of_its_residuals_and_one_line_says_so(case
         assert values == [1.0 if "r2" in name else None] * len(targets)
     assert all(row[name] is None for row in found.fit["coefficients"] for name in OF_ERRORS)
     assert len([line for line in found.fit["cautions"] if "fitted so well" in line]) == 1
-    with pytest.raises(UnsupportedModelError, match="Export it without interval"):
-        interval_of(found, 0.95)
+    with pytest.raises(UnsupportedModelError, match="Leave interval out"):
+        interval_of(found, 0.95, special.stdtrit)
 
 
 def test_the_commands_say_so_in_one_line_each(run: Callable[..., Run], tmp_path: Path) -> None:
@@ -323,8 +323,8 @@ def test_an_interval_of_rows_held_out_that_are_fitted_to_the_last_digit_is_refus
     found = fit({"x": x, "y": x @ [1.0, 2, 3]}, target="y", l2=1e-30, interval=0.9)
     assert found.fit["conformal"]["half_width"] == [None]
     assert "of the rows held out: no interval" in found.fit["cautions"][-1]
-    with pytest.raises(UnsupportedModelError, match="Export it without interval"):
-        interval_of(found, 0.9)
+    with pytest.raises(UnsupportedModelError, match="Leave interval out"):
+        interval_of(found, 0.9, special.stdtrit)
 
 
 @pytest.mark.parametrize("kind", ["plain", "nearly_collinear", "far_and_skewed"])

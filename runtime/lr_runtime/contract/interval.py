@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.errors import UnsupportedModelError
-from lr_runtime.errors import CheckpointError, OptionError
-from lr_runtime.system.lazy import needs_extra
+from lr_runtime.errors import CheckpointError, OptionError, UnsupportedModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.leverage import Leverage
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,21 @@ class Interval:
     Attributes:
         level: the probability, between 0 and 1.
         width: float64 (outputs,), in the outputs' units.
-        has_leverage: whether half depends on the leverage h.
+        leverage: the numbers of h; None where half is the width itself.
     """
 
     level: float
     width: NDArray[np.float64]
-    has_leverage: bool
+    leverage: Leverage | None
+
+    def half(self, terms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return half the interval, float64 (rows, outputs), at rows of the design matrix (rows, terms)."""
+        h = np.zeros(len(terms)) if self.leverage is None else self.leverage.at(terms)
+        return np.sqrt(1 + h)[:, None] * self.width
 
 
-def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
-    """Return the prediction interval of a model.
+def interval_of(checkpoint: Checkpoint, level: float, quantile: Callable[[int, float], float]) -> Interval:
+    """Return the prediction interval of a model; `quantile` is scipy.special.stdtrit, which no device has.
 
     Raises:
         OptionError: the level is not between 0 and 1, or not the one that a conformal model was trained for.
@@ -54,7 +58,7 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
     if not 0 < level < 1:
         raise OptionError(f"--interval takes a level between 0 and 1, such as 0.95, not {level!r}")
     if checkpoint.leverage is not None:
-        return Interval(level, _student_width(checkpoint, level), has_leverage=True)
+        return Interval(level, _t_width(checkpoint, level, quantile), checkpoint.leverage)
     conformal = checkpoint.report.conformal
     if conformal is None:
         raise UnsupportedModelError(
@@ -70,7 +74,7 @@ def interval_of(checkpoint: Checkpoint, level: float) -> Interval:
             f"the model's interval is conformal, at the level {trained!r} alone. "
             f"Say --interval {trained!r}, or train it again with lr-train --interval {level!r}"
         )
-    return Interval(level, numbers[:-1], has_leverage=False)
+    return Interval(level, numbers[:-1], leverage=None)
 
 
 def why_no_leverage(checkpoint: Checkpoint) -> str:
@@ -83,7 +87,7 @@ def why_no_leverage(checkpoint: Checkpoint) -> str:
     return "an earlier linedge fitted it" if report.solver == "exact" else "a descent does not say how far it is off"
 
 
-def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
+def _t_width(checkpoint: Checkpoint, level: float, quantile: Callable[[int, float], float]) -> NDArray[np.float64]:
     degrees, sds = checkpoint.report.df_resid, [output.residual_sd for output in checkpoint.contract.outputs]
     if degrees < 1:
         raise UnsupportedModelError(
@@ -91,7 +95,8 @@ def _student_width(checkpoint: Checkpoint, level: float) -> NDArray[np.float64]:
             "Train it on more rows"
         )
     _check_known(sds)
-    return _upper_quantile(level, degrees) * np.array(sds, dtype=np.float64)
+    # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
+    return -quantile(degrees, (1.0 - level) / 2) * np.array(sds, dtype=np.float64)
 
 
 def _check_known(sizes: Sequence[object]) -> None:
@@ -99,14 +104,5 @@ def _check_known(sizes: Sequence[object]) -> None:
     if None in sizes:
         raise UnsupportedModelError(
             "the model has no prediction interval: its residuals are so small that fewer than 6 of their digits are "
-            "certain. Export it without --interval"
+            "certain. Leave --interval out"
         )
-
-
-def _upper_quantile(level: float, degrees: int) -> float:
-    """Return the t that |T| exceeds with probability 1 - level, to 1e-12 for levels from 0.01 on."""
-    with needs_extra("export"):
-        from scipy import special
-
-    # From the tail: 1 - level rounds nothing for levels above a half, where (1 + level) / 2 would lose digits.
-    return -float(special.stdtrit(degrees, (1.0 - level) / 2))
