@@ -91,25 +91,23 @@ def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str
 
 
 def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> NDArray[np.float64]:
-    """Return the model's own prediction, called as its user would: of a frame where it was fitted on one."""
+    """Return the model's own prediction, called as its user would."""
     rows, names = len(next(iter(columns.values()))), getattr(model, "feature_names_in_", None)
-    anything = [[told.values.get(place, (0.0,))[0]] * rows for place in range(len(told.names))]  # where nothing depends
-    taken = [columns.get(name, rest) for name, rest in zip(told.names, anything, strict=True)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return np.asarray(model.predict(_rows(names, taken)), dtype=np.float64)
-        except Exception as error:  # a step may raise anything
-            what = f"{type(model).__name__} takes no rows of its own columns: {shown(str(error), 200)}"
-            raise UnsupportedModelError(what) from error
-
-
-def _rows(names: Sequence[str] | None, columns: list[list[object]]) -> object:
-    """Return a frame, or an array where the model has no names or pandas is not installed."""
+    unused = [[told.values.get(place, (0.0,))[0]] * rows for place in range(len(told.names))]
+    taken = [columns.get(name, rest) for name, rest in zip(told.names, unused, strict=True)]
+    is_number = all(
+        name in columns and isinstance(cells[0], float) for name, cells in zip(told.names, taken, strict=True)
+    )
+    x: object = np.array(taken, dtype=np.float64 if is_number else object).T
     if names is not None:
         with suppress(ModuleNotFoundError):
             from pandas import DataFrame
 
-            return DataFrame(dict(zip(names, columns, strict=True)))
-    is_number = all(isinstance(column[0], int | float) for column in columns)
-    return np.array(columns, dtype=np.float64 if is_number else object).T
+            x = DataFrame(dict(zip(names, taken, strict=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return np.asarray(model.predict(x), dtype=np.float64)
+        except Exception as error:  # a step may raise anything
+            what = f"{type(model).__name__} takes no rows of its own columns: {shown(str(error), 200)}"
+            raise UnsupportedModelError(what) from error
