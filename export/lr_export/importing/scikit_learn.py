@@ -17,6 +17,7 @@ from lr_export.importing.raw_columns import RawColumns
 from lr_export.importing.scikit_steps import predicted
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, listed, shown
+from lr_runtime.prediction.inputs import given
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
@@ -65,19 +66,21 @@ def from_sklearn(
     own: Checkpoint | None = getattr(model, "checkpoint_", None)
     if own is not None:
         return own
-    parts = [model, *(each for _, each in getattr(model, "steps", ()))]  # a pipeline may begin with "passthrough"
+    steps = [each for _, each in getattr(model, "steps", ()) if not isinstance(each, str)]
+    parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
     count = next((each.n_features_in_ for each in parts if hasattr(each, "n_features_in_")), 0)  # 0 before a fit
     told = RawColumns(_numbered("x", count, getattr(model, "feature_names_in_", None)))
     columns, predictions = told.closed(predicted(model, [term(Power(place)) for place in range(count)], told))
     outputs = _numbered("y", len(predictions), [target] if isinstance(target, str) else target)
-    of_steps = f"({', '.join(type(each).__name__ for each in parts[1:])})" if parts[1:] else ""
+    of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"
     source = Source(name, columns, outputs, predictions, partial(_predicted, model, told), unit=told.unit)
     used = of_used_columns(source).columns
     unused = set(told.names) - {column.name for column in used}
     wanted = {each: ends for each, ends in (ranges or {}).items() if each not in unused}
     if isinstance(X, np.ndarray | list | tuple):
-        X = dict(zip(told.names, np.asarray(X, dtype=object).T, strict=True))
+        rows = given(X, told.names)
+        X = dict(zip(told.names, rows.columns if rows.matrix is None else rows.matrix.T, strict=True))
     return checkpoint_of(source, ranges_of(used, wanted, X))
 
 
@@ -85,9 +88,10 @@ def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str
     """Return names, or the letter with a number where there are none; one alone has no number."""
     if names is None:
         return (letter,) if count == 1 else tuple(f"{letter}{place + 1}" for place in range(count))
-    if len(names) != count:
-        raise OptionError(f"the model predicts {count} outputs, and --target names {listed(names)}")
-    return tuple(map(composed, names))
+    found = tuple(map(composed, names))
+    if (len(found), len(set(found))) != (count, count):
+        raise OptionError(f"the model's names, or those of --target, are not {count} different ones: {listed(found)}")
+    return found
 
 
 def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ def folded(table: Mapping[str, Fold], step: Step, features: Sequence[Feature], t
     Raises:
         UnsupportedModelError: it is none of scikit-learn's own in the table, is not fitted, or cannot be folded.
     """
-    if step is None or isinstance(step, str):
+    if step is None or (isinstance(step, str) and step in {"passthrough", "drop"}):
         return [] if step == "drop" else list(features)
     name, is_own = type(step).__name__, type(step).__module__.startswith("sklearn.")
     if not (is_own and name in table):
@@ -198,8 +198,17 @@ def _piped(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Fe
 
 
 def predicted(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    """Return what a fitted regressor makes of features."""
-    return folded(_REGRESSORS, step, features, told)
+    """Return what a fitted regressor makes of features, or an estimator of ours: its numbers are its checkpoint's."""
+    if not hasattr(step, "checkpoint_"):
+        return folded(_REGRESSORS, step, features, told)
+    equation = step.checkpoint_.equation
+    told.takes_no_missing(features)
+    if len(features) != len(equation.origin) or not all(isinstance(each, Power) for each in equation.terms):
+        raise refused(step, "encodes or fills behind other steps", "OneHotEncoder or SimpleImputer among these")
+    basis = zip(features, equation.origin, equation.scale, strict=True)
+    u = [each.plus(number(-origin)).divided(scale) for each, origin, scale in basis]
+    terms = [reduce(Feature.times, [u[each.columns[0]]] * each.power) for each in equation.terms]
+    return [dot(row, terms, bias) for row, bias in zip(equation.weight, equation.bias, strict=True)]
 
 
 _CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler": "", "MinMaxScaler": "min_"}
@@ -255,5 +264,6 @@ _NEAREST = {
     **dict.fromkeys(["PowerTransformer", "QuantileTransformer", "Normalizer"], "StandardScaler"),
     **dict.fromkeys(["Binarizer", "KBinsDiscretizer", "CountVectorizer"], "OneHotEncoder"),
     **dict.fromkeys(["PoissonRegressor", "GammaRegressor"], "TweedieRegressor(link='identity')"),
+    "SVR": "LinearSVR",
     "SplineTransformer": "PolynomialFeatures",
 }
