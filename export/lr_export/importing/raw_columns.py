@@ -60,11 +60,9 @@ class RawColumns:
         """
         (column, *more), codes = columns_of(feature), tuple(categories)
         if raw_column(feature) is not None:
-            if any(map(is_missing, codes)) or len(set(map(str, codes))) < len(codes):
-                why = f"a category of {self.listed(feature)} is a missing value, or the same text as another one"
-                raise UnsupportedModelError(
-                    f"{why}. The nearest that can be imported: SimpleImputer before the encoder"
-                )
+            if any(map(is_missing, codes)):
+                why = f"a category of {self.listed(feature)} stands for missing values, which have none here"
+                raise UnsupportedModelError(f"{why}. The nearest that can be imported: SimpleImputer, then the encoder")
             codes = self.values.setdefault(column, codes)
         elif more or column not in self.values or feature.roundings or open_column(feature) is not None:
             why = f"an encoder takes what an earlier step computed of {self.listed(feature)}"

@@ -121,7 +121,7 @@ def spread(step: Any, row: list[Cell]) -> list[Cell]:
 def components(step: Any, row: list[Cell]) -> list[Cell]:
     mean = getattr(step, "mean_", np.zeros(len(row))).tolist()
     made = [projected(axis, row, mean) for axis in step.components_.tolist()]
-    sd = np.sqrt(step.explained_variance_).tolist() if getattr(step, "whiten", False) else [1.0] * len(made)
+    sd = np.sqrt(step.explained_variance_).tolist() if getattr(step, "whiten", False) is True else [1.0] * len(made)
     return [each.over(by) for each, by in zip(made, sd, strict=True)]
 
 
