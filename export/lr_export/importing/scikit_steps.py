@@ -47,6 +47,8 @@ def folded(table: Mapping[str, Fold], step: Step, features: Sequence[Feature], t
         check_is_fitted(step)
     except NotFittedError as error:
         raise UnsupportedModelError(f"{name} is not fitted. Call its fit first") from error
+    if not is_missing(getattr(step, "missing_values", None)):
+        raise refused(step, f"takes {step.missing_values!r} for a missing value", "missing_values=numpy.nan")
     return table[name](step, features, told)
 
 
@@ -71,18 +73,14 @@ def _by_scale(step: Step, features: Sequence[Feature], *, is_back: bool) -> list
     if getattr(step, "clip", False):
         raise refused(step, "clips what it gives", "clip=False")
     center = getattr(step, _CENTERS[type(step).__name__], None) if getattr(step, "with_mean", True) else None
-    parts = (np.zeros(len(features)) if center is None else center), (1.0 if step.scale_ is None else step.scale_)
+    parts = (0.0 if center is None else center), (1.0 if step.scale_ is None else step.scale_)
     by = (np.broadcast_to(each, len(features)).tolist() for each in parts)
     if is_back:
-        return [
-            each.times(number(scale)).plus(number(center)) for each, center, scale in zip(features, *by, strict=True)
-        ]
-    return [each.plus(number(-center)).divided(scale) for each, center, scale in zip(features, *by, strict=True)]
+        return [each.times(number(b)).plus(number(a)) for each, a, b in zip(features, *by, strict=True)]
+    return [each.plus(number(-a)).divided(b) for each, a, b in zip(features, *by, strict=True)]
 
 
 def _imputed(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    if not is_missing(step.missing_values):
-        raise refused(step, f"takes {step.missing_values!r} for a missing value", "missing_values=numpy.nan")
     keeps = step.strategy == "constant" or step.keep_empty_features
     pairs = zip(features, step.statistics_.tolist(), strict=True)
     made = [_filled(each, value, told) for each, value in pairs if keeps or not is_missing(value)]
@@ -158,10 +156,8 @@ def _side_by_side(step: Step, features: Sequence[Feature], told: RawColumns) -> 
     return made
 
 
-def _in_a_row(
-    steps: Sequence[tuple[str, Step]], x: Sequence[Feature], told: RawColumns, table: Mapping[str, Fold]
-) -> list[Feature]:
-    return reduce(lambda made, named: folded(table, named[1], made, told), steps, list(x))
+def _in_a_row(steps: Sequence[tuple[str, Step]], x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    return reduce(lambda x, each: folded(TRANSFORMERS, each[1], x, told), steps, list(x))
 
 
 def _unchanged(step: Step, features: Sequence[Feature], _: RawColumns) -> list[Feature]:
@@ -178,7 +174,8 @@ def _linear(step: Step, features: Sequence[Feature], told: RawColumns) -> list[F
     if getattr(step, "link", "identity") != "identity" and not (step.link == "auto" and step.power <= 0):
         raise refused(step, "predicts an exponential", "link='identity'")
     told.takes_no_missing(features)
-    weights = np.reshape(step.coef_, (-1, len(features)))
+    coef = step.coef_.toarray() if hasattr(step.coef_, "toarray") else step.coef_  # sparse after `sparsify`
+    weights = np.reshape(coef, (-1, len(features)))
     bias = np.broadcast_to(np.ravel(step.intercept_), len(weights))
     return [dot(row, features, each) for row, each in zip(weights.tolist(), bias.tolist(), strict=True)]
 
@@ -186,15 +183,6 @@ def _linear(step: Step, features: Sequence[Feature], told: RawColumns) -> list[F
 def _centred(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
     mean = step._x_mean.tolist()
     return _linear(step, [each.plus(number(-by)) for each, by in zip(features, mean, strict=True)], told)
-
-
-def _of_target(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    outputs = predicted(step.regressor_, features, told)
-    return folded(_BACK, step.transformer_, outputs, told)
-
-
-def _piped(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    return predicted(step.steps[-1][1], _in_a_row(step.steps[:-1], features, told, TRANSFORMERS), told)
 
 
 def predicted(step: Step, features: Sequence[Feature], told: RawColumns) -> list[Feature]:
@@ -236,13 +224,15 @@ TRANSFORMERS: dict[str, Fold] = {
     **dict.fromkeys(_SELECTORS.split(), _selected),
     "ColumnTransformer": _by_column,
     "FeatureUnion": _side_by_side,
-    "Pipeline": lambda step, x, told: _in_a_row(step.steps, x, told, TRANSFORMERS),
+    "Pipeline": lambda step, x, told: _in_a_row(step.steps, x, told),
     "FunctionTransformer": _unchanged,
 }
 """How each transformer is folded; another one is a row here and a function above."""
 _BACK: dict[str, Fold] = {
     **dict.fromkeys(_CENTERS, lambda step, y, _: _by_scale(step, y, is_back=type(step).__name__ != "MinMaxScaler")),
-    "Pipeline": lambda step, y, told: _in_a_row(step.steps[::-1], y, told, _BACK),
+    "Pipeline": lambda step, y, told: reduce(
+        lambda y, each: folded(_BACK, each[1], y, told), step.steps[::-1], list(y)
+    ),
     "FunctionTransformer": _unchanged,
 }
 """The same of the inverse of a target's transformer."""
@@ -250,13 +240,14 @@ _REGRESSORS: dict[str, Fold] = {
     **dict.fromkeys(_WITH_COEFFICIENTS.split(), _linear),
     **dict.fromkeys(["PLSRegression", "PLSCanonical", "CCA"], _centred),
     **dict.fromkeys(["RFE", "RFECV"], lambda step, x, told: predicted(step.estimator_, _selected(step, x, told), told)),
-    **dict.fromkeys(
-        ["GridSearchCV", "RandomizedSearchCV"], lambda step, x, told: predicted(step.best_estimator_, x, told)
-    ),
+    "GridSearchCV": lambda step, x, told: predicted(step.best_estimator_, x, told),
+    "RandomizedSearchCV": lambda step, x, told: predicted(step.best_estimator_, x, told),
     "RANSACRegressor": lambda step, x, told: predicted(step.estimator_, x, told),
     "MultiOutputRegressor": lambda step, x, told: [y for each in step.estimators_ for y in predicted(each, x, told)],
-    "TransformedTargetRegressor": _of_target,
-    "Pipeline": _piped,
+    "TransformedTargetRegressor": lambda step, x, told: folded(
+        _BACK, step.transformer_, predicted(step.regressor_, x, told), told
+    ),
+    "Pipeline": lambda step, x, told: predicted(step.steps[-1][1], _in_a_row(step.steps[:-1], x, told), told),
 }
 """The same of regressors."""
 _NEAREST = {

@@ -9,5 +9,5 @@ from lr_export.importing import folding
 
 @pytest.fixture
 def few_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold a model against its source on a tenth of the rows: the tests hold it on others."""
-    monkeypatch.setattr(folding, "_MOST_PROBED", 1500)
+    """Hold a model against its source on few rows: the tests hold it on others."""
+    monkeypatch.setattr(folding, "_MOST_PROBED", 300)

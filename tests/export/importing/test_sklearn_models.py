@@ -75,6 +75,7 @@ ONE: dict[str, Callable[[], Any]] = {
     "RANSACRegressor": lambda: linear.RANSACRegressor(random_state=0),
     "TheilSenRegressor": lambda: linear.TheilSenRegressor(random_state=0, max_subpopulation=50),
     "SGDRegressor": lambda: linear.SGDRegressor(random_state=0),
+    "SGDRegressor with few weights": lambda: linear.SGDRegressor(penalty="l1", random_state=0),
     "LinearSVR": lambda: svm.LinearSVR(random_state=0),
     "TweedieRegressor": lambda: linear.TweedieRegressor(power=0),
     "PLSRegression": lambda: cross.PLSRegression(n_components=1),
