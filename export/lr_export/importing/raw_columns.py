@@ -58,7 +58,7 @@ class RawColumns:
         Raises:
             UnsupportedModelError: a category stands for missing values, or the feature has no categories.
         """
-        (column, *more), codes = columns_of(feature), tuple(categories)
+        (column, *more), codes = columns_of(feature) or {-1}, tuple(categories)
         if raw_column(feature) is not None:
             if any(map(is_missing, codes)):
                 why = f"a category of {self.listed(feature)} stands for missing values, which have none here"
@@ -84,7 +84,7 @@ class RawColumns:
                 name,
                 self.ranges.get(place),
                 self.values.get(place, ()),
-                self.fills[place] if place in may_miss else None,
+                self.fills.get(place, 0.0) if place in may_miss else None,
                 MissingIndicator(place) in indicators - needless,
             )
             for place, name in enumerate(self.names)
@@ -108,9 +108,7 @@ class RawColumns:
 
     def _number(self, column: int, code: object) -> Fraction:
         if not isinstance(code, int | float):
-            raise UnsupportedModelError(
-                f"the column {quoted([self.names[column]])} is text, and a step computes with it"
-            )
+            raise UnsupportedModelError(f"column {quoted([self.names[column]])} is text, and a step computes with it")
         return Fraction(code)
 
     def listed(self, *features: Feature) -> str:

@@ -90,8 +90,9 @@ def test_a_filled_column_takes_missing_values_and_needs_no_term_for_it() -> None
          (make(impute.SimpleImputer(), prep.PolynomialFeatures(3)), ["a"])],
         [(make(impute.SimpleImputer()), ["a"]), (impute.SimpleImputer(strategy="constant", fill_value=-999.0), ["a"])],
         [(make(impute.SimpleImputer(), prep.PolynomialFeatures(2)), ["a"]), (impute.MissingIndicator(), ["a"])],
+        [(impute.MissingIndicator(), ["a"])],
     ],
-    ids=["an indicator", "filled after scaling, too", "two fills", "an indicator beside powers"],
+    ids=["an indicator", "filled after scaling, too", "two fills", "an indicator beside powers", "it alone"],
 )  # fmt: skip
 def test_whatever_depends_on_missing_values_is_exact(parts: list[Any], tmp_path: Path) -> None:
     model = by_columns(*parts)
@@ -100,6 +101,14 @@ def test_whatever_depends_on_missing_values_is_exact(parts: list[Any], tmp_path:
     export(checkpoint, tmp_path / "m.onnx", precision="float64", without_eager=True)
     found = Predictor.load(tmp_path / "m.onnx").predict({"a": TABLE["a"]}).values.ravel()
     assert found == pytest.approx(model.predict(given(TABLE)), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.parametrize(("keeps", "columns"), [(False, ("b",)), (True, ("none", "b"))])
+def test_a_column_without_any_value_is_left_out_or_filled(keeps: bool, columns: tuple[str, ...]) -> None:
+    table: Table = {"none": [np.nan] * 24, "b": TABLE["b"]}
+    model = make(impute.SimpleImputer(keep_empty_features=keeps), linear.LinearRegression()).fit(given(table), Y)
+    assert from_sklearn(model, ranges={"none": (0.0, 1.0), "b": (-5.0, 9.0)}).contract.column_names == columns
 
 
 def test_a_branch_that_does_not_fill_a_column_takes_no_missing_values() -> None:

@@ -72,6 +72,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: on_column([1.0, 2.0] * 12, prep.StandardScaler(), prep.OneHotEncoder()),
         'encoder.*computed of "site".*the column itself',
     ),
+    "an encoder of a constant": (
+        lambda: on_numbers(impute.MissingIndicator(features="all"), prep.OneHotEncoder(), linear.Ridge()),
+        "an encoder takes what an earlier step computed",
+    ),
     "text that is computed with": (
         lambda: make(
             compose.ColumnTransformer([("a", prep.OneHotEncoder(), ["site"]), ("b", "passthrough", ["site"])]),
