@@ -43,7 +43,7 @@ def from_sklearn(
     the checkpoint on rows of the training box, within the bound of its rounding.
 
     Args:
-        model: the regressor, a pipeline, or a fitted estimator of linedge, whose own checkpoint it is.
+        model: the regressor, or a pipeline; a fitted estimator of linedge alone gives its own checkpoint.
         ranges: the least and the greatest value of columns of numbers in training, by name; they go before `X`, and
             `X` before what a MinMaxScaler knows.
         X: the training rows, (rows, columns) or columns by name, to take ranges from.
@@ -64,7 +64,7 @@ def from_sklearn(
         ('x',)
     """
     own: Checkpoint | None = getattr(model, "checkpoint_", None)
-    if own is not None:
+    if own is not None and ranges is X is target is None:
         return own
     steps = [each for _, each in getattr(model, "steps", ()) if not isinstance(each, str)]
     parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
