@@ -28,14 +28,16 @@ from lr_runtime.system.lazy import lazily
 if TYPE_CHECKING:
     from lr_export.certificate.certify import Certificate
     from lr_export.exporting import export
+    from lr_export.importing.scikit_learn import from_sklearn
 
-__all__ = ["Certificate", "export"]
+__all__ = ["Certificate", "export", "from_sklearn"]
 
 __getattr__ = lazily(
     __name__,
     {
         "Certificate": "certificate.certify",
         "export": "exporting",
+        "from_sklearn": "importing.scikit_learn",
     },
     extra="export",
 )

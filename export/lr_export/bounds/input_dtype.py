@@ -11,6 +11,7 @@ import numpy as np
 from lr_export.bounds.forward import input_rounding
 from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
+from lr_export.model.exact import ExactModel
 from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import OneOf, check_value
@@ -29,6 +30,11 @@ _TAKEN: dict[Precision, tuple[Dtype, ...]] = {
 """The dtypes of x that a precision can have."""
 _MOST_SHARE = 0.01
 """Input rounding that moves y by less than this share of the residual standard deviation is lost in the noise."""
+_MOST_OF_SPAN = 1e-5
+"""Where no residual is known, this share of the output's span: five digits of what the model tells apart are left.
+
+A column whose range reaches 0 costs 1e-7 of it at most; one far from 0, such as a time since 1970, costs more.
+"""
 _WHOLE_IN_FLOAT32 = 2.0**24
 """float32 has 24 binary digits, so that from here on it skips integers."""
 
@@ -68,7 +74,7 @@ class Inputs:
             return _in_float64(checkpoint)
         cost = _cost(checkpoint)
         share = _share(checkpoint, cost)
-        reason = _integers(checkpoint) or _too_dear(share)
+        reason = _integers(checkpoint) or (_too_dear(share) if share is not None else _too_coarse(checkpoint, cost))
         if reason is None or choice == "float32":
             return Inputs("float32", cost, share)
         if "float64" in taken:
@@ -117,7 +123,16 @@ def _integers(checkpoint: Checkpoint) -> str | None:
     return None
 
 
-def _too_dear(share: float | None) -> str | None:
-    if share is None or share <= _MOST_SHARE:
+def _too_dear(share: float) -> str | None:
+    if share <= _MOST_SHARE:
         return None
     return f"rounding them to float32 would move the output by up to {share:.2g} residual standard deviations"
+
+
+def _too_coarse(checkpoint: Checkpoint, cost: tuple[float, ...]) -> str | None:
+    spans = map(float, ExactModel.of(checkpoint).span(*box(checkpoint.contract)).fractions())
+    moved, span = max(zip(cost, spans, strict=True), key=lambda each: each[0] / each[1] if each[1] else 0.0)
+    if moved <= _MOST_OF_SPAN * span:
+        return None
+    how_far = f"{moved:.2g}, while it spans {span:.2g} over the training ranges"
+    return f"rounding them to float32 would move the output by up to {how_far}"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lr_export.errors import UnsupportedModelError
@@ -45,7 +46,7 @@ class Feature(NamedTuple):
         >>> from lr_runtime.contract.terms.power import Power
         >>> celsius = term(Power(0)).plus(number(-32)).divided(1.8)
         >>> float(celsius.value[None]), celsius.roundings
-        (-17.77777777777778, 2)
+        (-17.77777777777778, 3)
     """
 
     value: Combination
@@ -66,10 +67,16 @@ class Feature(NamedTuple):
         return Feature(value, size, self.roundings + other.roundings + 1)
 
     def divided(self, by: float) -> Feature:
-        """Return the quotient by a number, rounded once."""
+        """Return the quotient by a number, rounded twice: some take the reciprocal first."""
         factor = 1 / Fraction(by)
         value, size = _product(self.value, {None: factor}), _product(self.size, {None: abs(factor)})
-        return Feature(value, size, self.roundings + 1)
+        return Feature(value, size, self.roundings + 2)
+
+    def substituted(self, by: Callable[[Term], Feature]) -> Feature:
+        """Return the same with an exact feature in the place of each term."""
+        parts = [(each, number(1.0) if each is None else by(each)) for each in self.value]
+        value = _sum(_product(new.value, {None: self.value[each]}) for each, new in parts)
+        return Feature(value, _sum(_product(new.size, {None: self.size[each]}) for each, new in parts), self.roundings)
 
     def moved(self, columns: Sequence[int]) -> Feature:
         """Return the same of some of the columns alone, counted anew."""
@@ -83,15 +90,25 @@ class Feature(NamedTuple):
         return share / (1 - share) * evaluated(self.size, lambda each: abs(value_of(each)))
 
 
+def exactly(value: Combination) -> Feature:
+    """Return a combination that nothing rounds."""
+    return Feature(value, {each: abs(factor) for each, factor in value.items()})
+
+
 def term(given: Term) -> Feature:
     """Return a column, its power or an indicator, as it comes."""
-    return Feature({given: Fraction(1)}, {given: Fraction(1)})
+    return exactly({given: Fraction(1)})
 
 
 def number(given: float) -> Feature:
-    """Return a constant."""
-    exact = Fraction(given)
-    return Feature({None: exact}, {None: abs(exact)})
+    """Return a constant.
+
+    Raises:
+        UnsupportedModelError: it is not finite.
+    """
+    if not isfinite(given):
+        raise UnsupportedModelError("the model has learned a number that is not finite")
+    return exactly({None: Fraction(given)})
 
 
 def total(parts: Sequence[Feature]) -> Feature:
@@ -120,7 +137,7 @@ def _sum(parts: Iterable[Combination]) -> Combination:
 
 
 def _product(left: Combination, right: Combination) -> Combination:
-    """Return the product; that of two levels of one category is 0."""
+    """Return the product; that of two levels of one category is 0, and so is a missing value's power."""
     found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
     for a, factor in left.items():
         for b, other in right.items():
@@ -139,6 +156,8 @@ def _of_both(a: Term | None, b: Term | None) -> tuple[Term | None, ...]:
         if isinstance(a, Power) and isinstance(b, Power):
             return (Power(a.columns[0], a.power + b.power),)
         if isinstance(a, Level) and isinstance(b, Level):
+            return ()
+        if {type(a), type(b)} == {Power, MissingIndicator}:  # a power of a missing value counts as 0 until it is filled
             return ()
     raise UnsupportedModelError("the model multiplies two columns with one another, which linedge has no term for yet")
 

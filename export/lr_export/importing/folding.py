@@ -114,7 +114,7 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
         UnsupportedModelError: no output depends on a column, or a number of the model is beyond float64.
         CheckFailedError: the source's own predictions differ by more than rounding.
     """
-    source = _of_used_columns(source)
+    source = of_used_columns(source)
     columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
     basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
     combinations = [_on_basis(each.value, basis) for each in source.predictions]
@@ -133,7 +133,7 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
     return replace(checkpoint, fit={key: said[key] for key in ("columns", "ranges", "target", "imported")})
 
 
-def _of_used_columns(source: Source) -> Source:
+def of_used_columns(source: Source) -> Source:
     """Return the model without the columns that no output depends on, such as those that a step drops."""
     found = {each for prediction in source.predictions for each in prediction.value if each is not None}
     used = sorted({place for each in found for place in each.columns})

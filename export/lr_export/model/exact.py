@@ -129,10 +129,18 @@ class ExactModel:
 
         The range of a sum over a box is the sum of its columns' ranges. That of powers is taken as twice their reach.
         """
+        lower, upper = self._reached(low, high)
+        return abs(upper).maximum(abs(lower))
+
+    def span(self, low: Floats, high: Floats) -> Dyadic:
+        """Return the largest y less the least (outputs,) over the box, or, where there are powers, a larger number."""
+        lower, upper = self._reached(low, high)
+        return upper - lower
+
+    def _reached(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
         box = self.box(low, high)
         box = box if self.layout.is_linear else box.symmetric
-        lower, upper = self._extremes(self.coefficients, [block.values(box) for block in self.layout.blocks])
-        return abs(upper).maximum(abs(lower))
+        return self._extremes(self.coefficients, [block.values(box) for block in self.layout.blocks])
 
     def moved(self, low: Floats, high: Floats, by: Floats) -> Dyadic:
         """Return the most (outputs,) that y moves where x, in the box from `low` to `high`, moves `by` (columns,)."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tests.export.oracle import Exact
 
 
-def with_sd(residual_sd: float | None, high: float = 1.0) -> Checkpoint:
-    checkpoint = checkpoint_of([[1.0]], 0.0, high=high)
+def with_sd(residual_sd: float | None, high: float = 1.0, low: float = -1.0) -> Checkpoint:
+    checkpoint = checkpoint_of([[1.0]], 0.0, high=high, low=low)
     outputs_ = tuple(output._replace(residual_sd=residual_sd) for output in checkpoint.contract.outputs)
     return replace(checkpoint, contract=checkpoint.contract._replace(outputs=outputs_))
 
@@ -40,6 +40,9 @@ CHOSEN: dict[str, tuple[Checkpoint, Dtype]] = {
     "more than a hundredth": (with_sd(99 * HALF_ULP), "float64"),
     "an exact fit": (with_sd(0.0), "float64"),
     "no residual at all": (with_sd(None), "float32"),
+    "no residual, and less than 1e5 roundings of range": (with_sd(None, low=1 - 9e4 * HALF_ULP), "float64"),
+    "no residual, and more than 1e5 roundings of range": (with_sd(None, low=1 - 1.1e5 * HALF_ULP), "float32"),
+    "no residual, and no range": (with_sd(None, low=1.0), "float64"),
     "a descent's small residuals": (replace(with_sd(None), fit={"rmse": 99 * HALF_ULP}), "float64"),
     "a descent's large residuals": (replace(with_sd(None), fit={"rmse": 100 * HALF_ULP}), "float32"),
     "integers up to 2^24": (with_sd(1e9, high=2.0**24), "float32"),

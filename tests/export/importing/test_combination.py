@@ -64,7 +64,13 @@ def test_levels_of_one_category_exclude_each_other() -> None:
     assert not first.times(second).value
 
 
-@pytest.mark.parametrize("other", [Power(1), Level(1, 0), MissingIndicator(0)], ids=repr)
+def test_a_missing_value_has_no_power_until_it_is_filled() -> None:
+    filled = total([term(Power(0)), term(MissingIndicator(0)).times(number(3.0))])
+    squared = filled.times(filled)
+    assert squared.value == squared.size == {Power(0, 2): 1, MissingIndicator(0): 9}
+
+
+@pytest.mark.parametrize("other", [Power(1), Level(1, 0), Level(0, 0), MissingIndicator(1)], ids=repr)
 def test_a_product_of_two_columns_is_no_term(other: Term) -> None:
     with pytest.raises(UnsupportedModelError, match="multiplies two columns"):
         term(Power(0)).times(term(other))

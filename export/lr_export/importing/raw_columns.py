@@ -1,0 +1,136 @@
+"""What the steps of a model tell of its raw columns: ranges, categories, what stands for a missing value.
+
+While steps are folded, a power of a missing value counts as 0, and what a step puts in its place is a term of its own:
+the value times the indicator. So every step folds alike, in whatever order they come. In the end a missing value counts
+as `fill`, and what was x^p becomes x^p less fill^p times the indicator; where one step fills the column and nothing
+else depends on whether the value is missing, the indicators cancel exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from lr_export.errors import UnsupportedModelError
+from lr_export.importing.combination import Feature, exactly, term
+from lr_export.importing.folding import DOUBLE, SourceColumn
+from lr_runtime.contract.terms.category import Level
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
+from lr_runtime.errors import quoted
+from lr_runtime.prediction.inputs import is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lr_export.importing.folding import Range
+    from lr_runtime.contract.terms.term import Term
+
+
+@dataclass
+class RawColumns:
+    """What steps have told so far, by the number of the column.
+
+    Attributes:
+        names: of all columns.
+        ranges: the least and the greatest value.
+        values: the categories.
+        fills: what the first step that fills a column puts in the place of a missing value.
+        complete: columns in which the model takes no missing value, whatever one of its branches does.
+        unit: the unit roundoff of the coarsest arithmetic.
+    """
+
+    names: tuple[str, ...]
+    ranges: dict[int, Range] = field(default_factory=dict)
+    values: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    fills: dict[int, float] = field(default_factory=dict)
+    complete: set[int] = field(default_factory=set)
+    unit: Fraction = DOUBLE
+
+    def takes_no_missing(self, features: Sequence[Feature]) -> None:
+        """Note that a step takes no missing value among its features."""
+        self.complete |= {column for each in features if (column := open_column(each)) is not None}
+
+    def levels(self, feature: Feature, categories: Sequence[object]) -> list[Feature]:
+        """Return the indicators of categories, of a raw column or of the codes that an encoder gave to its own.
+
+        Raises:
+            UnsupportedModelError: a category stands for missing values, or the feature has no categories.
+        """
+        (column, *more), codes = columns_of(feature) or {-1}, tuple(categories)
+        if raw_column(feature) is not None:
+            if any(map(is_missing, codes)):
+                why = f"a category of {self.listed(feature)} stands for missing values, which have none here"
+                raise UnsupportedModelError(f"{why}. The nearest that can be imported: SimpleImputer, then the encoder")
+            codes = self.values.setdefault(column, codes)
+        elif more or column not in self.values or feature.roundings or open_column(feature) is not None:
+            why = f"an encoder takes what an earlier step computed of {self.listed(feature)}"
+            raise UnsupportedModelError(f"{why}. The nearest that can be imported: an encoder of the column itself")
+        else:
+            value, levels = feature.value, range(len(self.values[column]))
+            codes = tuple(value.get(None, 0) + value.get(Level(column, level), 0) for level in levels)
+        one = Fraction(1)
+        return [exactly({Level(column, n): one for n, code in enumerate(codes) if code == each}) for each in categories]
+
+    def closed(self, predictions: Sequence[Feature]) -> tuple[tuple[SourceColumn, ...], tuple[Feature, ...]]:
+        """Return the columns, and predictions in which a missing value counts as what stands for it."""
+        indicators = {each for found in predictions for each in found.value if isinstance(each, MissingIndicator)}
+        may_miss = {each.columns[0] for each in indicators} - self.complete - self.values.keys()
+        found = [each.substituted(lambda given: self._closed(given, may_miss)) for each in predictions]
+        needless = {each for each in indicators if not any(prediction.value.get(each) for prediction in found)}
+        columns = [
+            SourceColumn(
+                name,
+                self.ranges.get(place),
+                self.values.get(place, ()),
+                self.fills.get(place, 0.0) if place in may_miss else None,
+                MissingIndicator(place) in indicators - needless,
+            )
+            for place, name in enumerate(self.names)
+        ]
+        kept = [{each: c for each, c in prediction.value.items() if each not in needless} for prediction in found]
+        return tuple(columns), tuple(each._replace(value=value) for each, value in zip(found, kept, strict=True))
+
+    def _closed(self, given: Term, may_miss: set[int]) -> Feature:
+        (column,) = given.columns
+        match given:
+            case Power() if column in self.values:
+                numbers = [self._number(column, code) ** given.power for code in self.values[column]]
+                return exactly({Level(column, place): value for place, value in enumerate(numbers)})
+            case Power() if column in may_miss:
+                one, missing = Fraction(1), MissingIndicator(column)
+                away = Fraction(self.fills[column]) ** given.power
+                return Feature({given: one, missing: -away}, {given: one, missing: -abs(away)})
+            case MissingIndicator() if column not in may_miss:
+                return exactly({})
+        return term(given)
+
+    def _number(self, column: int, code: object) -> Fraction:
+        if not isinstance(code, int | float):
+            raise UnsupportedModelError(f"column {quoted([self.names[column]])} is text, and a step computes with it")
+        return Fraction(code)
+
+    def listed(self, *features: Feature) -> str:
+        """Return the names of the columns that features depend on."""
+        return quoted([self.names[place] for place in sorted(columns_of(*features))])
+
+
+def columns_of(*features: Feature) -> set[int]:
+    """Return the columns that features depend on."""
+    return {column for feature in features for each in feature.value if each is not None for column in each.columns}
+
+
+def raw_column(feature: Feature) -> int | None:
+    """Return the column that a feature is as it came, but for what stands for missing values; None for another one."""
+    rest = {each: factor for each, factor in feature.value.items() if factor and not isinstance(each, MissingIndicator)}
+    return next((each.columns[0] for each in rest if each is not None and rest == {Power(each.columns[0]): 1}), None)
+
+
+def open_column(feature: Feature) -> int | None:
+    """Return the column whose missing values make the feature missing, as no step has filled them; None without one.
+
+    Before they are filled, a feature is made of one column: those that sum over columns take no missing value.
+    """
+    powers = {each.columns[0] for each in feature.value if isinstance(each, Power)}
+    return next(iter(powers - {each.columns[0] for each in feature.value if isinstance(each, MissingIndicator)}), None)

@@ -1,0 +1,184 @@
+"""What an imported pipeline of scikit-learn is called, which columns it has, and what stands for a missing value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import lr_trainer
+from lr_export import export, from_sklearn
+from lr_export.bounds.input_dtype import Inputs
+from lr_runtime import Predictor
+from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.power import Power
+from tests.export.importing.exact_sklearn import check, given
+from tests.optional import optional
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lr_runtime.contract.checkpoint import Checkpoint
+    from tests.export.importing.exact_sklearn import Table
+
+compose, decomposition, impute = map(optional, ["sklearn.compose", "sklearn.decomposition", "sklearn.impute"])
+linear, pipeline, prep = map(optional, ["sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"])
+base = optional("sklearn.base")
+make = pipeline.make_pipeline
+
+RANDOM = np.random.default_rng(21)
+NUMBERS = RANDOM.normal(3, 2, size=(24, 2))
+Y = NUMBERS @ [2.0, -1.0] + RANDOM.normal(size=24)
+TABLE: Table = {
+    "a": [None if row % 5 == 0 else value for row, value in enumerate(NUMBERS[:, 0].tolist())],
+    "b": NUMBERS[:, 1].tolist(),
+    "level": [2, 7, 9] * 8,
+    "word": ["x", "y"] * 12,
+}
+
+
+def by_columns(*parts: Any, table: Table = TABLE) -> Any:
+    """Return a model of steps, each for some columns, with the rest dropped."""
+    named = [(str(place), step, columns) for place, (step, columns) in enumerate(parts)]
+    return make(compose.ColumnTransformer(named), linear.LinearRegression()).fit(given(table), Y)
+
+
+def imported(model: Any, table: Table = TABLE) -> Checkpoint:
+    checkpoint = from_sklearn(model, X=given(table))
+    check(model, checkpoint, table, range(0, 24, 5))
+    return checkpoint
+
+
+def test_columns_and_outputs_without_names_are_numbered() -> None:
+    both = from_sklearn(linear.Ridge().fit(NUMBERS, np.column_stack([Y, -Y])), X=NUMBERS).contract
+    assert (both.column_names, both.output_names) == (("x1", "x2"), ("y1", "y2"))
+    one = from_sklearn(linear.Ridge().fit(NUMBERS[:, :1], Y), X=NUMBERS[:, :1].tolist(), target="flow").contract
+    assert (one.column_names, one.output_names) == (("x",), ("flow",))
+    assert one.rows is None
+
+
+def test_columns_that_the_model_drops_are_not_asked_for() -> None:
+    model = by_columns((prep.StandardScaler(), ["b"]))
+    checkpoint = from_sklearn(model, ranges={"a": (0.0, 1.0), "b": (-3.0, 9.0)})
+    assert checkpoint.contract.column_names == ("b",)
+    assert checkpoint.report.imported is not None
+    assert checkpoint.report.imported.model == "scikit-learn Pipeline(ColumnTransformer, LinearRegression)"
+
+
+def test_a_scaler_that_saw_raw_columns_tells_their_range_and_the_caller_goes_before_it() -> None:
+    model = make(prep.MinMaxScaler(), linear.Ridge()).fit(NUMBERS, Y)
+    ends = [(column.minimum, column.maximum) for column in from_sklearn(model).contract.columns]
+    assert ends == list(zip(NUMBERS.min(axis=0), NUMBERS.max(axis=0), strict=True))
+    wider = from_sklearn(model, ranges={"x2": (-50.0, 50.0)}).contract.columns
+    assert [(each.minimum, each.maximum) for each in wider] == [ends[0], (-50.0, 50.0)]
+
+
+def test_a_filled_column_takes_missing_values_and_needs_no_term_for_it() -> None:
+    checkpoint = imported(by_columns((make(impute.SimpleImputer(), prep.StandardScaler()), ["a"])))
+    assert checkpoint.terms == (Power(0),)
+    assert checkpoint.contract.columns[0].missing == "mean"
+    known = [value for value in TABLE["a"] if value is not None]
+    assert checkpoint.fill.tolist() == pytest.approx([np.mean(known)])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [(make(impute.SimpleImputer(add_indicator=True), prep.RobustScaler()), ["a"])],
+        [(make(prep.StandardScaler(), impute.SimpleImputer(strategy="constant", fill_value=3.0)), ["a"]),
+         (make(impute.SimpleImputer(), prep.PolynomialFeatures(3)), ["a"])],
+        [(make(impute.SimpleImputer()), ["a"]), (impute.SimpleImputer(strategy="constant", fill_value=-999.0), ["a"])],
+        [(make(impute.SimpleImputer(), prep.PolynomialFeatures(2)), ["a"]), (impute.MissingIndicator(), ["a"])],
+        [(impute.MissingIndicator(), ["a"])],
+    ],
+    ids=["an indicator", "filled after scaling, too", "two fills", "an indicator beside powers", "it alone"],
+)  # fmt: skip
+def test_whatever_depends_on_missing_values_is_exact(parts: list[Any], tmp_path: Path) -> None:
+    model = by_columns(*parts)
+    checkpoint = from_sklearn(model, X=given(TABLE))
+    assert MissingIndicator(0) in checkpoint.terms
+    export(checkpoint, tmp_path / "m.onnx", precision="float64", without_eager=True)
+    found = Predictor.load(tmp_path / "m.onnx").predict({"a": TABLE["a"]}).values.ravel()
+    assert found == pytest.approx(model.predict(given(TABLE)), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.parametrize(("keeps", "columns"), [(False, ("b",)), (True, ("none", "b"))])
+def test_a_column_without_any_value_is_left_out_or_filled(keeps: bool, columns: tuple[str, ...]) -> None:
+    table: Table = {"none": [np.nan] * 24, "b": TABLE["b"]}
+    model = make(impute.SimpleImputer(keep_empty_features=keeps), linear.LinearRegression()).fit(given(table), Y)
+    assert from_sklearn(model, ranges={"none": (0.0, 1.0), "b": (-5.0, 9.0)}).contract.column_names == columns
+
+
+def test_a_branch_that_does_not_fill_a_column_takes_no_missing_values() -> None:
+    whole = {**TABLE, "a": NUMBERS[:, 0].tolist()}
+    model = by_columns((impute.SimpleImputer(), ["a"]), (prep.StandardScaler(), ["a", "b"]), table=whole)
+    assert [column.missing for column in imported(model, whole).contract.columns] == ["error", "error"]
+
+
+def test_a_column_may_be_a_category_and_a_number() -> None:
+    checkpoint = imported(by_columns((prep.OneHotEncoder(drop="first"), ["level"]), ("passthrough", ["level", "b"])))
+    assert [column.categories for column in checkpoint.contract.columns] == [(), ("2", "7", "9")]
+
+
+def test_codes_may_be_encoded_again() -> None:
+    encoded = make(prep.OrdinalEncoder(), prep.OneHotEncoder(), prep.StandardScaler(with_mean=False))
+    assert imported(by_columns((encoded, ["word", "level"]))).contract.column_names == ("level", "word")
+
+
+def test_products_of_levels_of_one_category_are_no_products_of_columns() -> None:
+    imported(by_columns((make(prep.OneHotEncoder(), prep.PolynomialFeatures(2)), ["word"])))
+
+
+def test_single_precision_stays_the_numbers_that_it_is() -> None:
+    rows = NUMBERS.astype(np.float32)
+    model = linear.Ridge().fit(rows, Y.astype(np.float32))
+    assert model.coef_.dtype == np.float32
+    assert from_sklearn(model, X=rows).weight.tolist() == [model.coef_.astype(float).tolist()]
+    levels = np.floor(rows[:, :1] % 3)
+    single = make(prep.OneHotEncoder(dtype=np.float32), linear.Ridge()).fit(levels, Y.astype(np.float32))
+    report = from_sklearn(single).report.imported
+    assert report is not None
+    assert 1e-9 < max(report.difference) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [decomposition.PCA(2, whiten=True), decomposition.FastICA(2, random_state=0), decomposition.TruncatedSVD(1)],
+    ids=["PCA", "FastICA", "TruncatedSVD"],
+)
+def test_components_are_an_exact_map(step: Any) -> None:
+    table = {"a": NUMBERS[:, 0].tolist(), "b": TABLE["b"]}
+    imported(make(prep.StandardScaler(), step, linear.Ridge()).fit(given(table), Y), table)
+
+
+class Own(base.BaseEstimator if isinstance(base.BaseEstimator, type) else object):  # type: ignore[misc]
+    """What `lr_trainer.sklearn` is to a pipeline."""
+
+    def fit(self, x: Any, y: Any) -> Own:
+        self.checkpoint_ = lr_trainer.fit({"u": x[:, 0], "v": x[:, 1], "y": y}, target="y", degree=2)
+        return self
+
+    def predict(self, x: Any) -> Any:
+        model = self.checkpoint_
+        u = (x - model.origin) / model.scale
+        return np.column_stack([each.value(x.T, u.T) for each in model.terms]) @ model.weight[0] + model.bias[0]
+
+
+def test_an_estimator_of_ours_is_its_checkpoint_alone_and_behind_steps() -> None:
+    own = Own().fit(NUMBERS, Y)
+    assert from_sklearn(own) is own.checkpoint_
+    model = make(prep.StandardScaler(), Own()).fit(NUMBERS, Y)
+    report = from_sklearn(model, X=NUMBERS).report.imported
+    assert report is not None
+    assert report.model == "scikit-learn Pipeline(StandardScaler, Own)"
+
+
+def test_a_model_of_timestamps_takes_them_in_float64() -> None:
+    times = 1.7e9 + np.arange(24.0)[:, None] * 3600.5
+    model = make(prep.StandardScaler(), linear.LinearRegression()).fit(times, Y)
+    chosen = Inputs.of(from_sklearn(model, X=times), "exact", "auto")
+    assert chosen.dtype == "float64"
+    assert "while it spans" in str(chosen.remark)
+    assert Inputs.of(from_sklearn(linear.Ridge().fit(NUMBERS, Y), X=NUMBERS), "exact", "auto").dtype == "float32"
