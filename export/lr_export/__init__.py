@@ -4,7 +4,7 @@
                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
     exporting.py  the way through: nothing is written that did not pass
-    importing/    the way in for models of other libraries
+    importing/    the way in for models of other libraries: from_torch, from_statsmodels, lr-import
     certificate/  what a file is to be, and the check that it is
     bounds/       how far an engine may be from the exact model
     formats/      how each format is written and run
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from lr_export.certificate.certify import Certificate
     from lr_export.exporting import export
     from lr_export.importing.scikit_learn import from_sklearn
+    from lr_export.importing.statsmodels_results import from_statsmodels
+    from lr_export.importing.torch_layers import from_torch
 
-__all__ = ["Certificate", "export", "from_sklearn"]
+__all__ = ["Certificate", "export", "from_sklearn", "from_statsmodels", "from_torch"]
 
 __getattr__ = lazily(
     __name__,
@@ -38,6 +40,8 @@ __getattr__ = lazily(
         "Certificate": "certificate.certify",
         "export": "exporting",
         "from_sklearn": "importing.scikit_learn",
+        "from_statsmodels": "importing.statsmodels_results",
+        "from_torch": "importing.torch_layers",
     },
     extra="export",
 )

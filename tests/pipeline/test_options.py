@@ -12,11 +12,13 @@ import onnx
 import pytest
 
 import lr_export.cli
+import lr_export.import_cli
 import lr_runtime.commands.infer
 import lr_runtime.commands.inspect
 import lr_trainer.cli
-from lr_export import export
+from lr_export import export, from_torch
 from lr_export.choices import ExportOptions
+from lr_export.import_cli import ImportOptions
 from lr_runtime import Predictor, predict_batches
 from lr_runtime.choices import LoadOptions
 from lr_runtime.options import options_in
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, click.Command] = {
     "lr-train": lr_trainer.cli.main,
     "lr-export": lr_export.cli.main,
+    "lr-import": lr_export.import_cli.main,
     "lr-infer": lr_runtime.commands.infer.main,
     "lr-inspect": lr_runtime.commands.inspect.main,
 }
 RECORDS: dict[str, tuple[type, ...]] = {
     "lr-train": (FitOptions, Descent, TableOptions),
     "lr-export": (ExportOptions,),
+    "lr-import": (ImportOptions, TableOptions),
     "lr-infer": (LoadOptions, TableOptions),
     "lr-inspect": (),
 }
@@ -62,6 +66,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
     "--resume": (Resume, "goes_on"),
     "--format": (export, "format"),
     "--explain": (Predictor.explain, "x"),
+    "--ranges-from": (from_torch, "X"),
 }
 """Options of no record, and the parameters that they are from Python."""
 
@@ -138,6 +143,7 @@ SAID: dict[str, Callable[[Path], Sequence[object]]] = {
     "--opset": lambda folder: [graph_of(folder).opset_import[0].version],
     "--name": lambda folder: [graph_of(folder).graph.name],
     "lr-train --output": lambda _: ["model.safetensors"],
+    "lr-import --output": lambda _: ["model.safetensors"],
     "lr-train --on-error": lambda _: ["stop"],
     "lr-infer --on-error": lambda _: [default_of(predict_batches, "on_error")],
     "--format": lambda _: [default_of(export, "format")],

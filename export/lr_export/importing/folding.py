@@ -26,6 +26,7 @@ from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.fit_report import FitReport, Imported
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import CheckFailedError, OptionError, escaped, listed, shown
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,10 +118,12 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
     source = of_used_columns(source)
     columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
     basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
-    combinations = [_on_basis(each.value, basis) for each in source.predictions]
+    combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
     checkpoint = Checkpoint(
-        contract=Contract(columns, tuple(Output(name, None, None) for name in source.outputs), None, __version__),
+        contract=Contract(
+            columns, tuple(Output(composed(name), None, None) for name in source.outputs), None, __version__
+        ),
         weight=_rounded([[found.get(each, Fraction(0)) for each in terms] for found in combinations]),
         bias=_rounded([[found.get(None, Fraction(0)) for found in combinations]])[0],
         origin=np.array([each.origin for each in basis]),
@@ -162,9 +165,9 @@ def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
 def _column(source: SourceColumn, ends: Range | None) -> Column:
     if ends is None:
         values = tuple(map(str, source.values))
-        return Column(source.name, 0.0, len(values) - 1.0, kind="category", categories=values)
+        return Column(composed(source.name), 0.0, len(values) - 1.0, kind="category", categories=values)
     missing: Missing = "error" if source.fill is None else "indicator" if source.indicates else "mean"
-    return Column(source.name, float(ends[0]), float(ends[1]), missing=missing)
+    return Column(composed(source.name), float(ends[0]), float(ends[1]), missing=missing)
 
 
 def _basis(place: int, column: Column, predictions: Sequence[Feature]) -> Basis:
@@ -176,7 +179,7 @@ def _basis(place: int, column: Column, predictions: Sequence[Feature]) -> Basis:
     return Basis(middle, ldexp(1.0, frexp(half)[1]) if half else 1.0)
 
 
-def _on_basis(combination: Combination, basis: Sequence[Basis]) -> Combination:
+def on_basis(combination: Combination, basis: Sequence[Basis]) -> Combination:
     """Return powers of x as powers of u, x = origin + scale u, by the binomial theorem; indicators as they are."""
     found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
     for each, factor in combination.items():

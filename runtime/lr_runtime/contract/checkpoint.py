@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +154,13 @@ class Checkpoint:
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
         return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+    def with_units(self, units: Mapping[str, str]) -> Self:
+        """Return the checkpoint with the units of some columns and outputs in its contract."""
+        contract = self.contract
+        columns = tuple(column._replace(unit=units.get(column.name, column.unit)) for column in contract.columns)
+        outputs = tuple(output._replace(unit=units.get(output.name, output.unit)) for output in contract.outputs)
+        return replace(self, contract=contract._replace(columns=columns, outputs=outputs))
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint to `path`, atomically.

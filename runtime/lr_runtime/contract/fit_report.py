@@ -166,7 +166,7 @@ class Imported(NamedTuple):
 
     def __str__(self) -> str:
         if self.held_against is None:
-            return f"{self.model}, which could not be run"
+            return f"nothing, because {self.model} cannot be run"
         return (
             f"{self.held_against} of {self.model} on {self.probes} rows: within {max(self.difference):.3g}, "
             f"{self.share:.0%} of what rounding explains"

@@ -58,7 +58,7 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     yield from _table([_column(column) for column in contract.columns])
     yield "outputs"
     about = "" if report.intercept else " about 0, there is no intercept"
-    yield from _table([_output(output, about) for output in contract.outputs])
+    yield from _table([_output(output, about, has_fit=report.imported is None) for output in contract.outputs])
     if (conformal := report.conformal) and None not in conformal.half_width:
         ends = zip(contract.outputs, conformal.half_width, strict=True)
         each = ", ".join(f"{plain_name(output.name)} +- {width:.6g}{_unit(output)}" for output, width in ends)
@@ -113,7 +113,9 @@ def _column(column: Column) -> tuple[str, ...]:
     return name, "number", f"{number(column.minimum)} to {number(column.maximum)}{_unit(column)}", missing
 
 
-def _output(output: Output, about: str) -> tuple[str, ...]:
+def _output(output: Output, about: str, *, has_fit: bool) -> tuple[str, ...]:
+    if not has_fit and output.r2 is output.residual_sd is None:
+        return plain_name(output.name), "", ""
     fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}{about}"
     spread = "not determined" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
     return plain_name(output.name), fit, f"residual standard deviation {spread}"

@@ -10,8 +10,6 @@ from lr_runtime.system.lazy import needs_extra
 from lr_trainer.model.summary import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lr_runtime.contract.fit_report import FitReport
     from lr_trainer.model.module import LinearModel
 
@@ -30,13 +28,6 @@ class Checkpoint(lr_runtime.contract.checkpoint.Checkpoint):
     def with_report(self, report: FitReport) -> Checkpoint:
         """Return the checkpoint with another report of the same fit."""
         return replace(self, fit=report.to_json(self.contract))
-
-    def with_units(self, units: Mapping[str, str]) -> Checkpoint:
-        """Return the checkpoint with the units of some columns and outputs in its contract."""
-        contract = self.contract
-        columns = tuple(column._replace(unit=units.get(column.name, column.unit)) for column in contract.columns)
-        outputs = tuple(output._replace(unit=units.get(output.name, output.unit)) for output in contract.outputs)
-        return replace(self, contract=contract._replace(columns=columns, outputs=outputs))
 
     def summary(self) -> str:
         """Return the table of coefficients and the figures of the fit, as `lr-train` prints them."""

@@ -1,0 +1,152 @@
+"""lr-import: a model that exists already, to a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lr_runtime.commands.console import (
+    FilePath,
+    argument,
+    check_output,
+    command,
+    is_stdout,
+    note,
+    option,
+    output_option,
+    result_sink,
+)
+from lr_runtime.commands.record_options import options_of, values_of
+from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.options import NAMES, PAIRS, TEXT
+from lr_runtime.options import option as field
+from lr_runtime.system.lazy import needs_extra
+from lr_runtime.tables import TableOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lr_export.importing.folding import Range
+    from lr_runtime.contract.checkpoint import Checkpoint
+
+    Pairs = tuple[tuple[str, str], ...]
+
+_OUTPUT = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What is said of a model beside its file, or in its place."""
+
+    coef: Pairs = field((), PAIRS, "A coefficient, in place of FILE; may be repeated.", "--coef TERM=NUMBER")
+    intercept: str | None = field(None, TEXT, "The prediction where all terms are 0.", "--intercept NUMBER")
+    ranges: Pairs = field((), PAIRS, "A column's training range; may be repeated.", "--range NAME=LOW:HIGH")
+    levels: Pairs = field((), PAIRS, "A category's values; may be repeated.", "--levels NAME=A,B,C")
+    columns: Sequence[str] | None = field(None, NAMES, "A state dict's inputs, in order; without, x1, x2, ...")
+    target: Sequence[str] | None = field(None, NAMES, "The outputs; without, those in FILE, or y.")
+    units: Pairs = field((), PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT")
+
+
+@command("lr-import")
+@argument("file", type=FilePath(readable=False), required=False)
+@options_of(ImportOptions)
+@option("--ranges-from", metavar="TABLE", help="A table of training rows, to take the ranges from.")
+@output_option(f"The checkpoint. [default: {_OUTPUT}]")
+@options_of(TableOptions, without=["format"])
+def main(
+    *, file: Path | None, ranges_from: str | None, output: Path | None, as_json: bool, quiet: bool, **given: Any
+) -> None:
+    """Make a checkpoint of a linear model that exists: of its coefficients, or of FILE.
+
+    FILE is a safetensors file with the weights of a linear layer, or JSON of coefficients as R's broom::tidy or
+    lr-train --json writes it (docs/importing.md). A decimal number is taken as the float64 nearest to it. No pickle is
+    read: models of scikit-learn, statsmodels and PyTorch come in from Python, with lr_export.from_sklearn,
+    from_statsmodels and from_torch.
+
+    \b
+    Examples:
+      lr-import --coef temp=1.25 --coef rh=-0.3 --intercept 4 --range temp=-20:60 --range rh=0:100
+      lr-import model.json --levels site=north,south --ranges-from readings.csv
+      lr-import layer.safetensors --columns temp --range temp=-20:60 -o sensor.safetensors
+    """
+    asked = ImportOptions(**values_of(ImportOptions, given))
+    options = TableOptions(**values_of(TableOptions, given))
+    output = output or Path(_OUTPUT)
+    if bool(asked.coef) == (file is not None):
+        raise OptionError("expected a FILE, or the coefficients themselves: --coef temp=1.25 --intercept 4")
+    check_output(output, *([file] if file else []), tables=[ranges_from] if ranges_from else [])
+    with needs_extra("export"):
+        checkpoint = _imported(file, asked, ranges_from, options)
+    with result_sink(output) as sink:
+        sink.write(checkpoint.to_bytes())
+    _say(checkpoint, output, as_json=as_json)
+    note(f"wrote {output}" if is_stdout(output) else f"wrote {output}. Next: lr-export {output}", quiet=quiet)
+
+
+def _say(checkpoint: Checkpoint, output: Path, *, as_json: bool) -> None:
+    from lr_runtime.contract.equation import equation_lines
+
+    equation = equation_lines(checkpoint.contract._replace(equation=checkpoint.equation))
+    held = f"held against {checkpoint.report.imported}"
+    said = json.dumps({**checkpoint.fit, "equation": equation}) if as_json else "\n".join([*equation, held])
+    click.echo(said, err=is_stdout(output))
+
+
+def _imported(file: Path | None, asked: ImportOptions, table: str | None, options: TableOptions) -> Checkpoint:
+    from lr_export.importing.coefficients import Coefficients, levels_of, model_of
+    from lr_export.importing.files import model_in
+    from lr_export.importing.folding import checkpoint_of
+
+    typed = Coefficients(
+        rows=tuple(("y", term, _number(text)) for term, text in asked.coef),
+        levels={name: levels_of(name, text.split(",")) for name, text in asked.levels},
+        ranges={name: _ends(text) for name, text in asked.ranges},
+        intercept=None if asked.intercept is None else _number(asked.intercept),
+    )
+    ranges: dict[str, Range] = {}
+    if file is None:
+        source = model_of(typed, asked.target, "typed coefficients")
+    else:
+        source, ranges = model_in(file, typed, asked.columns, asked.target)
+    if table is not None:
+        names = [each.name for each in source.columns if not each.values and each.name not in typed.ranges]
+        ranges |= _ranges_of(table, options, names)
+    units, checkpoint = dict(asked.units), checkpoint_of(source, {**ranges, **typed.ranges})
+    known = [*checkpoint.contract.column_names, *checkpoint.contract.output_names]
+    if strange := [name for name in units if name not in known]:
+        raise OptionError(f"--unit {escaped(strange[0])} is none of the model's columns {listed(known)}")
+    return checkpoint.with_units(units)
+
+
+def _number(text: str) -> float:
+    """Return the float64 nearest to a decimal number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise OptionError(f"expected a finite number, not {escaped(text)}")
+    return value
+
+
+def _ends(text: str) -> Range:
+    low, _, high = text.partition(":")
+    return _number(low), _number(high)
+
+
+def _ranges_of(table: str, options: TableOptions, names: Sequence[str]) -> dict[str, Range]:
+    """Return the least and the greatest value of columns of a table, missing ones left out."""
+    import numpy as np
+
+    from lr_runtime.tables import open_table
+
+    ends = np.full((2, len(names)), np.nan)
+    for batch in open_table(table, options, once=True, for_fit=False).batches(names):
+        rows = np.vstack([ends, batch.values])
+        ends = np.array([np.fmin.reduce(rows), np.fmax.reduce(rows)])
+    return {name: (low, high) for name, (low, high) in zip(names, ends.T.tolist(), strict=True)}

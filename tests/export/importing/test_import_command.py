@@ -1,0 +1,293 @@
+"""lr-import as a user runs it: typed coefficients, JSON, safetensors, and what is none of these."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+import lr_export.cli
+import lr_trainer.cli
+from lr_export import export
+from lr_export.import_cli import main
+from lr_runtime import Predictor
+from lr_runtime.contract.checkpoint import Checkpoint
+from tests.conftest import ROOT, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
+    from tests.conftest import Run
+
+    Runner = Callable[..., Run]
+
+LINE = ("--coef", "temp=1.25", "--coef", "rh=-0.3", "--intercept", "4", "--range", "temp=-20:60", "--range", "rh=0:100")
+
+TABLE: dict[str, ArrayLike] = {"site": list("ABCABC"), "x": [1, 2, 3, 4, 5, 7], "y": [2.0, 3.0, 7.0, 4.0, 9.0, 8.0]}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def imported(*arguments: object) -> str:
+    """Return what the command printed; it has written model.safetensors."""
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def refused(*arguments: object, code: int = 1) -> str:
+    """Return the one line with which the command ended, and nothing was written."""
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert done.exit_code == code, done.output
+    assert done.output.count("\n") == 1
+    assert "Traceback" not in done.output
+    return str(done.output)
+
+
+def written(content: object, name: str = "model.json") -> str:
+    text = content if isinstance(content, str | bytes) else json.dumps(content)
+    with open(name, "wb") as file:  # noqa: PTH123 - in the folder of the test
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return name
+
+
+def model() -> Checkpoint:
+    from pathlib import Path
+
+    return Checkpoint.load(Path("model.safetensors"))
+
+
+def test_typed_coefficients_go_all_the_way_to_a_prediction(run: Runner, tmp_path: Path) -> None:
+    done = run("lr-import", *LINE, "--unit", "temp=C", "--target", "ozone")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == "ozone = 4 + 1.25 temp - 0.3 rh"
+    assert done.stderr == "wrote model.safetensors. Next: lr-export model.safetensors\n"
+    assert run("lr-export", "--without-eager", "--precision", "float64", "--quiet").returncode == 0
+    assert float(run("lr-infer", "model.onnx", "rh=50", "temp=10").stdout) == pytest.approx(1.5, rel=1e-15)
+    assert "temp  number  -20 to 60 C" in run("lr-inspect", "model.onnx").stdout
+    inspected = run("lr-inspect", "model.safetensors").stdout
+    assert "from a model that it did not fit\n" in inspected
+    assert "not determined" not in inspected
+    before = (tmp_path / "model.safetensors").read_bytes()
+    assert "finite number" in one_line(run("lr-import", *LINE, "--range", "temp=1"), 2)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_a_decimal_is_the_float64_nearest_to_it(here: Path) -> None:
+    imported("--coef", "x=0.1", "--intercept", "1e-3", "--range", "x=-1e5:.5", "--quiet")
+    assert (model().weight.tolist(), model().bias.tolist()) == ([[0.1]], [0.001])
+    assert model().contract.columns[0][1:3] == (-1e5, 0.5)
+
+
+def test_json_of_lr_train_gives_the_fit_again(here: Path) -> None:
+    fit = lr_trainer.fit(TABLE, target="y")
+    imported(written(dict(fit.fit)), "--levels", "site=A,B,C", "--json")
+    rows = {"site": ["A", "B", "C"], "x": [1.0, 2.0, 3.0]}
+    mine, own = (Predictor.load(_onnx(each)).predict(rows) for each in (model(), fit))
+    assert np.allclose(mine.values, own.values, rtol=1e-12)
+
+
+def _onnx(checkpoint: Checkpoint) -> str:
+    export(checkpoint, "some.onnx", precision="float64", without_eager=True)
+    return "some.onnx"
+
+
+def test_rows_of_broom_with_factors_powers_and_ranges_of_a_table(here: Path) -> None:
+    rows = [
+        {"term": "(Intercept)", "estimate": 1, "std.error": 0.5},
+        {"term": "siteB", "estimate": 2.5},
+        {"term": "I(x^2)", "estimate": 0.5},
+        {"term": "`a b`", "estimate": -1},
+    ]
+    written("x,a b,site\n1,0,A\n3,,B\nNA,5,A\n", "rows.csv")
+    said = json.loads(imported(written(rows), "--levels", "site=A,B", "--ranges-from", "rows.csv", "--json"))
+    assert said["ranges"] == {"x": [1.0, 3.0], "a b": [0.0, 5.0]}
+    assert said["columns"] == ["site", "x", "a b"]
+    got = Predictor.load(_onnx(model())).predict({"site": ["A", "B"], "x": [2.0, 3.0], "a b": [1.0, 0.0]}).values
+    assert got.tolist() == [[2.0], [8.0]]
+
+
+def test_several_outputs_and_a_model_without_an_intercept(here: Path) -> None:
+    rows = [{"response": name, "term": "x", "estimate": value} for name, value in (("u", 1.5), ("v", -2))]
+    table = {"coefficients": rows, "ranges": {"x": [0, 1], "other": [0, 1]}, "intercept": False}
+    imported(written(table), "--target", "a,b")
+    assert model().weight.tolist() == [[1.5], [-2.0]]
+    assert model().contract.output_names == ("a", "b")
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_a_state_dict_in_safetensors(here: Path, kind: torch.dtype) -> None:
+    first, second = nn.Linear(2, 3).to(kind), nn.Linear(3, 1).to(kind)
+    safetensors.torch.save_file(nn.Sequential(first, second).state_dict(), "layers.safetensors")
+    said = imported("layers.safetensors", "--columns", "a,b", "--range", "a=0:1", "--range", "b=0:1")
+    assert "held against torch.nn.functional.linear of a PyTorch state dict on " in said
+    product = (second.weight.double() @ first.weight.double()).detach().numpy()
+    assert np.allclose(model().weight, product, rtol=1e-13)
+
+
+def of(term: str) -> list[dict[str, object]]:
+    return [{"term": "(Intercept)", "estimate": 1}, {"term": term, "estimate": 1}]
+
+
+HOSTILE: dict[str, tuple[object, str]] = {
+    "a key twice": ('{"coefficients": [], "coefficients": []}', "a key stands twice"),
+    "not JSON": ('[{"term": "x"', "not JSON"),
+    "NaN": ('[{"term": "(Intercept)", "estimate": NaN}]', "no estimate that is a finite number"),
+    "too large": ('[{"term": "(Intercept)", "estimate": 1e400}]', "no estimate that is a finite number"),
+    "a huge integer": ('[{"term": "(Intercept)", "estimate": 1' + "0" * 400 + "}]", "expected a list of rows"),
+    "more digits than Python reads": ('[{"term": "x", "estimate": 1' + "0" * 5000 + "}]", "not JSON"),
+    "deep": ("[" * 100_000, "not JSON"),
+    "deep objects": ('{"a":' * 100_000, "not JSON"),
+    "R's NA": ([{"term": "(Intercept)", "estimate": 1}, {"term": "x", "estimate": "NA"}], "the term x has no estimate"),
+    "aliased": ([{"term": "(Intercept)", "estimate": 1}, {"term": "x"}], "the term x has no estimate"),
+    "true": ([{"term": "x", "estimate": True}], "the term x has no estimate"),
+    "no term": ([{"estimate": 1}], "expected a list of rows"),
+    "numbers": ([1, 2], "expected a list of rows"),
+    "an object alone": ({"temp": 1.25}, "expected a list of rows"),
+    "no rows": ([], "there are no coefficients"),
+    "no intercept": ([{"term": "x", "estimate": 1}], "--intercept 0"),
+    "two intercepts": ([{"term": name, "estimate": 1} for name in ("(Intercept)", "const")], "more than one intercept"),
+    "a term twice": ([{"term": "x", "estimate": 1}] * 2, 'a term of "y" stands twice'),
+    "a product": (of("x:z"), 'the term "x:z"'),
+    "a function": (of("log(x)"), 'the term "log(x)"'),
+    "a sum of powers": (of("I(x^2 + z^2)"), 'the term "I(x^2 + z^2)"'),
+    "a power of a function": (of("I(log(x)^2)"), 'the term "I(log(x)^2)"'),
+    "a power of a product": (of("x:z^2"), 'the term "x:z^2"'),
+    "a category as a number": (
+        {"coefficients": of("site"), "levels": {"site": ["A", "B"]}},
+        'the term "site" cannot be folded',
+    ),
+    "levels in one text": ({"coefficients": [], "levels": {"site": "AB"}}, "no list of different values"),
+    "a level twice": ({"coefficients": [], "levels": {"site": ["A", "A"]}}, "no list of different values"),
+    "levels of no term": (
+        {"coefficients": [{"term": "(Intercept)", "estimate": 1}], "levels": {"site": ["A", "B"]}},
+        "no term is one of them",
+    ),
+    "a constant": ([{"term": "(Intercept)", "estimate": 1}], "depends on no column"),
+    "a range of three": ({"coefficients": [], "ranges": {"x": [1, 2, 3]}}, "expected a list of rows"),
+    "no ranges": (
+        [{"term": "(Intercept)", "estimate": 1}, {"term": "siteB", "estimate": 1}],
+        'does not tell the training range of "siteB"',
+    ),
+    "not UTF-8": (b'[{"term": "\xff"}]', "not JSON"),
+    "empty": ("", "expected safetensors, or JSON"),
+    "a table": ("a,b\n1,2\n", "expected safetensors, or JSON"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_bad_json_is_one_line(here: Path, name: str) -> None:
+    content, said = HOSTILE[name]
+    line = refused(written(content), code=2 if name == "no ranges" else 1)
+    assert said in line
+    assert not (here / "model.safetensors").exists()
+
+
+def test_half_a_range_in_json_is_none(here: Path) -> None:
+    table = {"coefficients": [{"term": "x", "estimate": 1}], "intercept": False, "ranges": {"x": [1, float("inf")]}}
+    assert "two finite numbers" in refused(written(table), code=2)
+
+
+WEIGHTS: dict[str, tuple[dict[str, torch.Tensor], str]] = {
+    "an activation may stand between": (
+        nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)).state_dict(),
+        "activation",
+    ),
+    "shapes": ({"weight": torch.ones(1, 2), "bias": torch.ones(2)}, "a Linear of weight (1, 2) and bias (2,)"),
+    "a vector": ({"weight": torch.ones(2)}, "a Linear of weight (2,)"),
+    "none": ({}, "the layers none"),
+    "no weight": ({"bias": torch.ones(1)}, "is not the weight and bias of a Linear"),
+    "a norm": ({"weight": torch.ones(2), "running_var": torch.ones(2)}, "is not the weight and bias of a Linear"),
+    "integers": ({"weight": torch.ones(1, 2, dtype=torch.int64)}, "holds I64"),
+    "not finite": ({"weight": torch.full((1, 2), float("nan"))}, "not finite"),
+    "a checkpoint": ({"origin": torch.ones(1)}, "a checkpoint of linedge already"),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_bad_weights_are_one_line(here: Path, name: str) -> None:
+    tensors, said = WEIGHTS[name]
+    safetensors.torch.save_file(tensors, "weights.safetensors")
+    assert said in refused("weights.safetensors")
+
+
+def test_safetensors_cut_off_anywhere_are_one_line(here: Path) -> None:
+    content = safetensors.torch.save({"weight": torch.ones(1, 2)})
+    for end in range(1, len(content), 3):
+        assert refused(written(content[:end], "cut.safetensors")).startswith("lr-import: cut.safetensors: ")
+
+
+class Trap:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("code in a pickle ran",))
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.pt", "model.pth", "model"])
+def test_no_pickle_is_read(here: Path, name: str) -> None:
+    if name.endswith("pt"):
+        torch.save(nn.Linear(1, 1).state_dict(), name)
+    else:
+        written(pickle.dumps(Trap()), name)
+    line = refused(name)
+    assert "no command reads one. In Python: lr_export.from_" in line
+
+
+def test_options_that_do_not_go_together(here: Path) -> None:
+    file = written([{"term": "x", "estimate": 1}])
+    for arguments, said in (
+        ((), "expected a FILE"),
+        ((file, *LINE), "expected a FILE"),
+        ((file, "--columns", "a"), "--columns"),
+        ((*LINE, "--unit", "dew=C"), '--unit "dew"'),
+        ((*LINE, "--range", "dew=0:1"), '--range names "dew"'),
+        ((*LINE, "--range", "temp=5:1"), "the lower one first"),
+        ((*LINE, "--range", "temp=5"), "a finite number"),
+        ((*LINE, "--coef", "dew=inf"), "a finite number"),
+        ((*LINE, "--coef", "dew"), "--coef takes TERM=NUMBER"),
+        ((*LINE, "--target", "a,b"), "--target takes"),
+    ):
+        assert said in refused(*arguments, code=2)
+
+
+def test_what_needs_moments_says_that_there_are_none(here: Path) -> None:
+    imported(*LINE)
+    imported(*LINE, "-o", "b.safetensors")
+    table = written("temp,rh,y\n1,2,3\n", "rows.csv")
+    for command, arguments in (
+        (lr_trainer.cli.main, (table, "--update", "b.safetensors")),
+        (lr_trainer.cli.main, ("--merge", "model.safetensors", "b.safetensors")),
+        (lr_export.cli.main, ("--interval", "0.9", "--without-eager")),
+    ):
+        done = CliRunner().invoke(command, arguments)
+        assert (done.exit_code, done.output.count("\n")) == (1, 1)
+        assert "it comes from" in done.output or "the checkpoint comes from typed coefficients" in done.output
+
+
+RECIPE = "```r\n"
+R = shutil.which("Rscript")
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed here")
+def test_the_recipe_for_r_predicts_as_r_does(run: Runner, tmp_path: Path) -> None:
+    recipe = (ROOT / "docs" / "importing.md").read_text().partition(RECIPE)[2].partition("```")[0]
+    said = subprocess.run([R or "", "-e", recipe], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert run("lr-import", "model.json").returncode == 0
+    assert run("lr-export", "--precision", "float64", "--without-eager", "--quiet").returncode == 0
+    row = ("Petal.Length=4.5", "Petal.Width=1.25", "Species=virginica")
+    assert float(run("lr-infer", "model.onnx", *row).stdout) == pytest.approx(float(said), rel=1e-14)
