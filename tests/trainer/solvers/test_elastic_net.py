@@ -65,7 +65,7 @@ class Fit(NamedTuple):
 
 def solve(normal: NormalEquations, l1: ArrayLike, l2: ArrayLike) -> Fit:
     penalty = penalty_of(normal, l1, l2)
-    solution = CoordinateDescent().compute(Problem(penalty, normal, None, ()))
+    solution = CoordinateDescent().compute(Problem(penalty, normal, ()))
     if solution is None:
         penalised_weights(normal, penalty)  # says why
     assert solution is not None
@@ -481,7 +481,7 @@ def test_equations_may_come_from_elsewhere() -> None:
     gram, ones = np.eye(4), np.ones(4)
     gram[3] = gram[:, 3] = [3.0, -0.5, -2.0, 20.0]
     normal = NormalEquations(
-        Extended.of(gram),
+        gram,
         3,
         Extended.of(0 * ones),
         ones,

@@ -224,18 +224,14 @@ def test_nearly_dependent_columns_get_the_exact_solution(distance: float, noise:
     weight, rmse = exact(columns, l2)
     np.testing.assert_allclose(found.weight[0], weight, rtol=1e-8)
     # The weights' own rounding to float64 changes the predictions by this.
-    # Residuals 1e14 times smaller than the parts that they are left of have no certain digits in double-double.
-    if (l2, noise) == (0.0, 1e-6) and distance <= 1e-8:
-        assert found.fit["rmse"] is None
-    else:
-        np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8, atol=2**-53 * np.abs(weight).max())
+    np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8, atol=2**-53 * np.abs(weight).max())
 
 
 def test_a_copy_takes_half_and_what_is_nearly_dependent_stays_as_it_is() -> None:
     columns = near_copies(1e-7, 1e-3)
     weight, rmse = exact(columns, 0.0)
     found = fit({"x": columns["x"], "double": 2 * columns["x"], **columns}, target="y", minimum_norm=True)
-    assert found.fit["passes"] == 2
+    assert found.fit["passes"] == 1
     np.testing.assert_allclose(found.weight[0], [weight[0] / 2, weight[0] / 4, *weight[1:]], rtol=1e-8)
     np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8)
 
@@ -259,7 +255,7 @@ def test_what_only_rounding_tells_apart_is_shared() -> None:
 def test_well_conditioned_penalised_fits_take_one_pass() -> None:
     for options in ({"l2": 1e-9}, {"l1": 0.01}, {"minimum_norm": True}):
         report = fit(numbers(), target="y", **options).fit
-        assert (report["passes"], report["arithmetic"]) == (1, "float64")
+        assert report["passes"] == 1
 
 
 @pytest.mark.parametrize("options", [{"l2": 1e-12}, {"l1": 1e-9}, {"minimum_norm": True}, {"penalty": "auto"}])

@@ -341,10 +341,11 @@ def test_the_bounds_are_seven_times_what_rounding_does(kind: str) -> None:
         if found is None or found.condition_number > 1e5:
             continue
         rounding = found.rounding
-        spread = np.abs(found.normalized_cov_params.high) @ rounding.lengths
+        inverse = found.factor @ found.factor.T
+        spread = np.abs(inverse) @ rounding.lengths
         off = [found.weight.fraction(0, place) - value for place, value in enumerate(exact.estimates[1:])]
         assert (np.abs(np.array(off, dtype=float)) <= rounding.unit * rounding.reach[0] * spread / 7).all()
-        variances = [found.normalized_cov_params.fraction(i, i) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
+        variances = [Fraction(inverse[i, i]) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
         assert (np.abs(np.array(variances, dtype=float)) <= rounding.unit * spread**2 / 7).all()
         assert abs(Fraction(float(found.ssr[0])) - exact.residual) <= rounding.residual[0] / 7
         explained = exact.total - exact.residual

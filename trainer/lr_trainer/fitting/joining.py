@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
@@ -176,10 +177,15 @@ def _joined(checkpoint: Checkpoint, part: _Part, counts: RowCounts, *more: str) 
     intercept, targets = checkpoint.report.intercept, checkpoint.contract.output_names
     data = TrainingData(part.moments, part.design, part.columns, targets, intercept)
     check_squares(data)
-    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept)
+    try:
+        solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=intercept)
+    except CollinearError:
+        raise IllConditionedError(0.0) from None
+    held = digits(solved.solution.rounding.unit, 1.0)
+    if held < FEWEST_DIGITS:
+        raise IllConditionedError(held)
     report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
-    held = digits(rounding.unit, 1.0)
     lost = [f"{line}. Fit all rows at once" for line in report.cautions]
     report = report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),

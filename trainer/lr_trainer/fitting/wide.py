@@ -59,7 +59,7 @@ def solve_few(
     found = rows < coefficients and solve_dual(moments, train.columns, train.weights, aim, intercept=intercept)
     if not found:
         return None
-    return data, aim, Solved(with_origins(data.design, moments, intercept=intercept), *found, is_extended=False)
+    return data, aim, Solved(with_origins(data.design, moments, intercept=intercept), *found)
 
 
 def _counts(data: TrainingData) -> tuple[int, int]:

@@ -86,7 +86,14 @@ def moments_about(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None,
         comoment=products[:-1, :-1] - total * np.outer(mean, mean),
         minimum=np.min([each[0] for each in ranges], axis=0) + 0.0,  # 0.0 for -0.0, of which any may come first
         maximum=np.max([each[1] for each in ranges], axis=0) + 0.0,
+        others=np.array(rows - 1.0 if weights is None else _but_largest(weights)),
     )
+
+
+def _but_largest(weights: A) -> float:
+    """Return the sum of all but the largest, which may be larger than theirs by more than float64 holds."""
+    largest = int(weights.argmax())
+    return float(weights[:largest].sum() + weights[largest + 1 :].sum())
 
 
 def _middle(block: tuple[A, ...]) -> Array:

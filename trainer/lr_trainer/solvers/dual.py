@@ -87,7 +87,7 @@ def _without_products(moments: MarginalMoments, *, intercept: bool) -> NormalEqu
     """Return what reports ask of normal equations; their matrix would be larger than the rows."""
     mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
     return NormalEquations(
-        gram=Extended.of(np.zeros((0, 0))),
+        gram=np.zeros((0, 0)),
         terms=len(moments.mean) - moments.comoment.shape[1],
         mean=mean if intercept else mean.scaled(0.0),
         largest=moments.largest,
@@ -109,7 +109,6 @@ def _solution(normal: NormalEquations, weight: Array, residual: Array, size: Arr
     reach = np.maximum(size * math.sqrt(normal.weight), target)
     return Solution(
         weight=Extended.of(weight),
-        normalized_cov_params=Extended.of(nothing),
         factor=nothing,
         support=support,
         constant=normal.constant & normal.intercept,

@@ -59,6 +59,9 @@ _LEAST_RATIO = 0.01
 
 _UNIT_ROUNDOFF = 2.0**-53
 
+_DIGITS = 14.0
+"""Those of float64 sums of products: 64 roundings of 2^-53, the FLOAT64 of `lr_trainer.arithmetic.rounding`."""
+
 _ROUNDS = 1000
 """The most rounds of a descent."""
 
@@ -83,8 +86,8 @@ class CoordinateDescent(Solver):
             return None
         return Solution.of_weights(problem.normal, Extended.of(weight), FLOAT64, ridge=min(problem.aim.l2))
 
-    def magnification(self, problem: Problem, solution: Solution) -> float:
-        """Return how many times rounding is magnified in the weights; those outside a lasso's support are 0.
+    def digits(self, problem: Problem, solution: Solution) -> float:
+        """Return how many digits of weights float64 leaves, of a lasso's support; 0 where figures of them have few.
 
         A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
         """
@@ -92,7 +95,8 @@ class CoordinateDescent(Solver):
         support, condition = solution.support, solution.condition_number
         if any(problem.aim.l1):
             condition = condition_number(problem.normal.columns[np.ix_(support, support)])
-        return min(condition**2, 1 + np.count_nonzero(support) / max(min(problem.aim.l2), _UNIT_ROUNDOFF))
+        times = min(condition**2, 1 + np.count_nonzero(support) / max(min(problem.aim.l2), _UNIT_ROUNDOFF))
+        return _DIGITS - log10(times) if solution.is_certain else 0.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class _Unit:
         sd = np.sqrt(np.diag(normal.columns)[varies] / normal.weight)
         correlation = normal.columns[np.ix_(varies, varies)] / normal.weight / np.outer(sd, sd)
         np.fill_diagonal(correlation, 1.0)
-        cross = np.where(normal.varies[terms:], normal.gram.high[:terms, terms:], 0.0)
+        cross = np.where(normal.varies[terms:], normal.gram[:terms, terms:], 0.0)
         return _Unit(varies, sd, correlation, cross[varies] / normal.weight / sd[:, None])
 
     def weight(self, unit_weight: Array) -> Array:

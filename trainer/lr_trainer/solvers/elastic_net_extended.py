@@ -15,7 +15,7 @@ from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
-from lr_trainer.solvers.pivoted import solution_of
+from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import Solver
 
@@ -38,7 +38,7 @@ _STEPS = 20
 class ActiveSet(Solver):
     """Ridge, lasso and elastic net in double-double, a lasso from what coordinate descent has reached."""
 
-    aim, passes = Penalty, 1
+    aim = Penalty
 
     def compute(self, problem: Problem) -> Solution:
         """Return the solution; a ridge penalty that is lost in the rounding of double-double, too, is an error."""
@@ -54,14 +54,16 @@ class ActiveSet(Solver):
         size = (diagonal * Extended.of(np.full(len(inside), normal.weight))).sqrt()
         # A penalty allows for dependent columns, so that the rounding of their values does not matter.
         floor = Floor(np.zeros((1, len(inside))), np.sqrt(diagonal.high))
+        norms = [1.0]
         for output, (l1, l2) in enumerate(zip(penalty.l1, penalty.l2, strict=True)):
             matrix[np.diag_indices(len(inside))] = diagonal + diagonal * Extended.of(np.full(len(inside), l2))
             bound = size * Extended.of(np.full(len(inside), l1 / scale[terms + output]))
             equations = _Equations(matrix, gram[inside, terms + output], bound, floor)
-            weight[output, inside] = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
-        return Solution.of_weights(
-            normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]), DOUBLE_DOUBLE, ridge=min(penalty.l2)
-        )
+            found = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
+            weight[output, inside] = found
+            norms.append(equations.inverse_norm(np.flatnonzero(found.high).tolist()))
+        weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
+        return Solution.of_weights(normal, weight, DOUBLE_DOUBLE, ridge=min(penalty.l2), inverse_norm=max(norms))
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class _Equations:
         right = self.cross - self.bound.scaled(signs)
         found, pivots = solution_of(self.matrix, right[:, None], support, self.floor)
         return found[:, 0], pivots
+
+    def inverse_norm(self, support: Sequence[int]) -> float:
+        """Return the norm of the inverse on the support, of columns at unit length without the penalty."""
+        return Factor.of(self.matrix, support, self.floor).inverse_norm(self.floor.lengths)
 
     def ridge(self, l2: float) -> Extended[Array]:
         """Return b (terms,) without a bound; `l2` is the penalty that is too weak where columns are dependent."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
 from lr_trainer.solvers.least_squares import PreconditionedCholesky
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class MinimumNormOfIndependent(Solver):
-    """The minimum norm of independent columns, in float64: the only best fit is the least-squares solution."""
+    """The minimum norm of independent columns: the only best fit is the least-squares solution."""
 
     aim = MinimumNorm
 
@@ -36,7 +35,7 @@ class MinimumNormOfIndependent(Solver):
     def compute(self, problem: Problem) -> Solution | None:
         """Return the solution; None where the columns are too nearly dependent."""
         best = PreconditionedCholesky().compute(problem)
-        return None if best is None else Solution.of_weights(problem.normal, best.weight, FLOAT64)
+        return None if best is None else best.biased()
 
 
 class MinimumNormOfAny(Solver):
@@ -46,7 +45,7 @@ class MinimumNormOfAny(Solver):
     smallest solution of that is w = N M' (M N M')^-1 b, M = [I C], N the inverses of the columns' variances.
     """
 
-    aim, passes = MinimumNorm, 1
+    aim = MinimumNorm
 
     def compute(self, problem: Problem) -> Solution:
         """Return the solution."""
@@ -63,7 +62,8 @@ class MinimumNormOfAny(Solver):
         for places, part in parts:
             weight[:, places] = Extended(part.high.T, part.low.T)
         weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
-        found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, inverse_norm=factor.inverse_norm(np.sqrt(squares)))
+        norm, pivots = factor.inverse_norm(np.sqrt(squares)), np.isin(np.arange(terms), inside)
+        found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, inverse_norm=norm, pivots=pivots)
         return found.without_residuals() if len(inside) >= normal.rows - int(normal.intercept) else found
 
 

@@ -1,22 +1,19 @@
-"""What every solver is given, and what it answers: lineax's `init` and `compute`, and questions of capability."""
+"""What every solver is given, and what it answers: lineax's `compute`, and questions of capability."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from lr_runtime.contract.fit_report import Penalty
+from lr_trainer.solvers.digits import digits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lr_trainer.solvers.normal_equations import NormalEquations
     from lr_trainer.solvers.solution import Solution
-
-_DIGITS = 14.0
-"""Those of float64 sums of products: 64 roundings of 2^-53, the FLOAT64 of `lr_trainer.arithmetic.rounding`."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,13 @@ class Problem:
 
     Attributes:
         aim: which solution.
-        normal: the normal equations, in float64.
-        extended: takes a further pass over the rows for those in double-double; None where the rows are gone.
+        normal: the normal equations.
         names: of the terms.
         start: the solution of the solver before, which has too few digits; None where there is none.
     """
 
     aim: Aim
     normal: NormalEquations
-    extended: Callable[[], NormalEquations] | None
     names: Sequence[str]
     start: Solution | None = None
 
@@ -63,19 +58,13 @@ class Solver(ABC):
 
     Attributes:
         aim: which solution it finds.
-        passes: further passes over the rows: 0 for normal equations in float64, 1 for double-double.
     """
 
     aim: ClassVar[type[Aim]]
-    passes = 0
 
     def can_solve(self, problem: Problem) -> bool:
         """Return whether this solver finds the solution that is asked for."""
-        return isinstance(problem.aim, self.aim) and (problem.extended is not None or not self.passes)
-
-    def init(self, problem: Problem) -> Problem:
-        """Return the problem with the normal equations that this solver takes."""
-        return replace(problem, normal=problem.extended()) if self.passes and problem.extended else problem
+        return isinstance(problem.aim, self.aim)
 
     @abstractmethod
     def compute(self, problem: Problem) -> Solution | None:
@@ -85,11 +74,6 @@ class Solver(ABC):
             FitError: the problem has no such solution, or not in any arithmetic; see `lr_trainer.solvers.strategy`.
         """
 
-    def digits(self, problem: Problem, solution: Solution) -> float:
-        """Return how many digits of weights and residual sum float64 leaves; 0 where figures made of them have few."""
-        magnification = max(self.magnification(problem, solution), solution.residual_magnification)
-        return _DIGITS - math.log10(magnification) if solution.is_certain else 0.0
-
-    def magnification(self, problem: Problem, solution: Solution) -> float:  # noqa: ARG002 - penalties answer by theirs
-        """Return how many times normal equations magnify rounding in the weights (Higham 2002, Accuracy, 20.4)."""
-        return solution.condition_number**2
+    def digits(self, problem: Problem, solution: Solution) -> float:  # noqa: ARG002 - penalties ask what they are
+        """Return how many digits of the weights are certain; of other figures the report says it."""
+        return digits(solution.rounding.unit, 1.0)
