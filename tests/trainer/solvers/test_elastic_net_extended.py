@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
@@ -14,17 +13,14 @@ from sklearn.linear_model import Lasso, Ridge
 from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import FitError
 from lr_trainer import fit
-from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.solvers import elastic_net_extended
 from lr_trainer.solvers.elastic_net import penalised_weights
-from lr_trainer.solvers.elastic_net_extended import ActiveSet
-from lr_trainer.solvers.solution import Solution
+from lr_trainer.solvers.elastic_net_extended import extended as active_set
 from tests.trainer.fitting.test_fit import sample
 from tests.trainer.solvers.test_elastic_net import moments, normal
-from tests.trainer.solvers.test_least_squares import extended, problem
+from tests.trainer.solvers.test_least_squares import extended
 
 
 def numbers(rows: int = 400) -> dict[str, Any]:
@@ -192,8 +188,7 @@ def test_a_lasso_in_double_double_gets_there_from_anywhere(seed: int, copied: bo
         table = np.column_stack([x[:, 0], table])
     begin = random.normal(size=(2, x.shape[1] + copied)) * random.integers(0, 2, size=x.shape[1] + copied)
     equations = extended(table, 2)
-    start = Solution.of_weights(equations, Extended.of(begin), FLOAT64)
-    found = ActiveSet().compute(replace(problem(equations, penalty), start=start)).weight.rounded()
+    found = active_set(equations, penalty, begin).weight.rounded()
     if copied:
         found = np.column_stack([found[:, 0] + found[:, 1], found[:, 2:]])[:1]  # the second's l2 shares among copies
     np.testing.assert_allclose(found, expected[: len(found)], rtol=1e-9, atol=1e-12)

@@ -15,8 +15,8 @@ from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.solvers.least_squares import CholeskyOfIndependent, PreconditionedCholesky
-from lr_trainer.solvers.minimum_norm import MinimumNormOfAny
+from lr_trainer.solvers.least_squares import Cholesky
+from lr_trainer.solvers.minimum_norm import SmallestOfBest
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solver import Aim, LeastSquares, MinimumNorm, Problem
 
@@ -42,7 +42,7 @@ def problem(normal: NormalEquations, aim: Aim) -> Problem:
 def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
     moments, terms = block_moments(table), table.shape[1] - outputs
     normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
-    solution = PreconditionedCholesky().compute(problem(normal, LeastSquares()))
+    solution = Cholesky().compute(problem(normal, LeastSquares()))
     assert solution is not None
     return solution
 
@@ -59,9 +59,7 @@ def extended(table: Array, outputs: int = 1, *, intercept: bool = True) -> Norma
 
 
 def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
-    return CholeskyOfIndependent().compute(
-        problem(extended(table, outputs, intercept=intercept), LeastSquares(drop_collinear))
-    )
+    return Cholesky().compute(problem(extended(table, outputs, intercept=intercept), LeastSquares(drop_collinear)))
 
 
 SOLVERS: dict[str, Callable[..., Solution]] = {"float64": fast, "double-double": slow}
@@ -221,7 +219,7 @@ def test_minimum_norm_is_the_pseudo_inverse_on_unit_columns(columns: int) -> Non
     x = random.normal(size=(12, columns)) * 10.0 ** random.integers(-3, 3, size=columns)
     x[:, 2] = x[:, 0] * 2
     y = random.normal(size=12)
-    found = MinimumNormOfAny().compute(problem(extended(np.column_stack([x, y])), MinimumNorm()))
+    found = SmallestOfBest().compute(problem(extended(np.column_stack([x, y])), MinimumNorm()))
     centred = x - x.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     expected = np.linalg.pinv(centred / lengths, rcond=1e-8) @ (y - y.mean()) / lengths

@@ -15,11 +15,9 @@ from lr_export.exact.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.moments.blocks import block_moments
-from lr_trainer.solvers.least_squares import PreconditionedCholesky
+from lr_trainer.solvers.least_squares import solved_alone
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import LeastSquares
 from tests.conftest import Run, one_line
-from tests.trainer.solvers.test_least_squares import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,7 +333,7 @@ def test_the_bounds_are_seven_times_what_rounding_does(kind: str) -> None:
         table = np.column_stack(list(columns.values()))
         normal = NormalEquations.of_moments(block_moments(table), 3, intercept=True)
         found, exact = (
-            PreconditionedCholesky().compute(problem(normal, LeastSquares())),
+            solved_alone(normal),
             Exact(columns, "y", intercept=True),
         )
         if found is None or found.condition_number > 1e5:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import FLOAT64
@@ -33,14 +32,13 @@ from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsErr
 from lr_trainer.moments.moments import Moments
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.solver import Problem
+    from lr_runtime.contract.fit_report import Penalty
 
     Array = NDArray[np.float64]
 
@@ -72,31 +70,23 @@ _STEPS = 20
 """The penalties that lead to a single one, each a start for the next."""
 
 
-class CoordinateDescent(Solver):
-    """Ridge by Cholesky, lasso and elastic net by coordinate descent, in float64."""
+def descended(normal: NormalEquations, penalty: Penalty) -> tuple[Solution | None, float]:
+    """Return the solution in float64, and how many digits of its weights that leaves; 0 where figures of them have few.
 
-    aim = Penalty
-
-    def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where a ridge penalty does not tell dependent columns apart in float64."""
-        assert isinstance(problem.aim, Penalty)
-        try:
-            weight = penalised_weights(problem.normal, problem.aim)
-        except WeakPenaltyError:
-            return None
-        return Solution.of_weights(problem.normal, Extended.of(weight), FLOAT64, ridge=min(problem.aim.l2))
-
-    def digits(self, problem: Problem, solution: Solution) -> float:
-        """Return how many digits of weights float64 leaves, of a lasso's support; 0 where figures of them have few.
-
-        A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
-        """
-        assert isinstance(problem.aim, Penalty)
-        support, condition = solution.support, solution.condition_number
-        if any(problem.aim.l1):
-            condition = condition_number(problem.normal.columns[np.ix_(support, support)])
-        times = min(condition**2, 1 + np.count_nonzero(support) / max(min(problem.aim.l2), _UNIT_ROUNDOFF))
-        return _DIGITS - log10(times) if solution.is_certain else 0.0
+    Ridge is solved by Cholesky, lasso and elastic net by coordinate descent. None where a ridge penalty does not tell
+    dependent columns apart.
+    """
+    try:
+        weight = penalised_weights(normal, penalty)
+    except WeakPenaltyError:
+        return None, 0.0
+    found = Solution.of_weights(normal, Extended.of(weight), FLOAT64, ridge=min(penalty.l2))
+    support, condition = found.support, found.condition_number
+    if any(penalty.l1):  # the weights outside a lasso's support are 0
+        condition = condition_number(normal.columns[np.ix_(support, support)])
+    # A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
+    times = min(condition**2, 1 + np.count_nonzero(support) / max(min(penalty.l2), _UNIT_ROUNDOFF))
+    return found, _DIGITS - log10(times) if found.is_certain else 0.0
 
 
 @dataclass(frozen=True)

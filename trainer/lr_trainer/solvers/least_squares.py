@@ -17,6 +17,7 @@ from lr_trainer.arithmetic.gram import powers_of_two
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError, TooFewRowsError
 from lr_trainer.solvers.collinearity import Floor
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.normal_equations import sweep
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import LeastSquares, Solver
@@ -38,23 +39,8 @@ _SURELY = 4.0
 """Double-double decides about columns of which less than so many times the rounding of values is left."""
 
 
-class PreconditionedCholesky(Solver):
-    """Least squares in float64 on preconditioned columns; dependent columns are left to those who name or drop them."""
-
-    aim = LeastSquares
-
-    def can_solve(self, problem: Problem) -> bool:
-        """Return whether nothing but the least-squares solution is asked for."""
-        return problem.aim == LeastSquares()
-
-    def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where columns are combinations of others but for the rounding of their values."""
-        _check_rows(problem.normal)
-        return _solved(problem.normal, ~problem.normal.constant, least=_SURELY)
-
-
-class CholeskyOfIndependent(Solver):
-    """Least squares on the columns that are no combinations of those before them; the others are named, or dropped."""
+class Cholesky(Solver):
+    """Least squares on preconditioned columns; combinations of those before them are named, or dropped."""
 
     aim = LeastSquares
 
@@ -63,11 +49,19 @@ class CholeskyOfIndependent(Solver):
         normal, drops = problem.normal, problem.aim == LeastSquares(drop_collinear=True)
         if not drops:
             _check_rows(normal)
-        support = _independent(normal, problem.names, drop_collinear=drops)
-        found = _solved(normal.among(support), support)
+        found = None if drops else solved_alone(normal)
+        if found is None:
+            support = _independent(normal, problem.names, drop_collinear=drops)
+            found = _solved(normal.among(support), support)
         if found is None:
             raise IllConditionedError(0.0)
         return found
+
+
+def solved_alone(normal: NormalEquations) -> Solution | None:
+    """Return the solution on all columns that vary; None where rounding hides whether one is dependent."""
+    found = _solved(normal, ~normal.constant, least=_SURELY)
+    return found if found is not None and digits(found.rounding.unit, 1.0) >= FEWEST_DIGITS else None
 
 
 def _solved(normal: NormalEquations, support: NDArray[np.bool_], least: float = 0.0) -> Solution | None:
@@ -93,8 +87,12 @@ def _solved(normal: NormalEquations, support: NDArray[np.bool_], least: float = 
 
 def _rounding_left(normal: NormalEquations, inside: NDArray[np.intp]) -> Array:
     """Return float64 (inside,), what may be left of a preconditioned term by the rounding of values alone."""
-    values = np.diag(rounding_of(normal.largest[: normal.terms])) if normal.rounding is None else normal.rounding
-    noise = np.linalg.norm(values[:, inside] @ normal.preconditioned.transform[np.ix_(inside, inside)], axis=0)
+    transform = normal.preconditioned.transform[np.ix_(inside, inside)]
+    if normal.rounding is None:
+        moved = rounding_of(normal.largest[inside])[:, None] * transform
+    else:
+        moved = normal.rounding[:, inside] @ transform
+    noise = np.linalg.norm(moved, axis=0)
     return np.asarray(math.sqrt(normal.loose_weight) * noise)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
-from lr_trainer.solvers.least_squares import PreconditionedCholesky
+from lr_trainer.solvers.least_squares import solved_alone
 from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.solver import MinimumNorm, Solver
@@ -22,24 +22,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 
-class MinimumNormOfIndependent(Solver):
-    """The minimum norm of independent columns: the only best fit is the least-squares solution."""
-
-    aim = MinimumNorm
-
-    def can_solve(self, problem: Problem) -> bool:
-        """Return whether there are more rows than coefficients: a best fit of fewer has no residuals."""
-        normal = problem.normal
-        return super().can_solve(problem) and normal.rows > normal.terms + int(normal.intercept)
-
-    def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent."""
-        best = PreconditionedCholesky().compute(problem)
-        return None if best is None else best.biased()
-
-
-class MinimumNormOfAny(Solver):
-    """The minimum norm of columns of any rank, in double-double.
+class SmallestOfBest(Solver):
+    """The minimum norm of columns of any rank: of independent ones, the only best fit is the least-squares solution.
 
     With B independent columns and D = B C the others, every best fit has w_B + C w_D = b, b the best on B alone; the
     smallest solution of that is w = N M' (M N M')^-1 b, M = [I C], N the inverses of the columns' variances.
@@ -50,6 +34,10 @@ class MinimumNormOfAny(Solver):
     def compute(self, problem: Problem) -> Solution:
         """Return the solution."""
         normal = problem.normal
+        # A best fit of as many coefficients as rows has no residuals.
+        is_best = normal.rows > normal.terms + int(normal.intercept)
+        if is_best and (best := solved_alone(normal)) is not None:
+            return best.biased()
         terms, scale, gram = normal.terms, normal.scale, normal.scaled
         candidates, targets = np.flatnonzero(normal.informative).tolist(), list(range(terms, len(scale)))
         factor = Factor.of(gram, candidates, Floor.of(normal))

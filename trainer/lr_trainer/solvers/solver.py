@@ -1,4 +1,4 @@
-"""What every solver is given, and what it answers: lineax's `compute`, and questions of capability."""
+"""What every solver is given, and what it answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from lr_runtime.contract.fit_report import Penalty
-from lr_trainer.solvers.digits import digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +43,11 @@ class Problem:
         aim: which solution.
         normal: the normal equations.
         names: of the terms.
-        start: the solution of the solver before, which has too few digits; None where there is none.
     """
 
     aim: Aim
     normal: NormalEquations
     names: Sequence[str]
-    start: Solution | None = None
 
 
 class Solver(ABC):
@@ -62,18 +59,10 @@ class Solver(ABC):
 
     aim: ClassVar[type[Aim]]
 
-    def can_solve(self, problem: Problem) -> bool:
-        """Return whether this solver finds the solution that is asked for."""
-        return isinstance(problem.aim, self.aim)
-
     @abstractmethod
     def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent for this arithmetic.
+        """Return the solution; None where this way keeps too few digits of it.
 
         Raises:
             FitError: the problem has no such solution, or not in any arithmetic; see `lr_trainer.solvers.strategy`.
         """
-
-    def digits(self, problem: Problem, solution: Solution) -> float:  # noqa: ARG002 - penalties ask what they are
-        """Return how many digits of the weights are certain; of other figures the report says it."""
-        return digits(solution.rounding.unit, 1.0)

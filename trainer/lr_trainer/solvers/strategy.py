@@ -1,15 +1,10 @@
-"""From moments to a solution in the model's terms, by the first solver of a list that keeps the digits.
+"""From moments to a solution in the model's terms, by the first solver of a list that finds it.
 
-Which solution a solver finds, and how many digits are asked of it:
-
->>> for solver, digits in STRATEGY:
-...     print(f"{type(solver).__name__:25}{solver.aim.__name__:12}{digits:2}")
-PreconditionedCholesky   LeastSquares 6
-CholeskyOfIndependent    LeastSquares 0
-MinimumNormOfIndependent MinimumNorm  6
-MinimumNormOfAny         MinimumNorm  0
-CoordinateDescent        Penalty      8
-ActiveSet                Penalty      0
+>>> for solver in STRATEGY:
+...     print(f"{type(solver).__name__:15}{solver.aim.__name__}")
+Cholesky       LeastSquares
+SmallestOfBest MinimumNorm
+Penalised      Penalty
 """
 
 from __future__ import annotations
@@ -28,11 +23,9 @@ from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.digits import FEWEST_DIGITS
-from lr_trainer.solvers.elastic_net import CoordinateDescent
-from lr_trainer.solvers.elastic_net_extended import ActiveSet
-from lr_trainer.solvers.least_squares import CholeskyOfIndependent, PreconditionedCholesky
-from lr_trainer.solvers.minimum_norm import MinimumNormOfAny, MinimumNormOfIndependent
+from lr_trainer.solvers.elastic_net_extended import Penalised
+from lr_trainer.solvers.least_squares import Cholesky
+from lr_trainer.solvers.minimum_norm import SmallestOfBest
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solver import Problem
 
@@ -54,19 +47,8 @@ _FAR = 1000
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
 
-STRATEGY: tuple[tuple[Solver, int], ...] = (
-    (PreconditionedCholesky(), FEWEST_DIGITS),
-    (CholeskyOfIndependent(), 0),
-    (MinimumNormOfIndependent(), FEWEST_DIGITS),
-    (MinimumNormOfAny(), 0),
-    (CoordinateDescent(), 8),
-    (ActiveSet(), 0),
-)
-"""The solvers in the order in which they are tried, and the digits asked of each.
-
-The first that can solve a problem, and is certain of the digits, solves it. One of which 0 are asked is the last
-resort: its solution is taken, and the report says which figures are certain.
-"""
+STRATEGY: tuple[Solver, ...] = (Cholesky(), SmallestOfBest(), Penalised())
+"""The solvers in the order in which they are tried: the first that finds the solution that is asked for has it."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +104,7 @@ class Solved:
 
 
 def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, intercept: bool) -> Solved:
-    """Return the solution by the first solver of the strategy that can and keeps the digits.
+    """Return the solution by the first solver of the strategy that finds it.
 
     Args:
         moments: of the terms and the targets.
@@ -143,20 +125,15 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
     if are_rounded.any():
         normal = replace(normal, rounding=_rounding(moments, design))
     try:
-        return Solved(final, normal, _first_certain(Problem(aim, normal, names)))
+        return Solved(final, normal, _first(Problem(aim, normal, names)))
     except CollinearError as error:
         raise CollinearError(error.name, _raw_shares(design, names, error)) from None
 
 
-def _first_certain(problem: Problem) -> Solution:
-    """Return the solution of the first solver that keeps the digits."""
-    for solver, least in STRATEGY:
-        if solver.can_solve(problem):
-            found = solver.compute(problem)
-            if found is not None and (not least or solver.digits(problem, found) >= least):
-                return found
-            problem = replace(problem, start=found)
-    raise AssertionError(f"no solver for {problem.aim}")
+def _first(problem: Problem) -> Solution:
+    """Return the solution of the first solver of the strategy that has one."""
+    found = (solver.compute(problem) for solver in STRATEGY if isinstance(problem.aim, solver.aim))
+    return next(each for each in found if each is not None)
 
 
 def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:

@@ -38,7 +38,7 @@ Pair = tuple[float | None, float] | None
 
 _LOST: Pair = (None, 1.0)
 _OF_ERRORS = ("stderror", "t", "p", "lower", "upper")
-_SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
+_LARGEST = Fraction(sys.float_info.max)
 
 
 def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) -> list[Fraction]:
@@ -91,8 +91,8 @@ def raw_units(solved: Solved) -> list[Unit]:
     if solution.basis is None:
         spread = _apart(solution.rounding.spread)
         return [Unit(None, root(constant) + spread(offset)), *(Unit(None, spread(each)) for each in by_place.values())]
-    squared = _by_basis(*solution.basis, solution.rounding.spread)
-    roots = [root(constant + squared(offset)), *(root(squared(each)) for each in by_place.values())]
+    length = _by_basis(*solution.basis, solution.rounding.spread)
+    roots = [root(constant + length(offset) ** 2), *map(length, by_place.values())]
     return [Unit(each, each, solution.rounding.unit) for each in roots]
 
 
@@ -103,7 +103,7 @@ def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
 
 
 def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> m' C m = |m' T F|^2: the parts of m' T may cancel, which double-double allows for, but then none do.
+    """Return m -> the root of m' C m, |m' T F|: the parts of m' T may cancel, which double-double allows for.
 
     Args:
         transform: float64 (terms, terms), T.
@@ -112,10 +112,10 @@ def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mappi
     """
     changed = np.flatnonzero((transform != np.eye(len(transform))).any(axis=0))
 
-    def squared(vector: Mapping[int, Fraction]) -> Fraction:
+    def length(vector: Mapping[int, Fraction]) -> Fraction:
         if len(vector) == 1:
             ((term, share),) = vector.items()
-            return (share * Fraction(float(spread[term]))) ** 2
+            return abs(share) * Fraction(float(spread[term]))
         largest = max(map(abs, vector.values()), default=Fraction(0)) or Fraction(1)
         parts, here = np.zeros((2, len(transform))), list(vector)
         parts[0, here] = [float(share / largest) for share in vector.values()]
@@ -123,9 +123,9 @@ def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mappi
         mixed = parts[0].copy()
         mixed[changed] = sum_of(Extended.of(transform[:, changed].T.copy()) * Extended(*parts)[None, :]).rounded()
         found = mixed @ factor
-        return Fraction(float(found @ found)) * largest**2
+        return root(Fraction(float(found @ found))) * largest
 
-    return squared
+    return length
 
 
 def root(value: Fraction) -> Fraction:
@@ -226,9 +226,11 @@ def _tail(tail: Callable[[float], float], low: float, middle: float, high: float
 
 def held(value: Fraction) -> float | None:
     """Return the nearest float64; None for a value beyond its range, or so near 0 that float64 loses digits."""
-    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+    try:
+        near = float(value)
+    except OverflowError:
         return None
-    return float(value)
+    return near if abs(near) >= sys.float_info.min or not value else None
 
 
 def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pair]:
