@@ -15,10 +15,9 @@ from lr_trainer.errors import CollinearError, TooFewRowsError
 from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.solvers.least_squares import Cholesky
-from lr_trainer.solvers.minimum_norm import SmallestOfBest
+from lr_trainer.solvers.least_squares import least_squares
+from lr_trainer.solvers.minimum_norm import minimum_norm
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import Aim, LeastSquares, MinimumNorm, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +33,10 @@ def names(columns: int) -> list[str]:
     return [f"x{index + 1}" for index in range(columns)]
 
 
-def problem(normal: NormalEquations, aim: Aim) -> Problem:
-    """Return the problem as a solver is given it."""
-    return Problem(aim, normal, names(normal.terms))
-
-
 def fast(table: Array, outputs: int = 1, *, intercept: bool = True) -> Solution:
     moments, terms = block_moments(table), table.shape[1] - outputs
     normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
-    solution = Cholesky().compute(problem(normal, LeastSquares()))
+    solution = least_squares(normal, names(terms))
     assert solution is not None
     return solution
 
@@ -59,7 +53,8 @@ def extended(table: Array, outputs: int = 1, *, intercept: bool = True) -> Norma
 
 
 def slow(table: Array, outputs: int = 1, *, intercept: bool = True, drop_collinear: bool = False) -> Solution:
-    return Cholesky().compute(problem(extended(table, outputs, intercept=intercept), LeastSquares(drop_collinear)))
+    equations = extended(table, outputs, intercept=intercept)
+    return least_squares(equations, names(equations.terms), drop_collinear=drop_collinear)
 
 
 SOLVERS: dict[str, Callable[..., Solution]] = {"float64": fast, "double-double": slow}
@@ -219,7 +214,7 @@ def test_minimum_norm_is_the_pseudo_inverse_on_unit_columns(columns: int) -> Non
     x = random.normal(size=(12, columns)) * 10.0 ** random.integers(-3, 3, size=columns)
     x[:, 2] = x[:, 0] * 2
     y = random.normal(size=12)
-    found = SmallestOfBest().compute(problem(extended(np.column_stack([x, y])), MinimumNorm()))
+    found = minimum_norm(extended(np.column_stack([x, y])))
     centred = x - x.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     expected = np.linalg.pinv(centred / lengths, rcond=1e-8) @ (y - y.mean()) / lengths

@@ -14,7 +14,7 @@ from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
 from lr_trainer.moments.passes import split, take_moments
 from lr_trainer.moments.training_data import training_data
-from lr_trainer.solvers.solver import LeastSquares
+from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.strategy import Solved, solve
 
 if TYPE_CHECKING:

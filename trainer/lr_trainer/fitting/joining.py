@@ -21,8 +21,8 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
+from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
-from lr_trainer.solvers.solver import LeastSquares
 from lr_trainer.solvers.strategy import solve, without_origins
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions

@@ -31,9 +31,9 @@ from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
+from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
-from lr_trainer.solvers.solver import LeastSquares, MinimumNorm
 from lr_trainer.solvers.strategy import solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions, shortfalls

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.holdout import Parts
-    from lr_trainer.solvers.solver import MinimumNorm
+    from lr_trainer.solvers.aim import MinimumNorm
 
 
 _MOST_TERMS = 1 << 13

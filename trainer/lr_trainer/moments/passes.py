@@ -17,7 +17,7 @@ from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
 from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design
-from lr_trainer.moments.accuracy import preconditioned
+from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged
 from lr_trainer.moments.pilot import Pilot
@@ -68,12 +68,12 @@ class _Source(Generic[B]):
         blocks: starts a pass.
         parts: returns the terms and targets of a block's rows by fold, where asked with what float64 rounds away of
             powers.
-        held_out: the number of the fold that does not train.
+        held_out: the number of the fold that does not train; None where all rows do, for a fit by least squares.
     """
 
     blocks: Callable[[], Iterator[B]]
     parts: Callable[[B, bool], dict[int, BlockParts]]
-    held_out: int = 1
+    held_out: int | None = None
 
 
 _TERMS_A_COLUMN = 8
@@ -170,7 +170,7 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
 
 
 _NARROW = 256
-"""The pilot of so many terms takes some milliseconds."""
+"""The best pilot of so many terms takes some milliseconds. Where weights are shrunk, more get it if it is needed."""
 
 
 @dataclass(frozen=True)
@@ -212,33 +212,31 @@ def _taken(
     first = list(islice(blocks, 2))
     if not first:
         return None, 1
-    is_whole = len(first) == 1
+    is_whole, is_wide = len(first) == 1, source.held_out is not None and terms > _NARROW
     rows: Iterator[B] = chain(first, blocks)
     (found_first,) = over_blocks(partial(_sketch, source), first[:1])
     sketch = merged(moments for fold, moments in found_first.items() if fold != source.held_out)
     if sketch is None:
         return None, 1
     share = 10.0**-digits
-    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole)
-    if is_short := is_whole and is_penalised and _NARROW < terms >= sketch.rows:
-        pilot = Pilot.plain(pilot.center)
+    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole and not is_wide)
     before = -math.inf
     for number in range(1, _MOST_PASSES + 1):
         by_fold = _by_fold(over_blocks(partial(_about, source, pilot), rows))
-        held_out, folds = by_fold.pop(source.held_out, None), list(by_fold.values())
+        held_out = None if source.held_out is None else by_fold.pop(source.held_out, None)
+        folds = list(by_fold.values())
         found = merged(folds)
         assert found is not None
         if not np.isfinite(found.comoment).all():
             return Folded(found, folds, held_out), number
-        given = partial(preconditioned, pilot, terms=terms, rounded=rounded, intercept=intercept)
-        moments, expected = given(found)
+        moments, expected = preconditioned(pilot, found, terms, rounded=rounded, intercept=intercept)
         # A pass that gained less than a digit is the last that helps.
-        if is_short or expected >= digits or expected < before + 1:
+        if expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms):
             break
         before = expected
         rows = iter(first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
-    each_fold = [moments] if len(folds) == 1 else [given(each)[0] for each in folds]
+    each_fold = [mapped_back(pilot, each)[0] for each in folds]
     return Folded(moments, each_fold, held_out), 1 if is_whole else number
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.moments.few_rows import MarginalMoments
-    from lr_trainer.solvers.solver import MinimumNorm
+    from lr_trainer.solvers.aim import MinimumNorm
 
     Array = NDArray[np.float64]
 

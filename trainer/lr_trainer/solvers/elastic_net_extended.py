@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.solvers.collinearity import Floor
@@ -18,15 +17,14 @@ from lr_trainer.solvers.digits import DOUBLE_DOUBLE
 from lr_trainer.solvers.elastic_net import descended
 from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract.fit_report import Penalty
     from lr_trainer.solvers.normal_equations import NormalEquations
-    from lr_trainer.solvers.solver import Problem
 
     Array = NDArray[np.float64]
 
@@ -40,19 +38,17 @@ _STEPS = 20
 """The most steps of an active-set method, and two more a column: from a float64 optimum it takes a few."""
 
 
-class Penalised(Solver):
-    """Ridge, lasso and elastic net: in float64 where that keeps the digits, else in double-double."""
+def penalised(normal: NormalEquations, penalty: Penalty) -> Solution:
+    """Return ridge, lasso or elastic net: in float64 where that keeps the digits, else in double-double.
 
-    aim = Penalty
-
-    def compute(self, problem: Problem) -> Solution:
-        """Return the solution; a ridge penalty that is lost in the rounding of double-double, too, is an error."""
-        assert isinstance(problem.aim, Penalty)
-        found, digits = descended(problem.normal, problem.aim)
-        if found is not None and digits >= _ENOUGH:
-            return found
-        nothing = np.zeros((len(problem.aim.l2), problem.normal.terms))
-        return extended(problem.normal, problem.aim, nothing if found is None else found.weight.rounded())
+    Raises:
+        WeakPenaltyError: a ridge penalty is lost in the rounding of double-double, too.
+    """
+    found, digits = descended(normal, penalty)
+    if found is not None and digits >= _ENOUGH:
+        return found
+    nothing = np.zeros((len(penalty.l2), normal.terms))
+    return extended(normal, penalty, nothing if found is None else found.weight.rounded())
 
 
 def extended(normal: NormalEquations, penalty: Penalty, start: Array) -> Solution:

@@ -20,7 +20,6 @@ from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.normal_equations import sweep
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import LeastSquares, Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.solvers.normal_equations import NormalEquations
-    from lr_trainer.solvers.solver import Problem
 
     Array = NDArray[np.float64]
 
@@ -39,23 +37,23 @@ _SURELY = 4.0
 """Double-double decides about columns of which less than so many times the rounding of values is left."""
 
 
-class Cholesky(Solver):
-    """Least squares on preconditioned columns; combinations of those before them are named, or dropped."""
+def least_squares(normal: NormalEquations, names: Sequence[str], *, drop_collinear: bool = False) -> Solution:
+    """Return the solution; a term that is a combination of those before it is an error, unless it is dropped.
 
-    aim = LeastSquares
-
-    def compute(self, problem: Problem) -> Solution:
-        """Return the solution; a column that is a combination of those before it is an error, unless it is dropped."""
-        normal, drops = problem.normal, problem.aim == LeastSquares(drop_collinear=True)
-        if not drops:
-            _check_rows(normal)
-        found = None if drops else solved_alone(normal)
-        if found is None:
-            support = _independent(normal, problem.names, drop_collinear=drops)
-            found = _solved(normal.among(support), support)
-        if found is None:
-            raise IllConditionedError(0.0)
-        return found
+    Args:
+        normal: the normal equations.
+        names: of the terms.
+        drop_collinear: whether to leave out such terms.
+    """
+    if not drop_collinear:
+        _check_rows(normal)
+    found = None if drop_collinear else solved_alone(normal)
+    if found is None:
+        support = _independent(normal, names, drop_collinear=drop_collinear)
+        found = _solved(normal.among(support), support)
+    if found is None:
+        raise IllConditionedError(0.0)
+    return found
 
 
 def solved_alone(normal: NormalEquations) -> Solution | None:

@@ -1,11 +1,4 @@
-"""From moments to a solution in the model's terms, by the first solver of a list that finds it.
-
->>> for solver in STRATEGY:
-...     print(f"{type(solver).__name__:15}{solver.aim.__name__}")
-Cholesky       LeastSquares
-SmallestOfBest MinimumNorm
-Penalised      Penalty
-"""
+"""From moments to a solution in the model's terms, the way that is asked for."""
 
 from __future__ import annotations
 
@@ -23,11 +16,11 @@ from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.elastic_net_extended import Penalised
-from lr_trainer.solvers.least_squares import Cholesky
-from lr_trainer.solvers.minimum_norm import SmallestOfBest
+from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
+from lr_trainer.solvers.elastic_net_extended import penalised
+from lr_trainer.solvers.least_squares import least_squares
+from lr_trainer.solvers.minimum_norm import minimum_norm
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +29,8 @@ if TYPE_CHECKING:
 
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
+    from lr_trainer.solvers.aim import Aim
     from lr_trainer.solvers.solution import Solution
-    from lr_trainer.solvers.solver import Aim, Solver
 
     Array = NDArray[np.float64]
 
@@ -46,9 +39,6 @@ _FAR = 1000
 
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
-
-STRATEGY: tuple[Solver, ...] = (Cholesky(), SmallestOfBest(), Penalised())
-"""The solvers in the order in which they are tried: the first that finds the solution that is asked for has it."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ class Solved:
 
 
 def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, intercept: bool) -> Solved:
-    """Return the solution by the first solver of the strategy that finds it.
+    """Return the solution that is asked for.
 
     Args:
         moments: of the terms and the targets.
@@ -125,15 +115,15 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
     if are_rounded.any():
         normal = replace(normal, rounding=_rounding(moments, design))
     try:
-        return Solved(final, normal, _first(Problem(aim, normal, names)))
+        return Solved(final, normal, _solution(normal, names, aim))
     except CollinearError as error:
         raise CollinearError(error.name, _raw_shares(design, names, error)) from None
 
 
-def _first(problem: Problem) -> Solution:
-    """Return the solution of the first solver of the strategy that has one."""
-    found = (solver.compute(problem) for solver in STRATEGY if isinstance(problem.aim, solver.aim))
-    return next(each for each in found if each is not None)
+def _solution(normal: NormalEquations, names: Sequence[str], aim: Aim) -> Solution:
+    if isinstance(aim, LeastSquares):
+        return least_squares(normal, names, drop_collinear=aim.drop_collinear)
+    return minimum_norm(normal) if isinstance(aim, MinimumNorm) else penalised(normal, aim)
 
 
 def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:
