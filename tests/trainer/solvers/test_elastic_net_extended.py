@@ -220,6 +220,9 @@ def test_nearly_dependent_columns_get_the_exact_solution(distance: float, noise:
     np.testing.assert_allclose(found.weight[0], weight, rtol=1e-8)
     # The weights' own rounding to float64 changes the predictions by this.
     np.testing.assert_allclose(found.fit["rmse"], rmse, rtol=1e-8, atol=2**-53 * np.abs(weight).max())
+    for row, value in zip(found.fit["coefficients"][1:], weight, strict=True):
+        assert abs(row["estimate"] - value) <= (10.0 ** -row["digits"] + 2.0**-52) * abs(value)
+        assert row["digits"] > 8 or noise < 1  # what is certain of small residuals depends on them
 
 
 def test_a_copy_takes_half_and_what_is_nearly_dependent_stays_as_it_is() -> None:

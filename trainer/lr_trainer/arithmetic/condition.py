@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 _FEW_COLUMNS = 256
 """All eigenvalues of a matrix up to this size are found faster than the one that counts."""
 
-_SINGULAR = 2.0**-100
-_EIGENVALUE = 2.0**-50
-"""Eigenvalues of a float64 correlation matrix are off by up to this, times its columns."""
-
 
 def condition_number(gram: Array, inverse_norm: float | None = None) -> float:
     """Return the 2-norm condition number of columns with this Gram matrix, at unit length; infinite if dependent.
@@ -61,11 +57,3 @@ def _largest_eigenvalue(size: int, times: Callable[[Array], Array]) -> float:
     start = np.random.default_rng(size).normal(size=size)
     matrix = LinearOperator((size, size), matvec=times, dtype=np.float64)
     return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-4, return_eigenvectors=False)[0])
-
-
-def sensitivity(correlation: Array, ridge: float = 0.0) -> float:
-    """Return a bound on the norm of the inverse of a correlation matrix and a ridge penalty; huge where it has none."""
-    if not len(correlation):
-        return 1.0
-    least = float(np.linalg.eigvalsh(correlation)[0]) - len(correlation) * _EIGENVALUE
-    return 1 / max(max(least, 0.0) + ridge, _SINGULAR)

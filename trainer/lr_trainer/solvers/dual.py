@@ -65,7 +65,7 @@ def solve_dual(
     if intercept:
         dual -= np.outer(dual @ share, share)
     if digits(_UNIT * (1 + condition), 1.0) < _DIGITS:
-        return None  # whoever asks takes the passes in double-double
+        return None  # whoever asks takes the moments
     weight = np.zeros((outputs, normal.terms))
     weight[:, terms] = dual @ unit / deviation
     residual = normal.weight * ridge**2 * np.sum(dual**2, axis=1)

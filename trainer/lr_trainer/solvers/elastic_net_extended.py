@@ -15,7 +15,7 @@ from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
 from lr_trainer.solvers.elastic_net import descended
-from lr_trainer.solvers.pivoted import Factor, solution_of
+from lr_trainer.solvers.pivoted import solution_of
 from lr_trainer.solvers.solution import Solution
 
 if TYPE_CHECKING:
@@ -61,16 +61,13 @@ def extended(normal: NormalEquations, penalty: Penalty, start: Array) -> Solutio
     size = (diagonal * Extended.of(np.full(len(inside), normal.weight))).sqrt()
     # A penalty allows for dependent columns, so that the rounding of their values does not matter.
     floor = Floor(np.zeros((1, len(inside))), np.sqrt(diagonal.high))
-    norms = [1.0]
     for output, (l1, l2) in enumerate(zip(penalty.l1, penalty.l2, strict=True)):
         matrix[np.diag_indices(len(inside))] = diagonal + diagonal * Extended.of(np.full(len(inside), l2))
         bound = size * Extended.of(np.full(len(inside), l1 / scale[terms + output]))
         equations = _Equations(matrix, gram[inside, terms + output], bound, floor)
-        found = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
-        weight[output, inside] = found
-        norms.append(equations.inverse_norm(np.flatnonzero(found.high).tolist()))
+        weight[output, inside] = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
     weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
-    return Solution.of_weights(normal, weight, DOUBLE_DOUBLE, ridge=min(penalty.l2), inverse_norm=max(norms))
+    return Solution.of_weights(normal, weight, DOUBLE_DOUBLE, ridge=min(penalty.l2))
 
 
 @dataclass(frozen=True)
@@ -94,10 +91,6 @@ class _Equations:
         right = self.cross - self.bound.scaled(signs)
         found, pivots = solution_of(self.matrix, right[:, None], support, self.floor)
         return found[:, 0], pivots
-
-    def inverse_norm(self, support: Sequence[int]) -> float:
-        """Return the norm of the inverse on the support, of columns at unit length without the penalty."""
-        return Factor.of(self.matrix, support, self.floor).inverse_norm(self.floor.lengths)
 
     def ridge(self, l2: float) -> Extended[Array]:
         """Return b (terms,) without a bound; `l2` is the penalty that is too weak where columns are dependent."""

@@ -43,8 +43,7 @@ def minimum_norm(normal: NormalEquations) -> Solution:
     for places, part in parts:
         weight[:, places] = Extended(part.high.T, part.low.T)
     weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
-    norm, pivots = factor.inverse_norm(np.sqrt(squares)), np.isin(np.arange(terms), inside)
-    found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, inverse_norm=norm, pivots=pivots)
+    found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, pivots=np.isin(np.arange(terms), inside))
     return found.without_residuals() if len(inside) >= normal.rows - int(normal.intercept) else found
 
 

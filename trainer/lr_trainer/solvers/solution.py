@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from lr_trainer.arithmetic.condition import condition_number, correlation, sensitivity, squared_norm
+from lr_trainer.arithmetic.condition import condition_number, squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.solvers.digits import FEWEST_DIGITS, Rounding, digits
 from lr_trainer.solvers.shrunk import rounding_of_shrunk
@@ -117,7 +117,6 @@ class Solution:
         unit: float,
         *,
         ridge: float | None = None,
-        inverse_norm: float | None = None,
         pivots: NDArray[np.bool_] | None = None,
     ) -> Solution:
         """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
@@ -129,15 +128,11 @@ class Solution:
             weight: double-double (outputs, terms).
             unit: of their arithmetic, `lr_trainer.solvers.digits`.
             ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
-            inverse_norm: the norm of the inverse of the matrix that they solve, of columns at unit length; None to take
-                it from float64, which does not tell a condition number of 1e7 from a larger one.
             pivots: bool (terms,), columns of which all that have weights are combinations; None for these themselves.
         """
         ssr, ess, slope = _sums(normal, weight)
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
         nothing = np.zeros_like(normal.columns)
-        if inverse_norm is None:
-            inverse_norm = sensitivity(correlation(normal.columns[np.ix_(support, support)]), ridge or 0.0)
         return Solution(
             weight=weight,
             factor=nothing,
@@ -152,9 +147,8 @@ class Solution:
                 normal,
                 weight.high,
                 np.maximum(ssr, 0.0),
-                slope * (ridge is not None),
+                slope * (support & (ridge is not None)),
                 among=support if pivots is None else pivots,
-                inverse_norm=inverse_norm,
                 ridge=ridge or 0.0,
                 unit=unit,
             ),
