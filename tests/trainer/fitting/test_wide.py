@@ -41,7 +41,7 @@ def no_moments(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the moments of all terms were taken")
 
-    for name in ("take_moments", "take_moments_by_part", "gram"):
+    for name in ("take_moments", "take_moments_of_folds"):
         monkeypatch.setattr(table, name, refuse)
 
 

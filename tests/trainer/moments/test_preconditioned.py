@@ -89,8 +89,8 @@ def test_the_bounds_hold_for_other_columns(seed: int) -> None:
     fine, mapped = moments_of(rows, is_whole=bool(seed % 2)).fine, exactly(rows) @ exactly(matrix)
     assert fine is not None
     columns = mapped.astype(np.float64)
-    lengths = np.sqrt(((columns - columns.mean(axis=0)) ** 2).sum(axis=0))
-    found = fine.mapped(matrix, TERMS, lengths)
+    own, lengths = (np.sqrt(((each - each.mean(axis=0)) ** 2).sum(axis=0)) for each in (rows, columns))
+    found = fine.mapped(matrix, TERMS, own, lengths)
     z = (mapped - mapped.sum(axis=0) / Fraction(len(rows))) @ exactly(found.transform)
     off, size = np.abs(exactly(found.comoment) - z.T @ z), exactly(found.error)
     assert (off[:TERMS] <= np.multiply.outer(size[:TERMS], size)).all()

@@ -24,9 +24,8 @@ from lr_trainer.errors import (
 from lr_trainer.moments.blocks import block_moments
 from lr_trainer.moments.preconditioned import Preconditioned
 from lr_trainer.solvers import elastic_net
-from lr_trainer.solvers.elastic_net import PENALTIES, CoordinateDescent, choose, penalised_weights
+from lr_trainer.solvers.elastic_net import PENALTIES, choose, descended, penalised_weights
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -65,7 +64,7 @@ class Fit(NamedTuple):
 
 def solve(normal: NormalEquations, l1: ArrayLike, l2: ArrayLike) -> Fit:
     penalty = penalty_of(normal, l1, l2)
-    solution = CoordinateDescent().compute(Problem(penalty, normal, None, ()))
+    solution, _ = descended(normal, penalty)
     if solution is None:
         penalised_weights(normal, penalty)  # says why
     assert solution is not None
@@ -481,7 +480,7 @@ def test_equations_may_come_from_elsewhere() -> None:
     gram, ones = np.eye(4), np.ones(4)
     gram[3] = gram[:, 3] = [3.0, -0.5, -2.0, 20.0]
     normal = NormalEquations(
-        Extended.of(gram),
+        gram,
         3,
         Extended.of(0 * ones),
         ones,

@@ -15,11 +15,9 @@ from lr_runtime.contract.interval import interval_of
 from lr_runtime.errors import FitError
 from lr_trainer import Checkpoint, Descent, fit, merge
 from lr_trainer.moments.blocks import block_moments
-from lr_trainer.solvers.least_squares import PreconditionedCholesky
+from lr_trainer.solvers.least_squares import solved_alone
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import LeastSquares
 from tests.conftest import Run, one_line
-from tests.trainer.solvers.test_least_squares import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -335,16 +333,17 @@ def test_the_bounds_are_seven_times_what_rounding_does(kind: str) -> None:
         table = np.column_stack(list(columns.values()))
         normal = NormalEquations.of_moments(block_moments(table), 3, intercept=True)
         found, exact = (
-            PreconditionedCholesky().compute(problem(normal, LeastSquares())),
+            solved_alone(normal),
             Exact(columns, "y", intercept=True),
         )
         if found is None or found.condition_number > 1e5:
             continue
         rounding = found.rounding
-        spread = np.abs(found.normalized_cov_params.high) @ rounding.lengths
+        inverse = found.factor @ found.factor.T
+        spread = np.abs(inverse) @ rounding.lengths
         off = [found.weight.fraction(0, place) - value for place, value in enumerate(exact.estimates[1:])]
         assert (np.abs(np.array(off, dtype=float)) <= rounding.unit * rounding.reach[0] * spread / 7).all()
-        variances = [found.normalized_cov_params.fraction(i, i) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
+        variances = [Fraction(inverse[i, i]) - exact.inverse[i + 1][i + 1] for i in range(len(off))]
         assert (np.abs(np.array(variances, dtype=float)) <= rounding.unit * spread**2 / 7).all()
         assert abs(Fraction(float(found.ssr[0])) - exact.residual) <= rounding.residual[0] / 7
         explained = exact.total - exact.residual

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -14,25 +17,22 @@ if TYPE_CHECKING:
 _FEW_COLUMNS = 256
 """All eigenvalues of a matrix up to this size are found faster than the one that counts."""
 
-_SINGULAR = 2.0**-100
-_EIGENVALUE = 2.0**-50
-"""Eigenvalues of a float64 correlation matrix are off by up to this, times its columns."""
 
-
-def condition_number(gram: Array, inverse: Array | None = None) -> float:
+def condition_number(gram: Array, inverse_norm: float | None = None) -> float:
     """Return the 2-norm condition number of columns with this Gram matrix, at unit length; infinite if dependent.
 
     Args:
         gram: float64 (columns, columns).
-        inverse: its inverse, where it is known: the smallest eigenvalue of a matrix is lost in the rounding of the
-            largest, but is the largest of the inverse.
+        inverse_norm: the norm of the inverse of their correlations, where it is known: the smallest eigenvalue of a
+            matrix is lost in the rounding of the largest, but is the largest of the inverse.
     """
     if not len(gram):
         return 1.0
-    if inverse is not None:
-        lengths = np.sqrt(np.diag(gram))
-        largest = largest_eigenvalue(inverse * np.outer(lengths, lengths))
-        return float(np.sqrt(largest_eigenvalue(correlation(gram)) * largest))
+    if inverse_norm is not None:
+        unit = correlation(gram)
+        few = len(unit) <= _FEW_COLUMNS
+        largest = float(np.linalg.eigvalsh(unit)[-1]) if few else _largest_eigenvalue(len(unit), unit.__matmul__)
+        return math.sqrt(largest * inverse_norm)
     values = np.linalg.eigvalsh(correlation(gram))
     return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
 
@@ -43,19 +43,17 @@ def correlation(gram: Array) -> Array:
     return np.asarray(gram * unit[:, None] * unit[None, :])
 
 
-def largest_eigenvalue(matrix: Array) -> float:
-    """Return the largest eigenvalue to 6 digits or more, of many columns by Lanczos (Lehoucq, Sorensen, Yang 1998)."""
-    if len(matrix) <= _FEW_COLUMNS:
-        return float(np.linalg.eigvalsh(matrix)[-1])
-    from scipy.sparse.linalg import eigsh
-
-    start = np.random.default_rng(len(matrix)).normal(size=len(matrix))
-    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-6, return_eigenvectors=False)[0])
+def squared_norm(factor: Array) -> float:
+    """Return the largest eigenvalue of F F', for F float64 (columns, columns), to 6 digits or more."""
+    if len(factor) <= _FEW_COLUMNS:
+        return float(np.linalg.norm(factor, 2) ** 2) if len(factor) else 0.0
+    return _largest_eigenvalue(len(factor), lambda vector: factor @ (factor.T @ vector))
 
 
-def sensitivity(correlation: Array, ridge: float = 0.0) -> float:
-    """Return a bound on the norm of the inverse of a correlation matrix and a ridge penalty; huge where it has none."""
-    if not len(correlation):
-        return 1.0
-    least = float(np.linalg.eigvalsh(correlation)[0]) - len(correlation) * _EIGENVALUE
-    return 1 / max(max(least, 0.0) + ridge, _SINGULAR)
+def _largest_eigenvalue(size: int, times: Callable[[Array], Array]) -> float:
+    """Return the largest eigenvalue of a symmetric matrix by Lanczos (Lehoucq, Sorensen, Yang 1998)."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    start = np.random.default_rng(size).normal(size=size)
+    matrix = LinearOperator((size, size), matvec=times, dtype=np.float64)
+    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-4, return_eigenvectors=False)[0])

@@ -2,8 +2,7 @@
 
 Each column is cut into slices of a few bits, so few that the products of two slices add up without rounding over a
 whole block (Ozaki, Ogita, Oishi and Rump 2012, Numerical Algorithms 59: error-free transformation of matrix
-multiplication). Where a fit is ill-conditioned, the normal equations in this precision lose kappa^2 2^-104, not
-kappa^2 2^-53: one more pass over the rows in place of a factorisation and its refinement.
+multiplication).
 """
 
 from __future__ import annotations
@@ -23,21 +22,6 @@ if TYPE_CHECKING:
 
 _PRECISION_BITS = 106
 _LEAST_EXPONENT = -1022
-_CHUNK_ROWS = 1 << 11
-"""Slices of a chunk fit the cache; a whole block's do not."""
-
-
-def block_gram(block: Extended[A], weights: A | None = None) -> Extended[NDArray[np.float64]]:
-    """Return block.T @ diag(weights) @ block, double-double (columns, columns), for a block (rows, columns)."""
-    columns = block.high.shape[1]
-    total: Extended[NDArray[np.float64]] = Extended.of(np.zeros((columns, columns)))
-    for start in range(0, block.high.shape[0], _CHUNK_ROWS):
-        chunk = block[start : start + _CHUNK_ROWS]
-        if weights is None:
-            total = total + product(chunk, chunk)
-        else:
-            total = total + product(chunk * Extended.of(weights[start : start + _CHUNK_ROWS, None]), chunk)
-    return total
 
 
 def product(left: Extended[A], right: Extended[A]) -> Extended[NDArray[np.float64]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,9 @@ from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_runtime.errors import OptionError
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
-from lr_trainer.moments.passes import gram, split, take_moments
+from lr_trainer.moments.passes import split, take_moments
 from lr_trainer.moments.training_data import training_data
-from lr_trainer.solvers.solver import LeastSquares
+from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.strategy import Solved, solve
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def setting_of(prepared: Prepared, descent: Descent, asked: FitOptions, held_out
     exact, kept = None, ~constant
     if not is_penalised or descent.loss == "squared":
         aim = penalty if is_penalised else LeastSquares(asked.drop_collinear)
-        exact = solve(moments, data.design, names, aim, intercept=intercept, products=partial(gram, prepared))
+        exact = solve(moments, data.design, names, aim, intercept=intercept)
         kept = kept if is_penalised else exact.solution.support
     return Setting(prepared, validation, data, kept, constant, exact, penalty)
 

@@ -52,20 +52,19 @@ def descended(setting: Setting, descent: Descent, cycle: Cycle, objective: Objec
     normal = NormalEquations.of_moments(moments, len(setting.kept), intercept=intercept)
     solution = _solution(setting, objective, at, normal, offsets)
     design = with_origins(setting.data.design, moments, intercept=intercept)
-    solved = Solved(design, normal, solution, is_extended=False, offsets=tuple(offsets.tolist()))
+    solved = Solved(design, normal, solution, tuple(offsets.tolist()))
     return Descended(solved, _report(setting, descent, cycle, objective, delta))
 
 
 def _solution(setting: Setting, objective: Objective, at: Array, normal: NormalEquations, offsets: Array) -> Solution:
     coordinates, terms = objective.coordinates, len(setting.kept)
-    gram, weight = normal.gram.high, coordinates.weights(at)
+    gram, weight = normal.gram, coordinates.weights(at)
     slope = 2 * gram[terms:, :terms] - weight @ gram[:terms, :terms]
     squared = Loss.named("squared", coordinates.outputs)
     squares = 2 * Objective(objective.store, coordinates, squared, objective.penalties).mean_loss(at)
     residual_sum = squares * coordinates.scale**2 * normal.weight
     return Solution(
         weight=Extended.of(weight),
-        normalized_cov_params=Extended.of(np.zeros((terms, terms))),
         factor=np.zeros((terms, terms)),
         support=setting.kept,
         constant=setting.constant,

@@ -10,6 +10,7 @@ import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
 from lr_trainer.choices import FitOptions
+from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
@@ -20,8 +21,8 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
+from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
-from lr_trainer.solvers.solver import LeastSquares
 from lr_trainer.solvers.strategy import solve, without_origins
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
@@ -159,10 +160,15 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 @one_thread()
 def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more: str) -> Checkpoint:
     check_squares(data)
-    solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=data.intercept)
+    try:
+        solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=data.intercept)
+    except CollinearError:
+        raise IllConditionedError(0.0) from None
+    held = digits(solved.solution.rounding.unit, 1.0)
+    if held < FEWEST_DIGITS:
+        raise IllConditionedError(held)
     report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
-    held = digits(rounding.unit, 1.0)
     lost = [f"{line}. Fit all rows at once" for line in report.cautions]
     report = report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),

@@ -96,8 +96,8 @@ def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: t
             found = _told(found, place, beside)
             matrix[:, place] = -matrix[:, beside].sum(axis=1)
     fine = moments.fine or Preconditioned.plain(moments.comoment, len(before.terms))
-    lengths = np.sqrt(np.maximum(np.diag(found.comoment), 0.0))
-    return replace(found, fine=fine.mapped(matrix, len(after.terms), lengths))
+    own, lengths = (np.sqrt(np.maximum(each.own, 0.0)) for each in (moments, found))
+    return replace(found, fine=fine.mapped(matrix, len(after.terms), own, lengths))
 
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:

@@ -3,7 +3,7 @@
 rows        opened, roles_of -> Rows                       the table, row by row, with the role of each column
 moments     prepare -> Prepared                            the terms; each later pass is a function of this record
             take_moments, training_data -> TrainingData    moments, training box and names, checked
-solvers     solve -> Solved                                the coefficients; may take one more pass, `gram`
+solvers     solve -> Solved                                the coefficients
 descent     setting_of, descend -> Descended               in place of `solve`, on the same data
 statistics  report_of, cautions -> FitReport               the figures with enough certain digits, and cautions
 model       checkpoint_of -> Checkpoint                    for a conformal interval, one pass over the held-out rows
@@ -12,7 +12,6 @@ model       checkpoint_of -> Checkpoint                    for a conformal inter
 from __future__ import annotations
 
 import warnings
-from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,8 +24,7 @@ from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
-from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import gram, prepare, residuals, split, take_moments, take_moments_by_part
+from lr_trainer.moments.passes import prepare, residuals, split, take_moments, take_moments_of_folds
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
@@ -34,9 +32,9 @@ from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened
+from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
-from lr_trainer.solvers.solver import LeastSquares, MinimumNorm
 from lr_trainer.solvers.strategy import solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions, shortfalls
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.solvers.strategy import Solved
@@ -99,8 +98,7 @@ def fit(
 
     An ordinary numeric fit takes one pass over the table. Categories, powers and fills take one or two passes before
     this one. Where the first block of the table was a poor guess of the fit, so that fewer than nine digits are to be
-    expected, a second pass is taken, seldom a third. Dependent columns, and penalised or minimum-norm fits that would
-    have fewer than nine digits, take one in double-double.
+    expected, a second pass is taken, seldom a third.
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
@@ -194,8 +192,8 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     if not asked.drop_collinear and (few := few_rows(prepared)) is not None:
         refuse(few)
     data = training_data(prepared, take_moments(prepared, asked.digits))
-    aim, products = LeastSquares(drop_collinear=asked.drop_collinear), partial(gram, prepared)
-    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
+    aim = LeastSquares(drop_collinear=asked.drop_collinear)
+    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
     report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]))
     return checkpoint_of(data, solved, report)
@@ -220,12 +218,10 @@ def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
 def _by_moments(
     prepared: Prepared, asked: FitOptions, parts: Parts
 ) -> tuple[TrainingData, MinimumNorm | Penalty, Solved]:
-    *folds, held_out = take_moments_by_part(prepared, parts)
-    trained = [fold for fold in folds if fold is not None]
-    data = training_data(prepared, reduce(Moments.merge, trained), held_out)
-    aim = _chosen_penalty(trained, data, asked) if asked.is_auto else _given_aim(prepared, asked)
-    products = partial(gram, prepared, parts=parts)
-    return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept, products=products)
+    found = take_moments_of_folds(prepared, parts, is_penalised=not asked.minimum_norm)
+    data = training_data(prepared, found.whole, found.held_out)
+    aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else _given_aim(prepared, asked)
+    return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
 
 
 def _given_aim(prepared: Prepared, asked: FitOptions) -> MinimumNorm | Penalty:
@@ -233,7 +229,7 @@ def _given_aim(prepared: Prepared, asked: FitOptions) -> MinimumNorm | Penalty:
     return MinimumNorm() if asked.minimum_norm else Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
 
 
-def _chosen_penalty(folds: list[Moments], data: TrainingData, asked: FitOptions) -> Penalty:
+def _chosen_penalty(folds: Sequence[Moments], data: TrainingData, asked: FitOptions) -> Penalty:
     """Return the penalties of each target that predict every fold best."""
     l1, l2 = choose(folds, len(data.targets), l1_ratio=asked.l1_ratio or 0.0, intercept=data.intercept).chosen
     return Penalty(tuple(l1.tolist()), tuple(l2.tolist()), folds=len(folds))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.holdout import Parts
-    from lr_trainer.solvers.solver import MinimumNorm
+    from lr_trainer.solvers.aim import MinimumNorm
 
 
 _MOST_TERMS = 1 << 13
@@ -59,7 +59,7 @@ def solve_few(
     found = rows < coefficients and solve_dual(moments, train.columns, train.weights, aim, intercept=intercept)
     if not found:
         return None
-    return data, aim, Solved(with_origins(data.design, moments, intercept=intercept), *found, is_extended=False)
+    return data, aim, Solved(with_origins(data.design, moments, intercept=intercept), *found)
 
 
 def _counts(data: TrainingData) -> tuple[int, int]:

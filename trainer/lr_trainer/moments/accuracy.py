@@ -48,16 +48,21 @@ def preconditioned(
         rounded: bool (columns,), whose values are rounded, as those of powers are.
         intercept: whether one is fitted.
     """
+    moments, away = mapped_back(pilot, found)
+    squares = np.maximum(moments.own, 0.0) + found.weight * np.where(rounded, moments.mean, away) ** 2
+    accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), terms, intercept=intercept)
+    return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
+
+
+def mapped_back(pilot: Pilot, found: Moments) -> tuple[Moments, Array]:
+    """Return the moments of D from those of Z about a pilot, and the mean of D less the center, float64 (columns,)."""
     back = inverse(pilot.transform, _lengths_of(pilot, found))
     mean, changed = Extended.of(found.mean.copy()), pilot.changed
     mean[changed] = sum_of(transposed(back[:, changed]) * Extended.of(found.mean)[None, :])
     away = mean.rounded()
     comoment = _back(found.comoment, back.high, changed)
     mean = mean + Extended.of(pilot.center)
-    moments = replace(found, mean=mean.high, mean_low=mean.low, comoment=comoment)
-    squares = np.maximum(np.diag(comoment), 0.0) + found.weight * np.where(rounded, mean.high, away) ** 2
-    accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), terms, intercept=intercept)
-    return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
+    return replace(found, mean=mean.high, mean_low=mean.low, comoment=comoment), away
 
 
 def _back(comoment: Array, back: Array, changed: NDArray[np.intp]) -> Array:

@@ -66,7 +66,7 @@ def moments_about(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None,
     strips = [part if isinstance(part, tuple) else (part,) for part in parts]
     rows, columns = sum(len(piece) for piece in strips[0]), len(pilot.center)
     total = float(rows) if weights is None else float(weights.sum())
-    products: Array = np.zeros((1 + columns, 1 + columns))
+    products: Array | None = None
     ranges = []
     is_array = isinstance(strips[0][0], np.ndarray) and not pilot.sums_exactly
     at_once = _tile_rows(columns) if is_array else rows
@@ -75,18 +75,29 @@ def moments_about(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None,
         tile = [_rows(strip, inside.start, inside.stop) for strip in strips]
         ranges.append(np.concatenate([_range(strip) for strip in tile], axis=1))
         values = _columns(pilot, tile, ranges[-1], None if low is None else low[inside])
-        products += _products(values, None if weights is None else weights[inside], is_exact=pilot.sums_exactly)
+        part = _products(values, None if weights is None else weights[inside], is_exact=pilot.sums_exactly)
+        products = part if products is None else np.add(products, part, out=products)
+    assert products is not None
     mean = products[-1, :-1] / total
+    squares = np.outer(mean, mean)
+    squares *= total  # new memory of a wide table's products costs as much as their arithmetic
     return Moments(
         count=np.array(float(rows)),
         weight=np.array(total),
         log_weight=np.array(0.0 if weights is None else float(names_of(weights).log(weights).sum())),
         mean=mean,
         mean_low=np.zeros_like(mean),
-        comoment=products[:-1, :-1] - total * np.outer(mean, mean),
+        comoment=np.subtract(products[:-1, :-1], squares, out=squares),
         minimum=np.min([each[0] for each in ranges], axis=0) + 0.0,  # 0.0 for -0.0, of which any may come first
         maximum=np.max([each[1] for each in ranges], axis=0) + 0.0,
+        others=np.array(rows - 1.0 if weights is None else _but_largest(weights)),
     )
+
+
+def _but_largest(weights: A) -> float:
+    """Return the sum of all but the largest, which may be larger than theirs by more than float64 holds."""
+    largest = int(weights.argmax())
+    return float(weights[:largest].sum() + weights[largest + 1 :].sum())
 
 
 def _middle(block: tuple[A, ...]) -> Array:

@@ -7,7 +7,7 @@ how many threads took blocks nor on how the rows arrived.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _FINE = "fine"
+_NOT_STORED = {_FINE, "others"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Moments:
         maximum: float64 (columns,).
         fine: the Gram matrix on a transform that keeps its digits, with a bound on its rounding; None where only
             `comoment` is known.
+        others: float64 (), the weight of all rows but the heaviest, or more; no checkpoint stores it.
     """
 
     count: NDArray[np.float64]
@@ -55,6 +57,7 @@ class Moments:
     minimum: NDArray[np.float64]
     maximum: NDArray[np.float64]
     fine: Preconditioned | None = None
+    others: NDArray[np.float64] = field(default_factory=lambda: np.array(math.inf))
 
     @property
     def rows(self) -> int:
@@ -107,6 +110,10 @@ class Moments:
         return self.products(column, target) / size if size > 0 else 0.0
 
     @property
+    def _heaviest(self) -> float:
+        return max(float(self.weight - self.others), 0.0)
+
+    @property
     def _mean(self) -> Extended[NDArray[np.float64]]:
         return Extended(self.mean, self.mean_low)
 
@@ -122,15 +129,15 @@ class Moments:
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
-        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != _FINE}
-        fine = {} if self.fine is None else {field.name: getattr(self.fine, field.name) for field in fields(self.fine)}
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_STORED}
+        fine = {} if self.fine is None else {each.name: getattr(self.fine, each.name) for each in fields(self.fine)}
         return own | {f"{_FINE}.{name}": array for name, array in fine.items()}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> Moments:
         """Return the moments that a checkpoint stores; before version 0.3 it stored none on a transform."""
-        own = {field.name: arrays[field.name] for field in fields(Moments) if field.name != _FINE}
-        names = [field.name for field in fields(Preconditioned)]
+        own = {each.name: arrays[each.name] for each in fields(Moments) if each.name not in _NOT_STORED}
+        names = [each.name for each in fields(Preconditioned)]
         is_known = f"{_FINE}.{names[0]}" in arrays
         fine = Preconditioned(**{name: arrays[f"{_FINE}.{name}"] for name in names}) if is_known else None
         return Moments(**own, fine=fine)
@@ -177,6 +184,7 @@ class Moments:
             comoment=comoment,
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
+            others=np.asarray(self.others + other.others + min(self._heaviest, other._heaviest)),
         )
 
 

@@ -1,6 +1,6 @@
 """The passes of a fit over its rows: what the design needs is looked up once, then every pass is a function of that.
 
-prepare(rows, ...) -> Prepared -> take_moments, gram, residuals, expanded, ...
+prepare(rows, ...) -> Prepared -> take_moments, residuals, expanded, ...
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ import numpy as np
 
 from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
-from lr_trainer.arithmetic.double_double import Extended, two_sum
-from lr_trainer.arithmetic.gram import block_gram
 from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design
-from lr_trainer.moments.accuracy import preconditioned
+from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged
 from lr_trainer.moments.pilot import Pilot
@@ -68,11 +66,14 @@ class _Source(Generic[B]):
 
     Attributes:
         blocks: starts a pass.
-        parts: returns the terms and targets of a block, where asked with what float64 rounds away of powers.
+        parts: returns the terms and targets of a block's rows by fold, where asked with what float64 rounds away of
+            powers.
+        held_out: the number of the fold that does not train; None where all rows do, for a fit by least squares.
     """
 
     blocks: Callable[[], Iterator[B]]
-    parts: Callable[[B, bool], BlockParts]
+    parts: Callable[[B, bool], dict[int, BlockParts]]
+    held_out: int | None = None
 
 
 _TERMS_A_COLUMN = 8
@@ -143,14 +144,15 @@ def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments
     Raises:
         TableError: there are no rows.
     """
-    views, table = _views(prepared), _Source(partial(_blocks, prepared), partial(_in_parts, prepared))
+    views, table = _views(prepared), _Source(partial(_blocks, prepared), partial(_in_one, prepared))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of what is infinite, the reader tells where
         found, passes = (None, 0) if views is None else _taken(prepared, views, digits)
-        if found is None or not np.isfinite(found.comoment).all():
-            return _some(_taken(prepared, table, digits)[0], prepared.rows)
+        if found is None or not np.isfinite(found.whole.comoment).all():
+            found, _ = _taken(prepared, table, digits)
+            return _some(found, prepared.rows).whole
     for _ in range(passes):
-        prepared.rows.count_views(found.rows)
-    return found
+        prepared.rows.count_views(found.whole.rows)
+    return found.whole
 
 
 def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
@@ -163,12 +165,45 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
         return None
     return _Source(
         lambda: prepared.rows.views(size) or iter(()),
-        lambda parts, _: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(parts))),
+        lambda parts, _: {0: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(parts)))},
     )
 
 
+_NARROW = 256
+"""The best pilot of so many terms takes some milliseconds. Where weights are shrunk, more get it if it is needed."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The moments of rows that train.
+
+    Attributes:
+        whole: of all of them.
+        folds: of each fold of them.
+        held_out: of the others; only their ranges are meant to be read. None where there are none.
+    """
+
+    whole: Moments
+    folds: Sequence[Moments]
+    held_out: Moments | None = None
+
+
+def take_moments_of_folds(prepared: Prepared, parts: Parts, *, is_penalised: bool) -> Folded:
+    """Take the passes for the moments of the rows that `parts` do not hold out, and of each fold of them.
+
+    Of a wide table with fewer rows than terms, a penalised fit takes one pass in float64.
+
+    Raises:
+        TableError: there are no rows.
+    """
+    source = _Source(partial(_labelled, prepared, parts), partial(_in_folds, prepared), parts.held_out)
+    return _some(_taken(prepared, source, FitOptions.digits, is_penalised=is_penalised)[0], prepared.rows)
+
+
 @one_thread()
-def _taken(prepared: Prepared, source: _Source[B], digits: int) -> tuple[Moments | None, int]:
+def _taken(
+    prepared: Prepared, source: _Source[B], digits: int, *, is_penalised: bool = False
+) -> tuple[Folded | None, int]:
     """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
     terms, intercept = len(prepared.design.terms), prepared.intercept
     rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
@@ -177,48 +212,52 @@ def _taken(prepared: Prepared, source: _Source[B], digits: int) -> tuple[Moments
     first = list(islice(blocks, 2))
     if not first:
         return None, 1
-    is_whole = len(first) == 1
+    is_whole, is_wide = len(first) == 1, source.held_out is not None and terms > _NARROW
     rows: Iterator[B] = chain(first, blocks)
-    (sketch,) = over_blocks(partial(_sketch, source), first[:1])
+    (found_first,) = over_blocks(partial(_sketch, source), first[:1])
+    sketch = merged(moments for fold, moments in found_first.items() if fold != source.held_out)
+    if sketch is None:
+        return None, 1
     share = 10.0**-digits
-    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole)
+    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole and not is_wide)
     before = -math.inf
     for number in range(1, _MOST_PASSES + 1):
-        found = merged(over_blocks(partial(_about, source, pilot), rows))
+        by_fold = _by_fold(over_blocks(partial(_about, source, pilot), rows))
+        held_out = None if source.held_out is None else by_fold.pop(source.held_out, None)
+        folds = list(by_fold.values())
+        found = merged(folds)
         assert found is not None
         if not np.isfinite(found.comoment).all():
-            return found, number
+            return Folded(found, folds, held_out), number
         moments, expected = preconditioned(pilot, found, terms, rounded=rounded, intercept=intercept)
-        if expected >= digits or expected < before + 1:  # a pass that gained less than a digit is the last that helps
+        # A pass that gained less than a digit is the last that helps.
+        if expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms):
             break
         before = expected
         rows = iter(first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
-    return moments, 1 if is_whole else number
+    each_fold = [mapped_back(pilot, each)[0] for each in folds]
+    return Folded(moments, each_fold, held_out), 1 if is_whole else number
 
 
-def _sketch(source: _Source[B], block: B) -> Moments:
-    found = source.parts(block, False)
-    return block_moments(*found.parts, weights=found.weights)
+def _sketch(source: _Source[B], block: B) -> dict[int, Moments]:
+    return {fold: block_moments(*each.parts, weights=each.weights) for fold, each in source.parts(block, False).items()}
 
 
-def _about(source: _Source[B], pilot: Pilot, block: B) -> Moments:
-    found = source.parts(block, pilot.is_exact)
-    return moments_about(pilot, *found.parts, low=found.low, weights=found.weights)
+def _about(source: _Source[B], pilot: Pilot, block: B) -> dict[int, Moments]:
+    return {
+        fold: moments_about(pilot, *each.parts, low=each.low, weights=each.weights)
+        for fold, each in source.parts(block, pilot.is_exact).items()
+    }
 
 
-def take_moments_by_part(prepared: Prepared, parts: Parts) -> list[Moments | None]:
-    """Take the pass for the moments of each part of the rows apart; None of a part without rows.
-
-    Raises:
-        TableError: there are no rows.
-    """
-    by_part: list[list[Moments]] = [[] for _ in range(parts.count)]
-    for found in over_blocks(partial(_parted, prepared), _labelled(prepared, parts)):
-        for part, moments in found.items():
-            by_part[part].append(moments)
-    _some(next((each[0] for each in by_part if each), None), prepared.rows)
-    return [merged(each) for each in by_part]
+def _by_fold(blocks: Iterable[dict[int, Moments]]) -> dict[int, Moments]:
+    """Return the moments of each fold, from those of its rows in each block."""
+    found: dict[int, list[Moments]] = {}
+    for block in blocks:
+        for fold, moments in block.items():
+            found.setdefault(fold, []).append(moments)
+    return {fold: each for fold, parts in sorted(found.items()) if (each := merged(parts)) is not None}
 
 
 def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = None) -> tuple[Array, Array]:
@@ -234,7 +273,7 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     """
     weight, bias = checkpoint.weight, checkpoint.bias
     design, found, sizes = Design.of(checkpoint), [], [np.zeros_like(bias)]
-    for block in _blocks(prepared) if parts is None else _of_parts(prepared, parts, held_out=True):
+    for block in _blocks(prepared) if parts is None else _held_out(prepared, parts):
         x, y, _ = _split(prepared, block)
         slope, start = beside(x, weight).T, beside(x, bias)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -274,25 +313,6 @@ def expanded(prepared: Prepared, blocks: Iterable[Block] | None = None) -> Itera
         yield terms, y, weights
 
 
-def gram(prepared: Prepared, design: Design, shift: Array, parts: Parts | None = None) -> tuple[Extended[Array], float]:
-    """Take the pass for the double-double products of the terms and targets, a column of ones first.
-
-    Beside them it returns the largest weight of a row.
-
-    Args:
-        prepared: the rows.
-        design: of the terms.
-        shift: float64 (terms + targets,), taken from every row.
-        parts: leaves out the rows that they hold out; None for all rows.
-    """
-    total, heaviest = None, 0.0
-    blocks = _blocks(prepared) if parts is None else _of_parts(prepared, parts, held_out=False)
-    for part, heavy in over_blocks(lambda block: _gram_of(prepared, block, design, shift), blocks):
-        total, heaviest = part if total is None else total + part, max(heaviest, heavy)
-    assert total is not None
-    return total, heaviest
-
-
 def _blocks(prepared: Prepared) -> Iterator[Block]:
     width = max(prepared.roles.width, len(prepared.design.terms) // _TERMS_A_COLUMN)
     return in_blocks(prepared.rows.arrays(prepared.levels), width)
@@ -306,25 +326,19 @@ def _labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray
         start += rows
 
 
-def _of_parts(prepared: Prepared, parts: Parts, *, held_out: bool) -> Iterator[Block]:
+def _held_out(prepared: Prepared, parts: Parts) -> Iterator[Block]:
     for block, labels in _labelled(prepared, parts):
-        rows = joined(block)[(labels == parts.held_out) == held_out]
+        rows = joined(block)[labels == parts.held_out]
         if len(rows):
             yield (rows,)
 
 
-def _parted(prepared: Prepared, labelled: tuple[Block, NDArray[np.int64]]) -> dict[int, Moments]:
-    block, labels = labelled
-    rows, chosen = joined(block), {part: labels == part for part in sorted(set(labels.tolist()))}
-    return {part: _moments_of(prepared, (rows[mask],)) for part, mask in chosen.items()}
-
-
-def _some(moments: Moments | None, rows: Rows) -> Moments:
-    if moments is None:
+def _some(found: Folded | None, rows: Rows) -> Folded:
+    if found is None:
         count = rows.counts.rows_dropped
         dropped = f" ({count} rows were dropped)" if count else ""
         raise TableError(f"{rows.table.name} has no rows{dropped}. A table has a row of names and rows of numbers")
-    return moments
+    return found
 
 
 def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None]:
@@ -337,9 +351,14 @@ def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None
     return x, y, rows[:, -1]
 
 
-def _moments_of(prepared: Prepared, block: Block) -> Moments:
-    found = _in_parts(prepared, block, False)
-    return block_moments(*found.parts, weights=found.weights)
+def _in_one(prepared: Prepared, block: Block, is_exact: bool) -> dict[int, BlockParts]:
+    return {0: _in_parts(prepared, block, is_exact)}
+
+
+def _in_folds(prepared: Prepared, labelled: tuple[Block, NDArray[np.int64]], is_exact: bool) -> dict[int, BlockParts]:
+    block, labels = labelled
+    rows = joined(block)
+    return {part: _in_parts(prepared, (rows[labels == part],), is_exact) for part in sorted(set(labels.tolist()))}
 
 
 def _in_parts(prepared: Prepared, block: Block, is_exact: bool) -> BlockParts:
@@ -353,14 +372,3 @@ def _in_parts(prepared: Prepared, block: Block, is_exact: bool) -> BlockParts:
     terms = design.expand_extended(x)
     low = names_of(y).concatenate([terms.low, names_of(y).zeros_like(y)], axis=1)
     return BlockParts((terms.high, y), low, weights)
-
-
-def _gram_of(prepared: Prepared, block: Block, design: Design, shift: Array) -> tuple[Extended[Array], float]:
-    x, y, weights = _split(prepared, block)
-    names, terms, away = names_of(x), design.expand_extended(x), beside(x, -shift)
-    terms = terms + Extended.of(away[: terms.high.shape[1]])
-    targets = Extended(*two_sum(y, away[terms.high.shape[1] :]))
-    ones = [names.ones_like(y[:, :1])] if prepared.intercept else []
-    high = names.concatenate([*ones, terms.high, targets.high], axis=1)
-    low = names.concatenate([*(part * 0 for part in ones), terms.low, targets.low], axis=1)
-    return block_gram(Extended(high, low), weights), 1.0 if weights is None else float(weights.max())

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from lr_trainer.arithmetic.condition import largest_eigenvalue
+from lr_trainer.arithmetic.condition import squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.arithmetic.gram import congruence, inverse, powers_of_two, product, transposed
 from lr_trainer.arithmetic.rounding import FLOAT64
@@ -73,15 +73,13 @@ class Preconditioned:
         off = np.where(np.arange(len(squares)) < terms, 0.0, squares)
         return Preconditioned(np.eye(len(comoment)), comoment, np.sqrt(squares), off, np.array(0.0))
 
-    def rounding(self, inside: NDArray[np.intp]) -> float:
-        """Return e above of the terms `inside`, at most 1."""
-        gram = self.comoment[np.ix_(inside, inside)]
-        lengths = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    def rounding(self, inside: NDArray[np.intp], lengths: Array, inverse_norm: float) -> float:
+        """Return e above, at most 1, of the terms `inside`, of the lengths |z_i| (inside,) and of |N^-1|."""
         if not (lengths > 0).all():
             return 1.0
         # Of many columns, whose roundings do not depend on one another, the norm is less than of any signs.
         many = min(1.0, 4 / math.sqrt(max(len(inside), 1)))
-        return min(1.0, many * float(((self.error[inside] / lengths) ** 2).sum()) * inverse_norm(gram))
+        return min(1.0, many * float(((self.error[inside] / lengths) ** 2).sum()) * inverse_norm)
 
     def on(self, transform: Array, terms: int, lengths: Array) -> Preconditioned:
         """Return the same on another transform; `lengths` (columns,) are those of D, the first `terms` terms."""
@@ -109,16 +107,34 @@ class Preconditioned:
         off = self.off + np.where(np.arange(len(squares)) < terms, 0.0, _JOINED * squares)
         return replace(self, error=np.hypot(self.error, np.sqrt(_JOINED * squares)), off=off)
 
-    def mapped(self, matrix: Array, terms: int, lengths: Array) -> Preconditioned:
+    def gram(self, lengths: Array) -> Extended[Array]:
+        """Return the Gram matrix of D in double-double; `lengths` (columns,) are those of D."""
+        return congruence(self.comoment, inverse(self.transform, lengths))
+
+    def among(self, inside: NDArray[np.bool_], terms: int, lengths: Array) -> Preconditioned:
+        """Return that of some of the columns D, whose lengths are `lengths` (columns,), and 0 of the others."""
+        kept, gone = np.flatnonzero(inside), np.flatnonzero(~inside)
+        here, part, own = np.ix_(kept, kept), self, kept
+        if self.transform[np.ix_(gone, kept)].any():
+            matrix = np.eye(len(inside))[:, kept]
+            part = self.mapped(matrix, int(np.count_nonzero(inside[:terms])), lengths, lengths[kept])
+            own = np.arange(len(kept))
+        transform, comoment = np.eye(len(inside)), np.zeros_like(self.comoment)
+        error, off = np.zeros((2, len(inside)))
+        transform[here], comoment[here] = part.transform[np.ix_(own, own)], part.comoment[np.ix_(own, own)]
+        error[kept], off[kept] = part.error[own], part.off[own]
+        return Preconditioned(transform, comoment, error, off, self.extended)
+
+    def mapped(self, matrix: Array, terms: int, own: Array, lengths: Array) -> Preconditioned:
         """Return that of the columns D matrix, on a transform of their own; the bounds hold for any such columns.
 
         Args:
             matrix: float64 (columns, new columns), of a few ones; it takes the targets as they are.
             terms: how many of the new columns are terms.
+            own: float64 (columns,), the lengths of D.
             lengths: float64 (new columns,), theirs.
         """
-        own = np.sqrt(np.maximum(np.diag(self.comoment), 0.0))
-        scale, to = powers_of_two(own), powers_of_two(lengths)
+        scale, to = powers_of_two(np.sqrt(np.maximum(np.diag(self.comoment), 0.0))), powers_of_two(lengths)
         back = transposed(inverse(self.transform, own))
         columns = transposed(product(back, Extended.of(matrix)).scaled(scale[:, None]).scaled(1 / to))
         gram, transform = Extended.of(self.comoment / scale / scale[:, None]), np.eye(len(lengths))
@@ -187,11 +203,10 @@ def inverse_norm(gram: Array) -> float:
     away = float(np.linalg.norm(correlation - np.eye(len(inside))))
     if away < _NEAR:
         return 1 / (1 - away)
-    root, failed = linalg.lapack.dpotrf(correlation)
+    root, failed = linalg.lapack.dpotrf(correlation, clean=1)
     if failed:
         return math.inf
-    upper, _ = linalg.lapack.dpotri(root)
-    return largest_eigenvalue(np.triu(upper) + np.triu(upper, 1).T)
+    return squared_norm(linalg.lapack.dtrtri(root)[0])
 
 
 def magnification(gram: Array, terms: int, asked: NDArray[np.bool_]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from lr_runtime.tables.sample import FIRST_ROWS
 from lr_trainer.arithmetic.rounding import varies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +35,8 @@ _MOST_SHARE, _FEWEST = 0.05, 20
 
 _MOST_NAMED = 5
 
+_TOGETHER = 16
+
 
 class Found(NamedTuple):
     """The gross outliers of a column: how many there are, and the number of the first one's row, counted from 0."""
@@ -50,17 +53,18 @@ def are_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     Where the middle half of the values is one number, as in counts that are mostly 0, the quartiles are those of the
     other values; a column of two distinct values has no outliers.
     """
-    nothing, judged = np.zeros(len(values), dtype=np.bool_), ~np.isnan(values)
-    low, median, high = _quartiles(values[judged])
+    ordered = np.sort(values)
+    ordered = ordered[: len(values) - np.count_nonzero(np.isnan(values))]  # NaN comes last
+    low, median, high = _quartiles(ordered)
     if not varies(low, high):
-        judged &= varies(np.minimum(values, median), np.maximum(values, median))
-        low, median, high = _quartiles(values[judged])
-    count = np.count_nonzero(judged)
+        ordered = ordered[varies(np.minimum(ordered, median), np.maximum(ordered, median))]
+        low, median, high = _quartiles(ordered)
+    count, nothing = len(ordered), np.zeros(len(values), dtype=np.bool_)
     if count < _FEWEST or not varies(low, high):
         return nothing
-    away = np.where(judged, np.abs(values - median), 0.0) / (high - low)
-    if away.max() <= _FAR:
+    if max(median - float(ordered[0]), float(ordered[-1]) - median) / (high - low) <= _FAR:
         return nothing
+    away = np.abs(values - median) / (high - low)
     far = away > _FAR
     if low > 0 or high < 0:  # values of the other sign, whose logarithm is NaN, are far in any ratio
         far &= ~(np.abs(np.log(values / median)) <= _LOG_RANGES * abs(np.log(high / low)))
@@ -70,10 +74,13 @@ def are_outliers(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return nothing if is_tail or found > _MOST_SHARE * count else far
 
 
-def _quartiles(values: NDArray[np.float64]) -> list[float]:
-    """Return the three quartiles, NaN without values; sorting takes a third of the time of `np.quantile`."""
-    places = np.array([0.25, 0.5, 0.75]) * (len(values) - 1)
-    return np.interp(places, np.arange(len(values)), np.sort(values)).tolist() if len(values) else [np.nan] * 3
+def _quartiles(ordered: NDArray[np.float64]) -> list[float]:
+    """Return the three quartiles of values in their order, by linear interpolation; NaN without values."""
+    if not len(ordered):
+        return [np.nan] * 3
+    places = [share * (len(ordered) - 1) for share in (0.25, 0.5, 0.75)]
+    ends = [(float(ordered[int(place)]), float(ordered[ceil(place)])) for place in places]
+    return [(place - int(place)) * (high - low) + low for place, (low, high) in zip(places, ends, strict=True)]
 
 
 class FirstRows:
@@ -86,25 +93,30 @@ class FirstRows:
     def __init__(self, columns: Mapping[int, str]) -> None:
         self.left = FIRST_ROWS
         self._columns = columns
-        self._batches: list[list[NDArray[np.float64]]] = []
+        self._parts: list[tuple[NDArray[np.float64], ...]] = []
         self._rows: list[NDArray[np.intp]] = []
 
     def take(self, parts: Sequence[NDArray[np.float64]], rows: NDArray[np.intp]) -> None:
         """Append rows, float64 (rows, columns) in `parts` of the columns, with their numbers `rows`, until full."""
         if self.left > 0 and len(rows):
-            self._batches.append([column[: self.left] for part in parts for column in part.T])
+            self._parts.append(tuple(part[: self.left] for part in parts))
             self._rows.append(rows[: self.left])
             self.left -= len(rows)
 
     def outliers(self) -> tuple[Found, ...]:
         """Return the gross outliers of each column that has any."""
-        rows, found = np.concatenate(self._rows or [np.empty(0, dtype=np.intp)]), []
-        for place, name in self._columns.items():
-            values = np.concatenate([np.empty(0), *(columns[place] for columns in self._batches)])
-            far = np.flatnonzero(are_outliers(values))
-            if len(far):
-                found.append(Found(name, len(far), int(rows[far[0]])))
+        found = []
+        for place, values in enumerate(self._each()):
+            if place in self._columns and (far := np.flatnonzero(are_outliers(values))).size:
+                row = np.concatenate(self._rows)[far[0]]
+                found.append(Found(self._columns[place], len(far), int(row)))
         return tuple(found)
+
+    def _each(self) -> Iterator[NDArray[np.float64]]:
+        """Yield every column, copied with those beside it: alone it would take a cache line a number."""
+        for pieces in zip(*self._parts, strict=True):
+            for first in range(0, pieces[0].shape[1], _TOGETHER):
+                yield from np.concatenate([piece[:, first : first + _TOGETHER] for piece in pieces]).T
 
 
 def caution(found: Sequence[Found]) -> list[str]:

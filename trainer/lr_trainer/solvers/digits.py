@@ -74,33 +74,23 @@ class Rounding:
     spread: Array
 
     @staticmethod
-    def of_least_squares(normal: NormalEquations, weight: Array, inverse: Array, unit: float) -> Rounding:
-        """Return the rounding of least-squares weights (outputs, terms).
-
-        Args:
-            normal: the normal equations.
-            weight: float64 (outputs, terms).
-            inverse: float64 (terms, terms), that of the Gram matrix.
-            unit: of their arithmetic.
-        """
-        lengths = normal.lengths[: len(inverse)]
-        spread = together(inverse, lengths)
-        lost = min(len(inverse), _MANY) * unit * float((lengths * spread).max(initial=0.0))
-        return Rounding._of(normal, weight, spread, unit / (1 - lost) if lost < 1 else 1.0)
-
-    @staticmethod
-    def of_preconditioned(normal: NormalEquations, weight: Array, spread: Array, ssr: Array, ess: Array) -> Rounding:
+    def of_preconditioned(
+        normal: NormalEquations, weight: Array, inverse: tuple[Array, float], ssr: Array, ess: Array
+    ) -> Rounding:
         """Return the rounding of least-squares weights, by `lr_trainer.moments.preconditioned`.
 
         Args:
             normal: the normal equations.
             weight: float64 (outputs, terms).
-            spread: float64 (terms,), the roots of the diagonal of the inverse of the Gram matrix.
+            inverse: float64 (terms,), the roots of the diagonal of the inverse of the Gram matrix, and the norm of that
+                of the correlations of the preconditioned columns.
             ssr: float64 (outputs,), the residual sums.
             ess: float64 (outputs,), the explained sums.
         """
-        terms, fine = normal.terms, normal.preconditioned
-        unit = max(fine.rounding(np.flatnonzero(spread)), DOUBLE_DOUBLE)
+        terms, fine, (spread, norm) = normal.terms, normal.preconditioned, inverse
+        inside = np.flatnonzero(spread)
+        lengths = np.sqrt(np.maximum(np.diag(fine.comoment)[inside], 0.0))
+        unit = max(fine.rounding(inside, lengths, norm), DOUBLE_DOUBLE)
         about_zero = np.sqrt(normal.lengths**2 + normal.weight * normal.mean.high**2)
         parts = DOUBLE_DOUBLE * (about_zero[terms:] + np.abs(weight) @ about_zero[:terms])
         reach, off = fine.error[terms:] / math.sqrt(unit) + parts / unit, fine.off[terms:] + parts**2
@@ -119,35 +109,16 @@ class Rounding:
         )
 
     @staticmethod
-    def of_shrunk(normal: NormalEquations, weight: Array, slope: Array, sensitivity: float, unit: float) -> Rounding:
-        """Return the rounding of weights at another optimum, where the residual sum is not stationary.
-
-        Args:
-            normal: the normal equations.
-            weight: float64 (outputs, terms).
-            slope: float64 (outputs, terms), X' (y - X w), what a penalty holds in balance; 0 where there is none.
-            sensitivity: the norm of the inverse of what the weights solve, of columns at unit length.
-            unit: of their arithmetic.
-        """
-        lengths = normal.lengths[: weight.shape[1]]
-        support = (weight != 0).any(axis=0) & (lengths > 0)
-        pull = np.linalg.norm(slope[:, support] / lengths[support], axis=1)
-        loose = math.sqrt(np.count_nonzero(support)) * sensitivity
-        spread = np.divide(loose, lengths, out=np.zeros_like(lengths), where=support)
-        found = Rounding._of(normal, weight, spread, unit)
-        moved = 2 * unit * np.where(pull > 0, pull * loose, 0.0) * found.reach
-        return replace(found, residual=found.residual + moved, explained=found.explained + moved)
-
-    @staticmethod
     def of_rows(normal: NormalEquations, weight: Array, residual_sum: Array) -> Rounding:
         """Return the rounding of weights whose residuals were computed row by row in float64, and squared."""
-        found = Rounding._of(normal, weight, np.zeros(weight.shape[1]), FLOAT64)
+        found = Rounding.of_sizes(normal, weight, np.zeros(weight.shape[1]), FLOAT64)
         moved = (weight.shape[1] + 4) * 2.0**-53 * found.reach
         residual = moved * (2 * np.sqrt(residual_sum) + moved)
         return replace(found, residual=residual)
 
     @staticmethod
-    def _of(normal: NormalEquations, weight: Array, spread: Array, unit: float) -> Rounding:
+    def of_sizes(normal: NormalEquations, weight: Array, spread: Array, unit: float) -> Rounding:
+        """Return the rounding of weights (outputs, terms) that follows from the sizes of all parts alone."""
         terms = weight.shape[1]
         lengths, target = normal.lengths[:terms], normal.lengths[terms:]
         part = together(weight, lengths)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.moments.few_rows import MarginalMoments
-    from lr_trainer.solvers.solver import MinimumNorm
+    from lr_trainer.solvers.aim import MinimumNorm
 
     Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def solve_dual(
     if intercept:
         dual -= np.outer(dual @ share, share)
     if digits(_UNIT * (1 + condition), 1.0) < _DIGITS:
-        return None  # whoever asks takes the passes in double-double
+        return None  # whoever asks takes the moments
     weight = np.zeros((outputs, normal.terms))
     weight[:, terms] = dual @ unit / deviation
     residual = normal.weight * ridge**2 * np.sum(dual**2, axis=1)
@@ -87,7 +87,7 @@ def _without_products(moments: MarginalMoments, *, intercept: bool) -> NormalEqu
     """Return what reports ask of normal equations; their matrix would be larger than the rows."""
     mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
     return NormalEquations(
-        gram=Extended.of(np.zeros((0, 0))),
+        gram=np.zeros((0, 0)),
         terms=len(moments.mean) - moments.comoment.shape[1],
         mean=mean if intercept else mean.scaled(0.0),
         largest=moments.largest,
@@ -109,7 +109,6 @@ def _solution(normal: NormalEquations, weight: Array, residual: Array, size: Arr
     reach = np.maximum(size * math.sqrt(normal.weight), target)
     return Solution(
         weight=Extended.of(weight),
-        normalized_cov_params=Extended.of(nothing),
         factor=nothing,
         support=support,
         constant=normal.constant & normal.intercept,

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.rounding import FLOAT64
@@ -33,14 +32,13 @@ from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsErr
 from lr_trainer.moments.moments import Moments
 from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.solver import Problem
+    from lr_runtime.contract.fit_report import Penalty
 
     Array = NDArray[np.float64]
 
@@ -59,6 +57,9 @@ _LEAST_RATIO = 0.01
 
 _UNIT_ROUNDOFF = 2.0**-53
 
+_DIGITS = 14.0
+"""Those of float64 sums of products: 64 roundings of 2^-53, the FLOAT64 of `lr_trainer.arithmetic.rounding`."""
+
 _ROUNDS = 1000
 """The most rounds of a descent."""
 
@@ -69,30 +70,23 @@ _STEPS = 20
 """The penalties that lead to a single one, each a start for the next."""
 
 
-class CoordinateDescent(Solver):
-    """Ridge by Cholesky, lasso and elastic net by coordinate descent, in float64."""
+def descended(normal: NormalEquations, penalty: Penalty) -> tuple[Solution | None, float]:
+    """Return the solution in float64, and how many digits of its weights that leaves; 0 where figures of them have few.
 
-    aim = Penalty
-
-    def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where a ridge penalty does not tell dependent columns apart in float64."""
-        assert isinstance(problem.aim, Penalty)
-        try:
-            weight = penalised_weights(problem.normal, problem.aim)
-        except WeakPenaltyError:
-            return None
-        return Solution.of_weights(problem.normal, Extended.of(weight), FLOAT64, ridge=min(problem.aim.l2))
-
-    def magnification(self, problem: Problem, solution: Solution) -> float:
-        """Return how many times rounding is magnified in the weights; those outside a lasso's support are 0.
-
-        A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
-        """
-        assert isinstance(problem.aim, Penalty)
-        support, condition = solution.support, solution.condition_number
-        if any(problem.aim.l1):
-            condition = condition_number(problem.normal.columns[np.ix_(support, support)])
-        return min(condition**2, 1 + np.count_nonzero(support) / max(min(problem.aim.l2), _UNIT_ROUNDOFF))
+    Ridge is solved by Cholesky, lasso and elastic net by coordinate descent. None where a ridge penalty does not tell
+    dependent columns apart.
+    """
+    try:
+        weight = penalised_weights(normal, penalty)
+    except WeakPenaltyError:
+        return None, 0.0
+    found = Solution.of_weights(normal, Extended.of(weight), FLOAT64, ridge=min(penalty.l2))
+    support, condition = found.support, found.condition_number
+    if any(penalty.l1):  # the weights outside a lasso's support are 0
+        condition = condition_number(normal.columns[np.ix_(support, support)])
+    # A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
+    times = min(condition**2, 1 + np.count_nonzero(support) / max(min(penalty.l2), _UNIT_ROUNDOFF))
+    return found, _DIGITS - log10(times) if found.is_certain else 0.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +137,7 @@ class _Unit:
         sd = np.sqrt(np.diag(normal.columns)[varies] / normal.weight)
         correlation = normal.columns[np.ix_(varies, varies)] / normal.weight / np.outer(sd, sd)
         np.fill_diagonal(correlation, 1.0)
-        cross = np.where(normal.varies[terms:], normal.gram.high[:terms, terms:], 0.0)
+        cross = np.where(normal.varies[terms:], normal.gram[:terms, terms:], 0.0)
         return _Unit(varies, sd, correlation, cross[varies] / normal.weight / sd[:, None])
 
     def weight(self, unit_weight: Array) -> Array:

@@ -10,58 +10,64 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.fit_report import Penalty
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.errors import WeakPenaltyError
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
+from lr_trainer.solvers.elastic_net import descended
 from lr_trainer.solvers.pivoted import solution_of
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import Solver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.solver import Problem
+    from lr_runtime.contract.fit_report import Penalty
+    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 
 _MISSED = 1e-12
 """By this share of its bound the optimality condition of a weight of 0 may be missed: float64 has four digits more."""
 
+_ENOUGH = 8.0
+"""Digits of the weights that float64 has to keep: a float32 holds seven."""
+
 _STEPS = 20
 """The most steps of an active-set method, and two more a column: from a float64 optimum it takes a few."""
 
 
-class ActiveSet(Solver):
-    """Ridge, lasso and elastic net in double-double, a lasso from what coordinate descent has reached."""
+def penalised(normal: NormalEquations, penalty: Penalty) -> Solution:
+    """Return ridge, lasso or elastic net: in float64 where that keeps the digits, else in double-double.
 
-    aim, passes = Penalty, 1
+    Raises:
+        WeakPenaltyError: a ridge penalty is lost in the rounding of double-double, too.
+    """
+    found, digits = descended(normal, penalty)
+    if found is not None and digits >= _ENOUGH:
+        return found
+    nothing = np.zeros((len(penalty.l2), normal.terms))
+    return extended(normal, penalty, nothing if found is None else found.weight.rounded())
 
-    def compute(self, problem: Problem) -> Solution:
-        """Return the solution; a ridge penalty that is lost in the rounding of double-double, too, is an error."""
-        assert isinstance(problem.aim, Penalty)
-        normal, penalty = problem.normal, problem.aim
-        nothing = np.zeros((len(penalty.l2), normal.terms))
-        start = nothing if problem.start is None else problem.start.weight.rounded()
-        terms, scale, gram = normal.terms, normal.scale, normal.scaled
-        inside = np.flatnonzero(normal.informative).tolist()
-        begin = start * scale[:terms] / scale[terms:, None]
-        weight: Extended[Array] = Extended.of(begin)
-        diagonal, matrix = gram[inside, inside], gram[np.ix_(inside, inside)]
-        size = (diagonal * Extended.of(np.full(len(inside), normal.weight))).sqrt()
-        # A penalty allows for dependent columns, so that the rounding of their values does not matter.
-        floor = Floor(np.zeros((1, len(inside))), np.sqrt(diagonal.high))
-        for output, (l1, l2) in enumerate(zip(penalty.l1, penalty.l2, strict=True)):
-            matrix[np.diag_indices(len(inside))] = diagonal + diagonal * Extended.of(np.full(len(inside), l2))
-            bound = size * Extended.of(np.full(len(inside), l1 / scale[terms + output]))
-            equations = _Equations(matrix, gram[inside, terms + output], bound, floor)
-            weight[output, inside] = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
-        return Solution.of_weights(
-            normal, weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms]), DOUBLE_DOUBLE, ridge=min(penalty.l2)
-        )
+
+def extended(normal: NormalEquations, penalty: Penalty, start: Array) -> Solution:
+    """Return the solution in double-double, a lasso by an active-set method from weights (outputs, terms)."""
+    terms, scale, gram = normal.terms, normal.scale, normal.scaled
+    inside = np.flatnonzero(normal.informative).tolist()
+    begin = start * scale[:terms] / scale[terms:, None]
+    weight: Extended[Array] = Extended.of(begin)
+    diagonal, matrix = gram[inside, inside], gram[np.ix_(inside, inside)]
+    size = (diagonal * Extended.of(np.full(len(inside), normal.weight))).sqrt()
+    # A penalty allows for dependent columns, so that the rounding of their values does not matter.
+    floor = Floor(np.zeros((1, len(inside))), np.sqrt(diagonal.high))
+    for output, (l1, l2) in enumerate(zip(penalty.l1, penalty.l2, strict=True)):
+        matrix[np.diag_indices(len(inside))] = diagonal + diagonal * Extended.of(np.full(len(inside), l2))
+        bound = size * Extended.of(np.full(len(inside), l1 / scale[terms + output]))
+        equations = _Equations(matrix, gram[inside, terms + output], bound, floor)
+        weight[output, inside] = equations.lasso(begin[output, inside]) if l1 else equations.ridge(l2)
+    weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
+    return Solution.of_weights(normal, weight, DOUBLE_DOUBLE, ridge=min(penalty.l2))
 
 
 @dataclass(frozen=True)

@@ -7,64 +7,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
-from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE
-from lr_trainer.solvers.least_squares import PreconditionedCholesky
+from lr_trainer.solvers.least_squares import solved_alone
 from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
-from lr_trainer.solvers.solver import MinimumNorm, Solver
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_trainer.solvers.solver import Problem
+    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 
 
-class MinimumNormOfIndependent(Solver):
-    """The minimum norm of independent columns, in float64: the only best fit is the least-squares solution."""
-
-    aim = MinimumNorm
-
-    def can_solve(self, problem: Problem) -> bool:
-        """Return whether there are more rows than coefficients: a best fit of fewer has no residuals."""
-        normal = problem.normal
-        return super().can_solve(problem) and normal.rows > normal.terms + int(normal.intercept)
-
-    def compute(self, problem: Problem) -> Solution | None:
-        """Return the solution; None where the columns are too nearly dependent."""
-        best = PreconditionedCholesky().compute(problem)
-        return None if best is None else Solution.of_weights(problem.normal, best.weight, FLOAT64)
-
-
-class MinimumNormOfAny(Solver):
-    """The minimum norm of columns of any rank, in double-double.
+def minimum_norm(normal: NormalEquations) -> Solution:
+    """Return the minimum norm of columns of any rank: of independent ones, the only best fit is least squares.
 
     With B independent columns and D = B C the others, every best fit has w_B + C w_D = b, b the best on B alone; the
     smallest solution of that is w = N M' (M N M')^-1 b, M = [I C], N the inverses of the columns' variances.
     """
-
-    aim, passes = MinimumNorm, 1
-
-    def compute(self, problem: Problem) -> Solution:
-        """Return the solution."""
-        normal = problem.normal
-        terms, scale, gram = normal.terms, normal.scale, normal.scaled
-        candidates, targets = np.flatnonzero(normal.informative).tolist(), list(range(terms, len(scale)))
-        factor = Factor.of(gram, candidates, Floor.of(normal))
-        inside, outside = factor.pivots, sorted(set(candidates) - set(factor.pivots))
-        squares, parts = np.diag(gram.high), [(inside, factor.explained(targets))]
-        if inside and outside:
-            values = _smallest(parts[0][1], factor.explained(outside), 1 / squares[inside], 1 / squares[outside])
-            parts = list(zip((inside, outside), values, strict=True))
-        weight: Extended[Array] = Extended.of(np.zeros((len(targets), terms)))
-        for places, part in parts:
-            weight[:, places] = Extended(part.high.T, part.low.T)
-        weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
-        found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, inverse_norm=factor.inverse_norm(np.sqrt(squares)))
-        return found.without_residuals() if len(inside) >= normal.rows - int(normal.intercept) else found
+    # A best fit of as many coefficients as rows has no residuals.
+    is_best = normal.rows > normal.terms + int(normal.intercept)
+    if is_best and (best := solved_alone(normal)) is not None:
+        return best.biased()
+    terms, scale, gram = normal.terms, normal.scale, normal.scaled
+    candidates, targets = np.flatnonzero(normal.informative).tolist(), list(range(terms, len(scale)))
+    factor = Factor.of(gram, candidates, Floor.of(normal))
+    inside, outside = factor.pivots, sorted(set(candidates) - set(factor.pivots))
+    squares, parts = np.diag(gram.high), [(inside, factor.explained(targets))]
+    if inside and outside:
+        values = _smallest(parts[0][1], factor.explained(outside), 1 / squares[inside], 1 / squares[outside])
+        parts = list(zip((inside, outside), values, strict=True))
+    weight: Extended[Array] = Extended.of(np.zeros((len(targets), terms)))
+    for places, part in parts:
+        weight[:, places] = Extended(part.high.T, part.low.T)
+    weight = weight.scaled(scale[terms:, None]).scaled(1 / scale[:terms])
+    found = Solution.of_weights(normal, weight, DOUBLE_DOUBLE, pivots=np.isin(np.arange(terms), inside))
+    return found.without_residuals() if len(inside) >= normal.rows - int(normal.intercept) else found
 
 
 def _smallest(

@@ -1,13 +1,15 @@
-"""The normal equations, in float64 or in double-double, and the sweep that solves them a column at a time."""
+"""The normal equations, in float64 and in double-double, and the sweep that solves them a column at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.gram import powers_of_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +25,7 @@ class NormalEquations:
     """The normal equations of terms X and targets Y, about their means or, without an intercept, about 0.
 
     Attributes:
-        gram: double-double (terms + outputs, terms + outputs), [X'X X'Y; Y'X Y'Y]; the low parts of float64 are 0.
+        gram: float64 (terms + outputs, terms + outputs), [X'X X'Y; Y'X Y'Y].
         terms: the number of columns of X.
         mean: double-double (terms + outputs,), 0 without an intercept.
         largest: float64 (terms + outputs,), the largest absolute value of each column.
@@ -40,7 +42,7 @@ class NormalEquations:
         fine: the same on the transform that keeps the digits of float64; None where nobody solves it.
     """
 
-    gram: Extended[Array]
+    gram: Array
     terms: int
     mean: Extended[Array]
     largest: Array
@@ -55,49 +57,22 @@ class NormalEquations:
 
     @staticmethod
     def of_moments(moments: Moments, terms: int, *, intercept: bool) -> NormalEquations:
-        """Return the normal equations in float64 of the first `terms` columns and the targets after them."""
+        """Return the normal equations of the first `terms` columns and the targets after them."""
         gram = moments.gram(intercept=intercept)
         mean: Extended[Array] = Extended(moments.mean, moments.mean_low)
         return NormalEquations(
-            gram=Extended.of(gram),
+            gram=gram,
             terms=terms,
             mean=mean if intercept else mean.scaled(0.0),
             largest=moments.largest,
             varies=moments.varies(intercept=intercept),
             rows=moments.rows,
             weight=float(moments.weight),
-            loose_weight=float(moments.weight),
+            # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
+            loose_weight=min(float(moments.weight), 2 * float(moments.others)),
             intercept=intercept,
             lengths=_lengths(gram),
             fine=moments.preconditioned(terms, intercept=intercept),
-        )
-
-    @staticmethod
-    def of_gram(
-        gram: Extended[Array], moments: Moments, terms: int, shift: Array, heaviest: float = 0.0, *, intercept: bool
-    ) -> NormalEquations:
-        """Return the normal equations in double-double, from the products of the columns.
-
-        Args:
-            gram: double-double, of the columns less `shift`; with an intercept a column of ones comes first.
-            moments: of the columns.
-            terms: how many of the columns are terms.
-            shift: float64 (terms + outputs,), taken from every row before the products; 0 without an intercept.
-            heaviest: the largest weight of a row; 0 where it is not known.
-            intercept: whether one is fitted.
-        """
-        normal = NormalEquations.of_moments(moments, terms, intercept=intercept)
-        if not intercept:
-            return replace(normal, gram=gram, lengths=_lengths(gram.high))
-        swept = sweep(gram, 0)
-        # Deviations e about their weighted mean: with v the other rows' weight, sum w e^2 <= 2 v max e^2.
-        others = float((gram[0, 0] - Extended.of(np.array(heaviest))).rounded())
-        return replace(
-            normal,
-            gram=swept[1:, 1:],
-            mean=swept[0, 1:] + Extended.of(shift),
-            loose_weight=min(normal.weight, 2 * others),
-            lengths=_lengths(swept.high[1:, 1:]),
         )
 
     def with_rounded(self, columns: NDArray[np.bool_]) -> NormalEquations:
@@ -120,7 +95,7 @@ class NormalEquations:
     @property
     def columns(self) -> Array:
         """Float64 (terms, terms), the Gram matrix of the terms, rounded."""
-        return self.gram.high[: self.terms, : self.terms]
+        return self.gram[: self.terms, : self.terms]
 
     @property
     def constant(self) -> NDArray[np.bool_]:
@@ -130,7 +105,7 @@ class NormalEquations:
     @property
     def tss(self) -> Array:
         """Float64 (outputs,), the total sums of squares of the targets."""
-        return np.diag(self.gram.high)[self.terms :].copy()
+        return np.diag(self.gram)[self.terms :].copy()
 
     @property
     def informative(self) -> NDArray[np.bool_]:
@@ -140,14 +115,20 @@ class NormalEquations:
     @property
     def scale(self) -> Array:
         """Float64 (terms + outputs,), powers of two near the lengths: dividing by them rounds nothing."""
-        lengths = _lengths(self.gram.high)
-        return np.where(lengths > 0, np.ldexp(1.0, np.frexp(lengths)[1] - 1), 1.0)
+        return powers_of_two(_lengths(self.gram))
 
-    @property
+    @cached_property
     def scaled(self) -> Extended[Array]:
         """Double-double (terms + outputs, terms + outputs), the Gram matrix of the columns divided by `scale`."""
         inverse = 1 / self.scale
-        return self.gram.scaled(inverse[:, None]).scaled(inverse[None, :])
+        return self.preconditioned.gram(self.scale).scaled(inverse[:, None]).scaled(inverse[None, :])
+
+    def among(self, support: NDArray[np.bool_]) -> NormalEquations:
+        """Return the same with the preconditioned columns of the terms of the support, bool (terms,), alone."""
+        if support.all():
+            return self
+        inside = np.concatenate([support, np.ones(len(self.gram) - self.terms, dtype=np.bool_)])
+        return replace(self, fine=self.preconditioned.among(inside, self.terms, self.scale))
 
 
 def _lengths(gram: Array) -> Array:

@@ -65,14 +65,6 @@ class Factor:
             diagonal.append(float(column.high[pivot]))
         return Factor(pivots, lower[:, : len(pivots)], np.array(diagonal))
 
-    def inverse_norm(self, lengths: Array) -> float:
-        """Return the norm of the inverse on the pivots, of columns of these lengths (columns,) taken to unit length."""
-        if not self.pivots:
-            return 1.0
-        inside = self.lower.high[self.pivots]
-        roots = linalg.solve_triangular(inside, np.diag(lengths[self.pivots]), lower=True, unit_diagonal=True)
-        return float(np.linalg.norm(roots / np.sqrt(self.diagonal)[:, None], 2) ** 2)
-
     def explained(self, columns: Sequence[int]) -> Extended[Array]:
         """Return double-double (pivots, columns), the weights on the pivots that come nearest to these columns."""
         left = Extended(self.lower.high[list(columns)].T.copy(), self.lower.low[list(columns)].T.copy())

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg
 
-from lr_trainer.arithmetic.condition import condition_number, correlation, sensitivity
+from lr_trainer.arithmetic.condition import condition_number, squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.solvers.digits import FEWEST_DIGITS, Rounding, digits
+from lr_trainer.solvers.shrunk import rounding_of_shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,9 +27,8 @@ class Solution:
 
     Attributes:
         weight: double-double (outputs, terms); 0 outside the support.
-        normalized_cov_params: double-double (terms, terms), the inverse of the Gram matrix of the support: the
-            covariance of the weights at unit residual variance. 0 outside, and of a solution that is biased.
-        factor: float64 (terms, terms), upper triangular: factor @ factor.T is that inverse. Rounded once.
+        factor: float64 (terms, terms), upper triangular: factor @ factor.T is the inverse of the Gram matrix of the
+            support, the covariance of the weights at unit residual variance. 0 outside, and of a biased solution.
         support: bool (terms,), the columns that have weights.
         constant: bool (terms,), left out because they do not vary.
         ssr: float64 (outputs,), the (weighted) sum of squared residuals.
@@ -39,13 +39,12 @@ class Solution:
             dropped, of the support.
         rounding: how far rounding may have moved all this.
         basis: float64 (terms, terms) each, the transform of the terms and the factor of the inverse there: `factor` is
-            their product; None where no transform was needed.
+            their product; None of a biased solution.
         is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
             minimum-norm one has none.
     """
 
     weight: Extended[Array]
-    normalized_cov_params: Extended[Array]
     factor: Array
     support: NDArray[np.bool_]
     constant: NDArray[np.bool_]
@@ -59,65 +58,20 @@ class Solution:
     is_unbiased: bool = True
 
     @property
-    def residual_magnification(self) -> float:
-        """How many times normal equations magnify rounding in the residual sum."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(self.tss > 0, self.tss / self.ssr, 1.0)
-        return float(np.nanmax(ratio))
-
-    @property
     def is_certain(self) -> bool:
-        """Whether rounding leaves six digits of the figures made of the sums, the weights and their covariances."""
-        rounding, support = self.rounding, self.support
-        residual = _share(rounding.residual, self.ssr)
-        explained = _share(rounding.explained, self.ess) * (self.ess < self.ssr)
-        moved = [residual + explained]
-        if self.is_unbiased and self.df_resid > 0:
-            spread = rounding.spread[support]
-            variance = _share(rounding.unit * spread**2, np.diag(self.normalized_cov_params.high)[support])
-            weight = _share(rounding.unit * np.outer(rounding.reach, spread), self.weight.high[:, support])
-            moved.append(weight + (residual[:, None] + variance) / 2)
-        return all(digits(float(each.max(initial=0.0)), 1.0) >= FEWEST_DIGITS for each in moved)
+        """Whether rounding leaves six digits of the figures made of the sums."""
+        residual = _share(self.rounding.residual, self.ssr)
+        explained = _share(self.rounding.explained, self.ess) * (self.ess < self.ssr)
+        return digits(float((residual + explained).max(initial=0.0)), 1.0) >= FEWEST_DIGITS
+
+    def biased(self) -> Solution:
+        """Return the same solution, of a kind that has no standard errors."""
+        return replace(self, factor=np.zeros_like(self.factor), basis=None, df_resid=0, is_unbiased=False)
 
     def without_residuals(self) -> Solution:
         """Return a solution of as many weights as rows, whose residuals are 0 whatever rounding makes of them."""
         nothing = np.zeros_like(self.ssr)
         return replace(self, ssr=nothing, rounding=replace(self.rounding, residual=nothing))
-
-    @staticmethod
-    def of_least_squares(
-        normal: NormalEquations,
-        support: NDArray[np.bool_],
-        weight: Extended[Array],
-        *,
-        inverse: Extended[Array],
-        factor: Array,
-        sums: tuple[Array, Array],
-        unit: float,
-    ) -> Solution:
-        """Return the least-squares solution from that of `normal.scaled`, and from what follows from it.
-
-        `inverse` is the inverse of the Gram matrix of the support, `sums` are the residual and the explained sums,
-        `unit` is that of their arithmetic in `lr_trainer.solvers.digits`.
-        """
-        scale, inside = normal.scale, np.ix_(support, support)
-        own, target = scale[: normal.terms], scale[normal.terms :]
-        weight = weight.scaled(target[:, None]).scaled(1 / own)
-        inverse = inverse.scaled(1 / own[:, None]).scaled(1 / own)
-        solution = Solution(
-            weight=weight,
-            normalized_cov_params=inverse,
-            factor=factor / own[:, None],
-            support=support,
-            constant=normal.constant,
-            ssr=np.maximum(sums[0] * target**2, 0.0),
-            ess=np.maximum(sums[1] * target**2, 0.0),
-            tss=normal.tss,
-            df_resid=normal.rows - int(normal.intercept) - int(np.count_nonzero(support)),
-            condition_number=condition_number(normal.columns[inside], inverse.high[inside]),
-            rounding=Rounding.of_least_squares(normal, weight.high, inverse.high, unit),
-        )
-        return solution if solution.df_resid > 0 else solution.without_residuals()
 
     @staticmethod
     def of_preconditioned(
@@ -137,12 +91,12 @@ class Solution:
         changed = np.flatnonzero((transform != np.diag(support)).any(axis=0))
         found = _combined(transform, changed, weight) - Extended.of(taken.T * support)
         whole = transform @ factor if len(changed) else factor
-        inverse = np.dot(whole, whole.T)
-        inside = np.ix_(support, support)
+        inside, spread = np.ix_(support, support), np.sqrt(np.einsum("ij,ij->i", whole, whole))
+        norm = squared_norm(_lengths(fine.comoment, support)[:, None] * factor[inside])
+        own = squared_norm(_lengths(normal.gram, support)[:, None] * whole[inside]) if len(changed) else norm
         explained = _explained(normal, transform[inside], found[:, support], inside)
         solution = Solution(
             weight=found,
-            normalized_cov_params=Extended.of(inverse),
             factor=_upper(whole),
             support=support,
             constant=normal.constant,
@@ -150,8 +104,8 @@ class Solution:
             ess=explained,
             tss=normal.tss,
             df_resid=normal.rows - int(normal.intercept) - int(np.count_nonzero(support)),
-            condition_number=condition_number(normal.columns[inside], inverse[inside]),
-            rounding=Rounding.of_preconditioned(normal, found.high, np.sqrt(np.diag(inverse)), ssr, explained),
+            condition_number=condition_number(normal.columns[inside], own),
+            rounding=Rounding.of_preconditioned(normal, found.high, (spread, norm), ssr, explained),
             basis=(transform, factor),
         )
         return solution if solution.df_resid > 0 else solution.without_residuals()
@@ -163,7 +117,7 @@ class Solution:
         unit: float,
         *,
         ridge: float | None = None,
-        inverse_norm: float | None = None,
+        pivots: NDArray[np.bool_] | None = None,
     ) -> Solution:
         """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
 
@@ -174,17 +128,13 @@ class Solution:
             weight: double-double (outputs, terms).
             unit: of their arithmetic, `lr_trainer.solvers.digits`.
             ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
-            inverse_norm: the norm of the inverse of the matrix that they solve, of columns at unit length; None to take
-                it from float64, which does not tell a condition number of 1e7 from a larger one.
+            pivots: bool (terms,), columns of which all that have weights are combinations; None for these themselves.
         """
         ssr, ess, slope = _sums(normal, weight)
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
         nothing = np.zeros_like(normal.columns)
-        if inverse_norm is None:
-            inverse_norm = sensitivity(correlation(normal.columns[np.ix_(support, support)]), ridge or 0.0)
         return Solution(
             weight=weight,
-            normalized_cov_params=Extended.of(nothing),
             factor=nothing,
             support=support,
             constant=np.asarray(~varies & normal.intercept),
@@ -193,9 +143,22 @@ class Solution:
             tss=normal.tss,
             df_resid=0,
             condition_number=condition_number(normal.columns[np.ix_(varies, varies)]),
-            rounding=Rounding.of_shrunk(normal, weight.high, slope * (ridge is not None), inverse_norm, unit),
+            rounding=rounding_of_shrunk(
+                normal,
+                weight.high,
+                np.maximum(ssr, 0.0),
+                slope * (support & (ridge is not None)),
+                among=support if pivots is None else pivots,
+                ridge=ridge or 0.0,
+                unit=unit,
+            ),
             is_unbiased=False,
         )
+
+
+def _lengths(gram: Array, support: NDArray[np.bool_]) -> Array:
+    """Return float64 (support,), the lengths of the columns of the support."""
+    return np.sqrt(np.maximum(np.diag(gram)[: len(support)][support], 0.0))
 
 
 def _upper(factor: Array) -> Array:

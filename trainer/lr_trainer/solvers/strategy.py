@@ -1,23 +1,11 @@
-"""From moments to a solution in the model's terms, by the first solver of a list that keeps the digits.
-
-Which solution a solver finds, how many further passes it takes over the rows, how many digits are asked of it:
-
->>> for solver, digits in STRATEGY:
-...     print(f"{type(solver).__name__:25}{solver.aim.__name__:13}{solver.passes}{digits:4}")
-PreconditionedCholesky   LeastSquares 0   6
-Sweep                    LeastSquares 1   0
-MinimumNormOfIndependent MinimumNorm  0   8
-MinimumNormOfAny         MinimumNorm  1   0
-CoordinateDescent        Penalty      0   8
-ActiveSet                Penalty      1   0
-"""
+"""From moments to a solution in the model's terms, the way that is asked for."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from operator import mul
 from typing import TYPE_CHECKING
 
@@ -26,49 +14,31 @@ import numpy as np
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
-from lr_trainer.errors import CollinearError, IllConditionedError
+from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.digits import FEWEST_DIGITS
-from lr_trainer.solvers.elastic_net import CoordinateDescent
-from lr_trainer.solvers.elastic_net_extended import ActiveSet
-from lr_trainer.solvers.least_squares import PreconditionedCholesky, Sweep
-from lr_trainer.solvers.minimum_norm import MinimumNormOfAny, MinimumNormOfIndependent
+from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
+from lr_trainer.solvers.elastic_net_extended import penalised
+from lr_trainer.solvers.least_squares import least_squares
+from lr_trainer.solvers.minimum_norm import minimum_norm
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solver import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.arithmetic.double_double import Extended
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
+    from lr_trainer.solvers.aim import Aim
     from lr_trainer.solvers.solution import Solution
-    from lr_trainer.solvers.solver import Aim, Solver
 
     Array = NDArray[np.float64]
-    Products = Callable[[Design, Array], tuple[Extended[Array], float]]
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
 
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
-
-STRATEGY: tuple[tuple[Solver, int], ...] = (
-    (PreconditionedCholesky(), FEWEST_DIGITS),
-    (Sweep(), 0),
-    (MinimumNormOfIndependent(), 8),
-    (MinimumNormOfAny(), 0),
-    (CoordinateDescent(), 8),
-    (ActiveSet(), 0),
-)
-"""The solvers in the order in which they are tried, and the digits asked of each.
-
-The first that can solve a problem, and is certain of the digits, solves it. One of which 0 are asked is the last
-resort: its solution is taken, and the report says which figures are certain.
-"""
 
 
 @dataclass(frozen=True)
@@ -77,15 +47,13 @@ class Solved:
 
     Attributes:
         design: the model's terms.
-        normal: the normal equations; in double-double those of the design's terms, in float64 of the moments' columns.
-        is_extended: which of the two.
+        normal: the normal equations, of the moments' columns: the design's without origins.
         offsets: per output, what the predictions' mean is above the target's: 0 where the squared error is least.
     """
 
     design: Design
     normal: NormalEquations
     solution: Solution
-    is_extended: bool
     offsets: tuple[float, ...] = ()
 
     @cached_property
@@ -94,19 +62,13 @@ class Solved:
         outputs, terms = self.solution.weight.high.shape
         return [[self.solution.weight.fraction(output, term) for term in range(terms)] for output in range(outputs)]
 
-    @property
-    def basis(self) -> Design:
-        """The terms that the normal equations are of: in float64 those of the moments, `without_origins`."""
-        return self.design if self.is_extended else without_origins(self.design)
-
     @cached_property
     def means(self) -> list[Fraction]:
         """Return the means of the model's terms and of the targets; 0 without an intercept."""
         means = [self.normal.mean.fraction(index) for index in range(len(self.normal.largest))]
-        if not self.is_extended:
-            for index, column in enumerate(free_columns(self.design.terms)):
-                if column is not None:
-                    means[index] -= Fraction(self.design.origin[column])
+        for index, column in enumerate(free_columns(self.design.terms)):
+            if column is not None:
+                means[index] -= Fraction(self.design.origin[column])
         return means
 
     def leverage(self) -> Leverage | None:
@@ -131,16 +93,8 @@ class Solved:
         return [mean - part + offset for mean, part, offset in zip(means[terms:], explained, offsets, strict=True)]
 
 
-def solve(
-    moments: Moments,
-    design: Design,
-    names: Sequence[str],
-    aim: Aim,
-    *,
-    intercept: bool,
-    products: Products | None = None,
-) -> Solved:
-    """Return the solution by the first solver of the strategy that can and keeps the digits.
+def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, intercept: bool) -> Solved:
+    """Return the solution that is asked for.
 
     Args:
         moments: of the terms and the targets.
@@ -148,45 +102,28 @@ def solve(
         names: of the terms.
         aim: which solution is asked for.
         intercept: whether one is fitted.
-        products: takes a further pass over the rows, for the double-double products of a design's terms and the targets
-            about a shift (terms + targets,), and for the largest weight of a row; None where the rows are gone.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.
         CollinearError: a column is a combination of those before it, and the aim does not say what then.
         WeakPenaltyError: a ridge penalty is too small to tell dependent columns apart.
         NotConvergedError: a lasso's descent did not reach its optimum.
-        IllConditionedError: the rows are gone, and fewer than 6 digits of the weights would be left.
     """
     final = with_origins(design, moments, intercept=intercept)
-    normal = _measured(NormalEquations.of_moments(moments, len(names), intercept=intercept), design)
-    if any(_are_rounded(design)):
+    are_rounded = np.array([each.is_rounded for each in design.evaluations])
+    normal = NormalEquations.of_moments(moments, len(names), intercept=intercept).with_rounded(are_rounded)
+    if are_rounded.any():
         normal = replace(normal, rounding=_rounding(moments, design))
-    problem = Problem(
-        aim=aim,
-        normal=normal,
-        extended=None if products is None else partial(_extended, moments, final, products, intercept=intercept),
-        names=names,
-    )
     try:
-        solver, found, solution = _first_certain(problem)
+        return Solved(final, normal, _solution(normal, names, aim))
     except CollinearError as error:
-        raise CollinearError(error.name, _raw_shares(final, names, error)) from None
-    return Solved(final, found.normal, solution, is_extended=solver.passes > 0)
+        raise CollinearError(error.name, _raw_shares(design, names, error)) from None
 
 
-def _first_certain(problem: Problem) -> tuple[Solver, Problem, Solution]:
-    """Return the first solver that keeps the digits, the problem as it took it, and the solution."""
-    digits = 0.0
-    for solver, least in STRATEGY:
-        if solver.can_solve(problem):
-            given = solver.init(problem)
-            found = solver.compute(given)
-            digits = solver.digits(problem, found) if found is not None and least else 0.0
-            if found is not None and digits >= least:
-                return solver, given, found
-            problem = replace(problem, start=found)
-    raise IllConditionedError(digits)
+def _solution(normal: NormalEquations, names: Sequence[str], aim: Aim) -> Solution:
+    if isinstance(aim, LeastSquares):
+        return least_squares(normal, names, drop_collinear=aim.drop_collinear)
+    return minimum_norm(normal) if isinstance(aim, MinimumNorm) else penalised(normal, aim)
 
 
 def _raw_shares(design: Design, names: Sequence[str], error: CollinearError) -> dict[str, float]:
@@ -214,33 +151,6 @@ def _nearest(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def _extended(moments: Moments, design: Design, products: Products, *, intercept: bool) -> NormalEquations:
-    """Return the normal equations in double-double, from one more pass.
-
-    The products are of deviations from the means that the moments give: those of values far from 0, or from all rows
-    but a heavy one, would cancel.
-    """
-    shift = np.zeros_like(moments.mean)
-    if intercept:
-        shift += moments.mean
-        for index, column in enumerate(free_columns(design.terms)):
-            if column is not None:
-                shift[index] -= design.origin[column]
-    gram, heaviest = products(design, shift)
-    normal = NormalEquations.of_gram(gram, moments, len(design.terms), shift, heaviest, intercept=intercept)
-    return replace(_measured(normal, design), rounding=_rounding(moments, design))
-
-
-def _measured(normal: NormalEquations, design: Design) -> NormalEquations:
-    """Return the normal equations with the lengths that rounding is a share of, where values of terms are rounded."""
-    return normal.with_rounded(np.array(_are_rounded(design)))
-
-
-def _are_rounded(design: Design) -> list[bool]:
-    """Return whether float64 rounds the values of each term."""
-    return [each.is_rounded for each in design.evaluations]
 
 
 def _rounding(moments: Moments, design: Design) -> Array:

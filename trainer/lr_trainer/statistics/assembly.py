@@ -40,7 +40,7 @@ def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
     return FitReport(
         rows=rows,
         solver="exact",
-        arithmetic="double-double" if solved.is_extended or solved.normal.was_extended else "float64",
+        arithmetic="double-double" if solved.normal.was_extended else "float64",
         intercept=solved.normal.intercept,
         df_resid=solution.df_resid,
         condition_number=solution.condition_number,

@@ -13,7 +13,8 @@ import numpy as np
 from lr_runtime.contract.fit_report import Quality
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.model.design import raw_parts
-from lr_trainer.solvers.digits import FEWEST_DIGITS, digits, together
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
+from lr_trainer.solvers.strategy import without_origins
 from lr_trainer.statistics import student
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Pair = tuple[float | None, float] | None
 
 _LOST: Pair = (None, 1.0)
 _OF_ERRORS = ("stderror", "t", "p", "lower", "upper")
-_SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
+_LARGEST = Fraction(sys.float_info.max)
 
 
 def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) -> list[Fraction]:
@@ -79,7 +80,7 @@ def raw_units(solved: Solved) -> list[Unit]:
     With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, a unit is the
     root of m' C m; for the intercept, it is that of 1 / sum of weights + v' C v with v = m - mean.
     """
-    parts = raw_parts(solved.basis)
+    parts = raw_parts(without_origins(solved.design))
     by_place: dict[int | None, dict[int, Fraction]] = {place: {} for place in (None, *range(len(parts)))}
     for term, shares in enumerate(parts):
         for place, share in shares.items():
@@ -87,20 +88,12 @@ def raw_units(solved: Solved) -> list[Unit]:
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
     solution, constant = solved.solution, Fraction(1) / Fraction(solved.normal.weight)
-    if solution.basis is not None:
-        squared = _by_basis(*solution.basis)
-        roots = [root(constant + squared(offset)), *(root(squared(each)) for each in by_place.values())]
-        return [Unit(each, each, solution.rounding.unit) for each in roots]
-    spread = _spread(solved) if solution.is_unbiased else _apart(solution.rounding.spread)
-    spreads = [root(constant) + spread(offset), *map(spread, by_place.values())]
-    if not solution.is_unbiased:
-        return [Unit(None, each) for each in spreads]
-    exactly, unit = _exactly(solution.normalized_cov_params), Fraction(solution.rounding.unit)
-    variances = [constant + exactly(offset), *map(exactly, by_place.values())]
-    return [
-        Unit(root(variance), each, relative(unit * each**2, variance))
-        for variance, each in zip(variances, spreads, strict=True)
-    ]
+    if solution.basis is None:
+        spread = _apart(solution.rounding.spread)
+        return [Unit(None, root(constant) + spread(offset)), *(Unit(None, spread(each)) for each in by_place.values())]
+    length = _by_basis(*solution.basis, solution.rounding.spread)
+    roots = [root(constant + length(offset) ** 2), *map(length, by_place.values())]
+    return [Unit(each, each, solution.rounding.unit) for each in roots]
 
 
 def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
@@ -109,62 +102,30 @@ def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
     return lambda vector: sum((abs(share) * Fraction(alone[term]) for term, share in vector.items()), Fraction(0))
 
 
-def _spread(solved: Solved) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> sum |(C m)_i| |x_i|, in double-double for such fits, because the parts of C m may cancel."""
-    rounding, inverse = solved.solution.rounding, solved.solution.normalized_cov_params
-    scale = np.ldexp(1.0, np.frexp(np.where(rounding.lengths > 0, rounding.lengths, 1.0))[1])
-    inverse, lengths = inverse.scaled(scale[:, None]).scaled(scale[None, :]), rounding.lengths / scale
-    alone = (rounding.spread * scale).tolist()
-
-    def spread(vector: Mapping[int, Fraction]) -> Fraction:
-        shares = {term: share / Fraction(float(scale[term])) for term, share in vector.items()}
-        if len(vector) == 1:
-            return sum((abs(share) * Fraction(alone[term]) for term, share in shares.items()), Fraction(0))
-        largest = max(map(abs, shares.values()), default=Fraction(0)) or Fraction(1)
-        near = np.array([float(share / largest) for share in shares.values()])
-        if solved.is_extended:
-            pairs = zip(shares.values(), near.tolist(), strict=True)
-            low = np.array([float(share / largest - Fraction(high)) for share, high in pairs])
-            mixed = sum_of(inverse[:, list(shares)] * Extended(near, low)[None, :]).high
-        else:
-            mixed = inverse.high[:, list(shares)] @ near
-        return largest * Fraction(float(together(mixed[None, :], lengths)[0]))
-
-    return spread
-
-
-def _exactly(inverse: Extended[Array]) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> m' C m in exact arithmetic: the parts of an intercept far from the data cancel to a small share."""
-
-    def squared(vector: Mapping[int, Fraction]) -> Fraction:
-        rows = (a * sum(b * inverse.fraction(i, j) for j, b in vector.items()) for i, a in vector.items())
-        return sum(rows, Fraction(0))
-
-    return squared
-
-
-def _by_basis(transform: Array, factor: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
-    """Return m -> m' C m = |m' T F|^2: the parts of m' T may cancel, which double-double allows for, but then none do.
+def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
+    """Return m -> the root of m' C m, |m' T F|: the parts of m' T may cancel, which double-double allows for.
 
     Args:
         transform: float64 (terms, terms), T.
         factor: float64 (terms, terms), F: F F' is the inverse of the preconditioned Gram matrix.
+        spread: float64 (terms,), the roots of the diagonal of C.
     """
-    alone = ((transform @ factor) ** 2).sum(axis=1)
+    changed = np.flatnonzero((transform != np.eye(len(transform))).any(axis=0))
 
-    def squared(vector: Mapping[int, Fraction]) -> Fraction:
+    def length(vector: Mapping[int, Fraction]) -> Fraction:
         if len(vector) == 1:
             ((term, share),) = vector.items()
-            return share**2 * Fraction(float(alone[term]))
+            return abs(share) * Fraction(float(spread[term]))
         largest = max(map(abs, vector.values()), default=Fraction(0)) or Fraction(1)
-        high = np.array([float(share / largest) for share in vector.values()])
-        pairs = zip(vector.values(), high.tolist(), strict=True)
-        low = np.array([float(share / largest - Fraction(near)) for share, near in pairs])
-        rows: Extended[Array] = Extended.of(np.ascontiguousarray(transform[list(vector)].T))
-        mixed = sum_of(rows * Extended(high, low)[None, :]).rounded() @ factor
-        return Fraction(float(mixed @ mixed)) * largest**2
+        parts, here = np.zeros((2, len(transform))), list(vector)
+        parts[0, here] = [float(share / largest) for share in vector.values()]
+        parts[1, here] = [float(share / largest - Fraction(parts[0, term])) for term, share in vector.items()]
+        mixed = parts[0].copy()
+        mixed[changed] = sum_of(Extended.of(transform[:, changed].T.copy()) * Extended(*parts)[None, :]).rounded()
+        found = mixed @ factor
+        return root(Fraction(float(found @ found))) * largest
 
-    return squared
+    return length
 
 
 def root(value: Fraction) -> Fraction:
@@ -265,9 +226,11 @@ def _tail(tail: Callable[[float], float], low: float, middle: float, high: float
 
 def held(value: Fraction) -> float | None:
     """Return the nearest float64; None for a value beyond its range, or so near 0 that float64 loses digits."""
-    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+    try:
+        near = float(value)
+    except OverflowError:
         return None
-    return float(value)
+    return near if abs(near) >= sys.float_info.min or not value else None
 
 
 def quality(moments: Moments, solved: Solved, output: int) -> tuple[Figures, Pair]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from scipy import special
 
 
+@cache
 def quantile(probability: float, degrees: int) -> float:
     """Return the quantile of Student's t."""
     return float(special.stdtrit(degrees, probability))

@@ -1,0 +1,27 @@
+"""Which solution is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lr_runtime.contract.fit_report import Penalty
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """The solution with the least squared error, where it is the only one, or without dependent columns.
+
+    Attributes:
+        drop_collinear: whether columns that are combinations of those before them are left out; else they are an error.
+    """
+
+    drop_collinear: bool = False
+
+
+@dataclass(frozen=True)
+class MinimumNorm:
+    """Of all solutions with the least squared error, the one with the smallest weights on columns at unit deviation."""
+
+
+Aim: TypeAlias = LeastSquares | MinimumNorm | Penalty
