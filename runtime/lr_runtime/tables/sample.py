@@ -173,9 +173,3 @@ class Sample:
         for name, column in texts.items():
             self.cells[name].add_coded(column.rows(np.arange(taken)), read, self.rows, where)
         self.rows += taken
-
-    def add_cells(self, name: str, cells: Sequence[object], read: Read, where: Callable[[int], str]) -> None:
-        """Add cells to a column; the caller counts their rows."""
-        for row, cell in enumerate(cells):
-            sort, why = sort_of(cell, read)
-            self.cells[name].add(sort, Example(str(cell), partial(where, row), self.rows + row, why))

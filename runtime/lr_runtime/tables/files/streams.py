@@ -117,14 +117,23 @@ class _Gunzipped(gzip.GzipFile):
 
 def seekable(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     """Copy a stream to an unnamed temporary file: the formats that need it keep their index at the end."""
+
+    def copy(spool: IO[bytes]) -> None:
+        with opener() as stream:
+            while block := stream.read(_SPOOLED):
+                with in_temporary_folder("what is read"):
+                    spool.write(block)
+
+    return spooled(copy)
+
+
+def spooled(write: Callable[[IO[bytes]], None]) -> Callable[[], IO[bytes]]:
+    """Return what opens, as often as needed, what `write` writes to an unnamed temporary file."""
     with in_temporary_folder("what is read"):
         spool = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the table is
-    with opener() as stream:
-        while block := stream.read(_SPOOLED):
-            with in_temporary_folder("what is read"):
-                spool.write(block)
     again = partial(_rewound, spool)
     weakref.finalize(again, spool.close)
+    write(spool)
     return again
 
 
