@@ -82,3 +82,30 @@ def test_a_descent_ends_where_the_cpus_does(options: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"target": "y", "ignore": ["z", "w"], "descent": Descent(**options)}
     found, expected = fit(readings(), **asked, device=DEVICE), fit(readings(), **asked)
     np.testing.assert_allclose(found.fit["objective"], expected.fit["objective"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_tensors_on_the_device_stay_there(dtype: torch.dtype, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.from_numpy(design(300_000, columns, 1.0)).to(DEVICE, dtype)
+    y = x.sum(dim=1) + torch.randn(len(x), device=DEVICE, dtype=dtype)
+    expected = fit(x.cpu(), y.cpu())
+    moved, cpu = list[int](), torch.Tensor.cpu
+
+    def counted(tensor: torch.Tensor) -> torch.Tensor:
+        moved.append(tensor.numel())
+        return cpu(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", counted)
+    found = fit(x, y)
+    assert 0 < max(moved) < x.numel() / 10  # the products, and the first rows for outliers
+    np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-8)
+    assert found.fit["passes"] == 1
+
+
+@pytest.mark.parametrize("asked", [{"missing": "mean"}, {"degree": 2}, {"l2": 0.1}, {"device": DEVICE, "degree": 2}])
+def test_tensors_on_the_device_take_every_option(asked: dict[str, Any]) -> None:
+    x = torch.from_numpy(design(20_000, 3, 1.0)).to(DEVICE)
+    y = x.sum(dim=1) + torch.randn(len(x), device=DEVICE)
+    expected = fit(x.cpu(), y.cpu(), **{**asked, "device": "cpu"})
+    np.testing.assert_allclose(fit(x, y, **asked).weight, expected.weight, rtol=1e-8)

@@ -13,6 +13,7 @@ from lr_runtime.contract.contract import EQUAL_BITS
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.system.files import sha256
+from lr_runtime.system.text import html_table
 
 if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
@@ -75,6 +76,11 @@ class Certificate:
     def to_json(self) -> dict[str, Json]:
         """Return JSON values."""
         return {**asdict(self), "imported": self.imported and self.imported._asdict()}
+
+    def _repr_html_(self) -> str:
+        heads = ["", "proven bound", *(run.engine for run in self.engines)]
+        rows = [(y, max(self.bounds[y]), *(run.worst_error.get(y) for run in self.engines)) for y in self.bounds]
+        return html_table(f"{self.format}, {self.precision}: distance from the exact model", heads, rows)
 
 
 def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, unverified: bool = False) -> Certificate:

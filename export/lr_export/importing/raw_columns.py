@@ -19,7 +19,7 @@ from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import quoted
-from lr_runtime.prediction.inputs import is_missing
+from lr_runtime.system.text import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from lr_export.importing.raw_columns import columns_of, open_column, raw_column
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import listed
-from lr_runtime.prediction.inputs import is_missing
+from lr_runtime.system.text import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -30,6 +30,7 @@ from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import read_term
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.system.files import read_bytes
+from lr_runtime.system.text import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -116,6 +117,13 @@ class Checkpoint:
             scale=tuple(self.scale.tolist()),
             fill=tuple(self.fill.tolist()),
         )
+
+    def _repr_html_(self) -> str:
+        from lr_runtime.contract.equation import equation_lines
+
+        outputs, lines = self.contract.outputs, equation_lines(self.contract._replace(equation=self.equation))
+        rows = [(output.name, output.r2, line) for output, line in zip(outputs, lines, strict=False)]
+        return html_table(f"a linear model of {len(self.contract.columns)} columns", ["", "R2", "equation"], rows)
 
     def tensors(self) -> dict[str, NDArray[np.float64]]:
         """Return all arrays by their names in the file."""

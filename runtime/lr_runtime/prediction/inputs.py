@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
-from lr_runtime.system.text import composed
+from lr_runtime.system.text import composed, is_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.errors import LinedgeError
     from lr_runtime.tables.batch import Coded
-    from lr_runtime.tables.cells.options import TableOptions
 
 Cells: TypeAlias = "NDArray[np.generic] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
@@ -34,6 +32,7 @@ class Given(NamedTuple):
         integer: returns the integer given at (row, column), None for any other value; None if no cell was an integer.
         faults: the reasons, by row, why rows could not be read.
         by_position: whether a number in a category's column is its index; by name it is the category's value.
+        labels: the index of a frame of pandas; None of any other rows.
     """
 
     matrix: NDArray[Any] | None = None
@@ -42,6 +41,7 @@ class Given(NamedTuple):
     integer: Integer | None = None
     faults: Mapping[int, str] = MappingProxyType({})
     by_position: bool = False
+    labels: Any = None
 
 
 def given(x: object, names: Sequence[str]) -> Given:
@@ -56,9 +56,9 @@ def given(x: object, names: Sequence[str]) -> Given:
         InputError: another shape, or no numbers.
         MissingColumnError: a column is not among the names.
     """
-    by_name = _by_name(x)
-    if by_name is not None:
-        return _named(by_name, names)
+    columns = by_name(x)
+    if columns is not None:
+        return _named(columns, names)._replace(labels=getattr(x, "index", None) if hasattr(x, "iloc") else None)
     if _is_rows_of_dicts(x):
         return _named(_columns_of(x), names)
     return _positional(x, names)
@@ -123,7 +123,8 @@ def unmasked(array: NDArray[np.generic]) -> NDArray[np.generic]:
     return values
 
 
-def _by_name(x: Any) -> Mapping[Any, Any] | None:
+def by_name(x: Any) -> Mapping[Any, Any] | None:
+    """Return the columns of a dict, a structured array or a frame by name, each once; None of what has no names."""
     if isinstance(x, Mapping):
         return x
     if isinstance(x, np.ndarray):
@@ -133,10 +134,9 @@ def _by_name(x: Any) -> Mapping[Any, Any] | None:
     names = getattr(x, "columns", None) if names is None else names
     if names is None:
         return None
-    try:
-        return {name: x[name] for name in names}
-    except KeyError as error:  # of pyarrow
-        raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}") from error
+    if len(set(names)) < len(names):
+        raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}")
+    return {name: x[name] for name in names}
 
 
 def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]:
@@ -216,16 +216,13 @@ def as_cells(values: object, what: str, error: type[LinedgeError] = InputError) 
     return np.array(_plain(values), dtype=object) if is_mixed else array
 
 
-def as_numbers(
-    cells: NDArray[np.generic], name: str, faults: dict[int, str], read: Callable[[object], float] | None = None
-) -> NDArray[np.float64]:
+def as_numbers(cells: NDArray[np.generic], name: str, faults: dict[int, str]) -> NDArray[np.float64]:
     """Return a column as float64 (rows,), NaN for a missing value and for a cell that is no number.
 
     Args:
         cells: numbers, text or objects.
         name: the name of the column.
         faults: receives, by row, the faults of cells that are no numbers.
-        read: returns an object as a number, `number_in` by default.
 
     Raises:
         InputError: the whole column is dates or the like.
@@ -237,7 +234,7 @@ def as_numbers(
     values = np.empty(len(cells))
     for row, cell in enumerate(cells.tolist()):
         try:
-            values[row] = (read or number_in)(cell)
+            values[row] = number_in(cell)
         except ValueError as error:
             values[row] = np.nan
             faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} {error}")
@@ -247,7 +244,7 @@ def as_numbers(
 _KINDS = {"S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 
 
-def number_in(cell: Any, options: TableOptions | None = None) -> float:
+def number_in(cell: Any) -> float:
     """Return an object as float64, NaN for a missing value; text is read as in a table.
 
     Raises:
@@ -258,7 +255,7 @@ def number_in(cell: Any, options: TableOptions | None = None) -> float:
     if is_missing(cell):
         return np.nan
     if isinstance(cell, str):
-        return (options or TableOptions()).number(cell)
+        return TableOptions().number(cell)
     try:
         if isinstance(cell, bytes):
             raise TypeError("float would take its text")
@@ -289,11 +286,6 @@ def as_text_or_index(cells: NDArray[np.generic], categories: Sequence[str]) -> l
         else text
         for cell, text in zip(cells.tolist(), as_text(cells), strict=True)
     ]
-
-
-def is_missing(cell: object) -> bool:
-    """Return whether an object is a missing value: None, NaN, NA or NaT."""
-    return cell is None or (isinstance(cell, float) and isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
 
 
 def first_fault(faults: Mapping[int, str]) -> RowError:

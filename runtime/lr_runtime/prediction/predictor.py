@@ -190,7 +190,7 @@ class Predictor:
         results = self._session.evaluate(taken, self._results)
         self._check(results, faults)
         said = {row: worded(fault) for row, fault in faults.items()} if faults else faults
-        return self._prediction(results, rows.ignored), said
+        return self._prediction(results, rows.ignored, rows.labels), said
 
     def explain(self, x: object) -> tuple[Explanation, ...]:
         """Return what each term adds to the prediction of one row, for each output.
@@ -229,9 +229,11 @@ class Predictor:
         name = self._names[output] if result.startswith("y") else ""
         return escaped(name + result.removeprefix("y"))
 
-    def _prediction(self, results: Sequence[NDArray[Any]], ignored: tuple[str, ...] = ()) -> Prediction:
+    def _prediction(
+        self, results: Sequence[NDArray[Any]], ignored: tuple[str, ...] = (), index: Any = None
+    ) -> Prediction:
         if len(results) == 1:
-            return Prediction(self._names, results[0], None, None, None, None, ignored)
+            return Prediction(self._names, results[0], None, None, None, None, ignored, index)
         named = dict(zip(self._results, results, strict=True))
         flat = {name: named[name].reshape(-1) for name in ("in_range", "leverage") if name in named}
         return Prediction(
@@ -242,4 +244,5 @@ class Predictor:
             in_range=flat.get("in_range"),
             leverage=flat.get("leverage"),
             ignored=ignored,
+            index=index,
         )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import InputError, escaped
+from lr_runtime.system.lazy import needs_extra
+from lr_runtime.system.text import html_table
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -24,6 +30,7 @@ class Prediction:
         in_range: bool (rows,), whether every column of a row lies within its training range.
         leverage: (rows,), how far a row is from the training rows (Hoaglin and Welsch, 1978).
         ignored: the names of input columns that the model does not have.
+        index: the index of the frame of pandas that the rows came in; None of any other rows.
 
     Example:
         >>> import numpy as np
@@ -39,6 +46,7 @@ class Prediction:
     in_range: NDArray[np.bool_] | None = None
     leverage: NDArray[np.floating] | None = None
     ignored: tuple[str, ...] = ()
+    index: pd.Index | None = None
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the results by name, each (rows,): each output, its `_lower`, `_upper`; `in_range`, `leverage`.
@@ -69,6 +77,33 @@ class Prediction:
             for row in zip(*(values.tolist() for values in columns.values()), strict=True)
         ]
 
+    def to_arrow(self) -> pa.Table:
+        """Return the results as a table of pyarrow; MissingExtraError, as of the next two, where that is not there."""
+        with needs_extra("tables"):
+            import pyarrow as pa
+
+            from lr_runtime.tables.arrow.memory import as_arrow
+        return pa.table({name: as_arrow(values) for name, values in self.columns().items()})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the results as a frame of pandas, with the index of the frame that was predicted."""
+        with needs_extra("pandas"):
+            import pandas as pd
+        return pd.DataFrame(self.columns(), index=self.index)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the results as a frame of polars."""
+        with needs_extra("polars"):
+            import polars as pl
+        return pl.DataFrame(self.columns())
+
+    def _repr_html_(self) -> str:
+        columns, count = self.columns(), len(self.values)
+        labels = range(1, count + 1) if self.index is None else self.index
+        rows = islice(zip(labels, *columns.values(), strict=True), 10)  # of more, nobody sees the end
+        said = f"{count} predictions" + (", the first 10" if count > 10 else "")
+        return html_table(said, ["", *columns], rows)
+
     def part(self, rows: NDArray[np.intp]) -> Prediction:
         """Return the results of the given rows."""
         return Prediction(
@@ -79,4 +114,5 @@ class Prediction:
             in_range=None if self.in_range is None else self.in_range[rows],
             leverage=None if self.leverage is None else self.leverage[rows],
             ignored=self.ignored,
+            index=None if self.index is None else self.index[rows],
         )

@@ -1,12 +1,15 @@
-"""Text of names and tables: one spelling for equal names, aligned columns, and what JSON holds."""
+"""Text of names and tables: one spelling for equal names, aligned columns, missing values, what JSON holds."""
 
 from __future__ import annotations
 
 import unicodedata
+from math import isnan
 from typing import TYPE_CHECKING
 
+from lr_runtime.errors import shown
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     Json = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
     """A value that JSON can hold: tuples and lists are its arrays, mappings its objects."""
@@ -19,6 +22,11 @@ def composed(name: str) -> str:
     1
     """
     return unicodedata.normalize("NFC", name)
+
+
+def is_missing(cell: object) -> bool:
+    """Return whether an object is a missing value: None, NaN, NA or NaT."""
+    return cell is None or (isinstance(cell, float) and isnan(cell)) or type(cell).__name__ in {"NAType", "NaTType"}
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False, widest: int | None = None) -> Iterator[str]:
@@ -38,3 +46,12 @@ def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False, widest: int
         justify = str.rjust if numbers else str.ljust
         cells = [first.ljust(widths[0]), *map(justify, others, widths[1:])]
         yield "  ".join(cells).rstrip()
+
+
+def html_table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table for a notebook, its cells as text in which nothing is a tag."""
+    from html import escape
+
+    lines = [("th", heads), *(("td", row) for row in rows)]
+    cells = ["".join(f"<{tag}>{escape(shown(str(cell), 300))}</{tag}>" for cell in line) for tag, line in lines]
+    return f"<table><caption>{escape(shown(caption))}</caption>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>"

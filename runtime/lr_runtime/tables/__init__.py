@@ -1,6 +1,6 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
-    opening.py  opens any table, by its first bytes;  saving.py, writing.py  the way out
+    opening.py  opens any table, by its first bytes;  frames.py  any frame;  saving.py, writing.py  the way out
     files/      packed files, several as one table, files that are no tables
     text/       CSV, JSON lines, sheets of workbooks;  arrow/  Parquet and Arrow
     table.py    what every reader is;  batch.py  what it gives;  notices.py  what it says beside

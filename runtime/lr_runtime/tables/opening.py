@@ -114,12 +114,12 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
         if options.skip_rows:
             raise OptionError(f"{name} has no lines: --skip-rows is for text tables. Leave it out")
         with needs_extra("tables"):
-            from lr_runtime.tables.arrow.table import ArrowTable
+            from lr_runtime.tables.arrow.table import ArrowTable, of_file
         if not _is_regular(path) or content is not None:
             if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
                 raise TableError(f"{name}: not a Parquet or Arrow file (it does not begin as one)")
             opener = seekable(opener)
-        return ArrowTable(opener, name, options, notices)
+        return ArrowTable(partial(of_file, opener, name), name, options, notices)
     return _open_text(opener, head, size, name=name, options=options, notices=notices)
 
 

@@ -20,6 +20,7 @@ from lr_export.model.build import program_of
 from lr_export.model.numbers import numbers_at
 from lr_export.program.program import Constant
 from lr_runtime.errors import CheckFailedError
+from lr_trainer import fit
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
 from tests.export import faulty
 from tests.export.formats.test_formats import CHECKPOINT
@@ -391,3 +392,14 @@ def test_a_contract_with_the_categories_in_another_order(
     )
     with pytest.raises(CheckFailedError, match="the contract in the file as written"):
         export(EXPANDED["categories"](), tmp_path / "model", format=format_name)
+
+
+def test_a_notebook_shows_a_checkpoint_and_its_certificate(tmp_path: Path) -> None:
+    checkpoint = fit({"<b>": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.5]}, target="y")
+    shown = checkpoint._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "<b>" not in shown
+    certificate = export(checkpoint, tmp_path / "line.onnx")
+    shown = certificate._repr_html_()
+    assert all(each.engine in shown and str(each.worst_error["y"]) in shown for each in certificate.engines)
+    assert str(certificate.bounds["y"][0]) in shown

@@ -16,7 +16,7 @@ from lr_trainer import fit
 from lr_trainer.descent.options import Descent
 from lr_trainer.errors import CollinearError, DivergedError, TooFewHeldOutError
 from lr_trainer.rows.holdout import Part
-from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.sources import opened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -434,7 +434,9 @@ def test_an_interval_is_the_quantile_of_the_rows_held_out(validation: float | No
     columns = table(*sample("timestamps", rows=3000))
     descent = Descent(loss="huber", seed=3, validation=validation)
     found = fit(columns, target="y", descent=descent, interval=0.9)
-    (held_out,) = Part(ArrayTable(columns), 0.1, [3, 1], held_out=True).batches([*found.contract.column_names, "y"])
+    (held_out,) = Part(opened(columns, None, print), 0.1, [3, 1], held_out=True).batches(
+        [*found.contract.column_names, "y"]
+    )
     x, y = held_out.values[:, :-1], held_out.values[:, -1]
     errors = np.sort(np.abs(y - predictions(found, x)))
     assert found.fit["conformal"]["rows"] == len(errors)

@@ -17,7 +17,7 @@ from lr_trainer.descent import row_store
 from lr_trainer.descent.options import Descent
 from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.holdout import Part
-from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.sources import opened
 
 CPU = torch.device("cpu")
 
@@ -101,7 +101,7 @@ def test_a_descent_over_rows_in_a_file_has_the_bits_of_one_in_memory(monkeypatch
 
 
 def test_the_parts_of_a_table_are_its_rows() -> None:
-    table = ArrayTable({"a": np.arange(10_000.0), "c": np.array(["p", "q"] * 5000)})
+    table = opened({"a": np.arange(10_000.0), "c": np.array(["p", "q"] * 5000)}, None, warn=print)
     rows = []
     for held_out in (False, True):
         part = Part(table, 0.3, [5], held_out=held_out)

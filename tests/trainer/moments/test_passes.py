@@ -11,7 +11,7 @@ from lr_trainer import fit
 from lr_trainer.choices import FitOptions
 from lr_trainer.moments.passes import prepare, residuals
 from lr_trainer.rows.roles import Missing, Rows, roles_of
-from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.sources import opened
 
 
 @pytest.mark.parametrize("offset", [0.0, 1.7e9])
@@ -19,7 +19,7 @@ def test_residuals_are_off_by_no_more_than_stated(offset: float) -> None:
     random = np.random.default_rng(12)
     a, b = offset + random.normal(size=80), random.normal(size=80)
     columns = {"a": a, "b": b, "y": 3 * a - b + random.normal(size=80)}
-    checkpoint, table = fit(columns, target="y"), ArrayTable(columns)
+    checkpoint, table = fit(columns, target="y"), opened(columns, None, print)
     roles = roles_of(table, FitOptions("y"))
     found, off = residuals(prepare(Rows(table, roles, Missing(frozenset())), "cpu"), checkpoint)
     weight, bias = map(Fraction, checkpoint.weight[0].tolist()), Fraction(float(checkpoint.bias[0]))

@@ -10,7 +10,6 @@ import csv
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +17,17 @@ import pyarrow as pa
 import pytest
 
 from lr_runtime.errors import TableError
-from lr_runtime.tables import TableOptions, open_table, sample
+from lr_runtime.tables import TableOptions, sample
 from lr_runtime.tables.text import fast
 from lr_runtime.tables.text import table as text
 from lr_trainer.choices import FitOptions
 from lr_trainer.rows.roles import Missing, Rows, roles_of
-from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.sources import opened
 from tests.runtime.tables.reading import arrow, folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lr_runtime.tables import Table
 
@@ -235,7 +235,6 @@ def test_a_fit_reads_what_the_slow_reader_reads(group: int, tmp_path: Path, monk
             for form, source in sources:
                 rows = expected(table, form, skips=skips)
                 outcomes["refused" if rows is None else "read"] += 1
-                opened = open_table(source, options) if isinstance(source, Path) else ArrayTable(source, options)
                 wanted = None if rows is None else (rows, table.rows - len(rows))
-                assert read(opened, columns) == wanted, (seed, form, skips)
+                assert read(opened(source, options, warn=print), columns) == wanted, (seed, form, skips)
     assert min(outcomes.values()) > 50  # both happen

@@ -44,6 +44,8 @@ def names_of(array: A) -> _Names[A]:
 
 def on(place: Place, array: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the array itself, or a tensor on the device with its numbers, which has the type of an array to mypy."""
+    if not isinstance(array, np.ndarray):
+        return array.double()  # a tensor, which stays where it is
     if place == "cpu":
         return array
     import torch

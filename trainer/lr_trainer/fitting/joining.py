@@ -20,7 +20,7 @@ from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
-from lr_trainer.rows.sources import opened
+from lr_trainer.rows.sources import opened, paired
 from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.strategy import solve, without_origins
@@ -28,16 +28,16 @@ from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import ArrayLike
 
     from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.contract.fit_report import RowCounts
-    from lr_runtime.tables import Table, TableOptions
+    from lr_runtime.tables import TableOptions
     from lr_trainer.choices import Device
     from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.rows.sources import Source
 
 _KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
 _NUMBERS = ("origin", "scale", "fill")
@@ -45,7 +45,8 @@ _NUMBERS = ("origin", "scale", "fill")
 
 def update(
     checkpoint: Checkpoint,
-    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    source: Source | ArrayLike,
+    y: Source | ArrayLike | None = None,
     *,
     options: TableOptions | None = None,
     device: Device = "cpu",
@@ -57,8 +58,8 @@ def update(
     Columns, powers, fills and policies are the checkpoint's, categories those of both. The weights, as one vector, and
     the figures of the residuals equal those of a fit of all rows at once within the digits that the report states,
     `digits`. Residuals so small that fewer than 6 of their digits would be left have no figures and give no standard
-    errors, and a caution says so. Categories take one more pass over the rows. `options`, `device`, `advance` and
-    `warn` are those of `lr_trainer.fit`.
+    errors, and a caution says so. Categories take one more pass over the rows. `source`, `y`, `options`, `device`,
+    `advance` and `warn` are those of `lr_trainer.fit`.
 
     Raises:
         TableError: the table cannot be read.
@@ -74,7 +75,7 @@ def update(
     """
     _check_plain(checkpoint)
     report, columns = checkpoint.report, checkpoint.contract.columns
-    table = opened(source, options, warn)
+    table = opened(source if y is None else paired(source, y)[0], options, warn)
     categories = [column.name for column in columns if column.kind == "category"]
     targets, features = checkpoint.contract.output_names, checkpoint.contract.column_names
     roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight))

@@ -31,7 +31,7 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.roles import Missing, Rows, roles_of
-from lr_trainer.rows.sources import opened
+from lr_trainer.rows.sources import opened, paired
 from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
@@ -42,7 +42,6 @@ from lr_trainer.statistics.conformal import conformal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import ArrayLike
 
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
+    from lr_trainer.rows.sources import Source
     from lr_trainer.solvers.strategy import Solved
 
 _FOLDS = 5
@@ -66,9 +66,10 @@ _HELD_OUT = 0.1
 
 
 def fit(
-    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    source: Source | ArrayLike,
+    y: Source | ArrayLike | None = None,
     *,
-    target: str | Sequence[str] | None,
+    target: str | Sequence[str] | None = None,
     features: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
     category: Sequence[str] = (),
@@ -102,8 +103,12 @@ def fit(
 
     Args:
         source: a CSV, JSON lines, Parquet or Arrow file, a folder or pattern of them, "-" for standard input, several
-            of these, an open table, or arrays by name, one-dimensional or (rows, columns).
-        target: the column to predict, or several, each fitted separately.
+            of these, an open table, or arrays by name, one-dimensional or (rows, columns); a frame of pandas, polars
+            or any package that offers `__arrow_c_stream__`, a reader of record batches, an iterator of frames. With
+            `y`, a frame or an array or tensor (rows, columns) or (rows,), whose columns are x or x1, x2, ...
+        y: the columns to predict, where these are apart: a series, a frame, or an array or tensor (rows,) or
+            (rows, outputs), whose columns are y or y1, y2, ...
+        target: the column of `source` to predict, or several, each fitted separately.
         features: the columns to predict from; None for all others.
         ignore: columns to leave out.
         category: columns to take as categories though their values are numbers.
@@ -152,13 +157,16 @@ def fit(
         >>> round(checkpoint.contract.outputs[0].r2, 6)
         0.995661
     """
+    if y is not None and target is not None:
+        raise OptionError("y holds what is to be predicted, and --target names it. Leave one of them out")
+    table, target = (source, target) if y is None else paired(source, y)
     given = locals()  # each option is a parameter of the same name
     asked = FitOptions(**{each.name: given[each.name] for each in options_in(FitOptions)})
     if descent is not None:
         with needs_extra("torch"):
             from lr_trainer.descent.table import check
         check(descent, asked)
-    rows = _rows_of(opened(source, options, warn), asked, advance)
+    rows = _rows_of(opened(table, options, warn), asked, advance)
     prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
     check_levels(prepared)
     if descent is not None:

@@ -21,12 +21,12 @@ from lr_trainer.rows.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from lr_runtime.system.text import Json
     from lr_runtime.tables import Batch, ColumnKind, Table
+    from lr_trainer.rows.sources import Source
 
 _MOST_CATEGORIES = 20
 _MOST_DISTINCT = 100_000
@@ -103,7 +103,7 @@ class Look:
 
 
 def look(
-    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
+    source: Source,
     category: Sequence[str] = (),
     *,
     options: TableOptions | None = None,

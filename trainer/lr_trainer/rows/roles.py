@@ -14,6 +14,7 @@ from lr_runtime.system.text import composed
 from lr_runtime.tables import place_of
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
+from lr_trainer.arithmetic.arrays import host
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.outliers import FirstRows
 from lr_trainer.rows.sources import ArrayTable
@@ -224,7 +225,7 @@ class Rows:
         self._tally.passes += 1
         if self._outliers is None:
             first = self._first_rows()
-            block = next(self.views(first.left) or iter(()))
+            block = [host(part) for part in next(self.views(first.left) or iter(()))]
             first.take(block, np.arange(len(block[0])))
             self._outliers = first.outliers()
 

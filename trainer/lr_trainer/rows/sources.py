@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from lr_runtime.errors import OptionError, TableError, escaped
-from lr_runtime.prediction.inputs import as_cells, as_numbers, as_text, number_in, unmasked
+from lr_runtime.prediction.inputs import as_cells, as_text, by_name, unmasked
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions, open_table
-from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, renamed, rows_of
+from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, renamed
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.table import positions, without_faults
 from lr_runtime.wording import worded
+from lr_trainer.arithmetic.arrays import host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +29,34 @@ if TYPE_CHECKING:
     from lr_runtime.tables.sample import Sample
 
 _BATCH_ROWS = 1 << 16
+_NAME = "the table"
 
 
-def opened(
-    source: str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike],
-    options: TableOptions | None,
-    warn: Callable[[str], None],
-) -> Table:
+class ArrowStream(Protocol):
+    """A frame or a stream of any package that offers its columns in the Arrow format."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+Source: TypeAlias = (
+    "str | Path | Sequence[str | Path] | Table | Mapping[str, ArrayLike] | ArrowStream | Iterator[ArrowStream]"
+)
+"""What is opened as a table: also frames of pandas, which has no types, and lazy frames of polars."""
+
+
+def _is_stream(x: object) -> bool:
+    """Whether an object has columns in the Arrow format, not all in memory: a stream, an iterator or lazy frame."""
+    is_arrow = any(hasattr(x, name) for name in ("__arrow_c_stream__", "__next__", "collect_batches"))
+    return is_arrow and not hasattr(x, "__array__")
+
+
+def _is_series(x: object) -> bool:
+    """Whether an object is one column of pandas, polars or pyarrow."""
+    is_theirs = any(hasattr(x, name) for name in ("iloc", "__arrow_c_stream__", "__arrow_c_array__"))
+    return is_theirs and not (_is_stream(x) or hasattr(x, "columns") or hasattr(x, "column_names"))
+
+
+def opened(source: object, options: TableOptions | None, warn: Callable[[str], None]) -> Table:
     """Return the open table of a source.
 
     Raises:
@@ -43,63 +66,129 @@ def opened(
     def say(line: str) -> None:
         warn(worded(line))
 
-    if isinstance(source, Mapping):
-        return ArrayTable(source, options, Notices(say))
-    if isinstance(source, str | Path | Sequence):
-        return open_table(source, options, warn=say)
+    asked, notices = options or TableOptions(), Notices(say)
+    if _is_stream(source):
+        with needs_extra("tables"):
+            from lr_runtime.tables.frames import open_frame
+        return open_frame(source, _NAME, asked, notices)
+    if (columns := by_name(source)) is not None:
+        index: Any = getattr(source, "index", None) if hasattr(source, "iloc") else None  # of pandas
+        named = [name for name in getattr(index, "names", ()) if name is not None and name not in columns]
+        levels = {str(name): index.get_level_values(name).to_series() for name in named}
+        return _in_memory({**columns, **levels}, list(levels), asked, notices)
+    paths = [source] if isinstance(source, str | Path) else source
+    if isinstance(paths, Sequence) and paths and all(isinstance(each, str | Path) for each in paths):
+        return open_table(paths, options, warn=say)
     if not hasattr(source, "batches"):
-        raise OptionError(f"a table is a path, several, an open table, or arrays by name, not {escaped(str(source))}")
-    return source
+        ways = f"a path, several, an open table, a frame, or arrays by name, not {escaped(str(source))}"
+        raise OptionError(f"a table is {ways}. Arrays alone are X and y, as in fit(X, y)")
+    return cast("Table", source)
+
+
+def _in_memory(arrays: Mapping[str, Any], indexes: Sequence[str], options: TableOptions, notices: Notices) -> Table:
+    columns = {str(name): _cells(str(name), each) for name, each in arrays.items()}
+    if len(lengths := {len(each) for each in columns.values()}) > 1:
+        raise TableError(f"{_NAME}: the arrays have different numbers of rows: {sorted(lengths)}")
+    if all(map(_is_of_numbers, columns.values())):
+        return ArrayTable(columns, options, notices, indexes)
+    with needs_extra("tables"):
+        from lr_runtime.tables.frames import open_columns
+    return open_columns(apart(columns), _NAME, options, notices, indexes)
+
+
+def apart(arrays: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return columns with their names, each one-dimensional: an array (rows, columns) of the name x is x1, x2, ..."""
+    columns: list[tuple[str, Any]] = []
+    for name, each in arrays.items():
+        is_several = getattr(each, "ndim", 1) > 1
+        columns += [(f"{name}{place}", one) for place, one in enumerate(each.T, 1)] if is_several else [(name, each)]
+    return columns
+
+
+def _cells(name: str, given: Any) -> Any:
+    """Return columns as numpy's array, or as they are where another type than numpy's or a CUDA device has them."""
+    if _is_on_device(given) or (_is_series(given) and not _is_of_numbers(given)):
+        return given
+    if hasattr(given, "toarray"):
+        raise TableError(f"{_NAME}, {escaped(name)}: is a sparse matrix. Give its toarray()")
+    array = unmasked(as_cells(given, f"{_NAME}, {escaped(name)}: the values", TableError))
+    if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUOMmc":
+        raise TableError(f"{_NAME}, {escaped(name)}: holds {array.dtype} {array.shape}, not columns of numbers or text")
+    return np.array(as_text(array), dtype=object) if array.dtype.kind == "U" else array
+
+
+def _is_of_numbers(column: object) -> bool:
+    kind = getattr(column, "dtype", None)
+    return _is_on_device(column) or (isinstance(kind, np.dtype) and kind.kind in "biuf")
+
+
+def _is_on_device(x: Any) -> bool:
+    """Whether an object is a tensor of floats on a CUDA device, from which nothing is copied as a whole."""
+    return getattr(x, "is_cuda", False) is True and str(x.dtype) in {"torch.float32", "torch.float64"}
+
+
+def paired(x: object, y: object) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the columns of X and of y together, and the names of those of y.
+
+    Frames and series name them. Other columns of X are x, or x1, x2, ... of several; those of y are y, or y1, y2, ...
+
+    Raises:
+        OptionError: X is not in memory, or a name is in both.
+        TableError: the numbers of rows differ, or one has another shape.
+    """
+    if isinstance(x, str | Path) or hasattr(x, "batches") or _is_stream(x):
+        raise OptionError(f"y goes with X in memory. For {escaped(str(x))}, name the column: --target NAME")
+    columns, targets = _columns(x, "x", "X"), _columns(y, "y", "y")
+    names, predicted = ([name for name, _ in apart(part)] for part in (columns, targets))
+    if twice := [name for name in predicted if name in names]:
+        way = f"Take it out of X, or leave y out: --target {twice[0]}"
+        raise OptionError(f"the column {escaped(twice[0])} is in X and in y. {way}")
+    rows, others = (max(map(len, part.values()), default=0) for part in (columns, targets))
+    if rows != others:
+        raise TableError(f"X has {rows} rows, y {others}. Give one of y for each of X")
+    return {**columns, **targets}, tuple(predicted)
+
+
+def _columns(given: Any, name: str, what: str) -> dict[str, Any]:
+    if _is_series(given):
+        return {str(getattr(given, "name", None) or name): given}
+    if (columns := by_name(given)) is not None:
+        return {str(key): column for key, column in columns.items()}
+    array = _cells(what, given)
+    return {name: array.reshape(-1) if array.shape[1:] == (1,) else array}
 
 
 class ArrayTable:
-    """Arrays by name, all with the same number of rows; see `lr_runtime.tables.Table`.
-
-    A one-dimensional array is a column; a two-dimensional one of the name x is the columns x1, x2, ...
+    """Numbers by name, all with the same number of rows; see `lr_runtime.tables.Table`.
 
     Args:
-        arrays: numbers or text.
-        options: the names of columns, the marks of missing values, and whether rows with an infinite number are left
-            out.
+        arrays: numbers, of which one (rows, columns) of the name x is the columns x1, x2, ...
+        options: the names of columns, the marks of missing values, and whether rows with an infinity are left out.
         notices: receives the rows that are left out, and the integers that float64 rounds.
+        indexes: the names of those that tell rows apart.
 
     Raises:
-        TableError: numbers of rows differ, or an array holds neither numbers nor text.
         MissingColumnError: a column to be renamed is not among the arrays.
     """
 
     def __init__(
-        self, arrays: Mapping[str, ArrayLike], options: TableOptions | None = None, notices: Notices | None = None
+        self, arrays: Mapping[str, NDArray[Any]], options: TableOptions, notices: Notices, indexes: Sequence[str] = ()
     ) -> None:
-        self.name = name = "the table"
-        self.options = options or TableOptions()
-        self.notices = notices or Notices(None)
-        given_names: list[str] = []
-        enumerated: list[str] = []
-        tables: list[NDArray[Any]] = []
-        for key, given in arrays.items():
-            array = unmasked(as_cells(given, f"{name}, {escaped(key)}: the values", TableError))
-            if array.ndim not in {1, 2} or 0 in array.shape[1:] or array.dtype.kind not in "biufUO":
-                raise TableError(
-                    f"{name}, {escaped(key)}: holds {array.dtype} {array.shape}, not columns of numbers or text"
-                )
-            tables.append(array[:, None] if array.ndim == 1 else array)
-            names = [key] if array.ndim == 1 else [f"{key}{index + 1}" for index in range(array.shape[1])]
-            enumerated += names if _is_enumerated(given) else []
-            given_names += names
-        columns = renamed(name, given_names, self.options.renames)
+        self.name = _NAME
+        self.options, self.notices = options, notices
+        names = [name for name, _ in apart(arrays)]
+        columns = renamed(self.name, names, options.renames)
+        new = dict(zip(names, columns, strict=True))
         self.names = tuple(filter(None, columns))
-        self.indexes = indexes_among(self.names)
-        self._enumerated = {new for new, old in zip(columns, given_names, strict=True) if old in enumerated}
+        self.indexes = indexes_among(self.names, [new[name] for name in indexes])
         left = iter(columns)
+        tables = [array[:, None] if array.ndim == 1 else array for array in arrays.values()]
         self._groups = {tuple(islice(left, table.shape[1])): table for table in tables}
         self._columns = {
             name: column for group, table in self._groups.items() for name, column in zip(group, table.T, strict=True)
         }
-        lengths = {len(column) for column in self._columns.values()}
-        if len(lengths) > 1:
-            raise TableError(f"{name}: the arrays have different numbers of rows: {sorted(lengths)}")
-        self.size: int | None = lengths.pop() if lengths else 0
+        self._integers = {name for name, each in self._columns.items() if getattr(each.dtype, "kind", "f") in "iu"}
+        self.size: int | None = len(tables[0]) if tables else 0
 
     def views(self, columns: Sequence[str], rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
         """Return views of the columns, `rows` rows at a time; None where they are not float64."""
@@ -109,52 +198,33 @@ class ArrayTable:
             names = next((n for n in self._groups if tuple(columns[start : start + len(n)]) == n), (columns[start],))
             parts.append(self._groups[names] if names in self._groups else self._columns[columns[start]][:, None])
             start += len(names)
-        if any(part.dtype != np.float64 for part in parts) or self.options.missing_numbers:
+        is_other = any(isinstance(part, np.ndarray) and part.dtype != np.float64 for part in parts)
+        if is_other or self.options.missing_numbers or len(set(map(type, parts))) > 1:
             return None
         size = self.size or 0
-        return (tuple(part[at : min(at + rows, size)] for part in parts) for at in range(0, size, rows))
+        return (tuple(part[at : at + rows] for part in parts) for at in range(0, size, rows))
 
     def fill(self, sample: Sample) -> None:
-        """See `lr_runtime.tables.Table.fill`; the kind of a numeric or categorical array is that of its dtype."""
+        """See `lr_runtime.tables.Table.fill`."""
         positions(self, list(sample.cells))
-        taken = min(sample.left, self.size or 0)
-        for name, cells in sample.cells.items():
-            column = self._columns[name]
-            if name in self._enumerated:
-                cells.typed.add("category")
-            elif column.dtype.kind not in "UO":
-                cells.typed.add("number")
-            else:
-                cells.is_typed_text = column.dtype.kind == "U" or any(isinstance(cell, str) for cell in column[:taken])
-                sample.add_cells(name, column[:taken].tolist(), self._read, self._place)
-        sample.rows += taken
-
-    def _read(self, cell: object) -> float:
-        return number_in(cell, self.options)
-
-    def _place(self, row: int) -> str:
-        return f"{self.name} {_row(0, row)}"
+        for cells in sample.cells.values():
+            cells.typed.add("number")
+        sample.rows += min(sample.left, self.size or 0)
 
     def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         positions(self, [*columns, *categories])
         for start in range(0, self.size or 0, _BATCH_ROWS):
             stop = min(start + _BATCH_ROWS, self.size or 0)
-            values, bad = np.empty((stop - start, len(columns))), dict[tuple[int, str], str]()
+            values = np.empty((stop - start, len(columns)))
             for index, name in enumerate(columns):
-                cells = self._columns[name][start:stop]
-                faults: dict[int, str] = {}
-                is_read = cells.dtype.kind not in "UO"
-                values[:, index] = cells if is_read else as_numbers(cells, name, faults, self._read)
-                bad |= {(row, name): fault for row, fault in faults.items()}
+                values[:, index] = host(self._columns[name][start:stop])
             for number in self.options.missing_numbers:
                 values[values == number] = np.nan
-            texts = tuple(self._coded(self._columns[name][start:stop]) for name in categories)
+            texts = tuple(self._coded(host(self._columns[name][start:stop])) for name in categories)
             integer = partial(self._integer, columns, start)
-            batch = Batch(
-                values, partial(_row, start), stop - start, texts, faults=rows_of(bad), bad=bad, integer=integer
-            )
-            among = [index for index, name in enumerate(columns) if self._columns[name].dtype.kind in "iu"]
+            batch = Batch(values, partial(_row, start), stop - start, texts, integer=integer)
+            among = [index for index, name in enumerate(columns) if name in self._integers]
             self.notices.large_integers(self, batch, columns, among)
             yield batch if self.options.marks else without_faults(self, batch, columns)
 
@@ -163,14 +233,7 @@ class ArrayTable:
         return int(value) if isinstance(value, np.integer) else None
 
     def _coded(self, values: NDArray[np.generic]) -> Coded:
-        absent = {"", *self.options.missing}
-        return coded(None if text in absent else text for text in as_text(values))
-
-
-def _is_enumerated(array: object) -> bool:
-    """Return whether a column is of a categorical type of pandas, polars or pyarrow."""
-    kind = str(getattr(array, "dtype", None) or getattr(array, "type", ""))
-    return kind.lower().startswith(("category", "categorical", "enum", "dictionary"))
+        return coded(None if text in self.options.missing else text for text in as_text(values))
 
 
 def _row(start: int, row: int) -> str:

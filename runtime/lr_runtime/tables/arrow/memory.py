@@ -45,9 +45,10 @@ def _values(array: pa.Array, dtype: type[object], missing: float) -> NDArray[np.
     values = np.frombuffer(data, dtype, len(array), array.offset * np.dtype(dtype).itemsize)
     if not array.null_count:
         return values
-    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+    first, last = array.offset // 8, -(-(array.offset + len(array)) // 8)  # bytes, of a slice of what may be long
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8)[first:last], bitorder="little")[array.offset % 8 :]
     # An array, so that a type that cannot hold it gives way: NaN among integers, -1 among unsigned ones.
-    return np.where(bits[array.offset : array.offset + len(array)], values, np.asarray(missing))
+    return np.where(bits[: len(array)], values, np.asarray(missing))
 
 
 def has_row_without_values(table: pa.Table) -> bool:
@@ -67,11 +68,11 @@ def zstandard(stream: IO[bytes]) -> pa.CompressedInputStream:
 
 
 def as_arrow(values: NDArray[np.generic], empty: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Return floats or truth values as an array of pyarrow, without a value where `empty` says so."""
-    is_flag = values.dtype.kind == "b"
-    content = np.packbits(values.view(np.bool_), bitorder="little") if is_flag else np.ascontiguousarray(values)
+    """Return numbers or truth values as an array of pyarrow, without a value where `empty` says so."""
+    is_flag, native = values.dtype.kind == "b", values.dtype.newbyteorder("=")
+    content = np.packbits(values.view(np.bool_), bitorder="little") if is_flag else np.ascontiguousarray(values, native)
     validity = None if empty is None else pa.py_buffer(np.packbits(~empty, bitorder="little"))
-    kind = pa.bool_() if is_flag else {"float32": pa.float32(), "float64": pa.float64()}[values.dtype.name]
+    kind = pa.from_numpy_dtype(native)
     return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(content)])
 
 
@@ -84,9 +85,10 @@ def stacked(columns: Sequence[object], rows: int) -> NDArray[np.float64]:
     return values
 
 
-def _coded(column: pa.Array) -> Coded:
-    text = column.cast(pa.string())
-    array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+def _coded(column: pa.Array | pa.ChunkedArray) -> Coded:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(array.type):  # pyarrow (26) takes none of the views of text that polars lists
+        array = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string())).dictionary_decode()
+    encoded = array.cast(pa.string()).dictionary_encode()
     codes = as_numpy(encoded.indices, encoded.indices.type.to_pandas_dtype(), -1).astype(np.int64)
     return Coded(codes, tuple(encoded.dictionary.to_pylist()))

@@ -1,23 +1,24 @@
-"""Parquet and Arrow files, and the fast parser of CSV blocks; pyarrow is imported here and in `arrow_*.py` alone."""
+"""Tables in the Arrow format, by their record batches; those of Parquet and Arrow files."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from lr_runtime.errors import TableError, escaped
+from lr_runtime.errors import LinedgeError, TableError, escaped
 from lr_runtime.system.parallel import made_ahead
 from lr_runtime.system.signatures import ARROW, PARQUET
+from lr_runtime.system.text import is_missing
 from lr_runtime.tables.arrow.memory import _coded, stacked
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
 from lr_runtime.tables.cells.options import DATE
@@ -25,6 +26,7 @@ from lr_runtime.tables.table import positions, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from lr_runtime.tables.batch import ArrowColumn, ColumnKind
     from lr_runtime.tables.cells.options import TableOptions
@@ -34,34 +36,39 @@ if TYPE_CHECKING:
 _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 10
 _BATCH_NUMBERS = 1 << 20
-"""So few that they stay in the processor's cache while they are turned from columns to rows."""
 _READ_BYTES = 1 << 16
+
+Read: TypeAlias = "tuple[pa.Schema, int | None, Iterator[pa.RecordBatch]]"
+"""The types of all columns, the number of rows where it is known, and the rows, with the columns asked for or more."""
+Records: TypeAlias = "Callable[[Sequence[str]], AbstractContextManager[Read]]"
 
 
 class ArrowTable:
-    """A Parquet or Arrow file, read in batches; see `Table`. Its `size` and its batches' are counted in rows.
+    """Record batches; see `Table`. Its `size` and its batches' are counted in rows.
 
     Args:
-        open_stream: gives the file at its start, for every pass; closed after each.
-        name: the file's name, for messages.
+        records: starts a pass over some of the columns.
+        name: what messages call the table.
         options: what the columns are called, and whether bad rows are skipped.
         notices: who hears of those, and of integers that float64 rounds.
+        indexes: the columns of a frame that are an index, of which nobody needs to hear; None of a file.
     """
 
     def __init__(
-        self, open_stream: Callable[[], IO[bytes]], name: str, options: TableOptions, notices: Notices
+        self, records: Records, name: str, options: TableOptions, notices: Notices, indexes: Sequence[str] | None = None
     ) -> None:
         self.name = name
-        self._open_stream = open_stream
+        self._records = records
         self.options = options
         self.notices = notices
-        with open_stream() as stream:
-            schema, self.size, _ = self._opened(stream, None)
+        with records([]) as (schema, size, _):
+            self.size: int | None = size
         self._columns = renamed(name, schema.names, options.renames)
         self.names = tuple(filter(None, self._columns))
         self._keys = dict(zip(self._columns, schema.names, strict=True))
         self._types = dict(zip(self._columns, map(_plain_type, schema.types), strict=True))
-        said = _pandas_indexes(schema)
+        self._is_file = indexes is None
+        said = {*_pandas_indexes(schema), *(indexes or ())}
         self.indexes = indexes_among(self.names, [name for name, key in self._keys.items() if key in said])
 
     def fill(self, sample: Sample) -> None:
@@ -74,12 +81,11 @@ class ArrowTable:
         if not texts:
             sample.rows += min(self.size or 0, sample.left)
             return
-        with self._open_stream() as stream:
-            _, _, batches = self._opened(stream, [self._keys[name] for name in texts])
+        with self._records([self._keys[name] for name in texts]) as (_, _, batches):
             first = 0
             for name in texts:
                 sample.cells[name].is_typed_text = True
-            for batch in self._unless_damaged(batches):
+            for batch in batches:
                 coded = {name: self._coded(self._column(batch, name)) for name in texts}
                 sample.add_rows(batch.num_rows, {}, coded, self.options.number, partial(self._place, first))
                 first += batch.num_rows
@@ -97,15 +103,14 @@ class ArrowTable:
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
-        self.notices.passed_over(self, self._columns, self.indexes, wanted)
+        self.notices.passed_over(self, self._columns, self.indexes if self._is_file else (), wanted)
         for column in columns:
             self._check_type(column)
         for category in categories:
             self._check_category(category)
         first = 0
-        with self._open_stream() as stream:
-            _, _, batches = self._opened(stream, [self._keys[name] for name in dict.fromkeys(wanted)])
-            for batch in self._unless_damaged(batches):
+        with self._records([self._keys[name] for name in dict.fromkeys(wanted)]) as (_, _, batches):
+            for batch in batches:
                 read = self._batch(batch, first, columns, categories)
                 yield (replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept)) if kept else read)
                 first += batch.num_rows
@@ -140,37 +145,13 @@ class ArrowTable:
 
         return integer
 
-    def _coded(self, column: object) -> Coded:
+    def _coded(self, column: ArrowColumn) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""
+        if not self._is_file and (pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
+            cells = (None if is_missing(cell) else str(cell) for cell in column.to_pylist())
+            column = pa.array(cells, pa.string())  # as a prediction for a frame reads them
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
-
-    def _opened(
-        self, stream: IO[bytes], columns: list[str] | None
-    ) -> tuple[pa.Schema, int | None, Iterator[pa.RecordBatch]]:
-        """Return the schema, the number of rows where the file states it, and the batches."""
-        head = stream.read(6)
-        stream.seek(0)
-        try:
-            if head.startswith(PARQUET):
-                # Buffered reads: without, pages of the whole file stay in memory behind the reader.
-                file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
-                at_once = max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns or ()), 1)))
-                rows = file.iter_batches(batch_size=at_once, columns=columns)
-                return file.schema_arrow, file.metadata.num_rows, rows
-            if head == ARROW:
-                reader = pa.ipc.open_file(stream)
-                return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
-            reader = pa.ipc.open_stream(stream)
-            return reader.schema, None, iter(reader)
-        except (pa.ArrowException, *READ_ERRORS) as error:
-            raise TableError(f"{self.name}: not a Parquet or Arrow file ({_first_line(error)})") from error
-
-    def _unless_damaged(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except (pa.ArrowException, *READ_ERRORS) as error:
-            raise TableError(f"{self.name}: damaged ({_first_line(error)})") from error
 
     def _check_type(self, column: str) -> None:
         kind = self._types[column]
@@ -184,10 +165,51 @@ class ArrowTable:
 
     def _check_category(self, column: str) -> None:
         kind = self._types[column]
-        if not (_is_text(kind) or _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)):
+        if not (is_text(kind) or _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)):
             raise TableError(
                 f"{self.name}, column {escaped(column)}: holds {kind}, neither text nor numbers. {_way(kind)}"
             )
+
+
+@contextmanager
+def of_file(open_stream: Callable[[], IO[bytes]], name: str, columns: Sequence[str]) -> Iterator[Read]:
+    """Start a pass over some columns of a file, which `open_stream` gives at its start."""
+    with open_stream() as stream:
+        head = stream.read(6)
+        stream.seek(0)
+        try:
+            schema, size, batches = _opened(stream, head, columns)
+        except (pa.ArrowException, *READ_ERRORS) as error:
+            raise TableError(f"{name}: not a Parquet or Arrow file ({_first_line(error)})") from error
+        yield schema, size, told(batches, f"{name}: damaged")
+
+
+def _opened(stream: IO[bytes], head: bytes, columns: Sequence[str]) -> Read:
+    if head.startswith(PARQUET):
+        # Buffered reads: without, pages of the whole file stay in memory behind the reader.
+        file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
+        rows = file.iter_batches(batch_size=rows_at_once(columns), columns=list(columns))
+        return file.schema_arrow, file.metadata.num_rows, rows
+    if head == ARROW:
+        reader = pa.ipc.open_file(stream)
+        return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
+    reader = pa.ipc.open_stream(stream)
+    return reader.schema, None, iter(reader)
+
+
+def rows_at_once(columns: Sequence[str]) -> int:
+    """Return how many rows of so many columns stay in the processor's cache while they are turned to rows."""
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns), 1)))
+
+
+def told(batches: Iterator[pa.RecordBatch], what: str) -> Iterator[pa.RecordBatch]:
+    """Yield batches; what keeps them from being read is raised as TableError."""
+    try:
+        yield from batches
+    except LinedgeError:
+        raise
+    except Exception as error:  # frames of other packages may raise anything
+        raise TableError(f"{what} ({_first_line(error)})") from error
 
 
 def _native(stream: IO[bytes]) -> object:
@@ -211,12 +233,12 @@ def _kind(kind: object) -> ColumnKind:
     types = pa.types
     if types.is_date(kind) or types.is_timestamp(kind) or types.is_time(kind):
         return "date"
-    return "category" if _is_text(kind) else "number"
+    return "category" if is_text(kind) else "number"
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values of a column that writes each once, unless these are text."""
-    is_packed = pa.types.is_run_end_encoded(kind) or (pa.types.is_dictionary(kind) and not _is_text(kind))
+    is_packed = pa.types.is_run_end_encoded(kind) or (pa.types.is_dictionary(kind) and not is_text(kind))
     return _plain_type(kind.value_type) if is_packed else kind
 
 
@@ -242,7 +264,8 @@ def _kept(column: ArrowColumn) -> ArrowColumn:
     return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a type is text, or lists the text that its values are."""
     return _is_plain_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 

@@ -13,7 +13,7 @@ from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.streams import PIECE, pieces_of, stream_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lr_runtime.system.streams import Opener
 
@@ -83,13 +83,22 @@ def passing(stream: IO[bytes], name: str, head_bytes: int) -> Opener:
 
 def seekable(opener: Opener) -> Opener:
     """Copy a stream to an unnamed temporary file: the formats that need it keep their index at the end."""
+
+    def copy(spool: IO[bytes]) -> None:
+        with opener() as stream:
+            for piece in pieces_of(stream):
+                with in_temporary_folder(_WHAT):
+                    spool.write(piece)
+
+    return spooled(copy)
+
+
+def spooled(write: Callable[[IO[bytes]], None]) -> Opener:
+    """Return what opens, as often as needed, what `write` writes to an unnamed temporary file."""
     spool = _spool()
-    with opener() as stream:
-        for piece in pieces_of(stream):
-            with in_temporary_folder(_WHAT):
-                spool.write(piece)
     again = partial(_rewound, spool)
     weakref.finalize(again, spool.close)
+    write(spool)
     return again
 
 
