@@ -19,6 +19,7 @@ from lr_trainer.rows import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RANDOM = np.random.default_rng(16)
 ROWS = 2000
@@ -146,6 +147,28 @@ def test_levels_are_those_of_the_rows_and_names_whatever_their_type() -> None:
     assert fit(frame, target="y").contract.columns == expected.contract.columns
     for given in (frame.astype({"code": float}), pl.DataFrame({"code": codes, "y": Y}), {"code": codes, "y": Y}):
         assert fit(given, target="y", category=["code"]).to_bytes() == expected.to_bytes()
+
+
+FILES: dict[str, Callable[[pd.DataFrame, Path], object]] = {
+    "Parquet": lambda frame, path: frame.to_parquet(path),
+    "Arrow": lambda frame, path: pl.from_pandas(frame).write_ipc(path),
+    "CSV": lambda frame, path: frame.to_csv(path, index=False),
+    "JSON lines": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+}
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_a_category_of_truth_values_or_numbers_is_spelled_alike_in_files_and_frames(form: str, tmp_path: Path) -> None:
+    values: dict[str, list[Any]] = {
+        "on": [True, False, True, True],
+        "gain": [1.0, 2.5, 0.25, 1e22],
+        "port": [1, 2, 3, 3],
+    }
+    frame = pd.DataFrame({name: each * 5 for name, each in values.items()} | {"y": RANDOM.normal(size=20)})
+    FILES[form](frame, tmp_path / "table")
+    for source in (tmp_path / "table", frame, pl.from_pandas(frame)):
+        columns = fit(source, target="y", category=list(values), drop_collinear=True).contract.columns
+        assert [set(column.categories) for column in columns] == [set(map(str, each)) for each in values.values()]
 
 
 def test_missing_values_of_every_type_are_missing() -> None:

@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "its parts differ",
     ),
     "a lazy frame that fails": (
-        lambda: fit(POLARS.lazy().select(pl.col("zz")), target="y"),
+        lambda: fit(POLARS.lazy().select(pl.col("zz")), target="y"),  # type: ignore[arg-type]
         "cannot be read .*zz",
     ),
 }

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from lr_runtime.system.text import is_missing
 from lr_runtime.tables.batch import Coded
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def _coded(column: pa.Array | pa.ChunkedArray) -> Coded:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(array.type):  # pyarrow (26) takes none of the views of text that polars lists
         array = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(pa.string())).dictionary_decode()
-    encoded = array.cast(pa.string()).dictionary_encode()
+    is_text = not (pa.types.is_floating(array.type) or pa.types.is_boolean(array.type))
+    encoded = (array.cast(pa.string()) if is_text else array).dictionary_encode()
     codes = as_numpy(encoded.indices, encoded.indices.type.to_pandas_dtype(), -1).astype(np.int64)
-    return Coded(codes, tuple(encoded.dictionary.to_pylist()))
+    values = encoded.dictionary.to_pylist()
+    # str: the spelling of Python, True and 1.0, in which predictions read frames.
+    return Coded(codes, tuple(map(str, values))).without({code for code, each in enumerate(values) if is_missing(each)})

@@ -18,7 +18,6 @@ import pyarrow.parquet
 from lr_runtime.errors import LinedgeError, TableError, escaped
 from lr_runtime.system.parallel import made_ahead
 from lr_runtime.system.signatures import ARROW, PARQUET
-from lr_runtime.system.text import is_missing
 from lr_runtime.tables.arrow.memory import _coded, stacked
 from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
 from lr_runtime.tables.cells.options import DATE
@@ -147,9 +146,6 @@ class ArrowTable:
 
     def _coded(self, column: ArrowColumn) -> Coded:
         """Return a column of text; empty text is a missing value, as in every other format."""
-        if not self._is_file and (pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
-            cells = (None if is_missing(cell) else str(cell) for cell in column.to_pylist())
-            column = pa.array(cells, pa.string())  # as a prediction for a frame reads them
         coded = _coded(column)
         return coded.without({code for code, value in enumerate(coded.values) if value in {"", *self.options.missing}})
 

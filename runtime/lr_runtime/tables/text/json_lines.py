@@ -105,7 +105,7 @@ class JsonLinesSyntax:
             raise _not_plain(cell)
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return None
-        text = cell if isinstance(cell, str) else json.dumps(cell)
+        text = str(cell)  # in Python's spelling, True and 1.0, as frames are predicted
         return None if not text or text in self._options.missing else text
 
     def integer(self, cell: object) -> int | None:
