@@ -48,7 +48,7 @@ RECORDS: dict[str, tuple[type, ...]] = {
     "lr-inspect": (),
 }
 FUNCTIONS: dict[type, tuple[Callable[..., Any], set[str]]] = {
-    FitOptions: (fit, {"source", "options", "advance", "warn", "descent", "memory", "report"}),
+    FitOptions: (fit, {"source", "y", "options", "advance", "warn", "descent", "memory", "report"}),
     LessonOptions: (lesson, {"device", "report"}),
     ExportOptions: (export, {"checkpoint", "target", "format", "together"}),
     LoadOptions: (Predictor.load, {"path"}),

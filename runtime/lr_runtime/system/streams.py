@@ -17,8 +17,12 @@ PIECE = 1 << 16
 
 
 def pieces_of(stream: IO[bytes]) -> Iterator[bytes]:
-    """Return what is left of a stream, piece by piece."""
-    return iter(partial(stream.read, PIECE), b"")
+    """Return what is left of a stream, piece by piece.
+
+    By `read1`, one read of the system each: `read` goes on until it has as much as was asked for, and a signal that comes
+    between two of its reads is not handled before a pipe gives more.
+    """
+    return iter(partial(getattr(stream, "read1", stream.read), PIECE), b"")
 
 
 def stream_of(pieces: Iterable[bytes], below: IO[bytes] | None = None) -> IO[bytes]:
