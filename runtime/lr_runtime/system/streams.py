@@ -19,7 +19,7 @@ PIECE = 1 << 16
 def pieces_of(stream: IO[bytes]) -> Iterator[bytes]:
     """Return what is left of a stream, piece by piece.
 
-    By `read1`, one read of the system each: `read` goes on until it has as much as was asked for, and a signal that comes
+    By `read1`, one read of the system each: `read` goes on until it has all that was asked for, and a signal that comes
     between two of its reads is not handled before a pipe gives more.
     """
     return iter(partial(getattr(stream, "read1", stream.read), PIECE), b"")
