@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -17,14 +18,12 @@ from lr_runtime.commands.console import (
     command,
     is_stdout,
     note,
-    option,
     output_option,
     result_sink,
 )
 from lr_runtime.commands.record_options import options_of, values_of
 from lr_runtime.errors import OptionError, escaped, listed
-from lr_runtime.options import NAMES, PAIRS, TEXT
-from lr_runtime.options import option as field
+from lr_runtime.options import NAMES, PAIRS, TEXT, Number, option
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions
 
@@ -43,24 +42,22 @@ _OUTPUT = "model.safetensors"
 class ImportOptions:
     """What is said of a model beside its file, or in its place."""
 
-    coef: Pairs = field((), PAIRS, "A coefficient, in place of FILE; may be repeated.", "--coef TERM=NUMBER")
-    intercept: str | None = field(None, TEXT, "The prediction where all terms are 0.", "--intercept NUMBER")
-    ranges: Pairs = field((), PAIRS, "A column's training range; may be repeated.", "--range NAME=LOW:HIGH")
-    levels: Pairs = field((), PAIRS, "A category's values; may be repeated.", "--levels NAME=A,B,C")
-    columns: Sequence[str] | None = field(None, NAMES, "A state dict's inputs, in order; without, x1, x2, ...")
-    target: Sequence[str] | None = field(None, NAMES, "The outputs; without, those in FILE, or y.")
-    units: Pairs = field((), PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT")
+    coef: Pairs = option((), PAIRS, "A coefficient, in place of FILE; may be repeated.", "--coef TERM=NUMBER")
+    intercept: float | None = option(None, Number("a finite number"), "The prediction where all terms are 0.")
+    ranges: Pairs = option((), PAIRS, "A column's training range; may be repeated.", "--range NAME=LOW:HIGH")
+    ranges_from: str | None = option(None, TEXT, "A table of training rows that has the ranges.", "--ranges-from TABLE")
+    levels: Pairs = option((), PAIRS, "A category's values; may be repeated.", "--levels NAME=A,B,C")
+    columns: Sequence[str] | None = option(None, NAMES, "A state dict's inputs, in order; without, x1, x2, ...")
+    target: Sequence[str] | None = option(None, NAMES, "The outputs; without, those in FILE, or y.")
+    units: Pairs = option((), PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT")
 
 
 @command("lr-import")
 @argument("file", type=FilePath(readable=False), required=False)
 @options_of(ImportOptions)
-@option("--ranges-from", metavar="TABLE", help="A table of training rows, to take the ranges from.")
 @output_option(f"The checkpoint. [default: {_OUTPUT}]")
 @options_of(TableOptions, without=["format"])
-def main(
-    *, file: Path | None, ranges_from: str | None, output: Path | None, as_json: bool, quiet: bool, **given: Any
-) -> None:
+def main(*, file: Path | None, output: Path | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Make a checkpoint of a linear model that exists: of its coefficients, or of FILE.
 
     FILE is a safetensors file with the weights of a linear layer, or JSON of coefficients as R's broom::tidy or
@@ -74,49 +71,46 @@ def main(
       lr-import model.json --levels site=north,south --ranges-from readings.csv
       lr-import layer.safetensors --columns temp --range temp=-20:60 -o sensor.safetensors
     """
-    asked = ImportOptions(**values_of(ImportOptions, given))
-    options = TableOptions(**values_of(TableOptions, given))
+    asked, options = ImportOptions(**values_of(ImportOptions, given)), TableOptions(**values_of(TableOptions, given))
     output = output or Path(_OUTPUT)
     if bool(asked.coef) == (file is not None):
         raise OptionError("expected a FILE, or the coefficients themselves: --coef temp=1.25 --intercept 4")
-    check_output(output, *([file] if file else []), tables=[ranges_from] if ranges_from else [])
+    check_output(output, *([file] if file else []), tables=[asked.ranges_from] if asked.ranges_from else [])
     with needs_extra("export"):
-        checkpoint = _imported(file, asked, ranges_from, options)
+        checkpoint = _imported(file, asked, options)
     with result_sink(output) as sink:
         sink.write(checkpoint.to_bytes())
-    _say(checkpoint, output, as_json=as_json)
+    from lr_runtime.contract.equation import equation_lines
+
+    equation = checkpoint.contract._replace(equation=checkpoint.equation)
+    said = [*equation_lines(equation), f"held against {checkpoint.report.imported}"]
+    if as_json:
+        said = [json.dumps({**checkpoint.fit, "equation": said[:-1]})]
+    click.echo("\n".join(said), err=is_stdout(output))
     note(f"wrote {output}" if is_stdout(output) else f"wrote {output}. Next: lr-export {output}", quiet=quiet)
 
 
-def _say(checkpoint: Checkpoint, output: Path, *, as_json: bool) -> None:
-    from lr_runtime.contract.equation import equation_lines
-
-    equation = equation_lines(checkpoint.contract._replace(equation=checkpoint.equation))
-    held = f"held against {checkpoint.report.imported}"
-    said = json.dumps({**checkpoint.fit, "equation": equation}) if as_json else "\n".join([*equation, held])
-    click.echo(said, err=is_stdout(output))
-
-
-def _imported(file: Path | None, asked: ImportOptions, table: str | None, options: TableOptions) -> Checkpoint:
+def _imported(file: Path | None, asked: ImportOptions, options: TableOptions) -> Checkpoint:
     from lr_export.importing.coefficients import Coefficients, levels_of, model_of
     from lr_export.importing.files import model_in
     from lr_export.importing.folding import checkpoint_of
 
+    ends = [(name, text.partition(":")) for name, text in asked.ranges]
     typed = Coefficients(
-        rows=tuple(("y", term, _number(text)) for term, text in asked.coef),
+        rows=[("y", term, _number(text)) for term, text in asked.coef],
         levels={name: levels_of(name, text.split(",")) for name, text in asked.levels},
-        ranges={name: _ends(text) for name, text in asked.ranges},
-        intercept=None if asked.intercept is None else _number(asked.intercept),
+        ranges={name: (_number(low), _number(high)) for name, (low, _, high) in ends},
+        intercept=asked.intercept,
     )
-    ranges: dict[str, Range] = {}
     if file is None:
         source = model_of(typed, asked.target, "typed coefficients")
     else:
-        source, ranges = model_in(file, typed, asked.columns, asked.target)
-    if table is not None:
-        names = [each.name for each in source.columns if not each.values and each.name not in typed.ranges]
-        ranges |= _ranges_of(table, options, names)
-    units, checkpoint = dict(asked.units), checkpoint_of(source, {**ranges, **typed.ranges})
+        source = model_in(file, typed, asked.columns, asked.target)
+    ranges = typed.ranges
+    if asked.ranges_from is not None:
+        names = [each.name for each in source.columns if not each.values and each.name not in ranges]
+        ranges = {**_ranges_in(asked.ranges_from, options, names), **ranges}
+    units, checkpoint = dict(asked.units), checkpoint_of(source, ranges)
     known = [*checkpoint.contract.column_names, *checkpoint.contract.output_names]
     if strange := [name for name in units if name not in known]:
         raise OptionError(f"--unit {escaped(strange[0])} is none of the model's columns {listed(known)}")
@@ -125,21 +119,13 @@ def _imported(file: Path | None, asked: ImportOptions, table: str | None, option
 
 def _number(text: str) -> float:
     """Return the float64 nearest to a decimal number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise OptionError(f"expected a finite number, not {escaped(text)}")
-    return value
+    with suppress(ValueError):
+        if isfinite(value := float(text)):
+            return value
+    raise OptionError(f"expected a finite number, not {escaped(text)}")
 
 
-def _ends(text: str) -> Range:
-    low, _, high = text.partition(":")
-    return _number(low), _number(high)
-
-
-def _ranges_of(table: str, options: TableOptions, names: Sequence[str]) -> dict[str, Range]:
+def _ranges_in(table: str, options: TableOptions, names: Sequence[str]) -> dict[str, Range]:
     """Return the least and the greatest value of columns of a table, missing ones left out."""
     import numpy as np
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import dot, term
+from lr_export.importing.combination import dot, number, term
 from lr_export.importing.folding import Source, SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, escaped, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from lr_export.importing.combination import Feature
     from lr_export.importing.folding import Range
+    from lr_runtime.contract.terms.term import Term
     from lr_runtime.system.text import Json
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
@@ -41,41 +42,35 @@ class Coefficients(NamedTuple):
         intercept: of the outputs that have none among the rows; None where nothing is said of it.
     """
 
-    rows: tuple[tuple[str, str, float], ...]
-    levels: Mapping[str, tuple[str, ...]]
+    rows: Sequence[tuple[str, str, float]]
+    levels: Mapping[str, Sequence[str]]
     ranges: Mapping[str, Range]
-    intercept: float | None = None
+    intercept: float | None
 
 
-def read_coefficients(content: bytes) -> Coefficients:
-    """Read coefficients from JSON: a list of rows, or an object that has it as `coefficients`.
+def read_coefficients(content: bytes, typed: Coefficients) -> Coefficients:
+    """Read coefficients from JSON, where levels and an intercept that were typed go before those of the file.
 
     Raises:
-        UnsupportedModelError: it is neither; the message says why.
+        UnsupportedModelError: it is no list of rows, nor an object that has it as `coefficients`; the message says why.
     """
     try:
         found = json.loads(content, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise UnsupportedModelError(f"not JSON ({error!s:.80})") from error
-    table = found if isinstance(found, dict) else {"coefficients": found}
-    usual = table.get("target", "y")
-    try:
+        table = found if isinstance(found, dict) else {"coefficients": found}
+        levels = {column: levels_of(column, values) for column, values in table.get("levels", {}).items()}
+        without = 0.0 if table.get("intercept") is False else None
         return Coefficients(
-            rows=tuple(
-                (str(row.get("target", row.get("response", usual))), str(row["term"]), _number(row))
-                for row in table["coefficients"]
-            ),
-            levels={column: levels_of(column, each) for column, each in table.get("levels", {}).items()},
+            rows=[_row(each, str(table.get("target", "y"))) for each in table["coefficients"]],
+            levels={**levels, **typed.levels},
             ranges={column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()},
-            intercept=0.0 if table.get("intercept") is False else None,
+            intercept=without if typed.intercept is None else typed.intercept,
         )
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UnsupportedModelError(
-            f'expected a list of rows with "term" and "estimate", alone or as "coefficients" ({error!s:.80})'
-        ) from error
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
+        raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
 
 
-def levels_of(column: str, values: Sequence[str]) -> tuple[str, ...]:
+def levels_of(column: str, values: Sequence[str]) -> Sequence[str]:
     """Return the levels of a category.
 
     Raises:
@@ -95,30 +90,27 @@ def model_of(given: Coefficients, target: Sequence[str] | None, name: str) -> So
         name: what messages and certificates call the model.
 
     Raises:
-        UnsupportedModelError: a term is none of ours, stands twice, or an output has no intercept.
+        UnsupportedModelError: a term is none of ours, stands twice, or an output has not one intercept.
         OptionError: there are not as many targets as outputs.
     """
-    if not given.rows:
-        raise UnsupportedModelError("there are no coefficients")
-    outputs, columns = list(dict.fromkeys(row[0] for row in given.rows)), list[str]()
+    terms = {each: _read(each, given.levels) for _, each, _ in given.rows if each not in _INTERCEPTS}
+    columns = list(dict.fromkeys(column for column, _ in terms.values()))
+    features = {each: term(kind(columns.index(column))) for each, (column, kind) in terms.items()}
+    features |= dict.fromkeys(_INTERCEPTS, number(1.0))
+    outputs = list(dict.fromkeys(output for output, _, _ in given.rows))
     if target is not None and len(set(target)) != len(outputs):
         raise OptionError(f"--target takes a name for each of {listed(outputs)}, not {listed(target)}")
     predictions = []
     for output in outputs:
-        rows = [row[1:] for row in given.rows if row[0] == output]
+        rows = [(each, weight) for place, each, weight in given.rows if place == output]
         weights = dict(rows)
         if len(weights) < len(rows):
             raise UnsupportedModelError(f"a term of {escaped(output)} stands twice")
-        constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
-        constants += [] if given.intercept is None else [given.intercept]
-        if len(constants) != 1:
-            count = "more than one" if constants else "no"
-            raise UnsupportedModelError(f"{escaped(output)} has {count} intercept. Say --intercept 0 if it has none")
-        features = [_feature(each, given.levels, columns) for each in weights]
-        predictions.append(dot(list(weights.values()), features, constants[0]))
-    if strange := [column for column in given.levels if column not in columns]:
-        raise UnsupportedModelError(f"the levels of {escaped(strange[0])} are given, and no term is one of them")
-    kinds = tuple(SourceColumn(each, values=given.levels.get(each, ())) for each in columns)
+        if (count := len(weights.keys() & _INTERCEPTS) + (given.intercept is not None)) != 1:
+            said = "more than one" if count else "no"
+            raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
+        predictions.append(dot([*weights.values()], [features[each] for each in weights], given.intercept or 0.0))
+    kinds = tuple(SourceColumn(each, given.ranges.get(each), tuple(given.levels.get(each, ()))) for each in columns)
     return Source(name, kinds, tuple(target or outputs), tuple(predictions))
 
 
@@ -128,29 +120,28 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return dict(pairs)
 
 
-def _number(row: Mapping[str, Json]) -> float:
-    value = row.get("estimate")
+def _row(row: Mapping[str, Json], target: str) -> tuple[str, str, float]:
+    name, value = str(row["term"]), row.get("estimate")
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"the term {row['term']} has no estimate that is a finite number")
-    return float(value)
+        raise ValueError(f"the term {name} has no estimate that is a finite number")
+    return str(row.get("target", row.get("response", target))), name, float(value)
 
 
-def _feature(name: str, levels: Mapping[str, Sequence[str]], columns: list[str]) -> Feature:
-    """Return a term, and add its column to the columns where it is not among them."""
+def _read(name: str, levels: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[int], Term]]:
+    """Return the column of a term, and what makes the term from the place of its column."""
     named = [
-        (column, place)
+        (column, partial(Level, category=place))
         for column, values in levels.items()
         for place, value in enumerate(values)
         if name in {f"{column}={value}", f"{column}{value}"}
     ]
-    power = None if named else _POWER.fullmatch(name)
-    column = named[0][0] if named else (power[1] or power[3] if power else name).strip("` ")
-    if len(named) > 1 or (not named and (column in levels or _COMPUTED.fullmatch(column))):
+    if len(named) == 1:
+        return named[0]
+    power = _POWER.fullmatch(name)
+    column = (power[1] or power[3] if power else name).strip("` ")
+    if named or column in levels or _COMPUTED.fullmatch(column):
         raise UnsupportedModelError(
             f"the term {escaped(name)} cannot be folded. A column can be, its power as x^2 or I(x^2), and a level as "
             "site=B of a category whose levels are given"
         )
-    if column not in columns:
-        columns.append(column)
-    place = columns.index(column)
-    return term(Level(place, named[0][1]) if named else Power(place, int(power[2] or power[4]) if power else 1))
+    return column, partial(Power, power=int(power[2] or power[4]) if power else 1)

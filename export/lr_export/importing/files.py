@@ -8,7 +8,7 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.coefficients import model_of, read_coefficients
-from lr_export.importing.torch_layers import of_state_dict
+from lr_export.importing.torch_layers import source_of
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.system.files import is_checkpoint, read_bytes
 from lr_runtime.system.signatures import ZIP, what_it_is
@@ -20,45 +20,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.importing.coefficients import Coefficients
-    from lr_export.importing.folding import Range, Source
+    from lr_export.importing.folding import Source
 
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _TORCH, _PICKLES = {".pt", ".pth", ".ckpt", ".bin"}, {".pkl", ".pickle", ".joblib"}
 
 
-def model_in(
-    file: Path, typed: Coefficients, columns: Sequence[str] | None, target: Sequence[str] | None
-) -> tuple[Source, dict[str, Range]]:
-    """Return the model in a file, and the training ranges that stand there.
+def model_in(file: Path, typed: Coefficients, columns: Sequence[str] | None, target: Sequence[str] | None) -> Source:
+    """Return the model in a file, with the training ranges that stand there.
 
     Args:
-        file: safetensors with the state dict of a linear layer, or JSON of coefficients.
+        file: safetensors with the state dict of linear layers, or JSON of coefficients.
         typed: the levels and the intercept that go before those in the file.
         columns: the names of a state dict's inputs; None for x1, x2, ...
         target: the names of the outputs; None for those in the file.
 
     Raises:
         UnsupportedModelError: it is no such file, or a damaged one.
+        OptionError: an option goes with another kind of file.
     """
     content = read_bytes(file, "Name a safetensors file, or JSON of coefficients")
+    is_state_dict, begin = is_checkpoint(content[:64]), content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    is_json = not is_state_dict and begin in {b"{", b"["}
+    if is_state_dict and (typed.levels or typed.intercept is not None):
+        raise OptionError("--levels and --intercept go with coefficients; a state dict has its own bias")
+    if is_json and columns is not None:
+        raise OptionError("--columns names the inputs of a state dict; coefficients have names. Leave it out")
     try:
-        if is_checkpoint(content[:64]):
-            if typed.levels or typed.intercept is not None:
-                raise OptionError("--levels and --intercept go with coefficients; a state dict has its own bias")
-            return of_state_dict(_tensors(content), columns, target), {}
-        if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"{", b"["}:
-            raise UnsupportedModelError(_refusal(file, content[:512]))
-        if columns is not None:
-            raise OptionError("--columns names the inputs of a state dict; coefficients have names. Leave it out")
-        found = read_coefficients(content)
-        model = found._replace(
-            levels={**found.levels, **typed.levels},
-            intercept=found.intercept if typed.intercept is None else typed.intercept,
-        )
-        source = model_of(model, target, "coefficients in JSON")
+        if is_state_dict:
+            return source_of(_tensors(content), columns, target)
+        if is_json:
+            return model_of(read_coefficients(content, typed), target, "coefficients in JSON")
+        raise UnsupportedModelError(_refusal(file, content[:512]))
     except UnsupportedModelError as error:
         raise UnsupportedModelError(f"{file}: {error}") from error
-    return source, {each.name: found.ranges[each.name] for each in source.columns if each.name in found.ranges}
 
 
 def _tensors(content: bytes) -> dict[str, NDArray[np.floating]]:
@@ -71,15 +66,12 @@ def _tensors(content: bytes) -> dict[str, NDArray[np.floating]]:
         raise UnsupportedModelError(f"a damaged safetensors file ({error!s:.80})") from error
     if "origin" in tensors:
         raise UnsupportedModelError("a checkpoint of linedge already. Go on with lr-export")
-    if strange := [name for name, each in tensors.items() if each["dtype"] not in _DTYPES]:
-        kinds = f"{tensors[strange[0]]['dtype']}; expected {', '.join(_DTYPES)}"
-        raise UnsupportedModelError(f"the tensor {escaped(strange[0])} holds {kinds}")
-    return {name: _array(each["dtype"], each["data"]).reshape(each["shape"]) for name, each in tensors.items()}
-
-
-def _array(dtype: str, data: bytearray) -> NDArray[np.floating]:
-    found = np.frombuffer(data, _DTYPES[dtype])
-    return (found.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else found  # the upper half of float32
+    for name, each in tensors.items():
+        if (kind := each["dtype"]) not in _DTYPES:
+            raise UnsupportedModelError(f"the tensor {escaped(name)} holds {kind}; expected {', '.join(_DTYPES)}")
+        array = np.frombuffer(each["data"], _DTYPES[kind]).reshape(each["shape"])
+        tensors[name] = (array.astype("<u4") << 16).view("<f4") if kind == "BF16" else array  # float32's upper half
+    return tensors
 
 
 def _refusal(file: Path, head: bytes) -> str:
@@ -87,7 +79,7 @@ def _refusal(file: Path, head: bytes) -> str:
     what = what_it_is(head) or "an unknown kind of file"
     if file.suffix in _TORCH or head.startswith(ZIP):
         call = f'from_torch(torch.load("{file.name}", weights_only=True), ranges=...)'
-    elif file.suffix in _PICKLES or head[:1] == b"\x80":
+    elif file.suffix in _PICKLES or head.startswith(b"\x80"):
         call = f'from_sklearn(joblib.load("{file.name}"))'
     else:
         return f"{what}; expected safetensors, or JSON of coefficients"

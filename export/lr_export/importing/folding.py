@@ -148,18 +148,18 @@ def of_used_columns(source: Source) -> Source:
 
 def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
     """Return the range of each column, None of a category."""
-    numbers = {column.name: column.range for column in source.columns if not column.values}
-    if strangers := [name for name in given if name not in numbers]:
-        raise OptionError(f"--range names {listed(strangers)}; the columns of numbers are {listed(list(numbers))}")
-    for name, ends in given.items():
-        if not (len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]):
+    known = {each.name: given.get(each.name, each.range) for each in source.columns if not each.values}
+    if strangers := [name for name in given if name not in known]:
+        raise OptionError(f"--range names {listed(strangers)}; the columns of numbers are {listed(list(known))}")
+    for name, ends in known.items():
+        if ends is not None and not (len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]):
             raise OptionError(f"--range of {escaped(name)} takes two finite numbers, the lower one first, not {ends}")
-    if unknown := [name for name, known in numbers.items() if known is None and name not in given]:
+    if unknown := [name for name, ends in known.items() if ends is None]:
         raise OptionError(
             f"{source.name} does not tell the training range of {listed(unknown)}, over which bounds are proven. "
             "Give it with --range, or rows to take it from with --ranges-from"
         )
-    return [None if each.values else given.get(each.name, each.range) for each in source.columns]
+    return [known.get(each.name) for each in source.columns]
 
 
 def _column(source: SourceColumn, ends: Range | None) -> Column:

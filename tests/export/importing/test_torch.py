@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "no statistics": (lambda: nn.BatchNorm1d(2, track_running_stats=False), "is a BatchNorm1d"),
     "all rows as one": (lambda: nn.Sequential(nn.Flatten(0), nn.Linear(2, 1)), "Sequential.0 is a Flatten"),
     "not yet": (lambda: nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(1)), "Sequential.1.weight has no numbers yet"),
-    "two children": (lambda: nn.Bilinear(2, 2, 1), "no layer of known width"),
+    "two children": (lambda: nn.Bilinear(2, 2, 1), "Bilinear is a Bilinear, which is not affine"),
     "sizes": (lambda: nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)), "stands behind 3 features"),
     "quantised": (lambda: {"weight": torch.ones(1, 2, dtype=torch.int8)}, "weight holds int8"),
     "complex": (lambda: {"weight": torch.ones(1, 2, dtype=torch.complex64)}, "weight holds complex64"),
@@ -226,7 +226,7 @@ def test_state_dicts_of_a_layer_under_a_name_and_of_layers_in_order() -> None:
     backwards = dict(reversed(state.items()))
     assert from_torch(backwards, ranges=ranges_of(2)).to_bytes() == from_torch(state, ranges=ranges_of(2)).to_bytes()
     one = from_torch(Lesson().state_dict(), ranges=ranges_of(2))
-    assert str(one.report.imported).startswith("torch.nn.functional.linear of a PyTorch state dict on ")
+    assert str(one.report.imported).startswith("torch.nn.functional.linear in float32 of a PyTorch state dict on ")
 
 
 def test_without_torch_a_state_dict_of_arrays_is_held_against_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_the_certificate_of_every_format_says_what_the_model_was_held_against(tm
     assert certificate.imported == checkpoint.report.imported
     said = certificate.to_json()["imported"]
     assert isinstance(said, dict)
-    assert (said["model"], said["held_against"]) == ("PyTorch Linear", "forward")
+    assert (said["model"], said["held_against"]) == ("PyTorch Linear", "forward in float32")
     assert 0 <= said["share"] <= 1
 
 
