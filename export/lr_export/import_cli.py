@@ -22,20 +22,23 @@ from lr_runtime.commands.console import (
     result_sink,
 )
 from lr_runtime.commands.record_options import options_of, values_of
-from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.errors import OptionError, UnsupportedModelError, escaped, listed
 from lr_runtime.options import NAMES, PAIRS, TEXT, Number, option
+from lr_runtime.system.files import is_checkpoint, read_bytes
 from lr_runtime.system.lazy import needs_extra
+from lr_runtime.system.signatures import ZIP, what_it_is
 from lr_runtime.tables import TableOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_export.importing.folding import Range
+    from lr_export.importing.folding import Range, Source
     from lr_runtime.contract.checkpoint import Checkpoint
 
     Pairs = tuple[tuple[str, str], ...]
 
 _OUTPUT = "model.safetensors"
+_TORCH, _PICKLES = {".pt", ".pth", ".ckpt", ".bin"}, {".pkl", ".pickle", ".joblib"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def main(*, file: Path | None, output: Path | None, as_json: bool, quiet: bool, 
       lr-import model.json --levels site=north,south --ranges-from readings.csv
       lr-import layer.safetensors --columns temp --range temp=-20:60 -o sensor.safetensors
     """
+    from lr_runtime.contract.equation import equation_lines
+
     asked, options = ImportOptions(**values_of(ImportOptions, given)), TableOptions(**values_of(TableOptions, given))
     output = output or Path(_OUTPUT)
     if bool(asked.coef) == (file is not None):
@@ -80,8 +85,6 @@ def main(*, file: Path | None, output: Path | None, as_json: bool, quiet: bool, 
         checkpoint = _imported(file, asked, options)
     with result_sink(output) as sink:
         sink.write(checkpoint.to_bytes())
-    from lr_runtime.contract.equation import equation_lines
-
     equation = checkpoint.contract._replace(equation=checkpoint.equation)
     said = [*equation_lines(equation), f"held against {checkpoint.report.imported}"]
     if as_json:
@@ -91,30 +94,55 @@ def main(*, file: Path | None, output: Path | None, as_json: bool, quiet: bool, 
 
 
 def _imported(file: Path | None, asked: ImportOptions, options: TableOptions) -> Checkpoint:
-    from lr_export.importing.coefficients import Coefficients, levels_of, model_of
-    from lr_export.importing.files import model_in
     from lr_export.importing.folding import checkpoint_of
 
-    ends = [(name, text.partition(":")) for name, text in asked.ranges]
-    typed = Coefficients(
-        rows=[("y", term, _number(text)) for term, text in asked.coef],
-        levels={name: levels_of(name, text.split(",")) for name, text in asked.levels},
-        ranges={name: (_number(low), _number(high)) for name, (low, _, high) in ends},
-        intercept=asked.intercept,
-    )
-    if file is None:
-        source = model_of(typed, asked.target, "typed coefficients")
-    else:
-        source = model_in(file, typed, asked.columns, asked.target)
-    ranges = typed.ranges
+    source, ranges = _source(file, asked), {name: _ends(text) for name, text in asked.ranges}
     if asked.ranges_from is not None:
         names = [each.name for each in source.columns if not each.values and each.name not in ranges]
-        ranges = {**_ranges_in(asked.ranges_from, options, names), **ranges}
+        ranges |= _ranges_in(asked.ranges_from, options, names)
     units, checkpoint = dict(asked.units), checkpoint_of(source, ranges)
     known = [*checkpoint.contract.column_names, *checkpoint.contract.output_names]
     if strange := [name for name in units if name not in known]:
         raise OptionError(f"--unit {escaped(strange[0])} is none of the model's columns {listed(known)}")
     return checkpoint.with_units(units)
+
+
+def _source(file: Path | None, asked: ImportOptions) -> Source:
+    """Return the model in a file, recognised by its first bytes, or of the coefficients that were typed."""
+    from lr_export.importing.coefficients import model_of
+    from lr_export.importing.torch_layers import source_of, tensors_in
+
+    levels = {name: text.split(",") for name, text in asked.levels}
+    if file is None:
+        rows = [{"term": term, "estimate": _number(text)} for term, text in asked.coef]
+        place, content, name = Path("--coef"), json.dumps(rows).encode(), "typed coefficients"
+    else:
+        content = read_bytes(file, "Name a safetensors file, or JSON of coefficients")
+        place, name = file, "coefficients in JSON"
+    try:
+        if is_checkpoint(content[:64]):
+            if levels or asked.intercept is not None:
+                raise OptionError("--levels and --intercept go with coefficients; a state dict has its own bias")
+            return source_of(tensors_in(content), asked.columns, asked.target)
+        if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in {b"{", b"["}:
+            raise UnsupportedModelError(_refusal(place, content[:512]))
+        if asked.columns is not None:
+            raise OptionError("--columns names the inputs of a state dict; coefficients have names. Leave it out")
+        return model_of(content, levels, asked.intercept, asked.target, name)
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(f"{place}: {error}") from error
+
+
+def _refusal(file: Path, head: bytes) -> str:
+    """Return what a file is that cannot be read here, and the line of Python that imports what may be in it."""
+    what = what_it_is(head) or "an unknown kind of file"
+    if file.suffix in _TORCH or head.startswith(ZIP):
+        call = f'from_torch(torch.load("{file.name}", weights_only=True), ranges=...)'
+    elif file.suffix in _PICKLES or head.startswith(b"\x80"):
+        call = f'from_sklearn(joblib.load("{file.name}"))'
+    else:
+        return f"{what}; expected safetensors, or JSON of coefficients"
+    return f"{what}: a pickle can run any code, so no command reads one. In Python: lr_export.{call}.save(...)"
 
 
 def _number(text: str) -> float:
@@ -123,6 +151,11 @@ def _number(text: str) -> float:
         if isfinite(value := float(text)):
             return value
     raise OptionError(f"expected a finite number, not {escaped(text)}")
+
+
+def _ends(text: str) -> Range:
+    low, _, high = text.partition(":")
+    return _number(low), _number(high)
 
 
 def _ranges_in(table: str, options: TableOptions, names: Sequence[str]) -> dict[str, Range]:

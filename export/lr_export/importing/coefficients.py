@@ -10,10 +10,10 @@ import json
 import re
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import dot, number, term
+from lr_export.importing.combination import dot, term
 from lr_export.importing.folding import Source, SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
@@ -22,9 +22,12 @@ from lr_runtime.errors import OptionError, escaped, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lr_export.importing.combination import Feature
     from lr_export.importing.folding import Range
     from lr_runtime.contract.terms.term import Term
     from lr_runtime.system.text import Json
+
+    Levels: TypeAlias = Sequence[str]
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
 _POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
@@ -32,86 +35,75 @@ _COMPUTED = re.compile(r".*:.*|[\w.]+\(.*\).*")
 """A product of columns, or what a function makes of them, as R writes it."""
 
 
-class Coefficients(NamedTuple):
-    """Coefficients as they were written.
-
-    Attributes:
-        rows: target, term and estimate of each.
-        levels: the levels of categories by column.
-        ranges: the training ranges of columns of numbers.
-        intercept: of the outputs that have none among the rows; None where nothing is said of it.
-    """
-
-    rows: Sequence[tuple[str, str, float]]
-    levels: Mapping[str, Sequence[str]]
-    ranges: Mapping[str, Range]
-    intercept: float | None
-
-
-def read_coefficients(content: bytes, typed: Coefficients) -> Coefficients:
-    """Read coefficients from JSON, where levels and an intercept that were typed go before those of the file.
-
-    Raises:
-        UnsupportedModelError: it is no list of rows, nor an object that has it as `coefficients`; the message says why.
-    """
-    try:
-        found = json.loads(content, object_pairs_hook=_unique)
-        table = found if isinstance(found, dict) else {"coefficients": found}
-        levels = {column: levels_of(column, values) for column, values in table.get("levels", {}).items()}
-        without = 0.0 if table.get("intercept") is False else None
-        return Coefficients(
-            rows=[_row(each, str(table.get("target", "y"))) for each in table["coefficients"]],
-            levels={**levels, **typed.levels},
-            ranges={column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()},
-            intercept=without if typed.intercept is None else typed.intercept,
-        )
-    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
-        raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
-
-
-def levels_of(column: str, values: Sequence[str]) -> Sequence[str]:
-    """Return the levels of a category.
-
-    Raises:
-        UnsupportedModelError: they are no list of different texts.
-    """
-    if isinstance(values, str) or not values or len(set(values)) < len(values):
-        raise UnsupportedModelError(f"the levels of {escaped(column)} are no list of different values")
-    return tuple(map(str, values))
-
-
-def model_of(given: Coefficients, target: Sequence[str] | None, name: str) -> Source:
-    """Return the model of coefficients.
+def model_of(
+    content: bytes, levels: Mapping[str, Levels], intercept: float | None, target: Sequence[str] | None, name: str
+) -> Source:
+    """Return the model of coefficients in JSON, with the training ranges that stand there.
 
     Args:
-        given: the coefficients.
+        content: a list of rows with term and estimate, or an object that has it as `coefficients`.
+        levels: those of categories, which go before the ones in the JSON.
+        intercept: of the outputs that have none among the rows, likewise; None where nothing is said of it.
         target: the names of the outputs, in the order in which they come first; None for those that are given.
         name: what messages and certificates call the model.
 
     Raises:
-        UnsupportedModelError: a term is none of ours, stands twice, or an output has not one intercept.
+        UnsupportedModelError: it is no such JSON, a term is none of ours or stands twice, or an output has not one
+            intercept.
         OptionError: there are not as many targets as outputs.
     """
-    terms = {each: _read(each, given.levels) for _, each, _ in given.rows if each not in _INTERCEPTS}
+    rows, known, ranges, without = _read(content)
+    levels, intercept = {**known, **levels}, without if intercept is None else intercept
+    if odd := [column for column, values in levels.items() if not values or len(set(values)) < len(values)]:
+        raise UnsupportedModelError(f"the levels of {escaped(odd[0])} are no list of different values")
+    terms = {each: _term(each, levels) for _, each, _ in rows if each not in _INTERCEPTS}
     columns = list(dict.fromkeys(column for column, _ in terms.values()))
     features = {each: term(kind(columns.index(column))) for each, (column, kind) in terms.items()}
-    features |= dict.fromkeys(_INTERCEPTS, number(1.0))
-    outputs = list(dict.fromkeys(output for output, _, _ in given.rows))
+    outputs = list(dict.fromkeys(output for output, _, _ in rows))
     if target is not None and len(set(target)) != len(outputs):
         raise OptionError(f"--target takes a name for each of {listed(outputs)}, not {listed(target)}")
-    predictions = []
-    for output in outputs:
-        rows = [(each, weight) for place, each, weight in given.rows if place == output]
-        weights = dict(rows)
-        if len(weights) < len(rows):
-            raise UnsupportedModelError(f"a term of {escaped(output)} stands twice")
-        if (count := len(weights.keys() & _INTERCEPTS) + (given.intercept is not None)) != 1:
-            said = "more than one" if count else "no"
-            raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
-        predictions.append(dot([*weights.values()], [features[each] for each in weights], given.intercept or 0.0))
-    kinds = tuple(SourceColumn(each, given.ranges.get(each), tuple(given.levels.get(each, ()))) for each in columns)
-    return Source(name, kinds, tuple(target or outputs), tuple(predictions))
+    return Source(
+        name,
+        tuple(SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns),
+        tuple(target or outputs),
+        tuple(
+            _prediction(output, [row[1:] for row in rows if row[0] == output], features, intercept)
+            for output in outputs
+        ),
+    )
+
+
+def _prediction(
+    output: str, rows: Sequence[tuple[str, float]], features: Mapping[str, Feature], intercept: float | None
+) -> Feature:
+    weights = dict(rows)
+    if len(weights) < len(rows):
+        raise UnsupportedModelError(f"a term of {escaped(output)} stands twice")
+    constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
+    constants += [] if intercept is None else [intercept]
+    if len(constants) != 1:
+        said = "more than one" if constants else "no"
+        raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
+    return dot([*weights.values()], [features[each] for each in weights], *constants)
+
+
+def _read(content: bytes) -> tuple[list[tuple[str, str, float]], dict[str, Levels], dict[str, Range], float | None]:
+    """Return output, term and estimate of each row, the levels and ranges of columns, and 0 for a missing intercept."""
+    try:
+        found = json.loads(content, object_pairs_hook=_unique)
+        table = found if isinstance(found, dict) else {"coefficients": found}
+        return (
+            [_row(each, str(table.get("target", "y"))) for each in table["coefficients"]],
+            {
+                column: tuple(map(str, each)) if isinstance(each, list) else ()
+                for column, each in table.get("levels", {}).items()
+            },
+            {column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()},
+            0.0 if table.get("intercept") is False else None,
+        )
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
+        raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -127,7 +119,7 @@ def _row(row: Mapping[str, Json], target: str) -> tuple[str, str, float]:
     return str(row.get("target", row.get("response", target))), name, float(value)
 
 
-def _read(name: str, levels: Mapping[str, Sequence[str]]) -> tuple[str, Callable[[int], Term]]:
+def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int], Term]]:
     """Return the column of a term, and what makes the term from the place of its column."""
     named = [
         (column, partial(Level, category=place))

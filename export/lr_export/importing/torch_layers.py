@@ -23,7 +23,7 @@ from lr_export.importing.combination import Feature, dot, exactly, number, term
 from lr_export.importing.folding import DOUBLE, SINGLE, Source, SourceColumn, checkpoint_of
 from lr_export.importing.ranges import ranges_of
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.errors import OptionError, listed, shown
+from lr_runtime.errors import OptionError, escaped, listed, shown
 from lr_runtime.prediction.inputs import as_array
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _IDENTITIES = frozenset({"AlphaDropout", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Identity"})
 """The layers that leave rows of numbers as they are, in evaluation."""
 _CAN = "Linear, BatchNorm1d, Dropout, Flatten, Identity and Sequential of these can"
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _NORM_ROUNDINGS = 8
 _DIGITS = 50
 
@@ -217,3 +218,21 @@ def _through(layers: Sequence[Layer], dtype: str, columns: Mapping[str, list[obj
     for numbers, _ in layers:
         rows = nn.functional.linear(rows, **{name: tensor(each.astype(dtype)) for name, each in numbers.items()})
     return cast("ArrayLike", rows.double().numpy())
+
+
+def tensors_in(content: bytes) -> dict[str, Numbers]:
+    """Return the tensors of safetensors by name, those of bfloat16 as float32, which has all their numbers."""
+    import safetensors
+
+    try:
+        tensors = dict(safetensors.deserialize(content))  # type: ignore[no-untyped-call]
+    except safetensors.SafetensorError as error:
+        raise UnsupportedModelError(f"a damaged safetensors file ({error!s:.80})") from error
+    if "origin" in tensors:
+        raise UnsupportedModelError("a checkpoint of linedge already. Go on with lr-export")
+    for name, each in tensors.items():
+        if (kind := each["dtype"]) not in _DTYPES:
+            raise UnsupportedModelError(f"the tensor {escaped(name)} holds {kind}; expected {', '.join(_DTYPES)}")
+        array = np.frombuffer(each["data"], _DTYPES[kind]).reshape(each["shape"])
+        tensors[name] = (array.astype("<u4") << 16).view("<f4") if kind == "BF16" else array  # float32's upper half
+    return tensors
