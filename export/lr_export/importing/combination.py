@@ -68,9 +68,7 @@ class Feature(NamedTuple):
 
     def divided(self, by: float) -> Feature:
         """Return the quotient by a number, rounded twice: some take the reciprocal first."""
-        factor = 1 / Fraction(by)
-        value, size = _product(self.value, {None: factor}), _product(self.size, {None: abs(factor)})
-        return Feature(value, size, self.roundings + 2)
+        return self.times(exactly({None: 1 / Fraction(by)})._replace(roundings=1))
 
     def substituted(self, by: Callable[[Term], Feature]) -> Feature:
         """Return the same with an exact feature in the place of each term."""

@@ -7,7 +7,6 @@ roundings in torch (eps, sum, root, quotient, product), and 3 more for the way i
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -38,12 +37,15 @@ if TYPE_CHECKING:
 
     Numbers: TypeAlias = "NDArray[np.floating]"
     StateDict: TypeAlias = "Mapping[str, torch.Tensor | Numbers]"
+    Cells: TypeAlias = "Mapping[str, list[object]]"
     Names: TypeAlias = "str | Sequence[str] | None"
     Layer: TypeAlias = "tuple[Mapping[str, Numbers], float | None]"
     """The tensors of a Linear or a BatchNorm1d by name, and the eps of the latter."""
 
-_IDENTITIES = frozenset({"AlphaDropout", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Identity"})
-"""The layers that leave rows of numbers as they are, in evaluation."""
+_KEEPS = frozenset({"AlphaDropout", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Identity", "Sequential"})
+"""The layers that do nothing of their own to rows of numbers, in evaluation."""
+_KNOWN_BY = {"Linear": "weight", "BatchNorm1d": "running_var"}
+"""The layers that have numbers, and the one without which they are not affine, or not as they seem."""
 _CAN = "Linear, BatchNorm1d, Dropout, Flatten, Identity and Sequential of these can"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _NORM_ROUNDINGS = 8
@@ -62,7 +64,7 @@ def from_torch(
 
     Args:
         module_or_state_dict: an nn.Linear, an nn.Sequential of affine layers, or a module that calls one such child and
-            nothing else; or the state dict of a Linear, or of a Sequential of Linear layers alone.
+            nothing else; or the state dict of a Linear.
         ranges: the least and the greatest value of each column in training.
         X: rows to take these from: (rows, columns), or columns by name.
         columns: the names of the inputs; x1, x2, ... by default.
@@ -88,8 +90,8 @@ def source_of(given: nn.Module | StateDict, columns: Names, target: Names) -> So
     """Return the model of a module, or of a state dict; `from_torch` says of which."""
     kind = type(given).__name__
     if isinstance(given, Mapping):
-        name, called, layers = "a PyTorch state dict", "torch.nn.functional.linear", _linears(given)
-        run = partial(_through, layers) if find_spec("torch") else None
+        name, called, layers = "a PyTorch state dict", "torch.nn.functional.linear", [_linear_in(given)]
+        run = partial(_linear_of_torch, layers[0][0]) if find_spec("torch") else None
     elif hasattr(given, "named_parameters"):
         name, called, layers = f"PyTorch {kind}", "forward", list(_layers(given, kind))
         run = partial(_forward, given)
@@ -97,61 +99,50 @@ def source_of(given: nn.Module | StateDict, columns: Names, target: Names) -> So
         raise UnsupportedModelError(f"expected a module of PyTorch or a state dict, not {kind}")
     if not layers:
         raise UnsupportedModelError(f"{name} has no layer with numbers. {_CAN} be folded")
-    tensors = [each for numbers, _ in layers for each in numbers.values()]
-    dtype, width = (
-        np.result_type(np.float32, *tensors).name,
-        np.atleast_1d(layers[0][0].get("weight", tensors[0])).shape[-1],
-    )
+    tensors, first = [each for numbers, _ in layers for each in numbers.values()], layers[0][0]
+    dtype, width = np.result_type(np.float32, *tensors).name, np.atleast_1d(first.get("weight", tensors[0])).shape[-1]
     features = [term(Power(place)) for place in range(width)]
-    inputs = _named("--columns", columns, [f"x{place + 1}" for place in range(width)])
     for numbers, eps in layers:
         features = _linear(features, numbers) if eps is None else _normalised(features, numbers, eps)
-    numbered = [f"y{place + 1}" for place in range(len(features))]
-    outputs = _named("--target", target, numbered if len(numbered) > 1 else ["y"])
-    source = Source(name, tuple(map(SourceColumn, inputs)), outputs, tuple(features))
+    inputs = map(SourceColumn, _named("--columns", columns, "x", width))
+    outputs = _named("--target", target or (["y"] if len(features) == 1 else None), "y", len(features))
     unit, predict = DOUBLE if dtype == "float64" else SINGLE, run and partial(run, dtype)
-    return source._replace(predict=predict, called=f"{called} in {dtype}", unit=unit)
+    return Source(name, tuple(inputs), outputs, tuple(features), predict, f"{called} in {dtype}", unit)
 
 
-def _named(option: str, given: Names, usual: Sequence[str]) -> tuple[str, ...]:
-    names = usual if given is None else [given] if isinstance(given, str) else list(map(str, given))
-    if not len(names) == len(set(names)) == len(usual):
-        raise OptionError(f"{option} takes {len(usual)} different names here, not {listed(names)}")
+def _named(option: str, given: Names, letter: str, count: int) -> tuple[str, ...]:
+    """Return the names that were given, or the letter with a number."""
+    numbered = [f"{letter}{place + 1}" for place in range(count)]
+    names = numbered if given is None else [given] if isinstance(given, str) else list(map(str, given))
+    if not len(names) == len(set(names)) == count:
+        raise OptionError(f"{option} takes {count} different names here, not {listed(names)}")
     return tuple(names)
 
 
-def _layers(module: nn.Module, path: str) -> Iterator[Layer]:
+def _layers(module: nn.Module, name: str) -> Iterator[Layer]:
     """Yield the layers of a module that have numbers, in the order in which they are called."""
-    kind, children = type(module).__name__, module._modules  # named_children leaves out a layer that comes twice
-    tensors = dict(chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False)))
-    tensors.pop("num_batches_tracked", None)
-    own = {name: _numbers(f"{path}.{name}", each) for name, each in tensors.items()}
-    if kind == "Linear" and "weight" in own:  # it has another where its norm is a weight of its own
-        yield own, None
-    elif kind == "BatchNorm1d" and "running_var" in own:
-        yield own, float(getattr(module, "eps", 0.0))
-    elif kind == "Sequential" or (len(children) == 1 and not own):
-        for name, child in children.items():
-            if child is not None:
-                yield from _layers(child, f"{path}.{name}")
-    elif kind not in _IDENTITIES and (kind, getattr(module, "start_dim", 0)) != ("Flatten", 1):
-        raise UnsupportedModelError(f"{path} is a {kind}, which is not affine, or not known to be. {_CAN} be folded")
+    for path, each in module.named_modules(prefix=name, remove_duplicate=False):
+        kind, is_wrapper = type(each).__name__, len(each._modules) == 1
+        own = dict(chain(each.named_parameters(recurse=False), each.named_buffers(recurse=False)))
+        own.pop("num_batches_tracked", None)
+        numbers = {key: _numbers(f"{path}.{key}", tensor) for key, tensor in own.items()}
+        if _KNOWN_BY.get(kind) in numbers:
+            yield numbers, getattr(each, "eps", None)
+        elif not (kind in _KEEPS or (is_wrapper and not own) or (kind == "Flatten" and each.start_dim == 1)):
+            raise UnsupportedModelError(f"{path} is a {kind}, which is not known to be affine. {_CAN} be folded")
 
 
-def _linears(state: StateDict) -> list[Layer]:
-    """Return the layers of a state dict in their order; all of them must be Linear."""
-    layers: defaultdict[str, dict[str, Numbers]] = defaultdict(dict)
-    for name, each in state.items():
-        layer, _, kind = str(name).rpartition(".")
-        layers[layer][kind] = _numbers(str(name), each)
-    before = "".join(next(iter(layers), "").rpartition(".")[:2])
-    in_order = list(layers) if len(layers) < 2 else [f"{before}{place}" for place in range(len(layers))]
-    if {*in_order} != {*layers} or any({*each, "bias"} != {"weight", "bias"} for each in layers.values()):
+def _linear_in(state: StateDict) -> Layer:
+    """Return the layer of a state dict, which tells of one alone what is done with its numbers."""
+    layers = {str(name).rpartition(".")[0] for name in state}
+    numbers = {str(name).rpartition(".")[2]: _numbers(str(name), each) for name, each in state.items()}
+    if len(layers) != 1 or {*numbers, "bias"} != {"weight", "bias"}:
+        names = listed(list(map(str, state))) or "nothing"
         raise UnsupportedModelError(
-            f"a state dict of {listed(list(map(str, state)))} is not that of Linear layers alone. Where others stand "
-            "between them, such as an activation, import the module itself, in Python: lr_export.from_torch(module)"
+            f"a state dict of {names} is not that of one Linear. Of several layers it does not tell what stands "
+            "between; import the module itself, in Python: lr_export.from_torch(module)"
         )
-    return [(layers[name], None) for name in in_order]
+    return numbers, None
 
 
 def _numbers(name: str, tensor: torch.Tensor | Numbers) -> Numbers:
@@ -192,7 +183,7 @@ def _normalised(features: Sequence[Feature], numbers: Mapping[str, Numbers], eps
     return found
 
 
-def _forward(module: nn.Module, dtype: str, columns: Mapping[str, list[object]]) -> ArrayLike:
+def _forward(module: nn.Module, dtype: str, columns: Cells) -> ArrayLike:
     """Return the module's own forward pass in evaluation, on the CPU; afterwards it is as it was."""
     import torch
 
@@ -210,14 +201,11 @@ def _forward(module: nn.Module, dtype: str, columns: Mapping[str, list[object]])
             each.training = True
 
 
-def _through(layers: Sequence[Layer], dtype: str, columns: Mapping[str, list[object]]) -> ArrayLike:
-    """Return what torch makes of rows in Linear layers."""
+def _linear_of_torch(numbers: Mapping[str, Numbers], dtype: str, columns: Cells) -> ArrayLike:
     from torch import nn, tensor
 
-    rows = tensor(np.array([*columns.values()], dtype=dtype).T)
-    for numbers, _ in layers:
-        rows = nn.functional.linear(rows, **{name: tensor(each.astype(dtype)) for name, each in numbers.items()})
-    return cast("ArrayLike", rows.double().numpy())
+    rows, *given = (tensor(each.astype(dtype)) for each in (np.array([*columns.values()]).T, *numbers.values()))
+    return cast("ArrayLike", nn.functional.linear(rows, **dict(zip(numbers, given, strict=True))).double().numpy())
 
 
 def tensors_in(content: bytes) -> dict[str, Numbers]:
