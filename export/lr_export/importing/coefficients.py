@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,14 +19,13 @@ from lr_export.importing.folding import Source, SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.tables.text.json_lines import unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lr_export.importing.combination import Feature
     from lr_export.importing.folding import Range
     from lr_runtime.contract.terms.term import Term
-    from lr_runtime.system.text import Json
 
     Levels: TypeAlias = Sequence[str]
 
@@ -52,71 +52,49 @@ def model_of(
             intercept.
         OptionError: there are not as many targets as outputs.
     """
-    rows, known, ranges, without = _read(content)
+    given, known, ranges, without = _read(content)
     levels, intercept = {**known, **levels}, without if intercept is None else intercept
     if odd := [column for column, values in levels.items() if not values or len(set(values)) < len(values)]:
         raise UnsupportedModelError(f"the levels of {escaped(odd[0])} are no list of different values")
-    terms = {each: _term(each, levels) for _, each, _ in rows if each not in _INTERCEPTS}
+    if target is not None and len(set(target)) != len(given):
+        raise OptionError(f"--target takes a name for each of {listed(list(given))}, not {listed(target)}")
+    names = dict.fromkeys(each for weights in given.values() for each in weights if each not in _INTERCEPTS)
+    terms = {each: _term(each, levels) for each in names}
     columns = list(dict.fromkeys(column for column, _ in terms.values()))
     features = {each: term(kind(columns.index(column))) for each, (column, kind) in terms.items()}
-    outputs = list(dict.fromkeys(output for output, _, _ in rows))
-    if target is not None and len(set(target)) != len(outputs):
-        raise OptionError(f"--target takes a name for each of {listed(outputs)}, not {listed(target)}")
-    return Source(
-        name,
-        tuple(SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns),
-        tuple(target or outputs),
-        tuple(
-            _prediction(output, [row[1:] for row in rows if row[0] == output], features, intercept)
-            for output in outputs
-        ),
-    )
+    predictions = []
+    for output, weights in given.items():
+        constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
+        constants += [] if intercept is None else [intercept]
+        if len(constants) != 1:
+            said = "more than one" if constants else "no"
+            raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
+        predictions.append(dot([*weights.values()], [features[each] for each in weights], *constants))
+    kinds = (SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns)
+    return Source(name, tuple(kinds), tuple(target or given), tuple(predictions))
 
 
-def _prediction(
-    output: str, rows: Sequence[tuple[str, float]], features: Mapping[str, Feature], intercept: float | None
-) -> Feature:
-    weights = dict(rows)
-    if len(weights) < len(rows):
-        raise UnsupportedModelError(f"a term of {escaped(output)} stands twice")
-    constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
-    constants += [] if intercept is None else [intercept]
-    if len(constants) != 1:
-        said = "more than one" if constants else "no"
-        raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
-    return dot([*weights.values()], [features[each] for each in weights], *constants)
-
-
-def _read(content: bytes) -> tuple[list[tuple[str, str, float]], dict[str, Levels], dict[str, Range], float | None]:
-    """Return output, term and estimate of each row, the levels and ranges of columns, and 0 for a missing intercept."""
+def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels], dict[str, Range], float | None]:
+    """Return the estimates by output and term, levels and ranges by column, and 0 where there is to be no intercept."""
+    outputs = defaultdict[str, dict[str, float]](dict)
     try:
-        found = json.loads(content, object_pairs_hook=_unique)
+        found = json.loads(content, object_pairs_hook=unique)
         table = found if isinstance(found, dict) else {"coefficients": found}
-        return (
-            [_row(each, str(table.get("target", "y"))) for each in table["coefficients"]],
-            {
-                column: tuple(map(str, each)) if isinstance(each, list) else ()
-                for column, each in table.get("levels", {}).items()
-            },
-            {column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()},
-            0.0 if table.get("intercept") is False else None,
-        )
+        for row in table["coefficients"]:
+            name, value = str(row["term"]), row.get("estimate")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise ValueError(f"the term {name} has no estimate that is a finite number")
+            weights = outputs[str(row.get("target", row.get("response", table.get("target", "y"))))]
+            if name in weights:
+                raise ValueError(f"the term {name} stands twice")
+            weights[name] = float(value)
+        given = table.get("levels", {}).items()  # a text is no list of one-letter levels
+        levels: dict[str, Levels] = {each: [] if isinstance(of, str) else [*map(str, of)] for each, of in given}
+        ranges = {column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()}
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
         raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
-
-
-def _row(row: Mapping[str, Json], target: str) -> tuple[str, str, float]:
-    name, value = str(row["term"]), row.get("estimate")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"the term {name} has no estimate that is a finite number")
-    return str(row.get("target", row.get("response", target))), name, float(value)
+    return outputs, levels, ranges, 0.0 if table.get("intercept") is False else None
 
 
 def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int], Term]]:

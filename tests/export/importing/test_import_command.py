@@ -163,7 +163,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "no rows": ([], "depends on no column"),
     "no intercept": ([{"term": "x", "estimate": 1}], "--intercept 0"),
     "two intercepts": ([{"term": name, "estimate": 1} for name in ("(Intercept)", "const")], "more than one intercept"),
-    "a term twice": ([{"term": "x", "estimate": 1}] * 2, 'a term of "y" stands twice'),
+    "a term twice": ([{"term": "x", "estimate": 1}] * 2, "the term x stands twice"),
     "a product": (of("x:z"), 'the term "x:z"'),
     "a function": (of("log(x)"), 'the term "log(x)"'),
     "a sum of powers": (of("I(x^2 + z^2)"), 'the term "I(x^2 + z^2)"'),

@@ -69,7 +69,7 @@ class JsonLinesSyntax:
             if not content.strip():
                 continue
             try:
-                record = json.loads(content, object_pairs_hook=_unique)
+                record = json.loads(content, object_pairs_hook=unique)
                 if "\\ud" in content or "\\uD" in content:
                     json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
             except (ValueError, RecursionError) as error:
@@ -153,7 +153,8 @@ def _not_plain(cell: Cell) -> NotANumberError:
     return NotANumberError(f"is an array of {len(cell)}", "Give each of its values a key of its own")
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; a key that stands twice is a ValueError."""
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a key stands twice")
