@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from lr_runtime.commands.console import (
     FilePath,
+    FiniteRange,
     argument,
     check_output,
     command,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     Pairs = tuple[tuple[str, str], ...]
 
 _OUTPUT = "model.safetensors"
+_FINITE = Number("a finite number")
+_number = partial(FiniteRange(_FINITE).convert, param=None, ctx=None)
 _TORCH, _PICKLES = {".pt", ".pth", ".ckpt", ".bin"}, {".pkl", ".pickle", ".joblib"}
 
 
@@ -46,7 +48,7 @@ class ImportOptions:
     """What is said of a model beside its file, or in its place."""
 
     coef: Pairs = option((), PAIRS, "A coefficient, in place of FILE; may be repeated.", "--coef TERM=NUMBER")
-    intercept: float | None = option(None, Number("a finite number"), "The prediction where all terms are 0.")
+    intercept: float | None = option(None, _FINITE, "The prediction where all terms are 0.")
     ranges: Pairs = option((), PAIRS, "A column's training range; may be repeated.", "--range NAME=LOW:HIGH")
     ranges_from: str | None = option(None, TEXT, "A table of training rows that has the ranges.", "--ranges-from TABLE")
     levels: Pairs = option((), PAIRS, "A category's values; may be repeated.", "--levels NAME=A,B,C")
@@ -96,7 +98,8 @@ def main(*, file: Path | None, output: Path | None, as_json: bool, quiet: bool, 
 def _imported(file: Path | None, asked: ImportOptions, options: TableOptions) -> Checkpoint:
     from lr_export.importing.folding import checkpoint_of
 
-    source, ranges = _source(file, asked), {name: _ends(text) for name, text in asked.ranges}
+    source = _source(file, asked)
+    ranges = {name: cast("Range", tuple(map(_number, text.split(":")))) for name, text in asked.ranges}
     if asked.ranges_from is not None:
         names = [each.name for each in source.columns if not each.values and each.name not in ranges]
         ranges |= _ranges_in(asked.ranges_from, options, names)
@@ -143,19 +146,6 @@ def _refusal(file: Path, head: bytes) -> str:
     else:
         return f"{what}; expected safetensors, or JSON of coefficients"
     return f"{what}: a pickle can run any code, so no command reads one. In Python: lr_export.{call}.save(...)"
-
-
-def _number(text: str) -> float:
-    """Return the float64 nearest to a decimal number."""
-    with suppress(ValueError):
-        if isfinite(value := float(text)):
-            return value
-    raise OptionError(f"expected a finite number, not {escaped(text)}")
-
-
-def _ends(text: str) -> Range:
-    low, _, high = text.partition(":")
-    return _number(low), _number(high)
 
 
 def _ranges_in(table: str, options: TableOptions, names: Sequence[str]) -> dict[str, Range]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     StateDict: TypeAlias = "Mapping[str, torch.Tensor | Numbers]"
     Cells: TypeAlias = "Mapping[str, list[object]]"
     Names: TypeAlias = "str | Sequence[str] | None"
-    Layer: TypeAlias = "tuple[Mapping[str, Numbers], float | None]"
+    Layer: TypeAlias = "tuple[Mapping[str, Numbers], float]"
     """The tensors of a Linear or a BatchNorm1d by name, and the eps of the latter."""
 
 _KEEPS = frozenset({"AlphaDropout", "Dropout", "Dropout1d", "FeatureAlphaDropout", "Identity", "Sequential"})
@@ -103,7 +103,7 @@ def source_of(given: nn.Module | StateDict, columns: Names, target: Names) -> So
     dtype, width = np.result_type(np.float32, *tensors).name, np.atleast_1d(first.get("weight", tensors[0])).shape[-1]
     features = [term(Power(place)) for place in range(width)]
     for numbers, eps in layers:
-        features = _linear(features, numbers) if eps is None else _normalised(features, numbers, eps)
+        features = _normalised(features, numbers, eps) if "running_var" in numbers else _linear(features, numbers)
     inputs = map(SourceColumn, _named("--columns", columns, "x", width))
     outputs = _named("--target", target or (["y"] if len(features) == 1 else None), "y", len(features))
     unit, predict = DOUBLE if dtype == "float64" else SINGLE, run and partial(run, dtype)
@@ -127,7 +127,7 @@ def _layers(module: nn.Module, name: str) -> Iterator[Layer]:
         own.pop("num_batches_tracked", None)
         numbers = {key: _numbers(f"{path}.{key}", tensor) for key, tensor in own.items()}
         if _KNOWN_BY.get(kind) in numbers:
-            yield numbers, getattr(each, "eps", None)
+            yield numbers, getattr(each, "eps", 0.0)
         elif not (kind in _KEEPS or (is_wrapper and not own) or (kind == "Flatten" and each.start_dim == 1)):
             raise UnsupportedModelError(f"{path} is a {kind}, which is not known to be affine. {_CAN} be folded")
 
@@ -142,7 +142,7 @@ def _linear_in(state: StateDict) -> Layer:
             f"a state dict of {names} is not that of one Linear. Of several layers it does not tell what stands "
             "between; import the module itself, in Python: lr_export.from_torch(module)"
         )
-    return numbers, None
+    return numbers, 0.0
 
 
 def _numbers(name: str, tensor: torch.Tensor | Numbers) -> Numbers:
