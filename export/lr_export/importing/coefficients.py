@@ -58,8 +58,8 @@ def model_of(
         raise UnsupportedModelError(f"the levels of {escaped(odd[0])} are no list of different values")
     if target is not None and len(set(target)) != len(given):
         raise OptionError(f"--target takes a name for each of {listed(list(given))}, not {listed(target)}")
-    names = dict.fromkeys(each for weights in given.values() for each in weights if each not in _INTERCEPTS)
-    terms = {each: _term(each, levels) for each in names}
+    names = (each for weights in given.values() for each in weights)
+    terms = {each: _term(each, levels) for each in names if each not in _INTERCEPTS}
     columns = list(dict.fromkeys(column for column, _ in terms.values()))
     features = {each: term(kind(columns.index(column))) for each, (column, kind) in terms.items()}
     predictions = []

@@ -171,9 +171,10 @@ def _linear(features: Sequence[Feature], numbers: Mapping[str, Numbers]) -> list
 def _normalised(features: Sequence[Feature], numbers: Mapping[str, Numbers], eps: float) -> list[Feature]:
     """Return (x - mean) gamma / sqrt(variance + eps) + beta of each feature."""
     mean, variance, ones = numbers["running_mean"], numbers["running_var"], np.ones(len(features))
-    if mean.shape != ones.shape or not (variance.astype(np.float64) + eps > 0).all():
-        what = f"a BatchNorm1d of {len(mean)} features stands behind {len(features)}"
-        raise UnsupportedModelError(f"{what}, or the variance that it divides by is not positive")
+    if mean.shape != ones.shape:
+        raise UnsupportedModelError(f"a BatchNorm1d of {mean.size} features stands behind {len(features)}")
+    if not (variance.astype(np.float64) + eps > 0).all():
+        raise UnsupportedModelError("a BatchNorm1d divides by the root of a variance that is not positive")
     found, given = [], (mean, variance, numbers.get("weight", ones), numbers.get("bias", 0 * ones))
     for feature, *at in zip(features, *(each.tolist() for each in given), strict=True):
         with localcontext(prec=_DIGITS):
