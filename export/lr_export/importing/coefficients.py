@@ -60,8 +60,8 @@ def model_of(
         raise OptionError(f"--target takes a name for each of {listed(list(given))}, not {listed(target)}")
     names = (each for weights in given.values() for each in weights)
     terms = {each: _term(each, levels) for each in names if each not in _INTERCEPTS}
-    columns = list(dict.fromkeys(column for column, _ in terms.values()))
-    features = {each: term(kind(columns.index(column))) for each, (column, kind) in terms.items()}
+    columns = {column: place for place, column in enumerate(dict.fromkeys(column for column, _ in terms.values()))}
+    features = {each: term(kind(columns[column])) for each, (column, kind) in terms.items()}
     predictions = []
     for output, weights in given.items():
         constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]

@@ -26,7 +26,7 @@ from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from lr_runtime.contract.terms.term import Term
 
@@ -79,8 +79,7 @@ class Feature(NamedTuple):
     def moved(self, columns: Sequence[int]) -> Feature:
         """Return the same of some of the columns alone, counted anew."""
         new = {column: place for place, column in enumerate(columns)}
-        value, size = ({_moved(each, new): c for each, c in part.items()} for part in (self.value, self.size))
-        return Feature(value, size, self.roundings)
+        return self.substituted(lambda each: term(_moved(each, new[each.columns[0]])))
 
     def error(self, unit: Fraction, value_of: Callable[[Term], Fraction]) -> Fraction:
         """Return how far what is computed may be from the exact number, for the unit roundoff of its arithmetic."""
@@ -160,13 +159,11 @@ def _of_both(a: Term | None, b: Term | None) -> tuple[Term | None, ...]:
     raise UnsupportedModelError("the model multiplies two columns with one another, which linedge has no term for yet")
 
 
-def _moved(term: Term | None, columns: Mapping[int, int]) -> Term | None:
-    """Return a term of one column with the new number of that column."""
-    match term:
+def _moved(given: Term, column: int) -> Term:
+    """Return the same term of another column."""
+    match given:
         case Power():
-            return Power(columns[term.columns[0]], term.power)
+            return Power(column, given.power)
         case Level():
-            return Level(columns[term.columns[0]], term.category)
-        case MissingIndicator():
-            return MissingIndicator(columns[term.columns[0]])
-    return None
+            return Level(column, given.category)
+    return MissingIndicator(column)

@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "two children": (lambda: nn.Bilinear(2, 2, 1), "Bilinear is a Bilinear, which is not known to be affine"),
     "sizes": (lambda: nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)), "stands behind 3 features"),
     "sizes of a norm": (lambda: nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(2)), "2 features stands behind 3"),
-    "a norm of the weights": (lambda: nn.utils.weight_norm(nn.Linear(2, 1)), "Linear is a Linear, which is not known"),
+    "a norm of the weights": (lambda: nn.utils.spectral_norm(nn.Linear(2, 1)), "is a Linear, which is not known"),
     "a state dict of nothing": (dict, "of nothing is not that of one Linear"),
     "quantised": (lambda: {"weight": torch.ones(1, 2, dtype=torch.int8)}, "weight holds int8"),
     "complex": (lambda: {"weight": torch.ones(1, 2, dtype=torch.complex64)}, "weight holds complex64"),
