@@ -215,7 +215,10 @@ def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
     rows = probe_rows(checkpoint, "float32" if source.unit == SINGLE else "float64").astype(np.float64)
     rows = rows[~((rows != 0) & (np.abs(rows) < _TINY)).any(axis=1)]
     rows = rows[:: 1 + len(rows) * len(checkpoint.terms) // _MOST_PROBED]
-    taken = {each.name: _raw(each, values) for each, values in zip(source.columns, rows.T.tolist(), strict=True)}
+    taken: dict[str, list[object]] = {
+        each.name: [each.values[int(value)] for value in values] if each.values else values
+        for each, values in zip(source.columns, rows.T.tolist(), strict=True)
+    }
     computed = np.asarray(predict(taken), dtype=np.float64).reshape(len(rows), -1).tolist()
     differences, worst = [Fraction(0)] * len(source.outputs), Fraction(0)
     for row, x in enumerate(rows.tolist()):
@@ -230,11 +233,6 @@ def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
             differences[output] = max(differences[output], difference)
             worst = max(worst, difference / allowed) if allowed else worst
     return Imported(source.name, source.called, len(rows), tuple(map(float, differences)), float(worst))
-
-
-def _raw(column: SourceColumn, values: list[float]) -> list[object]:
-    """Return values as the source takes them."""
-    return [column.values[int(value)] for value in values] if column.values else list(values)
 
 
 def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[float]) -> tuple[Fraction, Fraction]:
