@@ -24,6 +24,7 @@ from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.fit_report import FitReport, Imported
+from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import CheckFailedError, OptionError, escaped, listed, shown
 from lr_runtime.system.text import composed
@@ -62,14 +63,12 @@ class SourceColumn(NamedTuple):
         range: the least and the greatest value in training, where the source knows them.
         values: the categories, as the source takes them; empty for a column of numbers.
         fill: what stands in the place of a missing value; None where none may be missing.
-        indicates: whether a term says that the value is missing.
     """
 
     name: str
     range: Range | None = None
     values: tuple[object, ...] = ()
     fill: float | None = None
-    indicates: bool = False
 
 
 class Source(NamedTuple):
@@ -116,7 +115,11 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
         CheckFailedError: the source's own predictions differ by more than rounding.
     """
     source = of_used_columns(source)
-    columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
+    indicated = {each for found in source.predictions for each in found.value if isinstance(each, MissingIndicator)}
+    columns = tuple(
+        _column(each, ends, is_indicated=MissingIndicator(place) in indicated)
+        for place, (each, ends) in enumerate(zip(source.columns, _ranges(source, ranges), strict=True))
+    )
     basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
     combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
@@ -162,11 +165,11 @@ def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
     return [known.get(each.name) for each in source.columns]
 
 
-def _column(source: SourceColumn, ends: Range | None) -> Column:
+def _column(source: SourceColumn, ends: Range | None, *, is_indicated: bool) -> Column:
     if ends is None:
         values = tuple(map(str, source.values))
         return Column(composed(source.name), 0.0, len(values) - 1.0, kind="category", categories=values)
-    missing: Missing = "error" if source.fill is None else "indicator" if source.indicates else "mean"
+    missing: Missing = "error" if source.fill is None else "indicator" if is_indicated else "mean"
     return Column(composed(source.name), float(ends[0]), float(ends[1]), missing=missing)
 
 

@@ -12,46 +12,49 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_export.importing.folding import Basis, on_basis
 from lr_runtime.contract.leverage import Leverage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from lr_export.importing.combination import Feature
+    from lr_runtime.contract.checkpoint import Checkpoint
 
     Floats = NDArray[np.float64]
 
-_RANK = 1e-12
-"""A column of R whose diagonal is smaller, beside the largest, is a combination of others but for rounding."""
 
-
-def leverage_of(terms: Floats, weights: Floats, mixed: Floats, shift: Floats, *, intercept: bool) -> Leverage | None:
-    """Return the leverage of a fit; None where its design is collinear.
+def leverage_of(
+    checkpoint: Checkpoint, features: Sequence[Feature], rows: Sequence[Floats], weights: Floats
+) -> Leverage | None:
+    """Return the leverage of a fit whose columns are not collinear; None where it has more of them than terms.
 
     Args:
-        terms: (rows, terms), the checkpoint's, on origin and scale.
-        weights: (rows,), those of the fit.
-        mixed: B (terms, design columns), without the intercept's.
-        shift: a (design columns,).
-        intercept: whether the design has a column of ones beside these.
+        checkpoint: the model.
+        features: the columns of the source's design matrix; an intercept is the constant 1.
+        rows: each raw column in training, numbers or places among its levels.
+        weights: those of the fit, (rows,) or one number.
     """
     from scipy import linalg
 
-    width = terms.shape[1]
-    if mixed.shape[1] == width and (intercept or not shift.any()):
-        mixed, shift = np.eye(width), np.zeros(width)
-    mean, left = np.zeros((2, width))
-    if intercept:
-        mean = np.average(terms, axis=0, weights=weights)
-        left, shift = np.average(terms - mean, axis=0, weights=weights), 0 * shift
-    design = np.sqrt(weights)[:, None] * ((terms - mean - left) @ mixed + shift)
-    sizes = np.linalg.norm(design, axis=0)
-    if mixed.shape[1] > min(terms.shape) or not sizes.all():
+    basis = [Basis(*each) for each in zip(checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)]
+    columns = [on_basis(each.value, basis) for each in features if each.value != {None: 1}]
+    mixed = np.array([[float(column.get(each, 0)) for column in columns] for each in checkpoint.terms])
+    shift = np.array([float(column.get(None, 0)) for column in columns])
+    weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), len(rows[0]))
+    u = [(x - origin) / scale for x, (origin, scale) in zip(rows, basis, strict=True)]
+    terms = np.column_stack([np.asarray(each.value(rows, u), dtype=np.float64) for each in checkpoint.terms])
+    (width, count), mean, constant = mixed.shape, np.zeros(len(mixed)), 0.0
+    if count > width:
         return None
-    r = np.linalg.qr(design / sizes, mode="r")
-    if abs(np.diag(r)).min() < _RANK:
-        return None
-    spread = linalg.solve_triangular(r, np.eye(len(r))) / sizes[:, None]
-    padding = np.zeros((width, width - mixed.shape[1]))
-    factor, turned = linalg.rq(np.hstack([mixed @ spread, padding]))
-    moved = np.hstack([shift @ spread, padding[0]]) @ turned.T - left @ factor
-    constant = np.array(1 / weights.sum() if intercept else 0.0)
-    return Leverage(constant, mean, np.triu(factor), moved)
+    if len(columns) < len(features):
+        mean, shift, constant = np.average(terms, axis=0, weights=weights), 0 * shift, 1 / weights.sum()
+    if count == width and not shift.any():
+        mixed = np.eye(width)
+    r = np.linalg.qr(np.sqrt(weights)[:, None] * ((terms - mean) @ mixed + shift), mode="r")
+    solved = linalg.solve_triangular(r, np.vstack([mixed, shift]).T, trans="T").T
+    *m, moved = np.pad(solved, ((0, 0), (0, width - count)))
+    factor, turned = linalg.rq(np.array(m))
+    return Leverage(np.array(constant), mean, np.triu(factor), moved @ turned.T)

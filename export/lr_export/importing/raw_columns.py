@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, exactly, term
-from lr_export.importing.folding import DOUBLE, SourceColumn
+from lr_export.importing.folding import SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lr_export.importing.folding import Range
     from lr_runtime.contract.terms.term import Term
 
+    Matrix: TypeAlias = Sequence[Sequence[float]]
+
 
 @dataclass
 class RawColumns:
@@ -38,7 +40,6 @@ class RawColumns:
         values: the categories.
         fills: what the first step that fills a column puts in the place of a missing value.
         complete: columns in which the model takes no missing value, whatever one of its branches does.
-        unit: the unit roundoff of the coarsest arithmetic.
     """
 
     names: tuple[str, ...]
@@ -46,58 +47,63 @@ class RawColumns:
     values: dict[int, tuple[object, ...]] = field(default_factory=dict)
     fills: dict[int, float] = field(default_factory=dict)
     complete: set[int] = field(default_factory=set)
-    unit: Fraction = DOUBLE
 
     def takes_no_missing(self, features: Sequence[Feature]) -> None:
         """Note that a step takes no missing value among its features."""
         self.complete |= {column for each in features if (column := open_column(each)) is not None}
 
-    def levels(self, feature: Feature, categories: Sequence[object]) -> list[Feature]:
-        """Return the indicators of categories, of a raw column or of the codes that an encoder gave to its own.
+    def coded(self, feature: Feature, categories: Sequence[object], codes: Matrix) -> list[Feature]:
+        """Return the columns of a coding (categories, columns): a linear map of the indicators of the levels.
+
+        The feature is a raw column, or the codes that another coding gave to the levels of one.
 
         Raises:
             UnsupportedModelError: a category stands for missing values, or the feature has no categories.
         """
-        (column, *more), codes = columns_of(feature) or {-1}, tuple(categories)
+        columns, levels = columns_of(feature), tuple(categories)
+        column, value = min(columns, default=-1), feature.value
+        if any(map(is_missing, levels)):
+            what = f"a category of {self.listed(feature)} stands for missing values, which have none here"
+            raise refused(what, "SimpleImputer, then the encoder")
         if raw_column(feature) is not None:
-            if any(map(is_missing, codes)):
-                why = f"a category of {self.listed(feature)} stands for missing values, which have none here"
-                raise UnsupportedModelError(f"{why}. The nearest that can be imported: SimpleImputer, then the encoder")
-            codes = self.values.setdefault(column, codes)
-        elif more or column not in self.values or feature.roundings or open_column(feature) is not None:
-            why = f"an encoder takes what an earlier step computed of {self.listed(feature)}"
-            raise UnsupportedModelError(f"{why}. The nearest that can be imported: an encoder of the column itself")
+            levels = self.values.setdefault(column, levels)
+        elif columns == {column} & self.values.keys() and not feature.roundings:
+            places = range(len(self.values[column]))
+            levels = tuple(value.get(None, 0) + value.get(Level(column, place), 0) for place in places)
         else:
-            value, levels = feature.value, range(len(self.values[column]))
-            codes = tuple(value.get(None, 0) + value.get(Level(column, level), 0) for level in levels)
-        one = Fraction(1)
-        return [exactly({Level(column, n): one for n, code in enumerate(codes) if code == each}) for each in categories]
+            what = f"an encoder takes what an earlier step computed of {self.listed(feature)}"
+            raise refused(what, "an encoder of the column itself")
+        rows = [
+            (n, row)
+            for n, level in enumerate(levels)
+            for each, row in zip(categories, codes, strict=True)
+            if each == level
+        ]
+        width = range(len(codes[0]))
+        return [exactly({Level(column, n): Fraction(row[k]) for n, row in rows if row[k]}) for k in width]
 
     def closed(self, predictions: Sequence[Feature]) -> tuple[tuple[SourceColumn, ...], tuple[Feature, ...]]:
         """Return the columns, and predictions in which a missing value counts as what stands for it."""
         indicators = {each for found in predictions for each in found.value if isinstance(each, MissingIndicator)}
         may_miss = {each.columns[0] for each in indicators} - self.complete - self.values.keys()
         found = [each.substituted(lambda given: self._closed(given, may_miss)) for each in predictions]
-        needless = {each for each in indicators if not any(prediction.value.get(each) for prediction in found)}
-        columns = [
+        kept = [{each: c for each, c in made.value.items() if c or each not in indicators} for made in found]
+        columns = (
             SourceColumn(
-                name,
-                self.ranges.get(place),
-                self.values.get(place, ()),
-                self.fills.get(place, 0.0) if place in may_miss else None,
-                MissingIndicator(place) in indicators - needless,
+                name, self.ranges.get(n), self.values.get(n, ()), self.fills.get(n, 0.0) if n in may_miss else None
             )
-            for place, name in enumerate(self.names)
-        ]
-        kept = [{each: c for each, c in prediction.value.items() if each not in needless} for prediction in found]
-        return tuple(columns), tuple(each._replace(value=value) for each, value in zip(found, kept, strict=True))
+            for n, name in enumerate(self.names)
+        )
+        return tuple(columns), tuple(map(lambda made, value: made._replace(value=value), found, kept))
 
     def _closed(self, given: Term, may_miss: set[int]) -> Feature:
         (column,) = given.columns
         match given:
             case Power() if column in self.values:
-                numbers = [self._number(column, code) ** given.power for code in self.values[column]]
-                return exactly({Level(column, place): value for place, value in enumerate(numbers)})
+                numbers = [Fraction(code) for code in self.values[column] if isinstance(code, int | float)]
+                if len(numbers) < len(self.values[column]):
+                    raise UnsupportedModelError(f"column {self.listed(term(given))} is text that a step computes with")
+                return exactly({Level(column, place): value**given.power for place, value in enumerate(numbers)})
             case Power() if column in may_miss:
                 one, missing = Fraction(1), MissingIndicator(column)
                 away = Fraction(self.fills[column]) ** given.power
@@ -105,11 +111,6 @@ class RawColumns:
             case MissingIndicator() if column not in may_miss:
                 return exactly({})
         return term(given)
-
-    def _number(self, column: int, code: object) -> Fraction:
-        if not isinstance(code, int | float):
-            raise UnsupportedModelError(f"column {quoted([self.names[column]])} is text, and a step computes with it")
-        return Fraction(code)
 
     def listed(self, *features: Feature) -> str:
         """Return the names of the columns that features depend on."""
@@ -133,4 +134,9 @@ def open_column(feature: Feature) -> int | None:
     Before they are filled, a feature is made of one column: those that sum over columns take no missing value.
     """
     powers = {each.columns[0] for each in feature.value if isinstance(each, Power)}
-    return next(iter(powers - {each.columns[0] for each in feature.value if isinstance(each, MissingIndicator)}), None)
+    return next((column for column in powers if MissingIndicator(column) not in feature.value), None)
+
+
+def refused(what: str, nearest: str) -> UnsupportedModelError:
+    """Return the error for what cannot be folded."""
+    return UnsupportedModelError(f"{what}. The nearest that can be imported: {nearest}")

@@ -1,33 +1,38 @@
-"""Fitted regressors and pipelines of scikit-learn to checkpoints."""
+"""Fitted regressors and pipelines of scikit-learn to checkpoints: a row in a table for each step, and its function."""
 
 from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from functools import partial, reduce
+from itertools import compress
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import term
+from lr_export.importing.combination import Feature, dot, number, term
 from lr_export.importing.folding import Source, checkpoint_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
-from lr_export.importing.raw_columns import RawColumns
-from lr_export.importing.scikit_steps import predicted
+from lr_export.importing.raw_columns import RawColumns, columns_of, open_column, raw_column, refused
+from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, listed, shown
-from lr_runtime.prediction.inputs import given
+from lr_runtime.prediction.inputs import given, is_missing
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.base import BaseEstimator
 
     from lr_export.importing.folding import Range
-    from lr_export.importing.scikit_steps import Step
     from lr_runtime.contract.checkpoint import Checkpoint
+
+    Step: TypeAlias = BaseEstimator
+    Fold: TypeAlias = Callable[[Step, Sequence[Feature], RawColumns], list[Feature]]
 
 
 def from_sklearn(
@@ -70,18 +75,20 @@ def from_sklearn(
     parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
     count = next((each.n_features_in_ for each in parts if hasattr(each, "n_features_in_")), 0)  # 0 before a fit
     told = RawColumns(_numbered("x", count, getattr(model, "feature_names_in_", None)))
-    columns, predictions = told.closed(predicted(model, [term(Power(place)) for place in range(count)], told))
+    columns, predictions = told.closed(
+        _folded(_REGRESSORS, model, [term(Power(place)) for place in range(count)], told)
+    )
     outputs = _numbered("y", len(predictions), [target] if isinstance(target, str) else target)
     of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"
-    source = Source(name, columns, outputs, predictions, partial(_predicted, model, told), unit=told.unit)
+    source = Source(name, columns, outputs, predictions, partial(_predicted, model, told))
     used = of_used_columns(source).columns
-    unused = set(told.names) - {column.name for column in used}
-    wanted = {each: ends for each, ends in (ranges or {}).items() if each not in unused}
+    dropped = set(told.names) - {column.name for column in used}
+    ranges = {each: ends for each, ends in (ranges or {}).items() if each not in dropped}
     if isinstance(X, np.ndarray | list | tuple):
         rows = given(X, told.names)
         X = dict(zip(told.names, rows.columns if rows.matrix is None else rows.matrix.T, strict=True))
-    return checkpoint_of(source, ranges_of(used, wanted, X))
+    return checkpoint_of(source, ranges_of(used, ranges, X))
 
 
 def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
@@ -97,11 +104,9 @@ def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str
 def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> NDArray[np.float64]:
     """Return the model's own prediction, called as its user would."""
     rows, names = len(next(iter(columns.values()))), getattr(model, "feature_names_in_", None)
-    unused = [[told.values.get(place, (0.0,))[0]] * rows for place in range(len(told.names))]
+    unused = ([next(iter(told.values.get(place, ())), 0.0)] * rows for place in range(len(told.names)))
     taken = [columns.get(name, rest) for name, rest in zip(told.names, unused, strict=True)]
-    is_number = all(
-        name in columns and isinstance(cells[0], float) for name, cells in zip(told.names, taken, strict=True)
-    )
+    is_number = all(isinstance(cells[0], float) for cells in taken)
     x: object = np.array(taken, dtype=np.float64 if is_number else object).T
     if names is not None:
         with suppress(ModuleNotFoundError):
@@ -115,3 +120,185 @@ def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]
         except Exception as error:  # a step may raise anything
             what = f"{type(model).__name__} takes no rows of its own columns: {shown(str(error), 200)}"
             raise UnsupportedModelError(what) from error
+
+
+def _folded(table: Mapping[str, Fold], step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    """Return what a fitted step makes of features x, and note what it tells of the raw columns.
+
+    Raises:
+        UnsupportedModelError: it is none of scikit-learn's own in the table, is not fitted, or cannot be folded.
+    """
+    if isinstance(step, str) and step in {"passthrough", "drop"}:
+        return [] if step == "drop" else list(x)
+    name = type(step).__name__
+    if not (name in table and type(step).__module__.startswith("sklearn.")):
+        raise refused(f"{name} is no step that linedge can fold", _NEAREST.get(name, listed(list(table), 6)))
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(step)
+    except NotFittedError as error:
+        raise UnsupportedModelError(f"{name} is not fitted. Call its fit first") from error
+    for option, plain in _PLAIN.items():
+        if (given := repr(getattr(step, option, None))) not in {"None", plain}:
+            raise refused(f"{name} has {option}={shown(given)}, which linedge does not know", f"{option}={plain}")
+    return table[name](step, x, told)
+
+
+def _unchanged(_: Step, x: Sequence[Feature], __: RawColumns) -> list[Feature]:
+    return list(x)
+
+
+def _scaled(step: Step, x: Sequence[Feature], told: RawColumns, *, is_inverse: bool = False) -> list[Feature]:
+    """Return (x - center) / scale of features x, or the inverse; of a MinMaxScaler x * scale + center."""
+    name, is_spread = type(step).__name__, hasattr(step, "data_min_")
+    for each, *ends in zip(x, step.data_min_.tolist(), step.data_max_.tolist(), strict=True) if is_spread else ():
+        if (column := raw_column(each)) is not None:
+            told.ranges.setdefault(column, (ends[0], ends[1]))
+    center = getattr(step, _CENTERS[name], None) if getattr(step, "with_mean", True) else None
+    parts = (0.0 if center is None else center), (1.0 if step.scale_ is None else step.scale_)
+    by = zip(x, *(np.broadcast_to(each, len(x)).tolist() for each in parts), strict=True)
+    if is_inverse != is_spread:
+        return [each.times(number(b)).plus(number(a)) for each, a, b in by]
+    return [each.plus(number(-a)).divided(b) for each, a, b in by]
+
+
+def _imputed(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    keeps = step.strategy == "constant" or step.keep_empty_features
+    pairs = zip(x, step.statistics_.tolist(), strict=True)
+    made = [_filled(each, value, told) for each, value in pairs if keeps or not is_missing(value)]
+    return made + (_missing(step.indicator_, x, told) if step.add_indicator else [])
+
+
+def _filled(feature: Feature, value: object, told: RawColumns) -> Feature:
+    column = open_column(feature)
+    if column is None or not isinstance(value, int | float):  # text is left to the encoder
+        return feature
+    away, slope = Fraction(value) - feature.value.get(None, 0), feature.value[Power(column)]
+    told.fills.setdefault(column, float(away / slope) if slope else 0.0)
+    more, missing = abs(Fraction(value)) - feature.size.get(None, 0), MissingIndicator(column)
+    return feature._replace(value=feature.value | {missing: away}, size=feature.size | {missing: more})
+
+
+def _missing(step: Step, x: Sequence[Feature], _: RawColumns) -> list[Feature]:
+    columns = [open_column(x[place]) for place in step.features_.tolist()]
+    return [number(0.0) if column is None else term(MissingIndicator(column)) for column in columns]
+
+
+def _one_hot(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    dropped = [None] * len(x) if step.drop_idx_ is None else step.drop_idx_
+    made = []
+    for each, categories, out in zip(x, step.categories_, dropped, strict=True):
+        codes = np.delete(np.eye(len(categories)), [] if out is None else [out], axis=1)
+        made += told.coded(each, categories.tolist(), codes.tolist())
+    return made
+
+
+def _ordinal(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    pairs = zip(x, step.categories_, strict=True)
+    return [told.coded(each, known.tolist(), [[place] for place in range(len(known))])[0] for each, known in pairs]
+
+
+def _powers(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    told.takes_no_missing(x)
+    made = []
+    for powers in step.powers_.tolist():
+        factors = [each for each, power in zip(x, powers, strict=True) for _ in range(power)]
+        if len(factors) > 1 and len(columns_of(*factors)) > 1:
+            what = f"PolynomialFeatures multiplies {told.listed(*factors)}, for which linedge has no term yet"
+            raise refused(what, "PolynomialFeatures of each column alone, in a ColumnTransformer")
+        made.append(reduce(Feature.times, factors, number(1.0)))
+    return made
+
+
+def _by_column(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    places = step._transformer_to_input_indices  # of names, masks, slices and callables alike
+    parts = [(each, [x[place] for place in places[name]]) for name, each, _ in step.transformers_]
+    return [made for each, given in parts if given for made in _folded(TRANSFORMERS, each, given, told)]
+
+
+def _in_a_row(steps: Sequence[tuple[str, Step]], x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    return reduce(lambda x, each: _folded(TRANSFORMERS, each[1], x, told), steps, list(x))
+
+
+def _linear(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    coef = step.coef_.toarray() if hasattr(step.coef_, "toarray") else step.coef_  # sparse after `sparsify`
+    return _mapped(coef, x, told, center=getattr(step, "_x_mean", 0.0), bias=step.intercept_)
+
+
+def _components(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+    return _mapped(step.components_, x, told, center=getattr(step, "mean_", 0.0))
+
+
+def _mapped(
+    weights: NDArray[np.float64], x: Sequence[Feature], told: RawColumns, *, center: ArrayLike, bias: ArrayLike = 0.0
+) -> list[Feature]:
+    """Return weights (x - center) + bias."""
+    told.takes_no_missing(x)
+    if np.any(center):
+        x = [each.plus(number(-by)) for each, by in zip(x, np.asarray(center).tolist(), strict=True)]
+    rows = np.reshape(weights, (-1, len(x))).tolist()
+    return [dot(row, x, by) for row, by in zip(rows, np.broadcast_to(np.ravel(bias), len(rows)).tolist(), strict=True)]
+
+
+_CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler": "", "MinMaxScaler": "min_"}
+"""What a scaler calls its center: it gives (x - center) / scale, but MinMaxScaler x * scale + center."""
+_PLAIN = {"clip": "False", "whiten": "False", "func": "None", "inverse_func": "None", "missing_values": "nan"}
+_PLAIN |= dict.fromkeys(["min_frequency", "max_categories"], "None")
+"""Options with which alone a step, or the target of a TransformedTargetRegressor, is folded."""
+_WITH_COEFFICIENTS = """
+    LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskLassoCV
+    MultiTaskElasticNet MultiTaskElasticNetCV Lars LarsCV LassoLars LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit
+    OrthogonalMatchingPursuitCV BayesianRidge ARDRegression HuberRegressor QuantileRegressor TheilSenRegressor
+    SGDRegressor PassiveAggressiveRegressor LinearSVR PLSRegression PLSCanonical CCA
+"""
+
+TRANSFORMERS: dict[str, Fold] = {
+    **dict.fromkeys(_CENTERS, _scaled),
+    "FunctionTransformer": _unchanged,
+    "SimpleImputer": _imputed,
+    "MissingIndicator": _missing,
+    "OneHotEncoder": _one_hot,
+    "OrdinalEncoder": _ordinal,
+    "PolynomialFeatures": _powers,
+    **dict.fromkeys(["PCA", "IncrementalPCA", "TruncatedSVD"], _components),
+    **dict.fromkeys(
+        ["SelectKBest", "SelectPercentile", "SelectFromModel", "RFE", "RFECV", "VarianceThreshold"],
+        lambda step, x, _: list(compress(x, step.get_support())),
+    ),
+    "ColumnTransformer": _by_column,
+    "Pipeline": lambda step, x, told: _in_a_row(step.steps, x, told),
+}
+"""How each transformer is folded; another one is a row here and a function above."""
+_BACK: dict[str, Fold] = {
+    **dict.fromkeys(_CENTERS, partial(_scaled, is_inverse=True)),
+    "FunctionTransformer": _unchanged,
+}
+"""The same of the inverse of a target's transformer."""
+_REGRESSORS: dict[str, Fold] = {
+    **dict.fromkeys(_WITH_COEFFICIENTS.split(), _linear),
+    "GridSearchCV": lambda step, x, told: _folded(_REGRESSORS, step.best_estimator_, x, told),
+    "RANSACRegressor": lambda step, x, told: _folded(_REGRESSORS, step.estimator_, x, told),
+    "MultiOutputRegressor": lambda step, x, told: [
+        y for each in step.estimators_ for y in _folded(_REGRESSORS, each, x, told)
+    ],
+    "TransformedTargetRegressor": lambda step, x, told: _folded(
+        _BACK, step.transformer_, _folded(_REGRESSORS, step.regressor_, x, told), told
+    ),
+    "Pipeline": lambda step, x, told: _folded(
+        _REGRESSORS, step.steps[-1][1], _in_a_row(step.steps[:-1], x, told), told
+    ),
+}
+"""The same of regressors."""
+_NEAREST = {
+    **dict.fromkeys(["IterativeImputer", "KNNImputer"], "SimpleImputer"),
+    **dict.fromkeys(["PowerTransformer", "QuantileTransformer", "Normalizer"], "StandardScaler"),
+    **dict.fromkeys(["Binarizer", "KBinsDiscretizer", "CountVectorizer"], "OneHotEncoder"),
+    **dict.fromkeys(["PoissonRegressor", "GammaRegressor", "TweedieRegressor"], "Ridge"),
+    "SVR": "LinearSVR",
+    "SplineTransformer": "PolynomialFeatures",
+    "FeatureUnion": "ColumnTransformer",
+    "LinearModelRegressor": "it alone, without ranges, X or target",
+}
+"""What to take for a step that cannot be folded."""

@@ -88,12 +88,6 @@ def piped(step: Any, row: list[Cell]) -> list[Cell]:
     return row
 
 
-def side_by_side(step: Any, row: list[Cell]) -> list[Cell]:
-    weights = step.transformer_weights or {}
-    parts = [(weights.get(name), transform(each, row)) for name, each in step.transformer_list]
-    return [cell if by is None else near(cell).times(by) for by, part in parts for cell in part]
-
-
 def by_column(step: Any, row: list[Cell]) -> list[Cell]:
     names, made = list(getattr(step, "feature_names_in_", [])), list[Cell]()
     for _, each, columns in step.transformers_:
@@ -120,9 +114,7 @@ def spread(step: Any, row: list[Cell]) -> list[Cell]:
 
 def components(step: Any, row: list[Cell]) -> list[Cell]:
     mean = getattr(step, "mean_", np.zeros(len(row))).tolist()
-    made = [projected(axis, row, mean) for axis in step.components_.tolist()]
-    sd = np.sqrt(step.explained_variance_).tolist() if getattr(step, "whiten", False) is True else [1.0] * len(made)
-    return [each.over(by) for each, by in zip(made, sd, strict=True)]
+    return [projected(axis, row, mean) for axis in step.components_.tolist()]
 
 
 def codes(step: Any, row: list[Cell]) -> list[Cell]:
@@ -178,7 +170,6 @@ def places(columns: Any, names: Sequence[str], count: int) -> list[int]:
 
 _TRANSFORMERS: dict[str, Callable[[Any, list[Cell]], list[Cell]]] = {
     "Pipeline": piped,
-    "FeatureUnion": side_by_side,
     "ColumnTransformer": by_column,
     "FunctionTransformer": lambda step, row: row,
     "StandardScaler": lambda step, row: scaled(row, step.mean_ if step.with_mean else None, step.scale_),
@@ -191,7 +182,6 @@ _TRANSFORMERS: dict[str, Callable[[Any, list[Cell]], list[Cell]]] = {
     "SimpleImputer": imputed,
     "PCA": components,
     "TruncatedSVD": components,
-    "FastICA": components,
 }
 
 
@@ -207,7 +197,7 @@ def predict(model: Any, row: list[Cell]) -> list[Near]:
         return [output for each in model.estimators_ for output in predict(each, row)]
     inner = getattr(model, "estimator_", getattr(model, "best_estimator_", None))
     if inner is not None:
-        return predict(inner, transform(model, row) if hasattr(model, "get_support") else row)
+        return predict(inner, row)
     if hasattr(model, "_x_mean"):
         row = [near(cell).plus(-mean) for cell, mean in zip(row, model._x_mean.tolist(), strict=True)]
     weights = np.asarray(model.coef_, dtype=np.float64).reshape(-1, len(row)).tolist()

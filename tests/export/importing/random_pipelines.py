@@ -74,7 +74,7 @@ class Draw:
         if count == 1 and not misses and self.often(0.6):
             steps += [prep.PolynomialFeatures(self.one_of(2, 3), include_bias=self.often(0.5))]
         elif self.often(0.3):
-            steps += [decomposition.PCA(1, whiten=self.often(0.5))]
+            steps += [decomposition.PCA(1)]
         return pipeline.make_pipeline(*steps, "passthrough")
 
     def of_categories(self) -> Any:
@@ -100,8 +100,8 @@ class Draw:
             return self.of_categories()
         misses = any(cell is None for each in cells for cell in each)
         if self.often(0.25):
-            parts = [(name, self.of_numbers(len(places), misses=misses)) for name in "pq"]
-            return pipeline.FeatureUnion(parts, transformer_weights=self.one_of(None, {"p": 0.3}))
+            parts = [(name, self.of_numbers(len(places), misses=misses), list(range(len(places)))) for name in "pq"]
+            return compose.ColumnTransformer(parts)
         return self.of_numbers(len(places), misses=misses)
 
     def columns(self, places: list[int], table: Table, *, as_array: bool) -> Any:

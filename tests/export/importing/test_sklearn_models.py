@@ -77,9 +77,8 @@ ONE: dict[str, Callable[[], Any]] = {
     "SGDRegressor": lambda: linear.SGDRegressor(random_state=0),
     "SGDRegressor with few weights": lambda: linear.SGDRegressor(penalty="l1", random_state=0),
     "LinearSVR": lambda: svm.LinearSVR(random_state=0),
-    "TweedieRegressor": lambda: linear.TweedieRegressor(power=0),
     "PLSRegression": lambda: cross.PLSRegression(n_components=1),
-    "RFE": lambda: selection.RFE(linear.Ridge(), n_features_to_select=1),
+    "Ridge of a selection": lambda: make(selection.RFE(linear.Ridge(), n_features_to_select=1), linear.Ridge()),
     "GridSearchCV": lambda: search.GridSearchCV(linear.Ridge(), {"alpha": [0.1, 1.0]}, cv=2),
     "TransformedTargetRegressor": lambda: compose.TransformedTargetRegressor(linear.Ridge()),
     "TransformedTargetRegressor with StandardScaler": lambda: compose.TransformedTargetRegressor(
