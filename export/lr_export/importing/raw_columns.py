@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, exactly, term
@@ -24,10 +24,11 @@ from lr_runtime.system.text import is_missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lr_export.importing.folding import Range
     from lr_runtime.contract.terms.term import Term
-
-    Matrix: TypeAlias = Sequence[Sequence[float]]
 
 
 @dataclass
@@ -52,7 +53,7 @@ class RawColumns:
         """Note that a step takes no missing value among its features."""
         self.complete |= {column for each in features if (column := open_column(each)) is not None}
 
-    def coded(self, feature: Feature, categories: Sequence[object], codes: Matrix) -> list[Feature]:
+    def coded(self, feature: Feature, categories: Sequence[object], codes: NDArray[np.float64]) -> list[Feature]:
         """Return the columns of a coding (categories, columns): a linear map of the indicators of the levels.
 
         The feature is a raw column, or the codes that another coding gave to the levels of one.
@@ -79,8 +80,9 @@ class RawColumns:
             for each, row in zip(categories, codes, strict=True)
             if each == level
         ]
-        width = range(len(codes[0]))
-        return [exactly({Level(column, n): Fraction(row[k]) for n, row in rows if row[k]}) for k in width]
+        return [
+            exactly({Level(column, n): Fraction(row[k]) for n, row in rows if row[k]}) for k in range(codes.shape[1])
+        ]
 
     def closed(self, predictions: Sequence[Feature]) -> tuple[tuple[SourceColumn, ...], tuple[Feature, ...]]:
         """Return the columns, and predictions in which a missing value counts as what stands for it."""

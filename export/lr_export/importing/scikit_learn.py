@@ -25,12 +25,13 @@ from lr_runtime.system.text import composed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
 
     from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
 
+    Floats: TypeAlias = NDArray[np.float64]
     Step: TypeAlias = BaseEstimator
     Fold: TypeAlias = Callable[[Step, Sequence[Feature], RawColumns], list[Feature]]
 
@@ -75,9 +76,7 @@ def from_sklearn(
     parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
     count = next((each.n_features_in_ for each in parts if hasattr(each, "n_features_in_")), 0)  # 0 before a fit
     told = RawColumns(_numbered("x", count, getattr(model, "feature_names_in_", None)))
-    columns, predictions = told.closed(
-        _folded(_REGRESSORS, model, [term(Power(place)) for place in range(count)], told)
-    )
+    columns, predictions = told.closed(_folded(_MODELS, model, [term(Power(place)) for place in range(count)], told))
     outputs = _numbered("y", len(predictions), [target] if isinstance(target, str) else target)
     of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"
@@ -101,18 +100,18 @@ def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str
     return found
 
 
-def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> NDArray[np.float64]:
+def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> Floats:
     """Return the model's own prediction, called as its user would."""
-    rows, names = len(next(iter(columns.values()))), getattr(model, "feature_names_in_", None)
+    rows = len(next(iter(columns.values())))
     unused = ([next(iter(told.values.get(place, ())), 0.0)] * rows for place in range(len(told.names)))
     taken = [columns.get(name, rest) for name, rest in zip(told.names, unused, strict=True)]
     is_number = all(isinstance(cells[0], float) for cells in taken)
     x: object = np.array(taken, dtype=np.float64 if is_number else object).T
-    if names is not None:
+    if hasattr(model, "feature_names_in_"):
         with suppress(ModuleNotFoundError):
             from pandas import DataFrame
 
-            x = DataFrame(dict(zip(names, taken, strict=True)))
+            x = DataFrame(dict(zip(model.feature_names_in_, taken, strict=True)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -144,10 +143,6 @@ def _folded(table: Mapping[str, Fold], step: Step, x: Sequence[Feature], told: R
         if (given := repr(getattr(step, option, None))) not in {"None", plain}:
             raise refused(f"{name} has {option}={shown(given)}, which linedge does not know", f"{option}={plain}")
     return table[name](step, x, told)
-
-
-def _unchanged(_: Step, x: Sequence[Feature], __: RawColumns) -> list[Feature]:
-    return list(x)
 
 
 def _scaled(step: Step, x: Sequence[Feature], told: RawColumns, *, is_inverse: bool = False) -> list[Feature]:
@@ -186,18 +181,13 @@ def _missing(step: Step, x: Sequence[Feature], _: RawColumns) -> list[Feature]:
     return [number(0.0) if column is None else term(MissingIndicator(column)) for column in columns]
 
 
-def _one_hot(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    dropped = [None] * len(x) if step.drop_idx_ is None else step.drop_idx_
-    made = []
-    for each, categories, out in zip(x, step.categories_, dropped, strict=True):
-        codes = np.delete(np.eye(len(categories)), [] if out is None else [out], axis=1)
-        made += told.coded(each, categories.tolist(), codes.tolist())
+def _encoded(step: Step, x: Sequence[Feature], told: RawColumns, *, codes: Callable[[int], Floats]) -> list[Feature]:
+    """Return the columns of the codes (levels, columns) of each category, but for those that the step drops."""
+    dropped, made = getattr(step, "drop_idx_", None), []
+    for place, (each, known) in enumerate(zip(x, step.categories_, strict=True)):
+        out = [] if dropped is None or dropped[place] is None else [dropped[place]]
+        made += told.coded(each, known.tolist(), np.delete(codes(len(known)), out, axis=1))
     return made
-
-
-def _ordinal(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    pairs = zip(x, step.categories_, strict=True)
-    return [told.coded(each, known.tolist(), [[place] for place in range(len(known))])[0] for each, known in pairs]
 
 
 def _powers(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
@@ -222,24 +212,17 @@ def _in_a_row(steps: Sequence[tuple[str, Step]], x: Sequence[Feature], told: Raw
     return reduce(lambda x, each: _folded(TRANSFORMERS, each[1], x, told), steps, list(x))
 
 
-def _linear(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    coef = step.coef_.toarray() if hasattr(step.coef_, "toarray") else step.coef_  # sparse after `sparsify`
-    return _mapped(coef, x, told, center=getattr(step, "_x_mean", 0.0), bias=step.intercept_)
-
-
-def _components(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
-    return _mapped(step.components_, x, told, center=getattr(step, "mean_", 0.0))
-
-
 def _mapped(
-    weights: NDArray[np.float64], x: Sequence[Feature], told: RawColumns, *, center: ArrayLike, bias: ArrayLike = 0.0
+    step: Step, x: Sequence[Feature], told: RawColumns, *, weights: str = "coef_", center: str = "_x_mean"
 ) -> list[Feature]:
-    """Return weights (x - center) + bias."""
+    """Return weights (x - center) + intercept, of these attributes of the step."""
     told.takes_no_missing(x)
-    if np.any(center):
-        x = [each.plus(number(-by)) for each, by in zip(x, np.asarray(center).tolist(), strict=True)]
-    rows = np.reshape(weights, (-1, len(x))).tolist()
-    return [dot(row, x, by) for row, by in zip(rows, np.broadcast_to(np.ravel(bias), len(rows)).tolist(), strict=True)]
+    if hasattr(step, center):
+        x = [each.plus(number(-by)) for each, by in zip(x, getattr(step, center).tolist(), strict=True)]
+    matrix = getattr(step, weights)  # sparse after `sparsify`
+    rows = np.reshape(matrix.toarray() if hasattr(matrix, "toarray") else matrix, (-1, len(x))).tolist()
+    bias = np.broadcast_to(np.ravel(getattr(step, "intercept_", 0.0)), len(rows)).tolist()
+    return [dot(row, x, by) for row, by in zip(rows, bias, strict=True)]
 
 
 _CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler": "", "MinMaxScaler": "min_"}
@@ -256,13 +239,13 @@ _WITH_COEFFICIENTS = """
 
 TRANSFORMERS: dict[str, Fold] = {
     **dict.fromkeys(_CENTERS, _scaled),
-    "FunctionTransformer": _unchanged,
+    "FunctionTransformer": lambda _, x, __: list(x),
     "SimpleImputer": _imputed,
     "MissingIndicator": _missing,
-    "OneHotEncoder": _one_hot,
-    "OrdinalEncoder": _ordinal,
+    "OneHotEncoder": partial(_encoded, codes=np.eye),
+    "OrdinalEncoder": partial(_encoded, codes=lambda count: np.arange(float(count))[:, None]),
     "PolynomialFeatures": _powers,
-    **dict.fromkeys(["PCA", "IncrementalPCA", "TruncatedSVD"], _components),
+    **dict.fromkeys(["PCA", "IncrementalPCA", "TruncatedSVD"], partial(_mapped, weights="components_", center="mean_")),
     **dict.fromkeys(
         ["SelectKBest", "SelectPercentile", "SelectFromModel", "RFE", "RFECV", "VarianceThreshold"],
         lambda step, x, _: list(compress(x, step.get_support())),
@@ -271,31 +254,25 @@ TRANSFORMERS: dict[str, Fold] = {
     "Pipeline": lambda step, x, told: _in_a_row(step.steps, x, told),
 }
 """How each transformer is folded; another one is a row here and a function above."""
-_BACK: dict[str, Fold] = {
-    **dict.fromkeys(_CENTERS, partial(_scaled, is_inverse=True)),
-    "FunctionTransformer": _unchanged,
-}
+_BACK: dict[str, Fold] = dict.fromkeys(_CENTERS, partial(_scaled, is_inverse=True))
+_BACK["FunctionTransformer"] = TRANSFORMERS["FunctionTransformer"]
 """The same of the inverse of a target's transformer."""
-_REGRESSORS: dict[str, Fold] = {
-    **dict.fromkeys(_WITH_COEFFICIENTS.split(), _linear),
-    "GridSearchCV": lambda step, x, told: _folded(_REGRESSORS, step.best_estimator_, x, told),
-    "RANSACRegressor": lambda step, x, told: _folded(_REGRESSORS, step.estimator_, x, told),
+_MODELS: dict[str, Fold] = {
+    **dict.fromkeys(_WITH_COEFFICIENTS.split(), _mapped),
+    "GridSearchCV": lambda step, x, told: _folded(_MODELS, step.best_estimator_, x, told),
+    "RANSACRegressor": lambda step, x, told: _folded(_MODELS, step.estimator_, x, told),
     "MultiOutputRegressor": lambda step, x, told: [
-        y for each in step.estimators_ for y in _folded(_REGRESSORS, each, x, told)
+        y for each in step.estimators_ for y in _folded(_MODELS, each, x, told)
     ],
     "TransformedTargetRegressor": lambda step, x, told: _folded(
-        _BACK, step.transformer_, _folded(_REGRESSORS, step.regressor_, x, told), told
+        _BACK, step.transformer_, _folded(_MODELS, step.regressor_, x, told), told
     ),
-    "Pipeline": lambda step, x, told: _folded(
-        _REGRESSORS, step.steps[-1][1], _in_a_row(step.steps[:-1], x, told), told
-    ),
+    "Pipeline": lambda step, x, told: _folded(_MODELS, step.steps[-1][1], _in_a_row(step.steps[:-1], x, told), told),
 }
 """The same of regressors."""
 _NEAREST = {
     **dict.fromkeys(["IterativeImputer", "KNNImputer"], "SimpleImputer"),
-    **dict.fromkeys(["PowerTransformer", "QuantileTransformer", "Normalizer"], "StandardScaler"),
     **dict.fromkeys(["Binarizer", "KBinsDiscretizer", "CountVectorizer"], "OneHotEncoder"),
-    **dict.fromkeys(["PoissonRegressor", "GammaRegressor", "TweedieRegressor"], "Ridge"),
     "SVR": "LinearSVR",
     "SplineTransformer": "PolynomialFeatures",
     "FeatureUnion": "ColumnTransformer",

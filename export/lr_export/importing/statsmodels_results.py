@@ -6,41 +6,54 @@ WLS with their own covariance. For WLS it is that of a new observation of weight
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
+from itertools import product
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import dot, number, term
-from lr_export.importing.folding import Source, checkpoint_of, of_used_columns
-from lr_export.importing.formula import features_of
-from lr_export.importing.leverage import leverage_of
+from lr_export.importing.combination import Feature, dot, number, term
+from lr_export.importing.folding import Basis, Source, checkpoint_of, of_used_columns, on_basis
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns
 from lr_runtime.contract.fit_report import Coefficient, FitReport, Quality
+from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.errors import listed
+from lr_runtime.errors import escaped, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
     from patsy import DesignInfo
+    from patsy.design_info import SubtermInfo
     from statsmodels.base.model import LikelihoodModel
     from statsmodels.base.model import LikelihoodModelResults as Results
 
-    from lr_export.importing.combination import Feature
     from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
+
+    Floats = NDArray[np.float64]
 
 _MODELS = ("OLS", "WLS", "GLS", "GLSAR", "RLM", "QuantReg")
 _WITH_INTERVAL = ("OLS", "WLS")
 _FIGURES = ("rows", "degrees_of_freedom", "intercept", "r2", "adjusted_r2", "residual_sd", "coefficients")
 """Those that go into the report."""
+_CAN = "Columns can be, and powers as I(x**2), sums and products with numbers in I(...), categories as C(site)"
+
+_HIGHEST = 50
+"""The highest power that is folded: beyond it float64 has no digits left of any power but that one."""
+
+_JOINED: dict[type[ast.operator], Callable[[Feature, Feature], Feature]] = {
+    ast.Add: Feature.plus,
+    ast.Sub: lambda left, right: left.plus(right.times(number(-1))),
+    ast.Mult: Feature.times,
+}
 
 
 def from_statsmodels(
@@ -77,27 +90,28 @@ def from_statsmodels(
         (('x1',), 10)
     """
     model, without_interval = _model_of(results), _without_interval(results)
-    table = _table(model)
-    told = RawColumns(tuple(table))
-    columns, features = told.closed(_features(model, told))
+    table, told, design = _training(model)
+    columns, features = told.closed(design)
     source = of_used_columns(
         Source(
             name=f"statsmodels {type(model).__name__}{without_interval or ''}",
             columns=columns,
             outputs=(str(getattr(model, "endog_names", "y")) if target is None else target,),  # gone with the data
-            predictions=(dot(_params(results), features, 0.0),),
+            predictions=(dot(np.asarray(results.params).tolist(), features, 0.0),),
             predict=partial(_predicted, results),
         )
     )
-    rows = [_numbers(table[each.name], each.values) for each in source.columns]
-    cells = zip(source.columns, rows, strict=True)
-    known = {each.name: (float(x.min()), float(x.max())) for each, x in cells if len(x) and not each.values}
+    codes = ({level: place for place, level in enumerate(each.values)} for each in source.columns)
+    cells = (table[each.name] for each in source.columns)
+    rows = [np.array(x.map(known) if known else x, dtype=np.float64) for x, known in zip(cells, codes, strict=True)]
+    pairs = zip(source.columns, rows, strict=True)
+    known = {each.name: (float(x.min()), float(x.max())) for each, x in pairs if len(x) and not each.values}
     checkpoint = checkpoint_of(source, known | ranges_of(source.columns, ranges, X))
     if model.exog is None or not hasattr(results, "df_resid"):
         return checkpoint
     if without_interval is None:
         used = [told.names.index(each.name) for each in source.columns]
-        leverage = leverage_of(checkpoint, [each.moved(used) for each in features], rows, model.weights)
+        leverage = _leverage(checkpoint, [each.moved(used) for each in features], rows, model.weights)
         checkpoint = replace(checkpoint, leverage=leverage)
     return _with_figures(checkpoint, results)
 
@@ -105,19 +119,12 @@ def from_statsmodels(
 def _model_of(results: Results) -> LikelihoodModel:
     """Return the model of the results of a fit."""
     model = getattr(results, "model", None)
-    if model is None or not hasattr(results, "params"):
+    if model is None or np.ndim(getattr(results, "params", 0.0)) != 1:
         raise UnsupportedModelError(f"expected the results of a fit of statsmodels, not {type(results).__name__}")
     if type(model).__name__ not in _MODELS:
         can = ", ".join(_MODELS)
         raise UnsupportedModelError(f"statsmodels {type(model).__name__} is no linear model to import; {can} are")
     return model
-
-
-def _params(results: Results) -> list[float]:
-    params = np.asarray(results.params, dtype=np.float64)
-    if params.ndim != 1 or not np.isfinite(params).all():
-        raise UnsupportedModelError(f"the fit has coefficients of shape {params.shape}, or some that are not finite")
-    return list(map(float, params))
 
 
 def _without_interval(results: Results) -> str | None:
@@ -132,40 +139,73 @@ def _without_interval(results: Results) -> str | None:
     return None if results.use_t else " with normal intervals"
 
 
-def _table(model: LikelihoodModel) -> DataFrame:
-    """Return the training rows of the raw columns; none where they are gone."""
+def _training(model: LikelihoodModel) -> tuple[DataFrame, RawColumns, list[Feature]]:
+    """Return the training rows of the raw columns, none where they are gone, and the columns of the design matrix."""
     from pandas import DataFrame
 
-    names = list(map(str, model.exog_names))
+    data, names = model.data, list(map(str, model.exog_names))
     if len(set(names)) < len(names):
         raise UnsupportedModelError(f"two columns have one name among {listed(names)}")
-    if _formula(model) is None:
-        return DataFrame([] if model.exog is None else model.exog, columns=names)
-    kept = np.delete(np.arange(len(model.data.frame)), model.data.missing_row_idx or [])
-    return model.data.frame.iloc[kept].rename(columns=str)
+    if getattr(data, "model_spec", None) is not None:
+        kept = np.delete(np.arange(len(data.frame)), data.missing_row_idx or [])
+        table = data.frame.iloc[kept].rename(columns=str)
+        told = RawColumns(tuple(table))
+        return table, told, _of_formula(data.model_spec, told)
+    table = DataFrame([] if model.exog is None else model.exog, columns=names)
+    features = [term(Power(place)) for place in range(len(names))]
+    if (constant := data.const_idx) is not None and (table[names[constant]] == 1).all():
+        features[constant] = number(1.0)  # otherwise it is a column like others, of one value
+    return table, RawColumns(tuple(names)), features
 
 
-def _formula(model: LikelihoodModel) -> DesignInfo | None:
-    found = getattr(model.data, "model_spec", None)
-    if found is not None and not hasattr(found, "term_codings"):
+def _of_formula(design: DesignInfo, told: RawColumns) -> list[Feature]:
+    """Return the columns of the design matrix of a formula, as patsy has parsed it, and note the categories."""
+    if not hasattr(design, "term_codings"):
         raise UnsupportedModelError("the formula is one of formulaic. Set statsmodels' formula_engine to 'patsy'")
+    features: list[Feature] = []
+    for each, codings in design.term_codings.items():
+        try:
+            features += [column for coding in codings for column in _of_coding(design, coding, told)]
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(f"the term {escaped(each.name())} cannot be folded: {error}. {_CAN}") from error
+    return features
+
+
+def _of_coding(design: DesignInfo, coding: SubtermInfo, told: RawColumns) -> Iterator[Feature]:
+    """Return the products of the columns of each factor."""
+    parts = []
+    for factor in coding.factors:
+        found = _number(ast.parse(factor.code, mode="eval").body, told)
+        codes = coding.contrast_matrices.get(factor)
+        categories = design.factor_infos[factor].categories
+        parts.append([found] if codes is None else told.coded(found, categories, codes.matrix))
+    return (reduce(Feature.times, each) if each else number(1.0) for each in product(*parts))
+
+
+def _number(code: ast.expr, told: RawColumns) -> Feature:
+    """Return what an expression makes of columns: sums, products with numbers, whole powers."""
+    match code:
+        case ast.Name(name) | ast.Call(ast.Name("Q"), [ast.Constant(value=str() as name)]):
+            if name not in told.names:
+                raise UnsupportedModelError(f"{escaped(name)} is no column of the data")
+            found = term(Power(told.names.index(name)))
+        case ast.Constant(value=int() | float() as value):
+            found = number(value)
+        case ast.Call(ast.Name("I" | "C"), [inside, *_]):
+            found = _number(inside, told)
+        case ast.UnaryOp(ast.USub(), operand):
+            found = _number(operand, told).times(number(-1))
+        case ast.BinOp(left, sign, right) if type(sign) in _JOINED:
+            found = _JOINED[type(sign)](_number(left, told), _number(right, told))
+        case ast.BinOp(left, ast.Div(), ast.Constant(value=int() | float() as value)) if value:
+            found = _number(left, told).divided(value)
+        case ast.BinOp(base, ast.Pow(), ast.Constant(value=int() as power)) | ast.Call(
+            ast.Attribute(attr="power"), [base, ast.Constant(value=int() as power)]
+        ) if 0 < power <= _HIGHEST:
+            found = reduce(Feature.times, [_number(base, told)] * power)
+        case _:
+            raise UnsupportedModelError(f"{escaped(ast.unparse(code))} is computed by code that linedge does not know")
     return found
-
-
-def _features(model: LikelihoodModel, told: RawColumns) -> list[Feature]:
-    """Return the columns of the design matrix."""
-    if (formula := _formula(model)) is not None:
-        return features_of(formula, told)
-    constant = model.data.const_idx
-    if constant is not None and model.exog is not None and (model.exog[:, constant] != 1).any():
-        constant = None  # a column like others, of one value
-    return [number(1.0) if place == constant else term(Power(place)) for place in range(len(told.names))]
-
-
-def _numbers(cells: Series, levels: Sequence[object]) -> NDArray[np.float64]:
-    """Return a column of numbers, or the places of its cells among the levels."""
-    places = {level: place for place, level in enumerate(levels)}
-    return np.array([places[cell] for cell in cells] if levels else cells, dtype=np.float64)
 
 
 def _predicted(results: Results, columns: Mapping[str, list[object]]) -> ArrayLike:
@@ -173,7 +213,7 @@ def _predicted(results: Results, columns: Mapping[str, list[object]]) -> ArrayLi
     from pandas import DataFrame
 
     rows = DataFrame(columns)
-    if _formula(results.model) is None:
+    if getattr(results.model.data, "model_spec", None) is None:
         rows = rows.reindex(columns=list(map(str, results.model.exog_names)), fill_value=1.0).to_numpy()
     return np.asarray(results.predict(rows))
 
@@ -207,3 +247,37 @@ def _coefficients(results: Results, target: str) -> tuple[Coefficient, ...]:
 
 def _figure(value: float) -> float | None:
     return float(value) if isfinite(value) else None
+
+
+def _leverage(
+    checkpoint: Checkpoint, features: Sequence[Feature], rows: Sequence[Floats], weights: Floats
+) -> Leverage | None:
+    """Return the leverage of a fit whose columns are not collinear; None where it has more of them than terms.
+
+    With W the rows' weights, T the terms of the checkpoint at these rows and X = T B + 1 a' the source's design, which
+    has the same span as B does, h is as in `lr_runtime.contract.leverage`. Where both have as many columns, T takes
+    the place of X: on its origin and scale it keeps digits that powers of raw columns lose. X = Q R (Householder), so
+    M = B R^-1, and M = F P, with F upper triangular and orthogonal P (Golub and Van Loan 2013, Matrix Computations,
+    5.2), gives the factor.
+    """
+    from scipy import linalg
+
+    basis = [Basis(*each) for each in zip(checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)]
+    columns = [on_basis(each.value, basis) for each in features if each.value != {None: 1}]
+    mixed = np.array([[float(column.get(each, 0)) for column in columns] for each in checkpoint.terms])
+    shift = np.array([float(column.get(None, 0)) for column in columns])
+    weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), len(rows[0]))
+    u = [(x - origin) / scale for x, (origin, scale) in zip(rows, basis, strict=True)]
+    terms = np.column_stack([np.asarray(each.value(rows, u), dtype=np.float64) for each in checkpoint.terms])
+    (width, count), mean, constant = mixed.shape, np.zeros(len(mixed)), 0.0
+    if count > width:
+        return None
+    if len(columns) < len(features):
+        mean, shift, constant = np.average(terms, axis=0, weights=weights), 0 * shift, 1 / weights.sum()
+    if count == width and not shift.any():
+        mixed = np.eye(width)
+    r = np.linalg.qr(np.sqrt(weights)[:, None] * ((terms - mean) @ mixed + shift), mode="r")
+    solved = linalg.solve_triangular(r, np.vstack([mixed, shift]).T, trans="T").T
+    *m, moved = np.pad(solved, ((0, 0), (0, width - count)))
+    factor, turned = linalg.rq(np.array(m))
+    return Leverage(np.array(constant), mean, np.triu(factor), moved @ turned.T)
