@@ -74,15 +74,9 @@ class RawColumns:
         else:
             what = f"an encoder takes what an earlier step computed of {self.listed(feature)}"
             raise refused(what, "an encoder of the column itself")
-        rows = [
-            (n, row)
-            for n, level in enumerate(levels)
-            for each, row in zip(categories, codes, strict=True)
-            if each == level
-        ]
-        return [
-            exactly({Level(column, n): Fraction(row[k]) for n, row in rows if row[k]}) for k in range(codes.shape[1])
-        ]
+        rows = dict(zip(categories, codes, strict=True))
+        coded = [(Level(column, n), rows[level]) for n, level in enumerate(levels) if level in rows]
+        return [exactly({each: Fraction(row[k]) for each, row in coded if row[k]}) for k in range(codes.shape[1])]
 
     def closed(self, predictions: Sequence[Feature]) -> tuple[tuple[SourceColumn, ...], tuple[Feature, ...]]:
         """Return the columns, and predictions in which a missing value counts as what stands for it."""
@@ -90,13 +84,11 @@ class RawColumns:
         may_miss = {each.columns[0] for each in indicators} - self.complete - self.values.keys()
         found = [each.substituted(lambda given: self._closed(given, may_miss)) for each in predictions]
         kept = [{each: c for each, c in made.value.items() if c or each not in indicators} for made in found]
-        columns = (
-            SourceColumn(
-                name, self.ranges.get(n), self.values.get(n, ()), self.fills.get(n, 0.0) if n in may_miss else None
-            )
-            for n, name in enumerate(self.names)
+        fills = {column: self.fills.get(column, 0.0) for column in may_miss}
+        told = ((name, self.ranges.get(n), self.values.get(n, ()), fills.get(n)) for n, name in enumerate(self.names))
+        return tuple(SourceColumn(*each) for each in told), tuple(
+            map(lambda made, value: made._replace(value=value), found, kept)
         )
-        return tuple(columns), tuple(map(lambda made, value: made._replace(value=value), found, kept))
 
     def _closed(self, given: Term, may_miss: set[int]) -> Feature:
         (column,) = given.columns

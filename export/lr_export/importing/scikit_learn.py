@@ -76,7 +76,8 @@ def from_sklearn(
     parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
     count = next((each.n_features_in_ for each in parts if hasattr(each, "n_features_in_")), 0)  # 0 before a fit
     told = RawColumns(_numbered("x", count, getattr(model, "feature_names_in_", None)))
-    columns, predictions = told.closed(_folded(_MODELS, model, [term(Power(place)) for place in range(count)], told))
+    x = [term(Power(place)) for place in range(count)]
+    columns, predictions = told.closed(_folded(_MODELS, model, x, told))
     outputs = _numbered("y", len(predictions), [target] if isinstance(target, str) else target)
     of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"

@@ -26,7 +26,7 @@ from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import escaped, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
     from pandas import DataFrame
@@ -48,12 +48,6 @@ _CAN = "Columns can be, and powers as I(x**2), sums and products with numbers in
 
 _HIGHEST = 50
 """The highest power that is folded: beyond it float64 has no digits left of any power but that one."""
-
-_JOINED: dict[type[ast.operator], Callable[[Feature, Feature], Feature]] = {
-    ast.Add: Feature.plus,
-    ast.Sub: lambda left, right: left.plus(right.times(number(-1))),
-    ast.Mult: Feature.times,
-}
 
 
 def from_statsmodels(
@@ -101,16 +95,16 @@ def from_statsmodels(
             predict=partial(_predicted, results),
         )
     )
-    codes = ({level: place for place, level in enumerate(each.values)} for each in source.columns)
-    cells = (table[each.name] for each in source.columns)
-    rows = [np.array(x.map(known) if known else x, dtype=np.float64) for x, known in zip(cells, codes, strict=True)]
-    pairs = zip(source.columns, rows, strict=True)
-    known = {each.name: (float(x.min()), float(x.max())) for each, x in pairs if len(x) and not each.values}
-    checkpoint = checkpoint_of(source, known | ranges_of(source.columns, ranges, X))
+    of_data = ranges_of(source.columns, None, table if len(table) else None)
+    checkpoint = checkpoint_of(source, of_data | ranges_of(source.columns, ranges, X))
     if model.exog is None or not hasattr(results, "df_resid"):
         return checkpoint
     if without_interval is None:
         used = [told.names.index(each.name) for each in source.columns]
+        cells = (
+            table[each.name].map(each.values.index) if each.values else table[each.name] for each in source.columns
+        )
+        rows = [np.array(each, dtype=np.float64) for each in cells]
         leverage = _leverage(checkpoint, [each.moved(used) for each in features], rows, model.weights)
         checkpoint = replace(checkpoint, leverage=leverage)
     return _with_figures(checkpoint, results)
@@ -185,9 +179,7 @@ def _of_coding(design: DesignInfo, coding: SubtermInfo, told: RawColumns) -> Ite
 def _number(code: ast.expr, told: RawColumns) -> Feature:
     """Return what an expression makes of columns: sums, products with numbers, whole powers."""
     match code:
-        case ast.Name(name) | ast.Call(ast.Name("Q"), [ast.Constant(value=str() as name)]):
-            if name not in told.names:
-                raise UnsupportedModelError(f"{escaped(name)} is no column of the data")
+        case ast.Name(name) | ast.Call(ast.Name("Q"), [ast.Constant(value=str() as name)]) if name in told.names:
             found = term(Power(told.names.index(name)))
         case ast.Constant(value=int() | float() as value):
             found = number(value)
@@ -195,8 +187,11 @@ def _number(code: ast.expr, told: RawColumns) -> Feature:
             found = _number(inside, told)
         case ast.UnaryOp(ast.USub(), operand):
             found = _number(operand, told).times(number(-1))
-        case ast.BinOp(left, sign, right) if type(sign) in _JOINED:
-            found = _JOINED[type(sign)](_number(left, told), _number(right, told))
+        case ast.BinOp(left, ast.Sub(), right):
+            found = _number(left, told).plus(_number(right, told).times(number(-1)))
+        case ast.BinOp(left, ast.Add() | ast.Mult() as sign, right):
+            join = Feature.plus if isinstance(sign, ast.Add) else Feature.times
+            found = join(_number(left, told), _number(right, told))
         case ast.BinOp(left, ast.Div(), ast.Constant(value=int() | float() as value)) if value:
             found = _number(left, told).divided(value)
         case ast.BinOp(base, ast.Pow(), ast.Constant(value=int() as power)) | ast.Call(
@@ -204,7 +199,9 @@ def _number(code: ast.expr, told: RawColumns) -> Feature:
         ) if 0 < power <= _HIGHEST:
             found = reduce(Feature.times, [_number(base, told)] * power)
         case _:
-            raise UnsupportedModelError(f"{escaped(ast.unparse(code))} is computed by code that linedge does not know")
+            raise UnsupportedModelError(
+                f"{escaped(ast.unparse(code))} is neither a column of the data nor code that linedge knows"
+            )
     return found
 
 
@@ -220,6 +217,9 @@ def _predicted(results: Results, columns: Mapping[str, list[object]]) -> ArrayLi
 
 def _with_figures(checkpoint: Checkpoint, results: Results) -> Checkpoint:
     """Return the checkpoint with the rows, the figures and the coefficients of the fit."""
+    from statsmodels.iolib.summary2 import summary_params
+
+    table = summary_params(results)  # with the fields of `Coefficient`
     r2, adjr2 = (_figure(getattr(results, name, np.nan)) for name in ("rsquared", "rsquared_adj"))
     has_sd = type(results.model).__name__ in _WITH_INTERVAL and results.df_resid > 0
     quality = Quality(r2=r2, adjr2=adjr2, residual_sd=sqrt(results.mse_resid) if has_sd else None)
@@ -230,19 +230,12 @@ def _with_figures(checkpoint: Checkpoint, results: Results) -> Checkpoint:
         df_resid=int(results.df_resid),
         intercept=bool(results.model.k_constant),
         quality=(quality,),
-        coefficients=_coefficients(results, output.name),
+        coefficients=tuple(
+            Coefficient(output.name, str(name), *map(_figure, row)) for name, *row in table.itertuples()
+        ),
     ).to_json(contract)
     fit = {key: said[key] for key in _FIGURES if said[key] is not None} | dict(checkpoint.fit)
     return replace(checkpoint, contract=contract, fit=fit)
-
-
-def _coefficients(results: Results, target: str) -> tuple[Coefficient, ...]:
-    """Return the table of coefficients by the names that the source gives them, without figures that it has not."""
-    nothing = np.full(len(results.params), np.nan)
-    parts = (np.asarray(getattr(results, name, nothing)) for name in ("params", "bse", "tvalues", "pvalues"))
-    ends = np.asarray(results.conf_int()).T if hasattr(results, "conf_int") else (nothing, nothing)
-    rows = zip(results.model.exog_names, np.array([*parts, *ends], dtype=np.float64).T.tolist(), strict=True)
-    return tuple(Coefficient(target, str(name), *map(_figure, row)) for name, row in rows)
 
 
 def _figure(value: float) -> float | None:

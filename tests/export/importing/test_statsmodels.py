@@ -244,13 +244,13 @@ REFUSED = {
     "y ~ temp:rh": r'the term "temp:rh" cannot be folded: .*two columns',
     "y ~ site:temp": r'the term "site:temp" cannot be folded',
     "y ~ temp * rh": r'the term "temp:rh" cannot be folded',
-    "y ~ np.log(temp)": r'"np.log\(temp\)" is computed by code',
-    "y ~ I(temp / rh)": r'"temp / rh" is computed by code',
-    "y ~ I(temp ** 0.5)": r'"temp \*\* 0.5" is computed by code',
-    "y ~ I(2 ** temp)": "is computed by code",
-    "y ~ I(temp > 20)": "is computed by code|category here",
-    "y ~ I(temp - offset)": '"offset" is no column of the data',
-    "y ~ bs(temp, df=4)": "is computed by code",
+    "y ~ np.log(temp)": r'"np.log\(temp\)" is neither a column of the data nor code',
+    "y ~ I(temp / rh)": r'"temp / rh" is neither a column of the data nor code',
+    "y ~ I(temp ** 0.5)": r'"temp \*\* 0.5" is neither a column of the data nor code',
+    "y ~ I(2 ** temp)": "is neither a column of the data nor code",
+    "y ~ I(temp > 20)": "is neither a column",
+    "y ~ I(temp - offset)": '"offset" is neither a column',
+    "y ~ bs(temp, df=4)": "is neither a column of the data nor code",
 }
 
 
