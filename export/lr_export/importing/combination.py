@@ -120,6 +120,11 @@ def dot(weights: Sequence[float], features: Sequence[Feature], intercept: float)
     return total([*products, number(intercept)])
 
 
+def columns_of(*features: Feature) -> set[int]:
+    """Return the columns that features depend on."""
+    return {column for feature in features for each in feature.value if each is not None for column in each.columns}
+
+
 def evaluated(combination: Combination, value_of: Callable[[Term], Fraction]) -> Fraction:
     """Return the number of a combination, given that of each of its terms."""
     return sum((c if each is None else c * value_of(each) for each, c in combination.items() if c), Fraction(0))

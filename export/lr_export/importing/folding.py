@@ -18,7 +18,7 @@ import numpy as np
 
 from lr_export.certificate.probes import probe_rows
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import evaluated
+from lr_export.importing.combination import columns_of, evaluated
 from lr_runtime import __version__
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.columns import Column
@@ -115,14 +115,14 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
         CheckFailedError: the source's own predictions differ by more than rounding.
     """
     source = of_used_columns(source)
-    indicated = {each for found in source.predictions for each in found.value if isinstance(each, MissingIndicator)}
-    columns = tuple(
-        _column(each, ends, is_indicated=MissingIndicator(place) in indicated)
-        for place, (each, ends) in enumerate(zip(source.columns, _ranges(source, ranges), strict=True))
-    )
+    columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
     basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
     combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
+    columns = tuple(
+        each._replace(missing="indicator") if MissingIndicator(place) in terms else each
+        for place, each in enumerate(columns)
+    )
     checkpoint = Checkpoint(
         contract=Contract(
             columns, tuple(Output(composed(name), None, None) for name in source.outputs), None, __version__
@@ -141,8 +141,7 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
 
 def of_used_columns(source: Source) -> Source:
     """Return the model without the columns that no output depends on, such as those that a step drops."""
-    found = {each for prediction in source.predictions for each in prediction.value if each is not None}
-    used = sorted({place for each in found for place in each.columns})
+    used = sorted(columns_of(*source.predictions))
     if not used:
         raise UnsupportedModelError(f"{source.name} depends on no column: it is a constant")
     columns = tuple(source.columns[place] for place in used)
@@ -165,11 +164,11 @@ def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
     return [known.get(each.name) for each in source.columns]
 
 
-def _column(source: SourceColumn, ends: Range | None, *, is_indicated: bool) -> Column:
+def _column(source: SourceColumn, ends: Range | None) -> Column:
     if ends is None:
         values = tuple(map(str, source.values))
         return Column(composed(source.name), 0.0, len(values) - 1.0, kind="category", categories=values)
-    missing: Missing = "error" if source.fill is None else "indicator" if is_indicated else "mean"
+    missing: Missing = "error" if source.fill is None else "mean"
     return Column(composed(source.name), float(ends[0]), float(ends[1]), missing=missing)
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import Feature, exactly, term
+from lr_export.importing.combination import Feature, columns_of, exactly, term
 from lr_export.importing.folding import SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
@@ -109,11 +109,6 @@ class RawColumns:
     def listed(self, *features: Feature) -> str:
         """Return the names of the columns that features depend on."""
         return quoted([self.names[place] for place in sorted(columns_of(*features))])
-
-
-def columns_of(*features: Feature) -> set[int]:
-    """Return the columns that features depend on."""
-    return {column for feature in features for each in feature.value if each is not None for column in each.columns}
 
 
 def raw_column(feature: Feature) -> int | None:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import Feature, dot, number, term
+from lr_export.importing.combination import Feature, columns_of, dot, number, term
 from lr_export.importing.folding import Source, checkpoint_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
-from lr_export.importing.raw_columns import RawColumns, columns_of, open_column, raw_column, refused
+from lr_export.importing.raw_columns import RawColumns, open_column, raw_column, refused
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, listed, shown
-from lr_runtime.prediction.inputs import given, is_missing
-from lr_runtime.system.text import composed
+from lr_runtime.prediction.inputs import given
+from lr_runtime.system.text import composed, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
