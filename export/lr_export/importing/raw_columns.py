@@ -83,12 +83,12 @@ class RawColumns:
         indicators = {each for found in predictions for each in found.value if isinstance(each, MissingIndicator)}
         may_miss = {each.columns[0] for each in indicators} - self.complete - self.values.keys()
         found = [each.substituted(lambda given: self._closed(given, may_miss)) for each in predictions]
-        kept = [{each: c for each, c in made.value.items() if c or each not in indicators} for made in found]
+        kept = (
+            each._replace(value={t: c for t, c in each.value.items() if c or t not in indicators}) for each in found
+        )
         fills = {column: self.fills.get(column, 0.0) for column in may_miss}
         told = ((name, self.ranges.get(n), self.values.get(n, ()), fills.get(n)) for n, name in enumerate(self.names))
-        return tuple(SourceColumn(*each) for each in told), tuple(
-            map(lambda made, value: made._replace(value=value), found, kept)
-        )
+        return tuple(SourceColumn(*each) for each in told), tuple(kept)
 
     def _closed(self, given: Term, may_miss: set[int]) -> Feature:
         (column,) = given.columns

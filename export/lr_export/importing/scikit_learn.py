@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.float64]
     Step: TypeAlias = BaseEstimator
-    Fold: TypeAlias = Callable[[Step, Sequence[Feature], RawColumns], list[Feature]]
+    Features: TypeAlias = Sequence[Feature]
+    Fold: TypeAlias = Callable[[Step, Features, RawColumns], list[Feature]]
 
 
 def from_sklearn(
@@ -122,7 +123,7 @@ def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]
             raise UnsupportedModelError(what) from error
 
 
-def _folded(table: Mapping[str, Fold], step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+def _folded(table: Mapping[str, Fold], step: Step, x: Features, told: RawColumns) -> list[Feature]:
     """Return what a fitted step makes of features x, and note what it tells of the raw columns.
 
     Raises:
@@ -133,20 +134,15 @@ def _folded(table: Mapping[str, Fold], step: Step, x: Sequence[Feature], told: R
     name = type(step).__name__
     if not (name in table and type(step).__module__.startswith("sklearn.")):
         raise refused(f"{name} is no step that linedge can fold", _NEAREST.get(name, listed(list(table), 6)))
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    try:
-        check_is_fitted(step)
-    except NotFittedError as error:
-        raise UnsupportedModelError(f"{name} is not fitted. Call its fit first") from error
+    if not (told.names and hasattr(step, "steps" if name == "Pipeline" else "n_features_in_")):
+        raise UnsupportedModelError(f"{name} is not fitted. Call its fit first")
     for option, plain in _PLAIN.items():
         if (given := repr(getattr(step, option, None))) not in {"None", plain}:
             raise refused(f"{name} has {option}={shown(given)}, which linedge does not know", f"{option}={plain}")
     return table[name](step, x, told)
 
 
-def _scaled(step: Step, x: Sequence[Feature], told: RawColumns, *, is_inverse: bool = False) -> list[Feature]:
+def _scaled(step: Step, x: Features, told: RawColumns, *, is_inverse: bool = False) -> list[Feature]:
     """Return (x - center) / scale of features x, or the inverse; of a MinMaxScaler x * scale + center."""
     name, is_spread = type(step).__name__, hasattr(step, "data_min_")
     for each, *ends in zip(x, step.data_min_.tolist(), step.data_max_.tolist(), strict=True) if is_spread else ():
@@ -160,7 +156,7 @@ def _scaled(step: Step, x: Sequence[Feature], told: RawColumns, *, is_inverse: b
     return [each.plus(number(-a)).divided(b) for each, a, b in by]
 
 
-def _imputed(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+def _imputed(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     keeps = step.strategy == "constant" or step.keep_empty_features
     pairs = zip(x, step.statistics_.tolist(), strict=True)
     made = [_filled(each, value, told) for each, value in pairs if keeps or not is_missing(value)]
@@ -177,12 +173,12 @@ def _filled(feature: Feature, value: object, told: RawColumns) -> Feature:
     return feature._replace(value=feature.value | {missing: away}, size=feature.size | {missing: more})
 
 
-def _missing(step: Step, x: Sequence[Feature], _: RawColumns) -> list[Feature]:
+def _missing(step: Step, x: Features, _: RawColumns) -> list[Feature]:
     columns = [open_column(x[place]) for place in step.features_.tolist()]
     return [number(0.0) if column is None else term(MissingIndicator(column)) for column in columns]
 
 
-def _encoded(step: Step, x: Sequence[Feature], told: RawColumns, *, codes: Callable[[int], Floats]) -> list[Feature]:
+def _encoded(step: Step, x: Features, told: RawColumns, *, codes: Callable[[int], Floats]) -> list[Feature]:
     """Return the columns of the codes (levels, columns) of each category, but for those that the step drops."""
     dropped, made = getattr(step, "drop_idx_", None), []
     for place, (each, known) in enumerate(zip(x, step.categories_, strict=True)):
@@ -191,7 +187,7 @@ def _encoded(step: Step, x: Sequence[Feature], told: RawColumns, *, codes: Calla
     return made
 
 
-def _powers(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+def _powers(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     told.takes_no_missing(x)
     made = []
     for powers in step.powers_.tolist():
@@ -203,23 +199,21 @@ def _powers(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]
     return made
 
 
-def _by_column(step: Step, x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+def _by_column(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     places = step._transformer_to_input_indices  # of names, masks, slices and callables alike
     parts = [(each, [x[place] for place in places[name]]) for name, each, _ in step.transformers_]
     return [made for each, given in parts if given for made in _folded(TRANSFORMERS, each, given, told)]
 
 
-def _in_a_row(steps: Sequence[tuple[str, Step]], x: Sequence[Feature], told: RawColumns) -> list[Feature]:
+def _in_a_row(steps: Sequence[tuple[str, Step]], x: Features, told: RawColumns) -> list[Feature]:
     return reduce(lambda x, each: _folded(TRANSFORMERS, each[1], x, told), steps, list(x))
 
 
-def _mapped(
-    step: Step, x: Sequence[Feature], told: RawColumns, *, weights: str = "coef_", center: str = "_x_mean"
-) -> list[Feature]:
-    """Return weights (x - center) + intercept, of these attributes of the step."""
+def _mapped(step: Step, x: Features, told: RawColumns, weights: str = "coef_", mean: str = "_x_mean") -> list[Feature]:
+    """Return weights (x - mean) + intercept, of these attributes of the step."""
     told.takes_no_missing(x)
-    if hasattr(step, center):
-        x = [each.plus(number(-by)) for each, by in zip(x, getattr(step, center).tolist(), strict=True)]
+    if hasattr(step, mean):
+        x = [each.plus(number(-by)) for each, by in zip(x, getattr(step, mean).tolist(), strict=True)]
     matrix = getattr(step, weights)  # sparse after `sparsify`
     rows = np.reshape(matrix.toarray() if hasattr(matrix, "toarray") else matrix, (-1, len(x))).tolist()
     bias = np.broadcast_to(np.ravel(getattr(step, "intercept_", 0.0)), len(rows)).tolist()
@@ -231,6 +225,7 @@ _CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler"
 _PLAIN = {"clip": "False", "whiten": "False", "func": "None", "inverse_func": "None", "missing_values": "nan"}
 _PLAIN |= dict.fromkeys(["min_frequency", "max_categories"], "None")
 """Options with which alone a step, or the target of a TransformedTargetRegressor, is folded."""
+_SELECTORS = "SelectKBest SelectPercentile SelectFromModel RFE RFECV VarianceThreshold"
 _WITH_COEFFICIENTS = """
     LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskLassoCV
     MultiTaskElasticNet MultiTaskElasticNetCV Lars LarsCV LassoLars LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit
@@ -246,11 +241,8 @@ TRANSFORMERS: dict[str, Fold] = {
     "OneHotEncoder": partial(_encoded, codes=np.eye),
     "OrdinalEncoder": partial(_encoded, codes=lambda count: np.arange(float(count))[:, None]),
     "PolynomialFeatures": _powers,
-    **dict.fromkeys(["PCA", "IncrementalPCA", "TruncatedSVD"], partial(_mapped, weights="components_", center="mean_")),
-    **dict.fromkeys(
-        ["SelectKBest", "SelectPercentile", "SelectFromModel", "RFE", "RFECV", "VarianceThreshold"],
-        lambda step, x, _: list(compress(x, step.get_support())),
-    ),
+    **dict.fromkeys(["PCA", "IncrementalPCA", "TruncatedSVD"], partial(_mapped, weights="components_", mean="mean_")),
+    **dict.fromkeys(_SELECTORS.split(), lambda step, x, _: list(compress(x, step.get_support()))),
     "ColumnTransformer": _by_column,
     "Pipeline": lambda step, x, told: _in_a_row(step.steps, x, told),
 }

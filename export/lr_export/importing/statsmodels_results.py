@@ -116,8 +116,8 @@ def _model_of(results: Results) -> LikelihoodModel:
     if model is None or np.ndim(getattr(results, "params", 0.0)) != 1:
         raise UnsupportedModelError(f"expected the results of a fit of statsmodels, not {type(results).__name__}")
     if type(model).__name__ not in _MODELS:
-        can = ", ".join(_MODELS)
-        raise UnsupportedModelError(f"statsmodels {type(model).__name__} is no linear model to import; {can} are")
+        what = f"statsmodels {type(model).__name__} is no linear model to import"
+        raise UnsupportedModelError(f"{what}; {', '.join(_MODELS)} are")
     return model
 
 
@@ -220,7 +220,7 @@ def _with_figures(checkpoint: Checkpoint, results: Results) -> Checkpoint:
     from statsmodels.iolib.summary2 import summary_params
 
     table = summary_params(results)  # with the fields of `Coefficient`
-    r2, adjr2 = (_figure(getattr(results, name, np.nan)) for name in ("rsquared", "rsquared_adj"))
+    r2, adjr2 = _finite([getattr(results, name, np.nan) for name in ("rsquared", "rsquared_adj")])
     has_sd = type(results.model).__name__ in _WITH_INTERVAL and results.df_resid > 0
     quality = Quality(r2=r2, adjr2=adjr2, residual_sd=sqrt(results.mse_resid) if has_sd else None)
     (output,) = checkpoint.contract.outputs
@@ -230,21 +230,17 @@ def _with_figures(checkpoint: Checkpoint, results: Results) -> Checkpoint:
         df_resid=int(results.df_resid),
         intercept=bool(results.model.k_constant),
         quality=(quality,),
-        coefficients=tuple(
-            Coefficient(output.name, str(name), *map(_figure, row)) for name, *row in table.itertuples()
-        ),
+        coefficients=tuple(Coefficient(output.name, str(name), *_finite(row)) for name, *row in table.itertuples()),
     ).to_json(contract)
     fit = {key: said[key] for key in _FIGURES if said[key] is not None} | dict(checkpoint.fit)
     return replace(checkpoint, contract=contract, fit=fit)
 
 
-def _figure(value: float) -> float | None:
-    return float(value) if isfinite(value) else None
+def _finite(values: Sequence[float]) -> list[float | None]:
+    return [float(value) if isfinite(value) else None for value in values]
 
 
-def _leverage(
-    checkpoint: Checkpoint, features: Sequence[Feature], rows: Sequence[Floats], weights: Floats
-) -> Leverage | None:
+def _leverage(checkpoint: Checkpoint, design: list[Feature], rows: list[Floats], weights: Floats) -> Leverage | None:
     """Return the leverage of a fit whose columns are not collinear; None where it has more of them than terms.
 
     With W the rows' weights, T the terms of the checkpoint at these rows and X = T B + 1 a' the source's design, which
@@ -256,7 +252,7 @@ def _leverage(
     from scipy import linalg
 
     basis = [Basis(*each) for each in zip(checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)]
-    columns = [on_basis(each.value, basis) for each in features if each.value != {None: 1}]
+    columns = [on_basis(each.value, basis) for each in design if each.value != {None: 1}]
     mixed = np.array([[float(column.get(each, 0)) for column in columns] for each in checkpoint.terms])
     shift = np.array([float(column.get(None, 0)) for column in columns])
     weights = np.broadcast_to(np.asarray(weights, dtype=np.float64), len(rows[0]))
@@ -265,7 +261,7 @@ def _leverage(
     (width, count), mean, constant = mixed.shape, np.zeros(len(mixed)), 0.0
     if count > width:
         return None
-    if len(columns) < len(features):
+    if len(columns) < len(design):
         mean, shift, constant = np.average(terms, axis=0, weights=weights), 0 * shift, 1 / weights.sum()
     if count == width and not shift.any():
         mixed = np.eye(width)

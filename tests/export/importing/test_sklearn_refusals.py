@@ -52,6 +52,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a transformer": (lambda: on_numbers(prep.StandardScaler()), "StandardScaler is no step.*LinearRegression"),
     "unfitted": (linear.Ridge, "Ridge is not fitted. Call its fit first$"),
     "an unfitted pipeline": (lambda: make(prep.StandardScaler(), linear.Ridge()), "Pipeline is not fitted"),
+    "a half fitted pipeline": (lambda: make(prep.StandardScaler().fit(X), linear.Ridge()), "Ridge is not fitted"),
     "a curve": (lambda: on_numbers(prep.PowerTransformer(), linear.Ridge()), "PowerTransformer.*StandardScaler"),
     "a subclass": (lambda: on_numbers(OwnScaler(), linear.Ridge()), "OwnScaler.*nearest.*StandardScaler"),
     "a product": (lambda: on_numbers(prep.PolynomialFeatures(2), linear.Ridge()), 'multiplies "x1", "x2".*each column'),
