@@ -120,8 +120,7 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
     combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
     columns = tuple(
-        each._replace(missing="indicator") if MissingIndicator(place) in terms else each
-        for place, each in enumerate(columns)
+        c._replace(missing="indicator") if MissingIndicator(n) in terms else c for n, c in enumerate(columns)
     )
     checkpoint = Checkpoint(
         contract=Contract(

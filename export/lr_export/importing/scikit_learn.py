@@ -254,9 +254,7 @@ _MODELS: dict[str, Fold] = {
     **dict.fromkeys(_WITH_COEFFICIENTS.split(), _mapped),
     "GridSearchCV": lambda step, x, told: _folded(_MODELS, step.best_estimator_, x, told),
     "RANSACRegressor": lambda step, x, told: _folded(_MODELS, step.estimator_, x, told),
-    "MultiOutputRegressor": lambda step, x, told: [
-        y for each in step.estimators_ for y in _folded(_MODELS, each, x, told)
-    ],
+    "MultiOutputRegressor": lambda step, x, told: [y for m in step.estimators_ for y in _folded(_MODELS, m, x, told)],
     "TransformedTargetRegressor": lambda step, x, told: _folded(
         _BACK, step.transformer_, _folded(_MODELS, step.regressor_, x, told), told
     ),
