@@ -55,6 +55,20 @@ _MOST_PROBED = 20_000
 """Terms times rows that are evaluated in fractions, a few microseconds each."""
 
 
+def names_of(option: str, given: str | Sequence[object] | None, letter: str, count: int) -> tuple[str, ...]:
+    """Return the names that were given, else a letter, with a number where there are several, as a fit calls arrays.
+
+    Raises:
+        OptionError: they are not as many different ones.
+    """
+    if given is None:
+        return (letter,) if count == 1 else tuple(f"{letter}{place + 1}" for place in range(count))
+    names = [composed(str(name)) for name in ([given] if isinstance(given, str) else given)]
+    if not len(names) == len(set(names)) == count:
+        raise OptionError(f"{option} takes {count} different names here, not {listed(names)}")
+    return tuple(names)
+
+
 class SourceColumn(NamedTuple):
     """A raw column that a model takes.
 

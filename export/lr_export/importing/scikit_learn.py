@@ -13,14 +13,14 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, columns_of, dot, number, term
-from lr_export.importing.folding import Source, checkpoint_of, of_used_columns
+from lr_export.importing.folding import Source, checkpoint_of, names_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns, open_column, raw_column, refused
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.errors import OptionError, listed, shown
+from lr_runtime.errors import listed, shown
 from lr_runtime.prediction.inputs import given
-from lr_runtime.system.text import composed, is_missing
+from lr_runtime.system.text import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,10 +76,10 @@ def from_sklearn(
     steps = [each for _, each in getattr(model, "steps", ()) if not isinstance(each, str)]
     parts = [model, *steps]  # a pipeline may begin with "passthrough", which does not count columns
     count = next((each.n_features_in_ for each in parts if hasattr(each, "n_features_in_")), 0)  # 0 before a fit
-    told = RawColumns(_numbered("x", count, getattr(model, "feature_names_in_", None)))
+    told = RawColumns(names_of("feature_names_in_", getattr(model, "feature_names_in_", None), "x", count))
     x = [term(Power(place)) for place in range(count)]
     columns, predictions = told.closed(_folded(_MODELS, model, x, told))
-    outputs = _numbered("y", len(predictions), [target] if isinstance(target, str) else target)
+    outputs = names_of("--target", target, "y", len(predictions))
     of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"
     source = Source(name, columns, outputs, predictions, partial(_predicted, model, told))
@@ -90,16 +90,6 @@ def from_sklearn(
         rows = given(X, told.names)
         X = dict(zip(told.names, rows.columns if rows.matrix is None else rows.matrix.T, strict=True))
     return checkpoint_of(source, ranges_of(used, ranges, X))
-
-
-def _numbered(letter: str, count: int, names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return names, or the letter with a number where there are none; one alone has no number."""
-    if names is None:
-        return (letter,) if count == 1 else tuple(f"{letter}{place + 1}" for place in range(count))
-    found = tuple(map(composed, names))
-    if (len(found), len(set(found))) != (count, count):
-        raise OptionError(f"the model's names, or those of --target, are not {count} different ones: {listed(found)}")
-    return found
 
 
 def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> Floats:

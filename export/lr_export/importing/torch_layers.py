@@ -19,10 +19,10 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, exactly, number, term
-from lr_export.importing.folding import DOUBLE, SINGLE, Source, SourceColumn, checkpoint_of
+from lr_export.importing.folding import DOUBLE, SINGLE, Source, SourceColumn, checkpoint_of, names_of
 from lr_export.importing.ranges import ranges_of
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.errors import OptionError, escaped, listed, shown
+from lr_runtime.errors import escaped, listed, shown
 from lr_runtime.prediction.inputs import as_array
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def from_torch(
             nothing else; or the state dict of a Linear.
         ranges: the least and the greatest value of each column in training.
         X: rows to take these from: (rows, columns), or columns by name.
-        columns: the names of the inputs; x1, x2, ... by default.
+        columns: the names of the inputs; x, or x1, x2, ... of several, by default.
         target: the names of the outputs; y, or y1, y2, ... by default.
 
     Raises:
@@ -78,7 +78,7 @@ def from_torch(
     Example:
         >>> import torch
         >>> layer = torch.nn.Linear(1, 1)
-        >>> checkpoint = from_torch(layer, ranges={"x1": (0.0, 10.0)})
+        >>> checkpoint = from_torch(layer, ranges={"x": (0.0, 10.0)})
         >>> checkpoint.weight.item() == layer.weight.item()
         True
     """
@@ -104,19 +104,10 @@ def source_of(given: nn.Module | StateDict, columns: Names, target: Names) -> So
     features = [term(Power(place)) for place in range(width)]
     for numbers, eps in layers:
         features = _normalised(features, numbers, eps) if "running_var" in numbers else _linear(features, numbers)
-    inputs = map(SourceColumn, _named("--columns", columns, "x", width))
-    outputs = _named("--target", target or (["y"] if len(features) == 1 else None), "y", len(features))
+    inputs = map(SourceColumn, names_of("--columns", columns, "x", width))
+    outputs = names_of("--target", target or None, "y", len(features))
     unit, predict = DOUBLE if dtype == "float64" else SINGLE, run and partial(run, dtype)
     return Source(name, tuple(inputs), outputs, tuple(features), predict, f"{called} in {dtype}", unit)
-
-
-def _named(option: str, given: Names, letter: str, count: int) -> tuple[str, ...]:
-    """Return the names that were given, or the letter with a number."""
-    numbered = [f"{letter}{place + 1}" for place in range(count)]
-    names = numbered if given is None else [given] if isinstance(given, str) else list(map(str, given))
-    if not len(names) == len(set(names)) == count:
-        raise OptionError(f"{option} takes {count} different names here, not {listed(names)}")
-    return tuple(names)
 
 
 def _layers(module: nn.Module, name: str) -> Iterator[Layer]:

@@ -112,7 +112,10 @@ WRONG_CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "rows without values": ({"X": np.full((3, 2), np.nan)}, "no value"),
     "rows of another width": ({"X": X[:, :1]}, r"shape \(24, 1\)"),
     "rows without a column": ({"X": {"x1": [1.0]}}, 'no column "x2"'),
-    "two names for one output": ({"ranges": RANGES, "target": ["a", "b"]}, 'not 1 different ones: "a", "b"'),
+    "two names for one output": (
+        {"ranges": RANGES, "target": ["a", "b"]},
+        'target takes 1 different names here, not "a", "b"',
+    ),
 }
 
 
