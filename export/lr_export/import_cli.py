@@ -52,7 +52,7 @@ class ImportOptions:
     ranges: Pairs = option((), PAIRS, "A column's training range; may be repeated.", "--range NAME=LOW:HIGH")
     ranges_from: str | None = option(None, TEXT, "A table of training rows that has the ranges.", "--ranges-from TABLE")
     levels: Pairs = option((), PAIRS, "A category's values; may be repeated.", "--levels NAME=A,B,C")
-    columns: Sequence[str] | None = option(None, NAMES, "A state dict's inputs, in order; without, x1, x2, ...")
+    columns: Sequence[str] | None = option(None, NAMES, "A state dict's inputs, in order; without, x or x1, x2, ...")
     target: Sequence[str] | None = option(None, NAMES, "The outputs; without, those in FILE, or y.")
     units: Pairs = option((), PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT")
 

@@ -43,6 +43,10 @@ class FiniteRange(click.FloatRange):
     def __init__(self, kind: Number) -> None:
         super().__init__(kind.low, kind.high, *(not included for included in kind.ends))
         self._kind = kind
+        self.name = "float"  # whose range, where it has one, the help tells
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """See `click.ParamType`."""
