@@ -58,7 +58,8 @@ def lines(artefact: Artefact, tested: SelfTest | None = None) -> Iterator[str]:
     yield from _table([_column(column) for column in contract.columns])
     yield "outputs"
     about = "" if report.intercept else " about 0, there is no intercept"
-    yield from _table([_output(output, about, has_fit=report.imported is None) for output in contract.outputs])
+    has_fit = report.imported is None and contract.rows is not None
+    yield from _table([_output(output, about, has_fit=has_fit) for output in contract.outputs])
     if (conformal := report.conformal) and None not in conformal.half_width:
         ends = zip(contract.outputs, conformal.half_width, strict=True)
         each = ", ".join(f"{plain_name(output.name)} +- {width:.6g}{_unit(output)}" for output, width in ends)
