@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
 SCRIPTS = Path(sys.executable).parent
+
+# What nohup and the background of a shell ignore, every test and the commands that it runs would ignore, too.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 Run = subprocess.CompletedProcess[str]
 
