@@ -104,7 +104,7 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         if isinstance(x, np.ndarray) and any(column.categories for column in model.contract.columns):
             # By name a number is a category's value, as in the fit; by position it would be its index.
             x = dict(zip(model.contract.column_names, x.T, strict=True))
-        columns, faults = Coercion(model.contract)(given(x, model.contract.column_names))
+        columns, faults = Coercion(model.contract)(given(x, model.contract.column_names, model.contract.category_names))
         if faults:
             raise first_fault(faults)
         terms = Design.of(model).expand(columns.astype(np.float64, copy=False))

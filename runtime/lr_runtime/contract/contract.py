@@ -144,6 +144,11 @@ class Contract(NamedTuple):
         return OUTPUT_DTYPES[self.precision]
 
     @property
+    def category_names(self) -> tuple[str, ...]:
+        """The names of the columns of categories, in order."""
+        return tuple(column.name for column in self.columns if column.categories)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the input columns, in order."""
         return tuple(column.name for column in self.columns)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
@@ -44,13 +44,14 @@ class Given(NamedTuple):
     labels: Any = None
 
 
-def given(x: object, names: Sequence[str]) -> Given:
+def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Given:
     """Return rows of any form, with the columns `names` in this order.
 
     Args:
         x: numbers (rows, columns); a sequence of rows; columns by name (a dict, a structured array, or a frame of
             pandas, polars or pyarrow); a sequence of dicts, one a row; a dict of one row.
         names: the model's columns.
+        categories: those of them whose cells are names, which numpy would change: a missing integer makes 1 a 1.0.
 
     Raises:
         InputError: another shape, or no numbers.
@@ -58,7 +59,8 @@ def given(x: object, names: Sequence[str]) -> Given:
     """
     columns = by_name(x)
     if columns is not None:
-        return _named(columns, names)._replace(labels=getattr(x, "index", None) if hasattr(x, "iloc") else None)
+        labels = getattr(x, "index", None) if hasattr(x, "iloc") else None
+        return _named(columns, names, categories)._replace(labels=labels)
     if _is_rows_of_dicts(x):
         return _named(_columns_of(x), names)
     return _positional(x, names)
@@ -149,11 +151,11 @@ def _columns_of(rows: Sequence[Mapping[object, object]]) -> dict[object, list[ob
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _named(columns: Mapping[object, object], names: Sequence[str]) -> Given:
+def _named(columns: Mapping[object, object], names: Sequence[str], categories: Collection[str] = ()) -> Given:
     found = {composed(str(name)): column for name, column in columns.items()}
     if missing := [name for name in names if name not in found]:
         raise MissingColumnError("the input", missing, list(found))
-    taken = [_column(found[name], name) for name in names]
+    taken = [_column(found[name], name, is_category=name in categories) for name in names]
     _check_lengths(taken, names)
     wanted = set(names)
     return Given(
@@ -163,10 +165,14 @@ def _named(columns: Mapping[object, object], names: Sequence[str]) -> Given:
     )
 
 
-def _column(cells: object, name: str) -> NDArray[np.generic]:
+def _column(cells: Any, name: str, *, is_category: bool) -> NDArray[np.generic]:
     if hasattr(cells, "combine_chunks"):  # pyarrow (26) gives another value for a missing one in chunks of categories
         cells = cells.combine_chunks()
-    return np.atleast_1d(unmasked(as_cells(cells, f"column {escaped(name)}: its cells")))
+    array = np.atleast_1d(unmasked(as_cells(cells, f"column {escaped(name)}: its cells")))
+    as_list = getattr(cells, "to_pylist", getattr(cells, "to_list", None))  # of pyarrow; of pandas and polars
+    if is_category and array.dtype.kind in "fU" and as_list is not None:
+        return np.array(as_list(), dtype=object)
+    return array
 
 
 def _check_lengths(columns: Sequence[NDArray[np.generic]], names: Sequence[str]) -> None:
@@ -269,6 +275,9 @@ def number_in(cell: Any) -> float:
 
 def as_text(cells: NDArray[np.generic]) -> list[str | None]:
     """Return a column of categories by their values, None where one is missing."""
+    if cells.dtype.kind == "M":  # as Arrow writes a date, from which a fit names it
+        text = np.datetime_as_string(cast("NDArray[np.datetime64]", cells))
+        cells = np.where(np.isnat(cells), text, np.char.replace(text, "T", " "))
     absent = _MISSING_IN_TEXT if cells.dtype.kind == "U" else ()
     return [None if is_missing(cell) or cell in absent else str(cell) for cell in cells.tolist()]
 

@@ -211,7 +211,7 @@ class Predictor:
         return explained(self.contract, row, values[0].tolist())
 
     def _given(self, x: object) -> Given:
-        return x if isinstance(x, Given) else given(x, self.contract.column_names)
+        return x if isinstance(x, Given) else given(x, self.contract.column_names, self.contract.category_names)
 
     def _check(self, results: Sequence[NDArray[np.generic]], faults: dict[int, str]) -> None:
         """Add the rows with a result that is not finite to `faults`, and set the results of all bad rows to NaN."""

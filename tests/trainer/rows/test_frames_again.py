@@ -1,0 +1,47 @@
+"""A frame that a model was fitted to, given to its file: the same cells are the same categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from lr_export import export
+from lr_runtime import Predictor
+from lr_trainer import fit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+CATEGORIES = {
+    "integers, some missing": lambda: pd.array([1, 2, None, 4] * 5, dtype="Int64"),
+    "integers that float64 rounds, one missing": lambda: pd.array([2**53, 2**53 + 1, 7, None] * 5, dtype="Int64"),
+    "categories that are integers, some missing": lambda: pd.Categorical([1, 2, None, 4] * 5),
+    "integers of pyarrow, some missing": lambda: pd.array([1, None, 3, 3] * 5, dtype="int32[pyarrow]"),
+    "text that numpy writes for missing values": lambda: pd.array(["None", "nan", "NaT", "<NA>"] * 5, dtype="string"),
+    "dates": lambda: np.array(["2026-01-01", "2026-01-02 03:04:05.25", "1969-07-20", "NaT"] * 5, "M8[us]"),
+}
+FRAMES = {
+    "pandas": lambda frame: frame,
+    "polars": pl.DataFrame,
+    "a table": pa.Table.from_pandas,
+    "a batch": pa.RecordBatch.from_pandas,
+}
+
+
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize("cells", CATEGORIES.values(), ids=CATEGORIES)
+def test_a_frame_of_categories_is_predicted_as_it_was_fitted(tmp_path: Path, cells: Any, make: Any) -> None:
+    y = np.array([0.0, 3.0, 7.0, 20.0] * 5) + np.arange(20) / 100
+    group = cells()
+    frame = make(pd.DataFrame({"group": group, "y": y}))
+    model = fit(frame, target="y", category=["group"], missing="indicator")
+    export(model, tmp_path / "m.onnx")
+    means = pd.Series(y).groupby(pd.Series(group).astype(object), dropna=False).transform("mean")  # least squares
+    found = Predictor.load(tmp_path / "m.onnx").predict(frame).values[:, 0]
+    np.testing.assert_allclose(found, means, rtol=1e-5)
