@@ -71,6 +71,7 @@ class MissingColumnError(LinedgeError, ValueError):
     """
 
     def __init__(self, where: str, missing: Sequence[str], present: Sequence[str]) -> None:
+        missing = list(dict.fromkeys(missing))
         columns = "column" if len(missing) == 1 else "columns"
         super().__init__(f"{where} has no {columns} {quoted(missing)}; it has: {listed(present)}")
 

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from lr_runtime.contract.interval import interval_of
 from lr_runtime.errors import TableError, listed
 from lr_runtime.prediction.coercion import Coercion
-from lr_runtime.prediction.inputs import first_fault, given
+from lr_runtime.prediction.inputs import first_fault, given, unmasked
 from lr_runtime.system.lazy import needs_extra
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.joining import update
@@ -122,7 +122,8 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     def _checked(self, X: object, y: object = "no_validation", *, reset: bool) -> object:
         """Return X as an array, or the frame that it is, after checking its names and the number of its columns."""
         if not (hasattr(X, "shape") and hasattr(X, "columns")):
-            X = check_array(X, dtype=None, ensure_all_finite=self.missing == "error" or "allow-nan", input_name="X")
+            allowed = self.missing == "error" or "allow-nan"
+            X = check_array(unmasked(X), dtype=None, ensure_all_finite=allowed, input_name="X")
         validate_data(self, X, y, reset=reset, skip_check_array=True)
         return X
 
@@ -131,8 +132,8 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     ) -> tuple[dict[str, ArrayLike], list[str], str | None, tuple[int, ...]]:
         """Return X, y and the weights by name; the names of y and of the weights; the shape of a row of y."""
         x, allowed = self._checked(X, y, reset=reset), self.missing_target == "error" or "allow-nan"
-        targets = check_array(y, ensure_2d=False, ensure_all_finite=allowed, input_name="y")
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x, dtype=np.float64)
+        targets = check_array(unmasked(y), ensure_2d=False, ensure_all_finite=allowed, input_name="y")
+        weights = None if sample_weight is None else _check_sample_weight(unmasked(sample_weight), x, dtype=np.float64)
         if weights is not None and not weights.all():
             x, targets, weights = (_safe_indexing(each, np.flatnonzero(weights)) for each in (x, targets, weights))
         names, columns = _names(x, "x", self.n_features_in_), np.atleast_2d(targets.T)

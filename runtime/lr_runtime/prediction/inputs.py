@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lr_runtime.errors import LinedgeError
     from lr_runtime.tables.batch import Coded
 
+T = TypeVar("T")
 Cells: TypeAlias = "NDArray[np.generic] | Coded"
 Integer: TypeAlias = Callable[[int, int], int | None]
 
@@ -115,7 +116,7 @@ def _plain(x: Any) -> Any:
         return np.asarray(x.double())
 
 
-def unmasked(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def unmasked(array: T) -> T | NDArray[np.generic]:
     """Return an array with masked values as missing ones: NaN among numbers, None among others."""
     if not isinstance(array, np.ma.MaskedArray):
         return array
@@ -127,16 +128,14 @@ def unmasked(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def by_name(x: Any) -> Mapping[Any, Any] | None:
     """Return the columns of a dict, a structured array or a frame by name, each once; None of what has no names."""
-    if isinstance(x, Mapping):
-        return x
-    if isinstance(x, np.ndarray):
-        return None if x.dtype.names is None else {name: x[name] for name in x.dtype.names}
-    # A frame: pyarrow calls its columns' names column_names, pandas and polars columns.
-    names = getattr(x, "column_names", None)
-    names = getattr(x, "columns", None) if names is None else names
+    if isinstance(x, np.ndarray | Mapping):
+        names = x.dtype.names if isinstance(x, np.ndarray) else list(x)
+    else:  # A frame: pyarrow calls its columns' names column_names, pandas and polars columns.
+        names = getattr(x, "column_names", None)
+        names = getattr(x, "columns", None) if names is None else names
     if names is None:
         return None
-    if len(set(names)) < len(names):
+    if len({composed(str(name)) for name in names}) < len(names):  # 1 and "1" are one name, as are two spellings of é
         raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}")
     return {name: x[name] for name in names}
 

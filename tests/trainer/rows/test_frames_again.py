@@ -12,7 +12,9 @@ import pytest
 
 from lr_export import export
 from lr_runtime import Predictor
-from lr_trainer import fit
+from lr_runtime.errors import InputError, MissingColumnError
+from lr_runtime.prediction.inputs import given
+from lr_trainer import fit, update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +47,22 @@ def test_a_frame_of_categories_is_predicted_as_it_was_fitted(tmp_path: Path, cel
     means = pd.Series(y).groupby(pd.Series(group).astype(object), dropna=False).transform("mean")  # least squares
     found = Predictor.load(tmp_path / "m.onnx").predict(frame).values[:, 0]
     np.testing.assert_allclose(found, means, rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [(1, "1"), ("\u00e9", "e\u0301"), (None, "None"), (("a", 1), "('a', 1)")])
+def test_names_that_are_alike_as_text_stand_twice(names: tuple[object, object]) -> None:
+    columns: dict[Any, Any] = dict(zip([*names, "y"], np.random.default_rng(0).normal(size=(3, 20)), strict=True))
+    for frame in (
+        columns,
+        pd.DataFrame(list(zip(*columns.values(), strict=True)), columns=pd.Index([*names, "y"], dtype=object)),
+    ):
+        with pytest.raises(InputError, match="a name stands twice"):
+            fit(frame, target="y")
+        with pytest.raises(InputError, match="a name stands twice"):
+            given(frame, ["y"])
+
+
+def test_a_column_that_is_not_there_is_named_once() -> None:
+    before = fit({"g": ["a", "b"] * 5, "y": np.arange(10.0)}, target="y")
+    with pytest.raises(MissingColumnError, match='has no column "g"; it has'):
+        update(before, {"y": np.arange(10.0), "x": np.arange(10.0)})

@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def test_masked_values_are_missing() -> None:
+    x, y = np.random.default_rng(5).normal(size=(2, 50, 2))
+    masked = np.arange(50) % 9 == 0
+    hidden = np.ma.masked_array(x, mask=masked[:, None] & [True, False])
+    left = LinearModelRegressor(missing="drop").fit(hidden, y)
+    np.testing.assert_allclose(left.coef_, LinearRegression().fit(x[~masked], y[~masked]).coef_)
+    left = LinearModelRegressor(missing_target="drop").fit(x, np.ma.masked_array(y[:, 0], mask=masked))
+    np.testing.assert_allclose(left.coef_, LinearRegression().fit(x[~masked], y[~masked, 0]).coef_)
+    with pytest.raises(ValueError, match="NaN"):
+        left.predict(hidden)
+    with pytest.raises(ValueError, match="NaN"):
+        left.fit(x, y, sample_weight=np.ma.masked_array(np.ones(50), mask=masked))
+
+
 def frame(rows: int = 80, seed: int = 3) -> tuple[pd.DataFrame, pd.Series]:
     random = np.random.default_rng(seed)
     site = random.choice(["inner", "outer", "roof"], size=rows)
