@@ -77,7 +77,9 @@ def _with_names(batch: pa.RecordBatch) -> pa.RecordBatch:
     for place, field in enumerate(batch.schema):
         if pa.types.is_dictionary(field.type) and not is_text(field.type):
             column = batch.column(place)
-            levels = [None if level is None else str(level) for level in column.dictionary.to_pylist()]
+            levels = column.dictionary  # intervals and periods of pandas are written as pandas does
+            levels = levels.to_pandas() if isinstance(levels, pa.ExtensionArray) else levels.to_pylist()
+            levels = [None if level is None else str(level) for level in levels]
             named = pa.DictionaryArray.from_arrays(column.indices, pa.array(levels, pa.string()))
             batch = batch.set_column(place, field.name, named)
     return batch

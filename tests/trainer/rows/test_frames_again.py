@@ -15,6 +15,7 @@ from lr_runtime import Predictor
 from lr_runtime.errors import InputError, MissingColumnError
 from lr_runtime.prediction.inputs import given
 from lr_trainer import fit, update
+from lr_trainer.sklearn import LinearModelRegressor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,16 @@ def test_a_frame_of_categories_is_predicted_as_it_was_fitted(tmp_path: Path, cel
     means = pd.Series(y).groupby(pd.Series(group).astype(object), dropna=False).transform("mean")  # least squares
     found = Predictor.load(tmp_path / "m.onnx").predict(frame).values[:, 0]
     np.testing.assert_allclose(found, means, rtol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [pd.interval_range(0, 4), pd.period_range("2026-01", periods=4, freq="M")])
+def test_intervals_and_periods_are_named_as_pandas_writes_them(levels: Any) -> None:
+    frame = pd.DataFrame({"group": pd.Categorical(levels.repeat(5)), "y": np.arange(20.0) ** 2})
+    for given_as in (frame, pa.Table.from_pandas(frame), pa.Table.from_pandas(frame).to_reader()):
+        assert fit(given_as, target="y").contract.columns[0].categories == tuple(map(str, levels))
+    model = LinearModelRegressor().fit(frame[["group"]], frame["y"])
+    means = frame["y"].groupby(frame["group"], observed=True).transform("mean")  # least squares
+    np.testing.assert_allclose(model.predict(frame[["group"]]), means)
 
 
 @pytest.mark.parametrize("names", [(1, "1"), ("\u00e9", "e\u0301"), (None, "None"), (("a", 1), "('a', 1)")])
