@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
+from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed, is_missing
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Giv
 
     Args:
         x: numbers (rows, columns); a sequence of rows; columns by name (a dict, a structured array, or a frame of
-            pandas, polars or pyarrow); a sequence of dicts, one a row; a dict of one row.
+            pandas, polars or pyarrow, a stream of Arrow); a sequence of dicts, one a row; a dict of one row.
         names: the model's columns.
         categories: those of them whose cells are names, which numpy would change: a missing integer makes 1 a 1.0.
 
@@ -58,8 +59,12 @@ def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Giv
         InputError: another shape, or no numbers.
         MissingColumnError: a column is not among the names.
     """
-    columns = by_name(x)
-    if columns is not None:
+    x = x.collect() if hasattr(x, "collect_batches") else x  # a lazy frame of polars
+    if hasattr(x, "__arrow_c_stream__") and not hasattr(x, "__array__"):  # a relation of DuckDB, a reader
+        with needs_extra("tables"):
+            from pyarrow import table
+        x = table(x)
+    if (columns := by_name(x)) is not None:
         labels = getattr(x, "index", None) if hasattr(x, "iloc") else None
         return _named(columns, names, categories)._replace(labels=labels)
     if _is_rows_of_dicts(x):
@@ -128,11 +133,9 @@ def unmasked(array: T) -> T | NDArray[np.generic]:
 
 def by_name(x: Any) -> Mapping[Any, Any] | None:
     """Return the columns of a dict, a structured array or a frame by name, each once; None of what has no names."""
-    if isinstance(x, np.ndarray | Mapping):
-        names = x.dtype.names if isinstance(x, np.ndarray) else list(x)
-    else:  # A frame: pyarrow calls its columns' names column_names, pandas and polars columns.
-        names = getattr(x, "column_names", None)
-        names = getattr(x, "columns", None) if names is None else names
+    names = x.dtype.names if isinstance(x, np.ndarray) else list(x) if isinstance(x, Mapping) else None
+    for held_in in ("column_names", "columns"):  # of pyarrow; of pandas and polars
+        names = getattr(x, held_in, None) if names is None else names
     if names is None:
         return None
     if len({composed(str(name)) for name in names}) < len(names):  # 1 and "1" are one name, as are two spellings of é

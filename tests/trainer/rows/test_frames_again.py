@@ -29,11 +29,25 @@ CATEGORIES = {
     "text that numpy writes for missing values": lambda: pd.array(["None", "nan", "NaT", "<NA>"] * 5, dtype="string"),
     "dates": lambda: np.array(["2026-01-01", "2026-01-02 03:04:05.25", "1969-07-20", "NaT"] * 5, "M8[us]"),
 }
+
+
+class Stream:
+    """A frame of a package that nobody knows, as a relation of DuckDB."""
+
+    def __init__(self, table: Any) -> None:
+        self.columns, self.table = table.column_names, table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
 FRAMES = {
     "pandas": lambda frame: frame,
     "polars": pl.DataFrame,
     "a table": pa.Table.from_pandas,
     "a batch": pa.RecordBatch.from_pandas,
+    "a lazy frame": pl.LazyFrame,
+    "what has a stream": lambda frame: Stream(pa.Table.from_pandas(frame)),
 }
 
 
