@@ -79,7 +79,7 @@ def _with_names(batch: pa.RecordBatch) -> pa.RecordBatch:
             column = batch.column(place)
             levels = column.dictionary  # intervals and periods of pandas are written as pandas does
             levels = levels.to_pandas() if isinstance(levels, pa.ExtensionArray) else levels.to_pylist()
-            levels = [None if level is None else str(level) for level in levels]
+            levels = [None if is_missing(level) else str(level) for level in levels]
             named = pa.DictionaryArray.from_arrays(column.indices, pa.array(levels, pa.string()))
             batch = batch.set_column(place, field.name, named)
     return batch

@@ -64,6 +64,17 @@ def test_a_frame_of_categories_is_predicted_as_it_was_fitted(tmp_path: Path, cel
     np.testing.assert_allclose(found, means, rtol=1e-5)
 
 
+@pytest.mark.parametrize("level", [float("nan"), None])
+def test_a_level_that_is_no_value_is_a_missing_one(level: float | None) -> None:
+    levels = pa.array([1.0, level, 2.0], from_pandas=False)
+    group = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 1] * 5, pa.int8()), levels)
+    frame = pa.table({"group": group, "y": np.arange(20.0)})
+    model = fit(frame, target="y", missing="indicator")
+    assert model.contract.columns[0].categories == ("1.0", "2.0")
+    plain = {"group": group.to_pylist(), "y": np.arange(20.0)}
+    assert model.weight.tolist() == fit(plain, target="y", category=["group"], missing="indicator").weight.tolist()
+
+
 @pytest.mark.parametrize("levels", [pd.interval_range(0, 4), pd.period_range("2026-01", periods=4, freq="M")])
 def test_intervals_and_periods_are_named_as_pandas_writes_them(levels: Any) -> None:
     frame = pd.DataFrame({"group": pd.Categorical(levels.repeat(5)), "y": np.arange(20.0) ** 2})
