@@ -85,7 +85,7 @@ def test_typed_coefficients_go_all_the_way_to_a_prediction(run: Runner, tmp_path
     assert "from a model that it did not fit\n" in inspected
     assert "not determined" not in inspected
     before = (tmp_path / "model.safetensors").read_bytes()
-    assert "two finite numbers" in one_line(run("lr-import", *LINE, "--range", "temp=1"), 2)
+    assert "two finite numbers" in one_line(run("lr-import", *LINE[:-4], "--range", "temp=1"), 2)
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
@@ -256,8 +256,10 @@ def test_options_that_do_not_go_together(here: Path) -> None:
         ((file, "--columns", "a"), "--columns"),
         ((*LINE, "--unit", "dew=C"), '--unit "dew"'),
         ((*LINE, "--range", "dew=0:1"), '--range names "dew"'),
-        ((*LINE, "--range", "temp=5:1"), "the lower one first"),
-        ((*LINE, "--range", "temp=5"), "two finite numbers"),
+        ((*LINE[:-4], "--range", "temp=5:1"), "the lower one first"),
+        ((*LINE[:-4], "--range", "temp=5"), "two finite numbers"),
+        ((*LINE, "--range", "temp=0:9"), '--range names "temp" twice'),
+        ((*LINE, "--unit", "temp=C", "--unit", "temp=K"), '--unit names "temp" twice'),
         ((*LINE, "--coef", "dew=inf"), "a finite number"),
         ((*LINE, "--coef", "dew"), "--coef takes TERM=NUMBER"),
         ((*LINE, "--target", "a,b"), "--target takes"),
