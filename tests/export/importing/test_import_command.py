@@ -260,6 +260,7 @@ def test_options_that_do_not_go_together(here: Path) -> None:
         ((*LINE[:-4], "--range", "temp=5"), "two finite numbers"),
         ((*LINE, "--range", "temp=0:9"), '--range names "temp" twice'),
         ((*LINE, "--unit", "temp=C", "--unit", "temp=K"), '--unit names "temp" twice'),
+        ((*LINE, "--target", "temp"), 'the output "temp" is called as a column is'),
         ((*LINE, "--coef", "dew=inf"), "a finite number"),
         ((*LINE, "--coef", "dew"), "--coef takes TERM=NUMBER"),
         ((*LINE, "--target", "a,b"), "--target takes"),
