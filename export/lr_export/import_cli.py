@@ -158,4 +158,4 @@ def _ranges_in(table: str, options: TableOptions, names: Sequence[str]) -> dict[
     for batch in open_table(table, options, once=True, for_fit=False).batches(names):
         rows = np.vstack([ends, batch.values])
         ends = np.array([np.fmin.reduce(rows), np.fmax.reduce(rows)])
-    return {name: (low, high) for name, (low, high) in zip(names, ends.T.tolist(), strict=True)}
+    return {name: (low, high) for name, (low, high) in zip(names, ends.T.tolist(), strict=True) if not np.isnan(low)}
