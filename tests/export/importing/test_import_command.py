@@ -292,10 +292,27 @@ RECIPE = "```r\n"
 R = shutil.which("Rscript")
 
 
+def _recipe(folder: Path, before: str = "", *, of: str = "lm(") -> subprocess.CompletedProcess[str]:
+    """Run what docs/importing.md says to do in R, after a line of one's own, on another fit."""
+    recipe = (ROOT / "docs" / "importing.md").read_text().partition(RECIPE)[2].partition("```")[0]
+    lines = before + "\n" + recipe.replace("lm(", of)
+    return subprocess.run([R or "", "-e", lines], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed here")
+@pytest.mark.parametrize(
+    ("before", "of"),
+    [("options(contrasts = c('contr.sum', 'contr.poly'))", "lm("), ("", "lm(offset = Sepal.Width, "), ("", "glm(")],
+    ids=["contrasts", "offset", "link"],
+)
+def test_the_recipe_for_r_stops_where_coefficients_do_not_tell_the_model(here: Path, before: str, of: str) -> None:
+    assert "is not TRUE" in _recipe(here, before, of=of).stderr.replace("are not all", "is not")
+    assert not (here / "model.json").exists()
+
+
 @pytest.mark.skipif(R is None, reason="R is not installed here")
 def test_the_recipe_for_r_predicts_as_r_does(run: Runner, tmp_path: Path) -> None:
-    recipe = (ROOT / "docs" / "importing.md").read_text().partition(RECIPE)[2].partition("```")[0]
-    said = subprocess.run([R or "", "-e", recipe], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    said = _recipe(tmp_path).stdout
     assert run("lr-import", "model.json").returncode == 0
     assert run("lr-export", "--precision", "float64", "--without-eager", "--quiet").returncode == 0
     row = ("Petal.Length=4.5", "Petal.Width=1.25", "Species=virginica")
