@@ -115,7 +115,7 @@ def _source(file: Path | None, asked: ImportOptions) -> Source:
     from lr_export.importing.coefficients import model_of
     from lr_export.importing.torch_layers import source_of, tensors_in
 
-    levels = {name: text.split(",") for name, text in asked.levels}
+    levels = {name: [each.strip() for each in text.split(",")] for name, text in asked.levels}
     if file is None:
         rows = [{"term": term, "estimate": _number(text)} for term, text in asked.coef]
         place, content, name = Path("--coef"), json.dumps(rows).encode(), "typed coefficients"

@@ -86,13 +86,14 @@ def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels
             name, value = str(row["term"]), row.get("estimate")
             if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
                 raise ValueError(f"the term {name} has no estimate that is a finite number")
-            weights = outputs[str(row.get("target", row.get("response", table.get("target", "y"))))]
-            if name in weights:
+            if not isinstance(output := row.get("target", row.get("response", table.get("target", "y"))), str):
+                raise ValueError(f"the target {output} is no text")
+            if name in (weights := outputs[output]):
                 raise ValueError(f"the term {name} stands twice")
             weights[name] = float(value)
         given = table.get("levels", {}).items()  # a text is no list of one-letter levels
         levels: dict[str, Levels] = {each: [] if isinstance(of, str) else [*map(str, of)] for each, of in given}
-        ranges = {column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()}
+        ranges = {column: (low, high) for column, (low, high) in table.get("ranges", {}).items()}
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
         raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error

@@ -185,6 +185,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
         "depends on no column",
     ),
     "a constant": ([{"term": "(Intercept)", "estimate": 1}], "depends on no column"),
+    "a target in a list, as R boxes it": ({"coefficients": of("x"), "target": ["ozone"]}, "the target ['ozone'] is no"),
     "a range of three": ({"coefficients": [], "ranges": {"x": [1, 2, 3]}}, "expected a list of rows"),
     "no ranges": (
         [{"term": "(Intercept)", "estimate": 1}, {"term": "siteB", "estimate": 1}],
@@ -204,9 +205,15 @@ def test_a_bad_json_is_one_line(here: Path, name: str) -> None:
     assert not (here / "model.safetensors").exists()
 
 
-def test_half_a_range_in_json_is_none(here: Path) -> None:
-    table = {"coefficients": [{"term": "x", "estimate": 1}], "intercept": False, "ranges": {"x": [1, float("inf")]}}
+@pytest.mark.parametrize("ends", [[1, float("inf")], "15", ["1", "5"], [1, None], [0, 10**400]], ids=str)
+def test_what_is_no_range_in_json_is_refused(here: Path, ends: object) -> None:
+    table = {"coefficients": [{"term": "x", "estimate": 1}], "intercept": False, "ranges": {"x": ends}}
     assert "two finite numbers" in refused(written(table), code=2)
+
+
+def test_levels_are_typed_with_blanks_as_other_lists_are(here: Path) -> None:
+    imported("--coef", "siteB=1", "--intercept", "0", "--levels", "site=A, B")
+    assert model().contract.columns[0].categories == ("A", "B")
 
 
 WEIGHTS: dict[str, tuple[dict[str, torch.Tensor], str]] = {
