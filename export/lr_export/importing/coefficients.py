@@ -67,9 +67,7 @@ def model_of(
         constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
         constants += [] if intercept is None else [intercept]
         if len(constants) != 1:
-            said = (
-                "more than one intercept. Leave one" if constants else "no intercept. Say --intercept 0 if it has none"
-            )
+            said = "more than one intercept. Leave one" if constants else "no intercept. Say --intercept 0 for none"
             raise UnsupportedModelError(f"{escaped(output)} has {said}")
         predictions.append(dot([*weights.values()], [features[each] for each in weights], *constants))
     kinds = (SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns)

@@ -74,15 +74,18 @@ def model() -> Checkpoint:
 
 
 def test_typed_coefficients_go_all_the_way_to_a_prediction(run: Runner, tmp_path: Path) -> None:
-    done = run("lr-import", *LINE, "--unit", "temp=C", "--target", "ozone")
+    done = run("lr-import", *LINE, "--unit", "temp=C", "--unit", "ozone=ppb", "--target", "ozone")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == "ozone = 4 + 1.25 temp - 0.3 rh"
     assert done.stderr == "wrote model.safetensors. Next: lr-export model.safetensors\n"
     assert run("lr-export", "--without-eager", "--precision", "float64", "--quiet").returncode == 0
     assert float(run("lr-infer", "model.onnx", "rh=50", "temp=10").stdout) == pytest.approx(1.5, rel=1e-15)
-    assert "temp  number  -20 to 60 C" in run("lr-inspect", "model.onnx").stdout
+    said = run("lr-inspect", "model.onnx").stdout
+    assert "temp  number  -20 to 60 C" in said
+    assert "\n  ozone  in ppb\n" in said
     inspected = run("lr-inspect", "model.safetensors").stdout
     assert "from a model that it did not fit\n" in inspected
+    assert "\n  ozone  in ppb\n" in inspected
     assert "not determined" not in inspected
     before = (tmp_path / "model.safetensors").read_bytes()
     assert "two finite numbers" in one_line(run("lr-import", *LINE[:-4], "--range", "temp=1"), 2)
