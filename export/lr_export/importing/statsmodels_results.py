@@ -141,8 +141,8 @@ def _training(model: LikelihoodModel) -> tuple[DataFrame, RawColumns, list[Featu
     if len(set(names)) < len(names):
         raise UnsupportedModelError(f"two columns have one name among {listed(names)}")
     if getattr(data, "model_spec", None) is not None:
-        kept = np.delete(np.arange(len(data.frame)), data.missing_row_idx or [])
-        table = data.frame.iloc[kept].rename(columns=str)
+        table = DataFrame(data.frame).rename(columns=str)  # a formula takes a dictionary, too
+        table = table.iloc[np.delete(np.arange(len(table)), data.missing_row_idx or [])]
         told = RawColumns(tuple(table))
         return table, told, _of_formula(data.model_spec, told)
     table = DataFrame([] if model.exog is None else model.exog, columns=names)

@@ -276,6 +276,16 @@ def test_other_models_and_no_results_are_refused() -> None:
             from_statsmodels(given)
 
 
+@pytest.mark.filterwarnings("ignore:Using dict:DeprecationWarning")
+def test_a_formula_on_a_dictionary_comes_in_as_on_a_frame() -> None:
+    frame = readings().dropna()
+    of_frame, of_dictionary = (
+        from_statsmodels(smf.ols("y ~ temp", each).fit())
+        for each in (frame, {"y": frame.y.to_numpy(), "temp": frame.temp.to_numpy()})
+    )
+    assert of_dictionary.contract == of_frame.contract
+
+
 def test_the_output_has_one_name_that_no_column_has() -> None:
     results = smf.ols("y ~ temp", readings().dropna()).fit()
     assert from_statsmodels(results, target=["ozone"]).contract.output_names == ("ozone",)
