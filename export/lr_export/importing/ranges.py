@@ -9,6 +9,7 @@ import numpy as np
 
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.prediction.inputs import as_numbers, first_fault, given
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def ranges_of(
     named = {str(name): ends for name, ends in (ranges or {}).items()}
     if x is None:
         return named
-    rows = given(x, [column.name for column in columns])
+    rows = given(x, [composed(column.name) for column in columns])
     taken = rows.columns if rows.matrix is None else rows.matrix.T
     found = {each.name: _range(cells, each.name) for each, cells in zip(columns, taken, strict=True) if not each.values}
     return found | named

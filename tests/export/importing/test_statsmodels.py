@@ -276,6 +276,12 @@ def test_other_models_and_no_results_are_refused() -> None:
             from_statsmodels(given)
 
 
+def test_an_accent_may_be_a_letter_of_its_own_in_the_name_of_a_column() -> None:
+    frame = readings().dropna().rename(columns={"temp": "e\u0301te"})
+    made = smf.ols("y ~ Q('e\u0301te')", frame).fit(), sm.OLS(frame.y, frame[["e\u0301te"]]).fit()
+    assert [from_statsmodels(each).contract.column_names for each in made] == [("\u00e9te",)] * 2
+
+
 @pytest.mark.filterwarnings("ignore:Using dict:DeprecationWarning")
 def test_a_formula_on_a_dictionary_comes_in_as_on_a_frame() -> None:
     frame = readings().dropna()
