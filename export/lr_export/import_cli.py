@@ -115,7 +115,7 @@ def _source(file: Path | None, asked: ImportOptions) -> Source:
     from lr_export.importing.coefficients import model_of
     from lr_export.importing.torch_layers import source_of, tensors_in
 
-    levels = {name: text.split(",") for name, text in asked.levels}
+    levels = {name: [each.strip() for each in text.split(",")] for name, text in asked.levels}
     if file is None:
         rows = [{"term": term, "estimate": _number(text)} for term, text in asked.coef]
         place, content, name = Path("--coef"), json.dumps(rows).encode(), "typed coefficients"
@@ -158,4 +158,4 @@ def _ranges_in(table: str, options: TableOptions, names: Sequence[str]) -> dict[
     for batch in open_table(table, options, once=True, for_fit=False).batches(names):
         rows = np.vstack([ends, batch.values])
         ends = np.array([np.fmin.reduce(rows), np.fmax.reduce(rows)])
-    return {name: (low, high) for name, (low, high) in zip(names, ends.T.tolist(), strict=True)}
+    return {name: (low, high) for name, (low, high) in zip(names, ends.T.tolist(), strict=True) if not np.isnan(low)}

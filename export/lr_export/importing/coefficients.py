@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
 _POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
-_COMPUTED = re.compile(r".*:.*|[\w.]+\(.*\).*")
-"""A product of columns, or what a function makes of them, as R writes it."""
+_COMPUTED = re.compile(r".*[:=].*|[\w.]+\(.*\).*|.* missing")
+"""A product of columns, or what a function makes of them, as R writes it; an indicator, as `lr-train --json` does."""
 
 
 def model_of(
@@ -67,8 +67,8 @@ def model_of(
         constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
         constants += [] if intercept is None else [intercept]
         if len(constants) != 1:
-            said = "more than one" if constants else "no"
-            raise UnsupportedModelError(f"{escaped(output)} has {said} intercept. Say --intercept 0 if it has none")
+            said = "more than one intercept. Leave one" if constants else "no intercept. Say --intercept 0 for none"
+            raise UnsupportedModelError(f"{escaped(output)} has {said}")
         predictions.append(dot([*weights.values()], [features[each] for each in weights], *constants))
     kinds = (SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns)
     return Source(name, tuple(kinds), tuple(target or given), tuple(predictions))
@@ -84,13 +84,14 @@ def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels
             name, value = str(row["term"]), row.get("estimate")
             if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
                 raise ValueError(f"the term {name} has no estimate that is a finite number")
-            weights = outputs[str(row.get("target", row.get("response", table.get("target", "y"))))]
-            if name in weights:
+            if not isinstance(output := row.get("target", row.get("response", table.get("target", "y"))), str):
+                raise ValueError(f"the target {output} is no text")
+            if name in (weights := outputs[output]):
                 raise ValueError(f"the term {name} stands twice")
             weights[name] = float(value)
         given = table.get("levels", {}).items()  # a text is no list of one-letter levels
         levels: dict[str, Levels] = {each: [] if isinstance(of, str) else [*map(str, of)] for each, of in given}
-        ranges = {column: (float(low), float(high)) for column, (low, high) in table.get("ranges", {}).items()}
+        ranges = {column: (low, high) for column, (low, high) in table.get("ranges", {}).items()}
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
         raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
@@ -112,6 +113,6 @@ def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int],
     if named or column in levels or _COMPUTED.fullmatch(column):
         raise UnsupportedModelError(
             f"the term {escaped(name)} cannot be folded. A column can be, its power as x^2 or I(x^2), and a level as "
-            "site=B of a category whose levels are given"
+            "site=B of a category whose levels are given, --levels site=A,B"
         )
     return column, partial(Power, power=int(power[2] or power[4]) if power else 1)

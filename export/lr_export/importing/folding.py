@@ -130,6 +130,8 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
     """
     source = of_used_columns(source)
     columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
+    if same := {column.name for column in columns}.intersection(map(composed, source.outputs)):
+        raise OptionError(f"the output {listed(sorted(same))} is called as a column is. Give it another --target")
     basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
     combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
@@ -167,7 +169,7 @@ def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
     if strangers := [name for name in given if name not in known]:
         raise OptionError(f"--range names {listed(strangers)}; the columns of numbers are {listed(list(known))}")
     for name, ends in known.items():
-        if ends is not None and not (len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]):
+        if ends is not None and not _is_range(ends):
             raise OptionError(f"--range of {escaped(name)} takes two finite numbers, the lower one first, not {ends}")
     if unknown := [name for name, ends in known.items() if ends is None]:
         raise OptionError(
@@ -175,6 +177,13 @@ def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
             "Give it with --range, or rows to take it from with --ranges-from"
         )
     return [known.get(each.name) for each in source.columns]
+
+
+def _is_range(ends: Range) -> bool:
+    try:
+        return len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]
+    except (TypeError, OverflowError, LookupError):
+        return False
 
 
 def _column(source: SourceColumn, ends: Range | None) -> Column:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.prediction.inputs import as_numbers, first_fault, given
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lr_export.importing.folding import Range, SourceColumn
 
@@ -27,7 +29,7 @@ def ranges_of(
             no rows.
 
     Raises:
-        OptionError: a column of the rows has no value.
+        OptionError: a column of the rows has no value, or `ranges` is no mapping.
         InputError: the rows are none, or hold no numbers in a column of numbers.
         MissingColumnError: the rows lack a column.
 
@@ -37,12 +39,15 @@ def ranges_of(
         >>> ranges_of([SourceColumn("a"), SourceColumn("b")], {"b": (0.0, 9.0)}, rows)
         {'a': (1.0, 3.0), 'b': (0.0, 9.0)}
     """
+    if not isinstance(ranges, Mapping | None):
+        raise OptionError('expected ranges by name, such as {"temp": (-20, 60)}, not ' + type(ranges).__name__)
+    named = {str(name): ends for name, ends in (ranges or {}).items()}
     if x is None:
-        return dict(ranges or {})
-    rows = given(x, [column.name for column in columns])
+        return named
+    rows = given(x, [composed(column.name) for column in columns])
     taken = rows.columns if rows.matrix is None else rows.matrix.T
     found = {each.name: _range(cells, each.name) for each, cells in zip(columns, taken, strict=True) if not each.values}
-    return found | dict(ranges or {})
+    return found | named
 
 
 def _range(cells: object, name: str) -> Range:

@@ -85,11 +85,11 @@ def from_sklearn(
     source = Source(name, columns, outputs, predictions, partial(_predicted, model, told))
     used = of_used_columns(source).columns
     dropped = set(told.names) - {column.name for column in used}
-    ranges = {each: ends for each, ends in (ranges or {}).items() if each not in dropped}
     if isinstance(X, np.ndarray | list | tuple):
         rows = given(X, told.names)
         X = dict(zip(told.names, rows.columns if rows.matrix is None else rows.matrix.T, strict=True))
-    return checkpoint_of(source, ranges_of(used, ranges, X))
+    found = ranges_of(used, ranges, X)
+    return checkpoint_of(source, {each: ends for each, ends in found.items() if each not in dropped})
 
 
 def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]]) -> Floats:

@@ -17,7 +17,7 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, number, term
-from lr_export.importing.folding import Basis, Source, checkpoint_of, of_used_columns, on_basis
+from lr_export.importing.folding import Basis, Source, checkpoint_of, names_of, of_used_columns, on_basis
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns
 from lr_runtime.contract.fit_report import Coefficient, FitReport, Quality
@@ -55,7 +55,7 @@ def from_statsmodels(
     *,
     ranges: Mapping[str, Range] | None = None,
     X: ArrayLike | Mapping[str, ArrayLike] | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
 ) -> Checkpoint:
     """Return the checkpoint of a linear fit of statsmodels, held against its own `predict`.
 
@@ -86,11 +86,11 @@ def from_statsmodels(
     model, without_interval = _model_of(results), _without_interval(results)
     table, told, design = _training(model)
     columns, features = told.closed(design)
-    source = of_used_columns(
+    source = of_used_columns(  # the name of the output goes with the data
         Source(
             name=f"statsmodels {type(model).__name__}{without_interval or ''}",
             columns=columns,
-            outputs=(str(getattr(model, "endog_names", "y")) if target is None else target,),  # gone with the data
+            outputs=names_of("--target", target or str(getattr(model, "endog_names", "y")), "y", 1),
             predictions=(dot(np.asarray(results.params).tolist(), features, 0.0),),
             predict=partial(_predicted, results),
         )
@@ -141,8 +141,8 @@ def _training(model: LikelihoodModel) -> tuple[DataFrame, RawColumns, list[Featu
     if len(set(names)) < len(names):
         raise UnsupportedModelError(f"two columns have one name among {listed(names)}")
     if getattr(data, "model_spec", None) is not None:
-        kept = np.delete(np.arange(len(data.frame)), data.missing_row_idx or [])
-        table = data.frame.iloc[kept].rename(columns=str)
+        table = DataFrame(data.frame).rename(columns=str)  # a formula takes a dictionary, too
+        table = table.iloc[np.delete(np.arange(len(table)), data.missing_row_idx or [])]
         told = RawColumns(tuple(table))
         return table, told, _of_formula(data.model_spec, told)
     table = DataFrame([] if model.exog is None else model.exog, columns=names)

@@ -92,7 +92,7 @@ def source_of(given: nn.Module | StateDict, columns: Names, target: Names) -> So
     if isinstance(given, Mapping):
         name, called, layers = "a PyTorch state dict", "torch.nn.functional.linear", [_linear_in(given)]
         run = partial(_linear_of_torch, layers[0][0]) if find_spec("torch") else None
-    elif hasattr(given, "named_parameters"):
+    elif hasattr(given, "named_parameters") and not isinstance(given, type):
         name, called, layers = f"PyTorch {kind}", "forward", list(_layers(given, kind))
         run = partial(_forward, given)
     else:

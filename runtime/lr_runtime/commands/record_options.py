@@ -52,7 +52,7 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
     """Take the values of a record's fields out of what a command was given; those not given stay the record's own.
 
     Raises:
-        OptionError: an option that takes A=B came without.
+        OptionError: an option that takes A=B came without, or with one A twice.
     """
     values = {}
     for each in options_in(record):
@@ -73,6 +73,9 @@ def _pairs(each: Option, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     pairs = [(first.strip(), second.strip()) for first, _, second in (text.partition("=") for text in texts)]
     if odd := [text for text, pair in zip(texts, pairs, strict=True) if not all(pair)]:
         raise OptionError(f"{each.typed} takes {each.metavar}, not {escaped(odd[0])}")
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise OptionError(f"{each.typed} names {escaped(twice[0])} twice. Name it once")
     return tuple(pairs)
 
 

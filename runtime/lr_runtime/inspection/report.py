@@ -115,10 +115,11 @@ def _column(column: Column) -> tuple[str, ...]:
 
 
 def _output(output: Output, about: str, *, has_fit: bool) -> tuple[str, ...]:
+    unit = f" in{_unit(output)}" if output.unit else ""
     if not has_fit and output.r2 is output.residual_sd is None:
-        return plain_name(output.name), "", ""
+        return plain_name(output.name), unit.strip(), ""
     fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}{about}"
-    spread = "not determined" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
+    spread = f"not determined{unit}" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
     return plain_name(output.name), fit, f"residual standard deviation {spread}"
 
 

@@ -74,18 +74,21 @@ def model() -> Checkpoint:
 
 
 def test_typed_coefficients_go_all_the_way_to_a_prediction(run: Runner, tmp_path: Path) -> None:
-    done = run("lr-import", *LINE, "--unit", "temp=C", "--target", "ozone")
+    done = run("lr-import", *LINE, "--unit", "temp=C", "--unit", "ozone=ppb", "--target", "ozone")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == "ozone = 4 + 1.25 temp - 0.3 rh"
     assert done.stderr == "wrote model.safetensors. Next: lr-export model.safetensors\n"
     assert run("lr-export", "--without-eager", "--precision", "float64", "--quiet").returncode == 0
     assert float(run("lr-infer", "model.onnx", "rh=50", "temp=10").stdout) == pytest.approx(1.5, rel=1e-15)
-    assert "temp  number  -20 to 60 C" in run("lr-inspect", "model.onnx").stdout
+    said = run("lr-inspect", "model.onnx").stdout
+    assert "temp  number  -20 to 60 C" in said
+    assert "\n  ozone  in ppb\n" in said
     inspected = run("lr-inspect", "model.safetensors").stdout
     assert "from a model that it did not fit\n" in inspected
+    assert "\n  ozone  in ppb\n" in inspected
     assert "not determined" not in inspected
     before = (tmp_path / "model.safetensors").read_bytes()
-    assert "two finite numbers" in one_line(run("lr-import", *LINE, "--range", "temp=1"), 2)
+    assert "two finite numbers" in one_line(run("lr-import", *LINE[:-4], "--range", "temp=1"), 2)
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
@@ -162,7 +165,12 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "an object alone": ({"temp": 1.25}, "expected a list of rows"),
     "no rows": ([], "depends on no column"),
     "no intercept": ([{"term": "x", "estimate": 1}], "--intercept 0"),
-    "two intercepts": ([{"term": name, "estimate": 1} for name in ("(Intercept)", "const")], "more than one intercept"),
+    "two intercepts": (
+        [{"term": name, "estimate": 1} for name in ("(Intercept)", "const")],
+        "more than one intercept. Leave",
+    ),
+    "an indicator": (of("rh missing"), 'the term "rh missing" cannot be folded'),
+    "a level of no levels": (of("site=B"), "levels are given, --levels site=A,B"),
     "a term twice": ([{"term": "x", "estimate": 1}] * 2, "the term x stands twice"),
     "a product": (of("x:z"), 'the term "x:z"'),
     "a function": (of("log(x)"), 'the term "log(x)"'),
@@ -180,6 +188,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
         "depends on no column",
     ),
     "a constant": ([{"term": "(Intercept)", "estimate": 1}], "depends on no column"),
+    "a target in a list, as R boxes it": ({"coefficients": of("x"), "target": ["ozone"]}, "the target ['ozone'] is no"),
     "a range of three": ({"coefficients": [], "ranges": {"x": [1, 2, 3]}}, "expected a list of rows"),
     "no ranges": (
         [{"term": "(Intercept)", "estimate": 1}, {"term": "siteB", "estimate": 1}],
@@ -199,9 +208,15 @@ def test_a_bad_json_is_one_line(here: Path, name: str) -> None:
     assert not (here / "model.safetensors").exists()
 
 
-def test_half_a_range_in_json_is_none(here: Path) -> None:
-    table = {"coefficients": [{"term": "x", "estimate": 1}], "intercept": False, "ranges": {"x": [1, float("inf")]}}
+@pytest.mark.parametrize("ends", [[1, float("inf")], "15", ["1", "5"], [1, None], [0, 10**400]], ids=str)
+def test_what_is_no_range_in_json_is_refused(here: Path, ends: object) -> None:
+    table = {"coefficients": [{"term": "x", "estimate": 1}], "intercept": False, "ranges": {"x": ends}}
     assert "two finite numbers" in refused(written(table), code=2)
+
+
+def test_levels_are_typed_with_blanks_as_other_lists_are(here: Path) -> None:
+    imported("--coef", "siteB=1", "--intercept", "0", "--levels", "site=A, B")
+    assert model().contract.columns[0].categories == ("A", "B")
 
 
 WEIGHTS: dict[str, tuple[dict[str, torch.Tensor], str]] = {
@@ -256,8 +271,12 @@ def test_options_that_do_not_go_together(here: Path) -> None:
         ((file, "--columns", "a"), "--columns"),
         ((*LINE, "--unit", "dew=C"), '--unit "dew"'),
         ((*LINE, "--range", "dew=0:1"), '--range names "dew"'),
-        ((*LINE, "--range", "temp=5:1"), "the lower one first"),
-        ((*LINE, "--range", "temp=5"), "two finite numbers"),
+        ((*LINE[:-4], "--ranges-from", written("temp,rh\n,NA\n", "empty.csv")), 'the training range of "temp", "rh"'),
+        ((*LINE[:-4], "--range", "temp=5:1"), "the lower one first"),
+        ((*LINE[:-4], "--range", "temp=5"), "two finite numbers"),
+        ((*LINE, "--range", "temp=0:9"), '--range names "temp" twice'),
+        ((*LINE, "--unit", "temp=C", "--unit", "temp=K"), '--unit names "temp" twice'),
+        ((*LINE, "--target", "temp"), 'the output "temp" is called as a column is'),
         ((*LINE, "--coef", "dew=inf"), "a finite number"),
         ((*LINE, "--coef", "dew"), "--coef takes TERM=NUMBER"),
         ((*LINE, "--target", "a,b"), "--target takes"),
@@ -283,10 +302,27 @@ RECIPE = "```r\n"
 R = shutil.which("Rscript")
 
 
+def _recipe(folder: Path, before: str = "", *, of: str = "lm(") -> subprocess.CompletedProcess[str]:
+    """Run what docs/importing.md says to do in R, after a line of one's own, on another fit."""
+    recipe = (ROOT / "docs" / "importing.md").read_text().partition(RECIPE)[2].partition("```")[0]
+    lines = before + "\n" + recipe.replace("lm(", of)
+    return subprocess.run([R or "", "-e", lines], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(R is None, reason="R is not installed here")
+@pytest.mark.parametrize(
+    ("before", "of"),
+    [("options(contrasts = c('contr.sum', 'contr.poly'))", "lm("), ("", "lm(offset = Sepal.Width, "), ("", "glm(")],
+    ids=["contrasts", "offset", "link"],
+)
+def test_the_recipe_for_r_stops_where_coefficients_do_not_tell_the_model(here: Path, before: str, of: str) -> None:
+    assert "is not TRUE" in _recipe(here, before, of=of).stderr.replace("are not all", "is not")
+    assert not (here / "model.json").exists()
+
+
 @pytest.mark.skipif(R is None, reason="R is not installed here")
 def test_the_recipe_for_r_predicts_as_r_does(run: Runner, tmp_path: Path) -> None:
-    recipe = (ROOT / "docs" / "importing.md").read_text().partition(RECIPE)[2].partition("```")[0]
-    said = subprocess.run([R or "", "-e", recipe], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    said = _recipe(tmp_path).stdout
     assert run("lr-import", "model.json").returncode == 0
     assert run("lr-export", "--precision", "float64", "--without-eager", "--quiet").returncode == 0
     row = ("Petal.Length=4.5", "Petal.Width=1.25", "Species=virginica")

@@ -18,6 +18,7 @@ from lr_export.errors import UnsupportedModelError
 from lr_export.importing import folding
 from lr_runtime import Predictor
 from lr_runtime.contract.interval import interval_of
+from lr_runtime.errors import OptionError
 from tests.export.importing.exact_rows import gamma, predicted
 
 if TYPE_CHECKING:
@@ -273,6 +274,30 @@ def test_other_models_and_no_results_are_refused() -> None:
     ):
         with pytest.raises(UnsupportedModelError, match=said):
             from_statsmodels(given)
+
+
+def test_an_accent_may_be_a_letter_of_its_own_in_the_name_of_a_column() -> None:
+    frame = readings().dropna().rename(columns={"temp": "e\u0301te"})
+    made = smf.ols("y ~ Q('e\u0301te')", frame).fit(), sm.OLS(frame.y, frame[["e\u0301te"]]).fit()
+    assert [from_statsmodels(each).contract.column_names for each in made] == [("\u00e9te",)] * 2
+
+
+@pytest.mark.filterwarnings("ignore:Using dict:DeprecationWarning")
+def test_a_formula_on_a_dictionary_comes_in_as_on_a_frame() -> None:
+    frame = readings().dropna()
+    of_frame, of_dictionary = (
+        from_statsmodels(smf.ols("y ~ temp", each).fit())
+        for each in (frame, {"y": frame.y.to_numpy(), "temp": frame.temp.to_numpy()})
+    )
+    assert of_dictionary.contract == of_frame.contract
+
+
+def test_the_output_has_one_name_that_no_column_has() -> None:
+    results = smf.ols("y ~ temp", readings().dropna()).fit()
+    assert from_statsmodels(results, target=["ozone"]).contract.output_names == ("ozone",)
+    for target, said in ((["a", "b"], "target takes 1 different names"), ("temp", "called as a column")):
+        with pytest.raises(OptionError, match=said):
+            from_statsmodels(results, target=target)
 
 
 def test_results_whose_data_were_removed_keep_their_coefficients() -> None:

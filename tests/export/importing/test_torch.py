@@ -181,6 +181,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "quantised": (lambda: {"weight": torch.ones(1, 2, dtype=torch.int8)}, "weight holds int8"),
     "complex": (lambda: {"weight": torch.ones(1, 2, dtype=torch.complex64)}, "weight holds complex64"),
     "not finite": (lambda: {"weight": np.array([[np.inf, 1.0]])}, "weight holds a number that is not finite"),
+    "a class": (lambda: nn.Linear, "not type"),
     "a list": (lambda: [nn.Linear(2, 1)], "not list"),
 }
 
