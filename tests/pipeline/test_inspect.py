@@ -136,7 +136,7 @@ def test_units_categories_and_results_are_said() -> None:
     for line in (
         "  t     number    -1 to 2.5 °C            may be missing",
         '  site  category  0 = A, 1 = "two words"',
-        "  y  R2 not determined  residual standard deviation not determined",
+        "  y  R2 not determined  residual standard deviation not determined in ppb",
         "precision float32: x float32 (rows, 2), results float32",
         "certificate: y within 1.25e-06 ppb of the exact model anywhere in the training ranges",
         "inputs: rounding them to float32 leaves y within 0.125 ppb",
