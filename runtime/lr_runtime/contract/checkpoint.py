@@ -4,8 +4,9 @@ Its float64 numbers *are* the model: output k at a row x is, as exact rational n
 
     y_k = bias_k + sum_t weight_kt term_t(x)
 
-where a term is a power of u_j = (x_j - origin_j) / scale_j, or an indicator of a category or of a missing value, and a
-missing x_j counts as fill_j.
+where a term is a power of u_j = (x_j - origin_j) / scale_j, an indicator of a category or of a missing value, or a
+product of these. x_j is a column, or a function of one that stands behind the columns; a missing x_j counts as fill_j.
+Of a target with a function, y_k is that function of the target.
 
 The file also has the moments of the training rows (never a row itself, and no moments where there are fewer rows than
 coefficients), the contract, and the report of the fit; for a least-squares fit also the numbers of leverage and
@@ -55,9 +56,9 @@ class Checkpoint:
         contract: the columns, outputs and training ranges.
         weight: float64 (outputs, terms).
         bias: float64 (outputs,).
-        origin: float64 (columns,), 0 unless a column's mean is far from 0 in its own standard deviations.
-        scale: float64 (columns,), powers of two.
-        fill: float64 (columns,), the value in place of a missing one where the column has a policy for it; else 0.
+        origin: float64 (variables,), 0 unless a column's mean is far from 0 in its own standard deviations.
+        scale: float64 (variables,), powers of two.
+        fill: float64 (variables,), the value in place of a missing one where the column has a policy for it; else 0.
         terms: the columns of the design matrix.
         moments: float64 arrays by name, as `lr_trainer.moments.moments.Moments` names its fields.
         fit: the report of the fit, as JSON values; `report` has the same as a record.
@@ -76,13 +77,13 @@ class Checkpoint:
     leverage: Leverage | None = None
 
     def __post_init__(self) -> None:
-        outputs, columns = len(self.contract.outputs), (len(self.contract.columns),)
+        outputs, variables = len(self.contract.outputs), (len(self.contract.variables),)
         shapes = {
             "weight": (outputs, len(self.terms)),
             "bias": (outputs,),
-            "origin": columns,
-            "scale": columns,
-            "fill": columns,
+            "origin": variables,
+            "scale": variables,
+            "fill": variables,
         }
         for name, shape in shapes.items():
             tensor = getattr(self, name)
@@ -209,7 +210,7 @@ class Checkpoint:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
             json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # not every JSON can be written again
-            terms = tuple(read_term(term, contract.columns) for term in described["terms"])
+            terms = tuple(read_term(term, contract.variables) for term in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}

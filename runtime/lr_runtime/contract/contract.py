@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from lr_runtime.contract.columns import KINDS, MISSING, Column
+from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import ModelFileError, escaped
@@ -34,6 +35,7 @@ Dtype = Literal["float32", "float64"]
 Result = Literal["y", "y_lower", "y_upper", "in_range", "leverage"]
 RESULTS: tuple[Result, ...] = get_args(Result)
 NotRun = Literal["not run"]
+TargetFunction = Literal["log", "sqrt", "reciprocal"]
 
 OUTPUT_DTYPES: dict[Precision, Dtype] = {
     "exact": "float32",
@@ -50,7 +52,8 @@ class Output(NamedTuple):
     """An output: its name, and the quality of its fit.
 
     `r2` is the share of the variance explained, `residual_sd` the residual standard deviation in the output's unit;
-    None for a figure that the rows do not determine (no variance, no degrees of freedom left).
+    None for a figure that the rows do not determine (no variance, no degrees of freedom left). Of an
+    output with a `function`, log, sqrt or reciprocal, that is what was fitted, and both figures are of it.
 
     Example:
         >>> Output("ozone", r2=0.98, residual_sd=1.5, unit="ppb").residual_sd
@@ -61,6 +64,7 @@ class Output(NamedTuple):
     r2: float | None
     residual_sd: float | None
     unit: str | None = None
+    function: TargetFunction | None = None
 
 
 class GoldenRow(NamedTuple):
@@ -84,9 +88,9 @@ class Equation(NamedTuple):
         terms: the columns of the design matrix; see `lr_runtime.contract.terms`.
         weight: (outputs, terms).
         bias: (outputs,).
-        origin: (columns,).
-        scale: (columns,), powers of two.
-        fill: (columns,), the value in place of a missing one.
+        origin: (variables,), of the input columns and of the derived ones behind them.
+        scale: (variables,), powers of two.
+        fill: (variables,), the value in place of a missing one.
     """
 
     terms: tuple[Term, ...]
@@ -100,8 +104,8 @@ class Equation(NamedTuple):
 class Contract(NamedTuple):
     """Columns in the order that `x` holds them, outputs in the order of `y`, the training rows and the precision.
 
-    `rows` is None for a model that linedge did not fit. The attributes below are those that an artefact adds to a
-    checkpoint's contract.
+    `rows` is None for a model that linedge did not fit; `derived` are functions of columns. Those attributes below are
+    what an artefact adds to a checkpoint's contract.
 
     Attributes:
         input_dtype: the dtype of `x`.
@@ -137,11 +141,19 @@ class Contract(NamedTuple):
     equation: Equation | None = None
     golden_rows: tuple[GoldenRow, ...] = ()
     eager: NotRun | None = None
+    derived: tuple[Derived, ...] = ()
 
     @property
     def output_dtype(self) -> Dtype:
         """The dtype of `y`, `y_lower`, `y_upper` and `leverage`."""
         return OUTPUT_DTYPES[self.precision]
+
+    @property
+    def variables(self) -> tuple[Column, ...]:
+        """The variables that terms are made of: the input columns, and behind them those derived from one."""
+        return (
+            (*self.columns, *(each.variable(self.columns) for each in self.derived)) if self.derived else self.columns
+        )
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -166,7 +178,7 @@ class Contract(NamedTuple):
         """Return compact JSON; equal contracts give equal text, and floats keep every bit (`repr`)."""
         fields = {"contract": CONTRACT_VERSION, **_as_json(self, whole=False)}
         if self.equation is not None:
-            usual = _as_json(_usual(len(self.columns)), whole=False)
+            usual = _as_json(_usual(len(self.variables)), whole=False)
             # Compared as text, in which -0.0 differs from 0.0.
             for name in [name for name, value in usual.items() if repr(value) == repr(fields["equation"][name])]:
                 del fields["equation"][name]
@@ -208,10 +220,10 @@ def _as_json(value: Any, *, whole: bool) -> Any:
     return {name: _as_json(field, whole=whole) for name, field in fields if name not in usual or field != usual[name]}
 
 
-def _usual(columns: int) -> Equation:
-    """Return the fields that most equations share: a term for each column, on the column as it came."""
-    zeros = (0.0,) * columns
-    return Equation(tuple(map(Power, range(columns))), (), (), origin=zeros, scale=(1.0,) * columns, fill=zeros)
+def _usual(variables: int) -> Equation:
+    """Return the fields that most equations share: a term for each variable, as it came."""
+    zeros = (0.0,) * variables
+    return Equation(tuple(map(Power, range(variables))), (), (), origin=zeros, scale=(1.0,) * variables, fill=zeros)
 
 
 def _contract(fields: Mapping[str, Any]) -> Contract:
@@ -219,6 +231,10 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
     bound, level, equation = fields["bound"], fields["interval_level"], fields["equation"]
     moved = fields["input_rounding"]
     columns = _columns(fields["columns"])
+    derived = tuple(Derived(**each) for each in fields["derived"])
+    for each in derived:
+        each.check(columns)
+    variables = (*columns, *(each.variable(columns) for each in derived))
     contract = Contract(
         columns=columns,
         outputs=tuple(_output(**output) for output in fields["outputs"]),
@@ -230,9 +246,10 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
         interval_level=None if level is None else _number(level),
         bound=None if bound is None else _numbers(bound),
         input_rounding=None if moved is None else _numbers(moved),
-        equation=None if equation is None else _equation(equation, columns),
+        equation=None if equation is None else _equation(equation, variables),
         golden_rows=tuple(_golden_row(row) for row in fields["golden_rows"]),
         eager=None if fields["eager"] is None else cast("NotRun", _one_of(get_args(NotRun), fields["eager"])),
+        derived=derived,
     )
     _check_consistent(contract)
     return contract
@@ -241,7 +258,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
 def _check_consistent(contract: Contract) -> None:
     if not (contract.columns and contract.outputs and contract.linedge.strip()):
         raise ValueError("it names no columns, no outputs or not the linedge that wrote it")
-    if len(set(contract.column_names)) < len(contract.columns):
+    if len({variable.name for variable in contract.variables}) < len(contract.variables):
         raise ValueError("it names a column twice")
     if len(set(contract.output_names)) < len(contract.outputs):
         raise ValueError("it names an output twice")
@@ -259,24 +276,24 @@ def _check_consistent(contract: Contract) -> None:
     if contract.interval_level is not None and not 0 < contract.interval_level < 1:
         raise ValueError("its interval's level is not between 0 and 1")
     if contract.equation is not None:
-        _check_equation(contract.equation, len(contract.columns), len(contract.outputs))
+        _check_equation(contract.equation, len(contract.variables), len(contract.outputs))
 
 
-def _check_equation(equation: Equation, columns: int, outputs: int) -> None:
+def _check_equation(equation: Equation, variables: int, outputs: int) -> None:
     widths = {len(row) for row in equation.weight}
     lengths = {len(values) for values in (equation.origin, equation.scale, equation.fill)}
     if (len(equation.weight), len(equation.bias)) != (outputs, outputs) or widths != {len(equation.terms)}:
         raise ValueError("its equation does not match its outputs")
-    if lengths != {columns}:
+    if lengths != {variables}:
         raise ValueError("its equation does not match its columns")
     if any(math.frexp(scale)[0] != 0.5 for scale in equation.scale):
         raise ValueError("its equation has a scale that is no positive power of two")
 
 
-def _equation(fields: dict[str, Any], columns: tuple[Column, ...]) -> Equation:
-    usual, terms = _usual(len(columns)), fields.get("terms")
+def _equation(fields: dict[str, Any], variables: tuple[Column, ...]) -> Equation:
+    usual, terms = _usual(len(variables)), fields.get("terms")
     return Equation(
-        terms=usual.terms if terms is None else tuple(read_term(term, columns) for term in terms),
+        terms=usual.terms if terms is None else tuple(read_term(term, variables) for term in terms),
         weight=tuple(_numbers(row) for row in fields["weight"]),
         bias=_numbers(fields["bias"]),
         origin=_numbers(fields.get("origin", usual.origin)),
@@ -308,12 +325,13 @@ def _columns(listed: list[dict[str, Any]]) -> tuple[Column, ...]:
     return tuple(map(Column, names, *ranges, units, kinds, missing, texts))
 
 
-def _output(*, name: object, r2: object, residual_sd: object, unit: object = None) -> Output:
+def _output(*, name: object, r2: object, residual_sd: object, unit: object = None, function: object = None) -> Output:
     return Output(
         name=_text(name),
         r2=None if r2 is None else _number(r2),
         residual_sd=None if residual_sd is None else _number(residual_sd),
         unit=None if unit is None else _text(unit),
+        function=None if function is None else cast("TargetFunction", _one_of(get_args(TargetFunction), function)),
     )
 
 

@@ -56,19 +56,27 @@ def rounded_up(value: Fraction) -> float:
 
 def _output(contract: Contract, equation: Equation, output: int) -> str:
     scaled, constant = _scaled(equation), Fraction(equation.bias[output])
-    names = [plain_name(name) for name in contract.column_names]
-    names = [f"u({name})" if column in scaled else name for column, name in enumerate(names)]
+    names = [f"u({name})" if place in scaled else name for place, name in enumerate(_plain_names(contract))]
     summands = []
     for term, column, stored in zip(equation.terms, free_columns(equation.terms), equation.weight[output], strict=True):
         weight = Fraction(stored)
         if column is not None:
             weight /= Fraction(equation.scale[column])
             constant -= weight * Fraction(equation.origin[column])
-        summands.append((weight, term.words(names, contract.columns)))
+        summands.append((weight, term.words(names, contract.variables)))
     words = "".join(
         f" {'-' if weight < 0 else '+'} {number(abs(weight))} {name}" for weight, name in summands if weight
     )
-    return f"{plain_name(contract.outputs[output].name)} = {number(constant)}{words}"
+    given = contract.outputs[output]
+    name = plain_name(given.name)
+    left = {None: name, "reciprocal": f"1/{name}"}.get(given.function, f"{given.function}({name})")
+    return f"{left} = {number(constant)}{words}"
+
+
+def _plain_names(contract: Contract) -> list[str]:
+    """Return the names of the variables as the equation writes them: log(r), and log("r of 1")."""
+    columns = [column._replace(name=plain_name(column.name)) for column in contract.columns]
+    return [*(column.name for column in columns), *(each.name(columns) for each in contract.derived)]
 
 
 def _scaled(equation: Equation) -> set[int]:
@@ -81,8 +89,7 @@ def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
     scaled = _scaled(equation)
     if any(term.is_indicator for term in equation.terms):
         yield "[...] is 1 where that holds, and 0 elsewhere"
-    for index, column in enumerate(contract.columns):
-        name = plain_name(column.name)
+    for index, (column, name) in enumerate(zip(contract.variables, _plain_names(contract), strict=True)):
         if index in scaled:
             yield f"u({name}) = {scaled_name(name, equation.origin[index], equation.scale[index])}"
         if column.missing != "error" and column.kind == "number":

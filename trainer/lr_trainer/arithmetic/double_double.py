@@ -82,7 +82,9 @@ class Extended(Generic[A]):
     def __sub__(self, other: Extended[A]) -> Extended[A]:
         return self + -other
 
-    def __mul__(self, other: Extended[A]) -> Extended[A]:
+    def __mul__(self, other: Extended[A] | A) -> Extended[A]:
+        if not isinstance(other, Extended):
+            other = Extended.of(1.0 * other)
         high, error = two_product(self.high, other.high)
         return Extended(*two_sum(high, error + (self.high * other.low + self.low * other.high)))
 

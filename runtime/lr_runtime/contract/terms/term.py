@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     N = TypeVar("N", bound=Number)
 
-_KINDS = {"power": "Power", "category": "Level", "missing": "MissingIndicator"}
+_KINDS = {"power": "Power", "category": "Level", "missing": "MissingIndicator", "product": "Product"}
 """The class of each kind, in the module of the kind's name: a device imports those kinds alone that a model has."""
 
 _DEFAULTS = {"power": 1, "category": None, "missing": False}
@@ -31,7 +31,9 @@ _DEFAULTS = {"power": 1, "category": None, "missing": False}
 
 
 class Term:
-    """A column of the design matrix, made of the input columns number `columns`, each kind a subclass.
+    """A column of the design matrix, made of the variables number `columns`, each kind a subclass.
+
+    Variables are the input columns, and behind them those that are derived from one (`lr_runtime.contract.derived`).
 
     Terms are immutable, and equal where their JSON form is. They are evaluated at `x`, the input columns, NaN for a
     missing value, and `u`, the same on origin and scale: u_j = (x_j - origin_j) / scale_j, with fill_j in place of a
@@ -40,7 +42,7 @@ class Term:
 
     kind: ClassVar[str]
     columns: tuple[int, ...]
-    is_indicator: ClassVar[bool] = False
+    is_indicator: bool = False
     """Whether the value is 1 where a condition holds, and 0 elsewhere."""
     is_of_missing: ClassVar[bool] = False
     """Whether that condition is that the column's value is missing."""
@@ -101,6 +103,8 @@ def read_term(written: Mapping[str, Any], columns: Sequence[Column]) -> Term:
         del parts["missing"]
     else:
         kind = parts.pop("kind", "category" if "category" in parts else "power")
+    if kind == "product":
+        parts["factors"] = [read_term(factor, columns) for factor in parts["factors"]]
     in_module = _KINDS[kind]
     term = cast("type[Term]", getattr(import_module(f"lr_runtime.contract.terms.{kind}"), in_module))(**parts)
     term.check(columns)
