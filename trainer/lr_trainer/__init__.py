@@ -10,6 +10,7 @@
     moments/      passes over the rows to moments
     model/        terms, the eager model, the checkpoint
     rows/         tables and arrays to blocks of rows
+    formula/      what a fit is asked to make of the columns
     arithmetic/   arrays, double-double, exact products, rounding
 
 >>> import lr_trainer
