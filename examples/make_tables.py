@@ -45,8 +45,8 @@ def sensor_curve() -> list[str]:
     """Return a table of volts and kelvin, denser towards both ends, where a polynomial would swing otherwise."""
     lines = ["volt,kelvin"]
     for step in range(16):
-        volt = 0.8 + 0.7 * math.cos(math.pi * (2 * step + 1) / 32)
-        kelvin = 480 - 290 * volt - 35 * math.tanh(9 * (volt - 1.08)) + 6 * math.sin(4 * volt)
+        volt = 1.0 + 0.7 * math.cos(math.pi * (2 * step + 1) / 32)
+        kelvin = 530 - 290 * volt - 35 * math.tanh(6 * (volt - 1.28)) + 6 * math.sin(4 * volt)
         lines.append(f"{volt:.6f},{kelvin:.4f}")
     return lines
 
