@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_export.program.functions import append
 from lr_export.program.program import Builder, Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from lr_export.program.program import Program, Step, Value
     from lr_runtime.contract.contract import Dtype
+    from lr_runtime.contract.derived import FunctionName
 
 Values = dict[str, "NDArray[Any]"]
 
@@ -55,6 +57,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "multiply": np.multiply,
     "divide": np.divide,
     "sqrt": np.sqrt,
+    "log": np.log,
+    "exp": np.exp,
     "affine": _affine,
     "ordered_affine": _affine,
     "sum": lambda a: _in_order(a)[:, None],
@@ -62,6 +66,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "concatenate": lambda *values: np.concatenate(values, axis=1),
     "is_nan": np.isnan,
     "equal": np.equal,
+    "less": np.less,
     "and": np.logical_and,
     "where": np.where,
 }
@@ -81,6 +86,8 @@ def every_operation(dtype: Dtype) -> Program:
         "y_multiply": build.multiply(x, first),
         "y_divide": build.divide(x, row),
         "y_sqrt": build.sqrt(build.multiply(x, x)),
+        "y_log": append(build, "log", x),  # the engine's own log and exp have bits of their own
+        "y_exp": append(build, "exp", x),
         "y_cast": build.cast(x, other),  # type: ignore[arg-type]
         "y_sum": build.sum(x),
         "y_select": build.select(x, [2, 0, 2]),
@@ -90,6 +97,7 @@ def every_operation(dtype: Dtype) -> Program:
     masks = {
         "y_is_nan": missing,
         "y_equal": same,
+        "y_less": build.less(x, row),
         "y_and": build.both(same, Constant("mask", np.array([True, False, True]))),
     }
     results |= masks | {"y_where": build.where(missing, row, x), "y_where_one": build.where(same, x, one)}
@@ -98,6 +106,13 @@ def every_operation(dtype: Dtype) -> Program:
         build.result(name, value)
     build.result("in_range", build.is_nan(first))
     build.result("leverage", build.sum(build.multiply(x, x)))
+    return build.program()
+
+
+def function_of(function: FunctionName, dtype: Dtype, knots: Sequence[float] = (0.0,)) -> Program:
+    """Return a program that gives the function of every column, as many as there are knots."""
+    build = Builder(len(knots), dtype, ordered=True)
+    build.result("y", append(build, function, build.x, np.array(knots) if function == "hinge" else None))
     return build.program()
 
 

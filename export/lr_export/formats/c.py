@@ -1,4 +1,4 @@
-"""The C header: one function and its self-test, no library beyond math.h, and that only where a square root is taken.
+"""The C header: one function and its self-test, no library beyond math.h, and that only for a square root, log or exp.
 
 It is C99 to C23 and C++11 to C++23. Hexadecimal floating-point constants, which are exact, came to C++ with C++17 only:
 a number that no short decimal spells exactly is written with 17 digits, 9 of float, which tell it from its neighbours
@@ -30,6 +30,7 @@ C_FLAGS = ("-std=c99", "-ffp-contract=off")
 _FLAGS = (*C_FLAGS, "-Werror=incompatible-pointer-types")
 """A header whose function takes another type than it should is wrong, not worth a warning."""
 _DIGITS = {"float32": 9, "float64": 17}
+_OF_MATH_H = {"sqrt", "log", "exp"}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 """What C99 (5.2.4.1) promises to tell apart, for the name in front of the others."""
 _PREDICT = re.compile(r"^static inline \w+ (\w+)_predict\(", re.MULTILINE)
@@ -212,8 +213,8 @@ class C(Language):
     def cast(self, expression: str, dtype: ValueType) -> str:
         return f"({self.types[dtype]}){expression}"
 
-    def sqrt(self, expression: str, dtype: ValueType) -> str:
-        return f"{'sqrtf' if dtype == 'float32' else 'sqrt'}({expression})"
+    def function(self, name: str, expression: str, dtype: ValueType) -> str:
+        return f"{name}{'f' if dtype == 'float32' else ''}({expression})"
 
     def fields(self, program: Program, known: KnownRows) -> Mapping[str, str]:
         values = [program.x, *(step.result for step in program.steps)]
@@ -221,7 +222,7 @@ class C(Language):
         return {
             "name": self.model,
             "flags": " ".join(C_FLAGS),
-            "include": "#include <math.h>\n" if any(step.operation == "sqrt" for step in program.steps) else "",
+            "include": "#include <math.h>\n" if _OF_MATH_H & {step.operation for step in program.steps} else "",
             "doubles": _DOUBLES.format(name=self.model) if any(v.dtype == "float64" for v in values) else "",
             "members": "\n".join(
                 f"  {self.types[value.dtype]} {name}{f'[{value.width}]' if is_array(name) else ''};"

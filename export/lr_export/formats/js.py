@@ -93,8 +93,8 @@ class JavaScript(Language):
     def rounded(self, expression: str, dtype: ValueType) -> str:
         return f"Math.fround({expression})" if dtype == "float32" else expression
 
-    def sqrt(self, expression: str, dtype: ValueType) -> str:
-        return self.rounded(f"Math.sqrt({expression})", dtype)
+    def function(self, name: str, expression: str, dtype: ValueType) -> str:
+        return self.rounded(f"Math.{name}({expression})", dtype)
 
     def result(self, name: str, value: Value) -> str:
         given = f"{value.name}[0]{' === 1' if value.dtype == 'bool' else ''}"

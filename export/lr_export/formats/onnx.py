@@ -76,8 +76,11 @@ _OPERATORS = {
     "multiply": "Mul",
     "divide": "Div",
     "sqrt": "Sqrt",
+    "log": "Log",
+    "exp": "Exp",
     "is_nan": "IsNaN",
     "equal": "Equal",
+    "less": "Less",
     "and": "And",
     "where": "Where",
 }

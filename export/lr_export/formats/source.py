@@ -108,8 +108,8 @@ class Language(ABC):
         return ",\n    ".join(map(self.listed, rows))
 
     @abstractmethod
-    def sqrt(self, expression: str, dtype: ValueType) -> str:
-        """Return the square root, rounded to `dtype`."""
+    def function(self, name: str, expression: str, dtype: ValueType) -> str:
+        """Return the language's own sqrt, log or exp, rounded to `dtype`."""
 
     def rounded(self, expression: str, dtype: ValueType) -> str:  # noqa: ARG002 - C computes in its operands' type
         """Return the expression of one arithmetic operation, rounded to `dtype`."""
@@ -175,12 +175,12 @@ def _element(step: Step, language: Language) -> str:
     match step.operation:
         case "cast":
             return language.cast(operands[0], dtype)
-        case "sqrt":
-            return language.sqrt(operands[0], dtype)
+        case "sqrt" | "log" | "exp":
+            return language.function(step.operation, operands[0], dtype)
         case "is_nan":
             return f"{operands[0]} {language.differs} {operands[0]}"
-        case "equal":
-            return f"{operands[0]} {language.equals} {operands[1]}"
+        case "equal" | "less":
+            return f" {'<' if step.operation == 'less' else language.equals} ".join(operands)
         case "where":
             return "{} ? {} : {}".format(*operands)
         case _:

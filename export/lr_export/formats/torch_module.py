@@ -117,6 +117,8 @@ _OPERATIONS: dict[Operation, Callable[..., torch.Tensor]] = {
     "multiply": torch.mul,
     "divide": torch.div,
     "sqrt": _square_root,
+    "log": torch.log,
+    "exp": torch.exp,
     "affine": nn.functional.linear,
     "ordered_affine": _ordered_affine,
     "sum": lambda terms: terms.sum(dim=1, keepdim=True),
@@ -125,6 +127,7 @@ _OPERATIONS: dict[Operation, Callable[..., torch.Tensor]] = {
     "select": lambda *given: torch.cat([given[0][:, column : column + 1] for column in given[1]], dim=1),
     "is_nan": torch.isnan,
     "equal": torch.eq,
+    "less": torch.lt,
     "and": torch.logical_and,
     "where": torch.where,
 }

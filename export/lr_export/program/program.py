@@ -10,6 +10,8 @@ of the other operand. Nothing depends on the number of rows, nothing branches, n
     add, subtract,   a, b                   element by element, each rounded once (IEEE 754)
       multiply, divide
     sqrt             a                      element by element, correctly rounded
+    log, exp         a                      of the engine, within 1 % of b for log b and of the result for exp: good to
+                                            pick an integer or a power of two, and for nothing else; see `functions`
     affine           a, weight, bias        a @ weight.T + bias, weight (outputs, width), bias (outputs,); sums in any
                                             order, with or without fused multiply-add (Gemm)
     ordered_affine   a, weight, bias        the same in one fixed order: products and bias added from left to right,
@@ -20,7 +22,7 @@ of the other operand. Nothing depends on the number of rows, nothing branches, n
     concatenate      a, b, ...              side by side
     select           a                      the step's columns of a, in that order
     is_nan           a                      bool
-    equal            a, b                   bool; False where either is NaN
+    equal, less      a, b                   bool, a == b and a < b; False where either is NaN
     and              a, b                   bool, of bool
     where            mask, a, b             a where the bool mask is True, else b
 
@@ -60,6 +62,8 @@ Operation = Literal[
     "multiply",
     "divide",
     "sqrt",
+    "log",
+    "exp",
     "affine",
     "ordered_affine",
     "sum",
@@ -68,6 +72,7 @@ Operation = Literal[
     "select",
     "is_nan",
     "equal",
+    "less",
     "and",
     "where",
 ]
@@ -200,6 +205,14 @@ class Builder:
         """Append the square root."""
         return self._append("sqrt", (value,), value.width, value.dtype)
 
+    def rough_log(self, value: Value) -> Value:
+        """Append the engine's logarithm, good to pick an integer and for nothing else."""
+        return self._append("log", (value,), value.width, value.dtype)
+
+    def rough_exp(self, value: Value) -> Value:
+        """Append the engine's exponential function, good to pick a power of two and for nothing else."""
+        return self._append("exp", (value,), value.width, value.dtype)
+
     def affine(self, value: Value, weight: Constant, bias: Constant) -> Value:
         """Append value @ weight.T + bias."""
         operation: Operation = "ordered_affine" if self._ordered else "affine"
@@ -234,6 +247,10 @@ class Builder:
     def equal(self, a: Operand, b: Operand) -> Value:
         """Append a == b."""
         return self._append("equal", (a, b), _width(a, b), "bool")
+
+    def less(self, a: Operand, b: Operand) -> Value:
+        """Append a < b."""
+        return self._append("less", (a, b), _width(a, b), "bool")
 
     def both(self, a: Operand, b: Operand) -> Value:
         """Append a and b, of bool."""

@@ -18,8 +18,10 @@ from lr_runtime.onnx_file.check import check_model, signature_of
 from lr_runtime.onnx_file.operators import OPERATORS
 from lr_runtime.onnx_file.reader import OPSETS, read_onnx
 from tests.conftest import CHECKPOINTS, EXPANDED, checkpoint_of
+from tests.export.formats.test_source import CONTRACT
 from tests.export.model.test_uncertainty import CHECKPOINTS as FITS
 from tests.export.scaled import LEVEL, fitted, of_width
+from tests.export.straight_line import function_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,8 +51,10 @@ def test_so_is_every_file_with_an_interval_and_flags(case: str, precision: Preci
 def test_what_is_let_in_is_no_more_than_what_is_written() -> None:
     counts: dict[str, set[int]] = defaultdict(set)
     attributes: dict[str, set[str]] = defaultdict(set)
-    for blueprint, opset in product(_every_kind(), OPSETS):
-        for node in read_onnx(onnx_bytes(blueprint.program, blueprint.contract, opset=opset)).nodes:
+    programs = [*(blueprint.program for blueprint in _every_kind()), function_of("exp", "float32")]
+    programs.append(function_of("log", "float32"))
+    for program, opset in product(programs, OPSETS):
+        for node in read_onnx(onnx_bytes(program, CONTRACT, opset=opset)).nodes:
             counts[node.operator].add(len(node.inputs))
             attributes[node.operator] |= set(node.attributes)
     assert set(counts) == set(OPERATORS)
