@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines mutants digits bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines mutants digits functions bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -65,6 +65,9 @@ mutants: setup ## change the code in 100 places, one at a time, and print the ch
 
 digits: setup ## hold the certain digits of 5,000 random fits against exact arithmetic (about six minutes)
 	$(BIN)/python -W ignore -m tests.trainer.statistics.random_problems 5000
+
+functions: setup ## run every float32 through log, log1p, exp and sqrt, against float64 (about 15 minutes of one core)
+	nice $(BIN)/python -m tests.export.program.every_float $(STEP)
 
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -6,7 +6,7 @@ to pick an integer or a power of two, where an error of 1 % changes nothing. Wit
 
     power of two   t = v 2^(p-1), b = t - (t - v): v rounded to one binary digit, so that 3/4 <= v/b <= 3/2
     log            y = b (1 + f), log y = k log 2 + log(1 + f), log(1 + f) = 2 atanh s with s = f / (2 + f)
-    exp            x = 2 k log 2 + r, exp x = (1 + r + r c / (2 - c)) 2^k 2^k with c = r - r^2 P(r^2)
+    exp            x = k log 2 + r, k even, exp x = (1 + r + r c / (2 - c)) 2^(k/2) 2^(k/2) with c = r - r^2 P(r^2)
     sqrt           Newton's (Heron's) steps s = (s + y/s) / 2 from a power of two, or 11/8 of one
 
 The forms of log(1 + f) and exp r are those of Sun's fdlibm (e_log.c, e_exp.c, s_log1p.c), their polynomials those that
@@ -19,17 +19,15 @@ Outside the domain and at NaN the results are NaN or infinite; exp is 0 or infin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from lr_export.program.program import Constant
-from lr_runtime.contract.derived import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -38,81 +36,64 @@ if TYPE_CHECKING:
     from lr_runtime.contract.derived import FunctionName
 
 
-@dataclass(frozen=True)
-class _Dtype:
+class _Dtype(NamedTuple):
     """What differs between the dtypes.
 
     Attributes:
         digits: p.
-        shift: the power of two that arguments are multiplied by, or its reciprocal.
-        log_parts: log 2 as a sum; the first has so few digits that its product with an integer k is exact.
-        twice_parts: 2 log 2 likewise.
-        least, most: where exp is 0 and infinite.
-        of_log: (2 atanh(s) / s - 2) / z in z = s^2 up to 1/25.
-        of_exp: P(z) = (r coth(r / 2) - 2) / z in z = r^2 up to (log 2)^2.
-        newton: steps of Newton from 27 % to less than a tenth of an ulp.
+        shift: the exponent of the power of two that arguments are multiplied by.
+        least, most: where exp is 0, and infinite.
+        newton: steps from an error of 21 % to one of 10^-6 u, but for their rounding.
+        of_log: (2 atanh(s) / s - 2) / z, a polynomial in z = s^2 up to 1/25, from its constant on.
+        of_exp: P(z) = (r coth(r / 2) - 2) / z, in z = r^2 up to (log 2)^2.
     """
 
     digits: int
     shift: int
-    log_parts: tuple[float, float]
-    twice_parts: tuple[float, float]
     least: float
     most: float
-    of_log: tuple[float, ...]
-    of_exp: tuple[float, ...]
     newton: int
+    of_log: str
+    of_exp: str
 
 
-def _parts(number: float, rest: float, bits: int) -> tuple[float, float]:
-    """Return a number of two floats as one of `bits` digits behind the point, and what is left."""
-    first = math.floor(math.ldexp(number, bits)) / 2.0**bits
-    return first, (number - first) + rest
-
-
-_LOG2, _REST = math.log(2.0), 2.3190468138462996e-17
-"""log 2 is the sum of both, to 106 digits."""
-_DTYPES = {
+_DTYPES: Mapping[Dtype, _Dtype] = {
     "float32": _Dtype(
-        24,
-        64,
-        _parts(_LOG2, _REST, 12),
-        _parts(2 * _LOG2, 2 * _REST, 16),
-        -104.0,
-        89.0,
-        (0.66666716, 0.39979017, 0.29955605),
-        (0.16666666, -0.002777567, 6.4962034e-05),
-        4,
+        *(24, 64, -104.0, 89.0, 4),
+        of_log="0.66666716 0.39979017 0.29955605",
+        of_exp="0.16666666 -0.002777567 6.4962034e-05",
     ),
     "float64": _Dtype(
-        53,
-        512,
-        _parts(_LOG2, _REST, 41),
-        _parts(2 * _LOG2, 2 * _REST, 42),
-        -746.0,
-        710.0,
-        (
-            0.6666666666666666,
-            0.400000000000078,
-            0.2857142856733919,
-            0.22222223037807243,
-            0.18181738454723026,
-            0.15388834677801916,
-            0.1321036048513262,
-            0.13604015707124079,
-        ),
-        (
-            0.16666666666666666,
-            -0.002777777777777682,
-            6.613756613437963e-05,
-            -1.6534391135948973e-06,
-            4.175327650190284e-08,
-            -1.0561101631357928e-09,
-            2.565395630358567e-11,
-        ),
-        5,
+        *(53, 512, -746.0, 710.0, 5),
+        of_log="0.6666666666666666 0.400000000000078 0.2857142856733919 0.22222223037807243 "
+        "0.18181738454723026 0.15388834677801916 0.1321036048513262 0.13604015707124079",
+        of_exp="0.16666666666666666 -0.002777777777777682 6.613756613437963e-05 -1.6534391135948973e-06 "
+        "4.175327650190284e-08 -1.0561101631357928e-09 2.565395630358567e-11",
     ),
 }
+_LOG2, _REST = math.log(2.0), 2.3190468138462996e-17
+"""log 2 is the sum of both, to 106 digits."""
+_ROUNDINGS: Mapping[Dtype, Mapping[FunctionName, str]] = {
+    "float32": {"log": "2", "log1p": "2", "exp": "2.5", "sqrt": "1.51", "reciprocal": "1.01", "hinge": "3.01"},
+    "float64": {"log": "4", "log1p": "5", "exp": "4", "sqrt": "1.51", "reciprocal": "1.01", "hinge": "1.01"},
+}
+
+
+def roundings(function: FunctionName, dtype: Dtype) -> Fraction:
+    """Return c: the steps are within c u |f(x)| + eta of every f(x) in the range of the dtype.
+
+    u is 2^-24 or 2^-53, and eta the smallest subnormal number. `make functions` runs every float32 through log, log1p,
+    exp and sqrt; for float64, tests bound the error of each step over intervals that cover all f, r and k:
+
+        log         3.6 u, at k = -1, f = 1/2; k log 2 loses nothing, as its first part is short
+        log1p       1.16 u more, for the f that is rounded
+        exp         3.4 u, and 0.5 u for the r below 1 that is rounded, once: x - k log 2 loses nothing before
+        sqrt        half of the quotient's rounding, and the sum's; each of Newton's steps squares what was before it
+        reciprocal  one rounding
+        hinge       one for each part of a knot, of which float32 has three, at most: either the first difference is
+                    exact, or the others are too small to matter
+    """
+    return Fraction(_ROUNDINGS[dtype][function])
 
 
 def append(build: Builder, function: FunctionName, value: Value, knots: NDArray[np.float64] | None = None) -> Value:
@@ -122,140 +103,125 @@ def append(build: Builder, function: FunctionName, value: Value, knots: NDArray[
         build: the program.
         function: which.
         value: float32 or float64, (rows, width); the result has its dtype and width.
-        knots: of a hinge, (width,): finite numbers.
+        knots: of a hinge, (width,): numbers in the range of the dtype.
     """
-    steps = _Steps(build, cast("Dtype", value.dtype))
-    match function:
-        case "log":
-            return steps.log(value)
-        case "log1p":
-            return steps.log1p(value)
-        case "exp":
-            return steps.exp(value)
-        case "sqrt":
-            return steps.sqrt(value)
-        case "reciprocal":
-            return build.divide(steps.number("one", 1.0), value)
-        case "hinge":
-            assert knots is not None
-            return steps.hinge(value, knots)
+    steps = Steps(build, cast("Dtype", value.dtype))
+    if function == "hinge":
+        assert knots is not None
+        return steps.hinge(value, knots)
+    of = {"log": steps.log, "log1p": steps.log1p, "exp": steps.exp, "sqrt": steps.sqrt, "reciprocal": steps.reciprocal}
+    return of[function](value)
 
 
-def roundings(function: FunctionName, dtype: Dtype) -> Fraction:
-    """Return c: steps are within c u |f(x)| + eta of f(x), for every x in the domain whose f(x) the dtype holds.
-
-    u is 2^-24 or 2^-53, and eta the smallest subnormal number; results of log and sqrt are never subnormal.
-    """
-    return _ROUNDINGS[dtype][function]
-
-
-_ROUNDINGS: Mapping[Dtype, Mapping[FunctionName, Fraction]] = {
-    "float32": {name: Fraction(4) for name in FUNCTIONS},
-    "float64": {name: Fraction(4) for name in FUNCTIONS},
-}
-
-
-class _Steps:
-    """Steps in one dtype: each method appends some and returns their value."""
+class Steps:
+    """Functions in one dtype: each method appends steps and returns their value."""
 
     def __init__(self, build: Builder, dtype: Dtype) -> None:
         self._build, self._dtype, self._of = build, dtype, _DTYPES[dtype]
+        self._zero, self._half, self._one, self._two = (
+            self._number(name, number) for name, number in (("zero", 0.0), ("half", 0.5), ("one", 1.0), ("two", 2.0))
+        )
+        self._inverse = self._number("inverse_ln2", 1 / _LOG2)
+        # The first part has so few digits that its product with an integer is exact.
+        first = math.floor(math.ldexp(_LOG2, self._of.digits - 12)) / 2.0 ** (self._of.digits - 12)
+        self._first, self._second = self._number("ln2_0", first), self._number("ln2_1", (_LOG2 - first) + _REST)
 
-    def number(self, name: str, value: float) -> Constant:
-        """Return a constant, called after the dtype, too."""
-        return self._row(name, np.array([value]))
-
-    def log(self, x: Value) -> Value:
-        """Append log x."""
-        below, factor = self._moderating(x)
-        return self._log(below, self._build.multiply(x, factor), None)
-
-    def log1p(self, x: Value) -> Value:
-        """Append log(1 + x), with what the sum lost: f is x itself near 0."""
-        build, one = self._build, self.number("one", 1.0)
-        total = build.add(x, one)
-        lost = build.subtract(x, build.subtract(total, one))
-        below, factor = self._moderating(total)
-        return self._log(below, build.multiply(total, factor), build.multiply(lost, factor))
-
-    def exp(self, x: Value) -> Value:
-        """Append exp x."""
-        build, of, one = self._build, self._of, self.number("one", 1.0)
-        least, most = self.number("least", of.least), self.number("most", of.most)
-        x = build.where(build.less(most, x), most, x)  # not the other way round: NaN stays NaN
-        x = build.where(build.less(x, least), least, x)
-        first, second = (self.number(f"twice{place}", part) for place, part in enumerate(of.twice_parts))
-        magic = self._magic()
-        k = build.multiply(x, self.number("inverse_twice", 0.5 / _LOG2))
-        k = build.subtract(build.add(k, magic), magic)
-        r = build.subtract(build.subtract(x, build.multiply(k, first)), build.multiply(k, second))
-        z = build.multiply(r, r)
-        c = build.subtract(r, build.multiply(z, self._polynomial("e", of.of_exp, z)))
-        quotient = build.divide(build.multiply(r, c), build.subtract(self.number("two", 2.0), c))
-        near = build.add(build.add(r, quotient), one)
-        power = self._rounded(build.rough_exp(build.multiply(k, self.number("ln2", _LOG2))), 1)
-        return build.multiply(build.multiply(near, power), power)
-
-    def sqrt(self, x: Value) -> Value:
-        """Append the square root of x."""
-        build, of = self._build, self._of
-        half, zero = self.number("half", 0.5), self.number("zero", 0.0)
-        below, factor = self._moderating(x)
-        y = build.multiply(x, factor)
-        power = self._rounded(y, 1)
-        # Near 1 or 1.414 times a power of two: 3 digits after the first one make 1 or 1.375 of it.
-        s = self._rounded(build.rough_exp(build.multiply(build.rough_log(power), half)), 4)
-        for _ in range(of.newton):
-            s = build.multiply(build.add(s, build.divide(y, s)), half)
-        roots = (self.number(name, 2.0**exponent) for name, exponent in (("rd", -of.shift / 2), ("ru", of.shift / 2)))
-        s = build.multiply(s, build.where(below, *roots))
-        return build.where(build.equal(x, zero), zero, s)
+    def reciprocal(self, x: Value) -> Value:
+        """Append 1 / x."""
+        return self._build.divide(self._one, x)
 
     def hinge(self, x: Value, knots: NDArray[np.float64]) -> Value:
         """Append max(x - knot, 0); a knot that the dtype does not hold is taken away in parts."""
-        build, zero = self._build, self.number("zero", 0.0)
         for place, part in enumerate(_in_parts(knots, self._dtype)):
-            x = build.subtract(x, self._row(f"knot{place}", part))
-        return build.where(build.less(x, zero), zero, x)  # NaN stays NaN
+            x = self._build.subtract(x, self._row(f"knot{place}", part))
+        return self._build.where(self._build.less(x, self._zero), self._zero, x)  # NaN stays NaN
 
-    def _log(self, below: Value, y: Value, lost: Value | None) -> Value:
-        """Append log(y + lost), where y was multiplied by 2^shift if it was below 2, or else by its reciprocal."""
-        build, of, magic = self._build, self._of, self._magic()
-        power = self._rounded(y, 1)
-        rest = build.subtract(y, power)
-        f = build.divide(rest if lost is None else build.add(rest, lost), power)
-        back = (self.number(f"magic_{n}", magic.array[0] + s) for n, s in (("up", of.shift), ("down", -of.shift)))
-        k = build.multiply(build.rough_log(power), self.number("inverse_ln2", 1 / _LOG2))
-        k = build.subtract(build.add(k, magic), build.where(below, *back))
-        s = build.divide(f, build.add(f, self.number("two", 2.0)))
+    def log(self, x: Value) -> Value:
+        """Append log x."""
+        build = self._build
+        below, _, y, power = self._reduced(x)
+        return self._log(below, power, build.subtract(y, power))
+
+    def log1p(self, x: Value) -> Value:
+        """Append log(1 + x), with what the sum lost: near 0, f is x itself."""
+        build = self._build
+        total = build.add(x, self._one)
+        lost = build.subtract(x, build.subtract(total, self._one))
+        below, factor, y, power = self._reduced(total)
+        return self._log(below, power, build.add(build.subtract(y, power), build.multiply(lost, factor)))
+
+    def sqrt(self, x: Value) -> Value:
+        """Append the square root of x."""
+        build, shift = self._build, self._of.shift // 2
+        below, _, y, power = self._reduced(x)
+        # About 1 or 1.414 times a power of two: to four digits it is 1 or 1.375 times that.
+        s = self._rounded(build.rough_exp(build.multiply(build.rough_log(power), self._half)), 4)
+        for _ in range(self._of.newton):
+            s = build.multiply(build.add(s, build.divide(y, s)), self._half)
+        back = build.where(below, self._power("root_up", -shift), self._power("root_down", shift))
+        return build.where(build.equal(x, self._zero), self._zero, build.multiply(s, back))
+
+    def exp(self, x: Value) -> Value:
+        """Append exp x."""
+        build, even = self._build, self._number("even", 3 * 2.0 ** (self._of.digits - 1))
+        least, most = self._number("least", self._of.least), self._number("most", self._of.most)
+        x = build.where(build.less(most, x), most, x)  # not the other way round: NaN stays NaN
+        x = build.where(build.less(x, least), least, x)
+        k = build.subtract(build.add(build.multiply(x, self._inverse), even), even)
+        r = build.subtract(build.subtract(x, build.multiply(k, self._first)), build.multiply(k, self._second))
+        power = self._rounded(build.rough_exp(build.multiply(k, self._number("half_ln2", _LOG2 / 2))), 1)
+        return build.multiply(build.multiply(self.exp_near_0(r), power), power)
+
+    def exp_near_0(self, r: Value) -> Value:
+        """Append exp r, for r up to log 2."""
+        build = self._build
+        z = build.multiply(r, r)
+        c = build.subtract(r, build.multiply(z, self._polynomial("e", self._of.of_exp, z)))
+        quotient = build.divide(build.multiply(r, c), build.subtract(self._two, c))
+        return build.add(build.add(r, quotient), self._one)
+
+    def log_near_1(self, f: Value, k: Value) -> Value:
+        """Append k log 2 + log(1 + f), for f from -1/4 to 1/2 and an integer k."""
+        build = self._build
+        s = build.divide(f, build.add(f, self._two))
         z = build.multiply(s, s)
-        tail = build.multiply(z, self._polynomial("l", of.of_log, z))
+        tail = build.multiply(z, self._polynomial("l", self._of.of_log, z))
         near = build.subtract(f, build.multiply(s, build.subtract(f, tail)))
-        first, second = (build.multiply(k, self.number(f"ln2_{n}", part)) for n, part in enumerate(of.log_parts))
-        return build.add(first, build.add(near, second))
+        return build.add(build.multiply(k, self._first), build.add(near, build.multiply(k, self._second)))
 
-    def _moderating(self, x: Value) -> tuple[Value, Value]:
-        """Append whether x is below 2, and the power of two that leaves x neither subnormal nor too large."""
-        below = self._build.less(x, self.number("two", 2.0))
-        factors = (self.number(f"factor_{n}", 2.0**e) for n, e in (("up", self._of.shift), ("down", -self._of.shift)))
-        return below, self._build.where(below, *factors)
+    def _log(self, below: Value, power: Value, rest: Value) -> Value:
+        """Append log((power + rest) / factor), with the factor of `_reduced`."""
+        build, shift = self._build, self._of.shift
+        integer = 1.5 * 2.0 ** (self._of.digits - 1)  # rounds to an integer what it is added to and taken from
+        back = (self._number("integer_up", integer + shift), self._number("integer_down", integer - shift))
+        k = build.add(build.multiply(build.rough_log(power), self._inverse), self._number("integer", integer))
+        return self.log_near_1(build.divide(rest, power), build.subtract(k, build.where(below, *back)))
+
+    def _reduced(self, x: Value) -> tuple[Value, Value, Value, Value]:
+        """Append whether x is below 2, a factor, y = factor x, neither subnormal nor large, and y to one digit."""
+        below = self._build.less(x, self._two)
+        factor = self._build.where(below, self._power("up", self._of.shift), self._power("down", -self._of.shift))
+        y = self._build.multiply(x, factor)
+        return below, factor, y, self._rounded(y, 1)
 
     def _rounded(self, value: Value, digits: int) -> Value:
         """Append the value rounded to some binary digits."""
-        shifted = self._build.multiply(value, self.number(f"shift{digits}", 2.0 ** (self._of.digits - digits)))
+        shifted = self._build.multiply(value, self._power(f"shift{digits}", self._of.digits - digits))
         return self._build.subtract(shifted, self._build.subtract(shifted, value))
 
-    def _magic(self) -> Constant:
-        """Return what rounds a number to an integer when it is added and taken away."""
-        return self.number("magic", 1.5 * 2.0 ** (self._of.digits - 1))
-
-    def _polynomial(self, name: str, coefficients: Sequence[float], z: Value) -> Value:
-        """Append the polynomial with these coefficients from the constant on (Horner)."""
-        *others, last = (self.number(f"{name}{place}", each) for place, each in enumerate(coefficients))
+    def _polynomial(self, name: str, coefficients: str, z: Value) -> Value:
+        """Append the polynomial with these coefficients, from the constant on (Horner's scheme)."""
+        *others, last = (self._number(f"{name}{n}", float(each)) for n, each in enumerate(coefficients.split()))
         total: Operand = last
         for coefficient in reversed(others):
             total = self._build.add(self._build.multiply(z, total), coefficient)
         return cast("Value", total)
+
+    def _power(self, name: str, exponent: int) -> Constant:
+        return self._number(name, 2.0**exponent)
+
+    def _number(self, name: str, number: float) -> Constant:
+        return self._row(name, np.array([number]))
 
     def _row(self, name: str, values: NDArray[np.float64]) -> Constant:
         return Constant(f"{name}_{self._dtype[-2:]}", values.astype(self._dtype))
