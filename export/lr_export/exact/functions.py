@@ -18,22 +18,16 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.derived import FunctionName
 
-_DIGITS = 60
-"""Of decimal's correctly rounded ln and exp: an error of 2^-197 of the result at most."""
 _BITS = 200
-_DECIMAL, _UNROUNDED = Context(prec=_DIGITS), Context(prec=MAX_PREC)
+_ROUNDED, _UNROUNDED = Context(prec=60), Context(prec=MAX_PREC)
+"""60 digits of decimal's ln and exp, which are correctly rounded: 197 binary ones."""
 
 
 def exact(function: FunctionName, values: Dyadic, knots: NDArray[np.float64] | None = None) -> Dyadic:
-    """Return the function of numbers in its domain, within 2^-190 of each result; a hinge has no error at all.
-
-    Args:
-        function: which.
-        values: of any shape; those of exp are within a million of 0.
-        knots: of a hinge, (width,).
+    """Return the function of numbers of any shape, within 2^-190 of each result; a hinge, at knots (width,), exactly.
 
     Raises:
-        ArithmeticError, ValueError: a value is outside the domain.
+        ArithmeticError, ValueError: a value is outside the domain, or of exp above a million.
 
     >>> exact("sqrt", Dyadic.of(np.array([2.0]))).rounded("float64", "nearest")
     array([1.41421356])
@@ -59,9 +53,8 @@ def _decimal(function: Callable[[Decimal], Decimal], integer: int, exponent: int
     """Return a function of integer * 2^exponent, which as a decimal number has all its digits."""
     zeros = max((integer & -integer).bit_length() - 1, 0)
     integer, exponent = integer >> zeros, exponent + zeros
-    tens = min(exponent, 0)
-    whole = Decimal(integer * 5**-tens * 2 ** max(exponent, 0))
-    return _rounded(*function(whole.scaleb(tens, _UNROUNDED)).as_integer_ratio())
+    number = Decimal(integer * 5 ** max(-exponent, 0) << max(exponent, 0)).scaleb(min(exponent, 0), _UNROUNDED)
+    return _rounded(*function(number).as_integer_ratio())
 
 
 def _reciprocal(integer: int, exponent: int) -> tuple[int, int]:
@@ -76,8 +69,8 @@ def _root(integer: int, exponent: int) -> tuple[int, int]:
 
 
 _FUNCTIONS: dict[FunctionName, Callable[[int, int], tuple[int, int]]] = {
-    "log": partial(_decimal, _DECIMAL.ln),
-    "exp": partial(_decimal, _DECIMAL.exp),
+    "log": partial(_decimal, _ROUNDED.ln),
+    "exp": partial(_decimal, _ROUNDED.exp),
     "sqrt": _root,
     "reciprocal": _reciprocal,
 }

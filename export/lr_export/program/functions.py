@@ -37,24 +37,15 @@ if TYPE_CHECKING:
 
 
 class _Dtype(NamedTuple):
-    """What differs between the dtypes.
-
-    Attributes:
-        digits: p.
-        shift: the exponent of the power of two that arguments are multiplied by.
-        least, most: where exp is 0, and infinite.
-        newton: steps from an error of 21 % to one of 10^-6 u, but for their rounding.
-        of_log: (2 atanh(s) / s - 2) / z, a polynomial in z = s^2 up to 1/25, from its constant on.
-        of_exp: P(z) = (r coth(r / 2) - 2) / z, in z = r^2 up to (log 2)^2.
-    """
+    """What differs between the dtypes."""
 
     digits: int
-    shift: int
-    least: float
-    most: float
-    newton: int
-    of_log: str
-    of_exp: str
+    shift: int  # the exponent of the power of two that arguments are multiplied by
+    least: float  # where exp is 0
+    most: float  # where exp is infinite
+    newton: int  # steps from an error of 21 % to one of 10^-6 u, but for their rounding
+    of_log: str  # (2 atanh(s) / s - 2) / z, a polynomial in z = s^2 up to 1/25, from its constant on
+    of_exp: str  # P(z) = (r coth(r / 2) - 2) / z in z = r^2 up to (log 2)^2, likewise
 
 
 _DTYPES: Mapping[Dtype, _Dtype] = {
@@ -103,14 +94,15 @@ def append(build: Builder, function: FunctionName, value: Value, knots: NDArray[
         build: the program.
         function: which.
         value: float32 or float64, (rows, width); the result has its dtype and width.
-        knots: of a hinge, (width,): numbers in the range of the dtype.
+        knots: of a hinge, (width,): numbers in the range of the dtype. All hinges of a program are appended at once.
     """
     steps = Steps(build, cast("Dtype", value.dtype))
     if function == "hinge":
         assert knots is not None
         return steps.hinge(value, knots)
-    of = {"log": steps.log, "log1p": steps.log1p, "exp": steps.exp, "sqrt": steps.sqrt, "reciprocal": steps.reciprocal}
-    return of[function](value)
+    if function == "reciprocal":
+        return build.divide(steps.one, value)
+    return {"log": steps.log, "log1p": steps.log1p, "exp": steps.exp, "sqrt": steps.sqrt}[function](value)
 
 
 class Steps:
@@ -118,17 +110,13 @@ class Steps:
 
     def __init__(self, build: Builder, dtype: Dtype) -> None:
         self._build, self._dtype, self._of = build, dtype, _DTYPES[dtype]
-        self._zero, self._half, self._one, self._two = (
+        self._zero, self._half, self.one, self._two = (
             self._number(name, number) for name, number in (("zero", 0.0), ("half", 0.5), ("one", 1.0), ("two", 2.0))
         )
         self._inverse = self._number("inverse_ln2", 1 / _LOG2)
         # The first part has so few digits that its product with an integer is exact.
         first = math.floor(math.ldexp(_LOG2, self._of.digits - 12)) / 2.0 ** (self._of.digits - 12)
         self._first, self._second = self._number("ln2_0", first), self._number("ln2_1", (_LOG2 - first) + _REST)
-
-    def reciprocal(self, x: Value) -> Value:
-        """Append 1 / x."""
-        return self._build.divide(self._one, x)
 
     def hinge(self, x: Value, knots: NDArray[np.float64]) -> Value:
         """Append max(x - knot, 0); a knot that the dtype does not hold is taken away in parts."""
@@ -138,15 +126,14 @@ class Steps:
 
     def log(self, x: Value) -> Value:
         """Append log x."""
-        build = self._build
         below, _, y, power = self._reduced(x)
-        return self._log(below, power, build.subtract(y, power))
+        return self._log(below, power, self._build.subtract(y, power))
 
     def log1p(self, x: Value) -> Value:
         """Append log(1 + x), with what the sum lost: near 0, f is x itself."""
         build = self._build
-        total = build.add(x, self._one)
-        lost = build.subtract(x, build.subtract(total, self._one))
+        total = build.add(x, self.one)
+        lost = build.subtract(x, build.subtract(total, self.one))
         below, factor, y, power = self._reduced(total)
         return self._log(below, power, build.add(build.subtract(y, power), build.multiply(lost, factor)))
 
@@ -158,7 +145,7 @@ class Steps:
         s = self._rounded(build.rough_exp(build.multiply(build.rough_log(power), self._half)), 4)
         for _ in range(self._of.newton):
             s = build.multiply(build.add(s, build.divide(y, s)), self._half)
-        back = build.where(below, self._power("root_up", -shift), self._power("root_down", shift))
+        back = build.where(below, self._number("root_up", 2.0**-shift), self._number("root_down", 2.0**shift))
         return build.where(build.equal(x, self._zero), self._zero, build.multiply(s, back))
 
     def exp(self, x: Value) -> Value:
@@ -178,7 +165,7 @@ class Steps:
         z = build.multiply(r, r)
         c = build.subtract(r, build.multiply(z, self._polynomial("e", self._of.of_exp, z)))
         quotient = build.divide(build.multiply(r, c), build.subtract(self._two, c))
-        return build.add(build.add(r, quotient), self._one)
+        return build.add(build.add(r, quotient), self.one)
 
     def log_near_1(self, f: Value, k: Value) -> Value:
         """Append k log 2 + log(1 + f), for f from -1/4 to 1/2 and an integer k."""
@@ -200,13 +187,14 @@ class Steps:
     def _reduced(self, x: Value) -> tuple[Value, Value, Value, Value]:
         """Append whether x is below 2, a factor, y = factor x, neither subnormal nor large, and y to one digit."""
         below = self._build.less(x, self._two)
-        factor = self._build.where(below, self._power("up", self._of.shift), self._power("down", -self._of.shift))
+        up, down = self._number("up", 2.0**self._of.shift), self._number("down", 2.0**-self._of.shift)
+        factor = self._build.where(below, up, down)
         y = self._build.multiply(x, factor)
         return below, factor, y, self._rounded(y, 1)
 
     def _rounded(self, value: Value, digits: int) -> Value:
         """Append the value rounded to some binary digits."""
-        shifted = self._build.multiply(value, self._power(f"shift{digits}", self._of.digits - digits))
+        shifted = self._build.multiply(value, self._number(f"shift{digits}", 2.0 ** (self._of.digits - digits)))
         return self._build.subtract(shifted, self._build.subtract(shifted, value))
 
     def _polynomial(self, name: str, coefficients: str, z: Value) -> Value:
@@ -217,9 +205,6 @@ class Steps:
             total = self._build.add(self._build.multiply(z, total), coefficient)
         return cast("Value", total)
 
-    def _power(self, name: str, exponent: int) -> Constant:
-        return self._number(name, 2.0**exponent)
-
     def _number(self, name: str, number: float) -> Constant:
         return self._row(name, np.array([number]))
 
@@ -229,10 +214,9 @@ class Steps:
 
 def _in_parts(knots: NDArray[np.float64], dtype: Dtype) -> Iterator[NDArray[np.float64]]:
     """Yield rows of numbers of the dtype that add up to the knots; one that is 0 is -0, because x - -0 is never -0."""
-    part, rest = knots.astype(dtype).astype(np.float64), knots
     while True:
+        part = knots.astype(dtype).astype(np.float64)
         yield np.where(part == 0, -0.0, part)
-        rest = rest - part
-        part = rest.astype(dtype).astype(np.float64)
-        if not part.any():
+        knots = knots - part
+        if not knots.astype(dtype).any():
             return

@@ -67,12 +67,12 @@ def assert_near(function: FunctionName, dtype: Dtype, x: NDArray[Any], knot: flo
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("function", [*IN_MPMATH])
 def test_steps_are_as_near_as_is_said(function: FunctionName, dtype: Dtype) -> None:
-    assert_near(function, dtype, in_domain(function, arguments(dtype, 1)))
+    assert_near(function, dtype, in_domain(function, arguments(dtype, 1)[::3]))
 
 
 @pytest.mark.parametrize("function", ["log", "log1p", "exp", "sqrt"])
 def test_so_are_many_more_of_float32(function: FunctionName) -> None:
-    found = worst(function, iter([in_domain(function, arguments("float32", 40))]))
+    found = worst(function, iter([in_domain(function, arguments("float32", 20))]))
     assert found.error < roundings(function, "float32")
     assert found.with_eta < 1
 
@@ -110,7 +110,7 @@ def test_exp_beyond_the_range_is_0_or_infinite(dtype: Dtype) -> None:
 
 @pytest.mark.parametrize("function", IN_MPMATH)
 def test_exact_values_are_those_of_mpmath_to_190_digits(function: FunctionName) -> None:
-    x = in_domain(function, arguments("float64", 1))[::7]
+    x = in_domain(function, arguments("float64", 1))[::17]
     found = exact(function, Dyadic.of(x)).fractions()
     for argument, got in zip(x, found, strict=True):
         with mpmath.workprec(1400):  # 1 + x is exact
