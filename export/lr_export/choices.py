@@ -42,6 +42,7 @@ class ExportOptions:
         None, LEVEL, "Also give y_lower and y_upper, the ends of a prediction interval of this level, such as 0.95."
     )
     flags: bool = option(False, FLAG, "Also give in_range and leverage: whether a row is like the training rows.")
+    mean: bool = option(False, FLAG, "Of a target fitted as log(y) or sqrt(y) give the mean; else y is the median.")
     opset: int | None = option(
         None, AT_LEAST_1, f"The opset of ONNX. [default: the lowest that has the graph, {OPSET}]"
     )

@@ -41,6 +41,7 @@ def export(
     input_dtype: InputChoice = "auto",
     interval: float | None = None,
     flags: bool = False,
+    mean: bool = False,
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
@@ -58,6 +59,8 @@ def export(
         input_dtype: of x; `auto` is float32 where that costs nothing that matters, see `lr_export.bounds.input_dtype`.
         interval: the level of a prediction interval, from `y_lower` to `y_upper` (rows, outputs).
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
+        mean: of targets that were fitted as their log or root, whether y is the mean (of normal errors about what was
+            fitted), and not the median; the ends of an interval are the same.
         opset: of an ONNX file; by default the lowest that expresses the graph.
         name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
@@ -72,7 +75,7 @@ def export(
     Raises:
         OptionError: the format does not have the precision or such an option, the precision not such inputs, or the
             model an interval of another level; or PyTorch itself runs the format, so it cannot be left out.
-        UnsupportedModelError: the model has no interval, or terms that no artefact can hold.
+        UnsupportedModelError: the model has no interval, no mean, or terms that no artefact can hold.
         MissingFileError: there is no such checkpoint.
         CheckpointError: the file is not one.
         MissingToolError: nothing on this machine runs the format.
@@ -89,7 +92,7 @@ def export(
         (1042, 1022, 'float32')
     """
     ExportOptions(
-        precision, input_dtype, interval, flags, opset, name, unverified, without_eager
+        precision, input_dtype, interval, flags, mean, opset, name, unverified, without_eager
     )  # refuses what is none of their values
     check_pair(format, precision, asked_for(interval=interval, flags=flags))
     check_packages([format], without_eager=without_eager)
@@ -102,7 +105,9 @@ def export(
     if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
         having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
-    blueprint = Blueprint.of(model, precision, input_dtype, interval=interval, flags=flags, without_eager=without_eager)
+    blueprint = Blueprint.of(
+        model, precision, input_dtype, interval=interval, flags=flags, mean=mean, without_eager=without_eager
+    )
     with replacing(Path(target), together) as part:
         part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

@@ -33,16 +33,10 @@ class Claims:
     bounds: dict[str, tuple[float, ...]]
 
 
-def check_output(error: ForwardError, low: Floats, high: Floats) -> None:
-    """Raise CheckFailedError where y in the box from `low` to `high` may be beyond the range of its dtype.
-
-    Likewise where a number on the way to y may be, or where y is so small everywhere that its dtype loses digits.
-    """
-    bound, numbers = error.over(low, high), error.numbers
-    check_reach("output", numbers.compute, error.exact.largest_sum(abs(error.exact.coefficients), low, high) + bound)
-    largest = error.exact.largest_output(low, high)
-    check_reach("output", numbers.output, largest + bound)
-    _check_digits(numbers.output, largest)
+def check_sums(error: ForwardError, low: Floats, high: Floats) -> None:
+    """Raise CheckFailedError where a number on the way to y in the box from `low` to `high` may be beyond its dtype."""
+    sums = error.exact.largest_sum(abs(error.exact.coefficients), low, high)
+    check_reach("output", error.numbers.compute, sums + error.before_rounding_over(low, high))
 
 
 def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Floats]:
@@ -51,7 +45,8 @@ def rounded_box(checkpoint: Checkpoint, numbers: Numbers) -> tuple[Floats, Float
     return low, high
 
 
-def _check_digits(dtype: str, largest: Dyadic) -> None:
+def check_digits(dtype: str, largest: Dyadic) -> None:
+    """Raise CheckFailedError where an output is so small everywhere in the box that its dtype loses digits."""
     tiny, zero = (Dyadic.of(np.asarray(value)) for value in (np.finfo(dtype).tiny, 0.0))
     if not ((tiny <= largest) | (largest <= zero)).all():
         raise CheckFailedError(

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lr_export.model.exact import ExactDesign, Floats
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Dtype
 
 _SLACK_BITS = 64
 """Bits of a gamma beyond those of u: rounding it up to so many adds less than a 2^-60 of it to the bound."""
@@ -111,6 +112,12 @@ def gamma(operations: int, digits: int) -> Dyadic:
     value = Fraction(operations, 2**digits - operations)
     scaled = value * 2 ** (digits + _SLACK_BITS)
     return times(-(-scaled.numerator // scaled.denominator), -(digits + _SLACK_BITS))
+
+
+def units(count: Fraction, dtype: Dtype) -> Dyadic:
+    """Return a number of unit roundoffs of a dtype, rounded up to a dyadic number."""
+    bits = DIGITS[dtype] + _SLACK_BITS
+    return times(-(-(count.numerator << _SLACK_BITS) // count.denominator), -bits)
 
 
 def times(count: int, exponent: int) -> Dyadic:

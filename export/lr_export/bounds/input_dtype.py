@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.bounds.forward import input_rounding
+from lr_export.bounds.response import Near, on_own_scale
 from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
+from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import ExactModel
 from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import OptionError, escaped
@@ -18,6 +22,7 @@ from lr_runtime.options import OneOf, check_value
 
 if TYPE_CHECKING:
     from lr_export.choices import InputChoice
+    from lr_export.model.response import Response
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Precision
 
@@ -45,7 +50,7 @@ class Inputs:
 
     Attributes:
         dtype: the dtype of x.
-        cost: per output, the most that rounding every input in the training box moves y, in the output's unit.
+        cost: per output, the most that rounding every input in the training box moves what was fitted, in its unit.
         share: the largest ratio of cost to the output's residual standard deviation, or where the fit has none, as a
             descent, to its root mean squared residual; None where no output has either.
         remark: why the dtype is float64, or what is lost because the precision takes float32 alone; None otherwise.
@@ -80,6 +85,15 @@ class Inputs:
         if "float64" in taken:
             return _in_float64(checkpoint, f"inputs are float64: {reason}. --input float32 takes float32 all the same")
         return Inputs("float32", cost, share, f"the precision {precision} takes float32 inputs: {reason}")
+
+    def cost_in_outputs(self, checkpoint: Checkpoint, response: Response) -> tuple[float, ...]:
+        """Return, per output, the most that rounding the inputs moves y; the largest float64 where it is beyond it."""
+        if response.is_plain or not any(self.cost):
+            return self.cost
+        ends, moved = ExactModel.of(checkpoint).reached(*box(checkpoint.contract)), Dyadic.of(np.array(self.cost))
+        near = (on_own_scale(response, Near(end.reshaped(1, -1), moved.reshaped(1, -1)), "float64") for end in ends)
+        largest = [max(fractions) for fractions in zip(*(each.bound.fractions() for each in near), strict=True)]
+        return tuple(rounded_up(min(each, Fraction(sys.float_info.max))) for each in largest)
 
 
 def _in_float64(checkpoint: Checkpoint, remark: str | None = None) -> Inputs:

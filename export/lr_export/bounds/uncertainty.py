@@ -16,6 +16,8 @@ them again:
 
     |y_lower_computed - y_lower| <= E = B + H + u (|y_lower| + B + H)    [+ 2^-24 (|y_lower| + E) + 2^-150]
 
+Where a target was fitted as a function of it, that is so of the function, and `response` says how far its inverse is.
+
 The root is taken to 60 digits; what is cut off is part of e. in_range is made of signs and comparisons alone, which
 round nothing (`limits`): no engine may be off. All bounds grow with the sizes that they are made of, so that sizes that
 no row of the training box passes give bounds that no row of it passes.
@@ -28,13 +30,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bounds.claim import Claims, check_output, check_reach, rounded_box
+from lr_export.bounds.claim import Claims, check_digits, check_reach, check_sums, rounded_box
 from lr_export.bounds.forward import ForwardError, gamma, times
 from lr_export.bounds.leverage import ExactLeverage
+from lr_export.bounds.response import Near, check_reciprocals, on_own_scale
 from lr_export.exact.dyadic import DIGITS, Dyadic
 from lr_runtime.contract.equation import rounded_up
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from lr_export.bounds.leverage import Root
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
 
 _BEYOND = 1100
 """No number of any dtype comes near 2 to this power."""
+_FIRST = np.array([[1], [0]], dtype=object)
 
 
 def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> Claims:
@@ -55,10 +61,11 @@ def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers
             ranges, or an output is so small everywhere there that its dtype loses digits.
     """
     bounds, (low, high) = _Bounds.of(uncertainty, checkpoint, numbers), rounded_box(checkpoint, numbers)
-    check_output(bounds.y, low, high)
+    check_sums(bounds.y, low, high)
     largest = bounds.over(low, high)
+    check_digits(numbers.output, largest["y"][0])
     for name, (size, bound) in largest.items():
-        check_reach(name, numbers.output, size + bound)
+        check_reach("output" if name == "y" else name, numbers.output, size + bound)
     names = ("y", *uncertainty.results)
     return Claims(bounds.at, {name: tuple(map(rounded_up, largest[name][1].fractions())) for name in names})
 
@@ -69,6 +76,7 @@ class _Bounds:
 
     uncertainty: Uncertainty
     numbers: Numbers
+    names: tuple[str, ...]
     y: ForwardError
     leverage: ExactLeverage | None
 
@@ -78,45 +86,74 @@ class _Bounds:
         if uncertainty.leverage is not None:
             assert checkpoint.leverage is not None
             leverage = ExactLeverage.of(checkpoint, checkpoint.leverage, numbers, uncertainty.leverage)
-        return _Bounds(uncertainty, numbers, ForwardError.of(checkpoint, numbers), leverage)
+        names = checkpoint.contract.output_names
+        return _Bounds(uncertainty, numbers, names, ForwardError.of(checkpoint, numbers), leverage)
 
     def at(self, x: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         """Return each result at rows (rows, columns), and its bound."""
         design, limits = self.y.exact.design(x), self.uncertainty.limits
         root = None if self.leverage is None else self.leverage.at(design)
-        y, error = self.y.exact.outputs(design), self.y.before_rounding(design)
-        return self._results((y, y), error, root, None if limits is None else limits.hold(x))
+        eta = Near(self.y.exact.outputs(design), self.y.before_rounding(design))
+        near = self._near(eta, root, times(1, 0), times(1, 0))
+        return self._results(near, root, None if limits is None else limits.hold(x))
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,)."""
-        root = None if self.leverage is None else self.leverage.over(low, high)
-        y, error = self.y.exact.largest_output(low, high), self.y.before_rounding_over(low, high)
-        inside = None if self.uncertainty.limits is None else np.ones((1, 1), dtype=np.bool_)
-        found = self._results((-y, y), error, root, inside)
-        return {name: (abs(value).reshaped(-1), bound.reshaped(-1)) for name, (value, bound) in found.items()}
+        """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,).
 
-    def _results(
-        self, y: tuple[Dyadic, Dyadic], error: Dyadic, root: Root | None, inside: NDArray[np.bool_] | None
-    ) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result and its bound, for an interval about the first y downwards and about the second upwards.
+        Raises:
+            CheckFailedError: a reciprocal may reach 0 there.
+        """
+        root = None if self.leverage is None else self.leverage.over(low, high)
+        bottom, top = (end.reshaped(1, -1) for end in self.y.exact.reached(low, high))
+        error = self.y.before_rounding_over(low, high).reshaped(1, -1)
+        eta = Near(bottom.above(top), error.above(error))
+        # The lower end lies between the bottom less half the interval and the top, and the upper end likewise.
+        near = self._near(eta, root, Dyadic(_FIRST, 0), Dyadic(1 - _FIRST, 0))
+        for each in near.values():
+            check_reciprocals(self.numbers.response, self.names, each)
+        inside = None if self.uncertainty.limits is None else np.ones((1, 1), dtype=np.bool_)
+        found = self._results(near, root, inside)
+        return {name: (abs(value).T.largest(), bound.T.largest()) for name, (value, bound) in found.items()}
+
+    def _near(self, eta: Near, root: Root | None, below: Dyadic, above: Dyadic) -> dict[str, Near]:
+        """Return what was fitted and the ends of its interval, (rows, outputs), before the inverses of functions.
 
         Args:
-            y: (rows, outputs) or (outputs,) both.
-            error: a bound of any engine's error in y before its last rounding.
+            eta: what was fitted.
+            root: the leverage and its root; None without leverage.
+            below: (rows, 1), how often half the interval is taken away for its lower end.
+            above: likewise added for its upper end.
+        """
+        found = {"y": eta}
+        if self.uncertainty.interval is not None:
+            half, half_error = self._half(root)
+            unit, error = Dyadic.power_of_two(-DIGITS[self.numbers.compute]), eta.bound + half_error
+            ends = eta.value - below * half, eta.value + above * half
+            lower, upper = (Near(end, error + unit * (abs(end) + error)) for end in ends)
+            falling = self.numbers.response.falling
+            found |= {"y_lower": lower.with_columns(falling, upper), "y_upper": upper.with_columns(falling, lower)}
+        return found
+
+    def _results(
+        self, near: Mapping[str, Near], root: Root | None, inside: NDArray[np.bool_] | None
+    ) -> dict[str, tuple[Dyadic, Dyadic]]:
+        """Return each result and its bound.
+
+        Args:
+            near: what was fitted and the ends of its interval.
             root: the leverage and its root; None without leverage.
             inside: what in_range (rows, 1) is; None without flags.
         """
-        found = {}
-        if self.uncertainty.interval is not None:
-            half, half_error = self._half(root)
-            found["y_lower"] = self._end(y[0] - half, error + half_error)
-            found["y_upper"] = self._end(y[1] + half, error + half_error)
+        found: dict[str, tuple[Dyadic, Dyadic]] = {}
+        for name, each in near.items():
+            value, bound = on_own_scale(self.numbers.response, each, self.numbers.compute, is_end=name != "y")
+            bound = self.y.rounded(bound, value)
+            found[name] = value, bound if name == "y" else self._safely(bound, root)
         if inside is not None:
             found["in_range"] = Dyadic(inside.astype(object), 0), Dyadic(inside.astype(object) * 0, 0)
         if root is not None:
-            found["leverage"] = root.h, self.y.rounded(root.h_error, root.h)
-        safe = {name: (value, self._safely(bound, root)) for name, (value, bound) in found.items()}
-        return {"y": (y[1], self.y.rounded(error, y[1])), **safe}
+            found["leverage"] = root.h, self._safely(self.y.rounded(root.h_error, root.h), root)
+        return found
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:
         """Return half the interval's length and its bound, (rows, outputs) or (outputs,)."""
@@ -140,7 +177,3 @@ class _Bounds:
             half = width * width * (root.h + times(1, 0)) if self.uncertainty.is_squared else width * root.root
             safe = safe & (times(2, 0) * half <= largest)
         return bound.replaced(~safe, times(1, _BEYOND).reshaped(1))
-
-    def _end(self, end: Dyadic, error: Dyadic) -> tuple[Dyadic, Dyadic]:
-        unit = Dyadic.power_of_two(-DIGITS[self.numbers.compute])
-        return end, self.y.rounded(error + unit * (abs(end) + error), end)

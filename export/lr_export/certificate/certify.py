@@ -127,7 +127,7 @@ def certify(content: bytes, blueprint: Blueprint, format_name: FormatName, *, un
         input_dtype=inputs.dtype,
         remark="; ".join(filter(None, (inputs.remark, blueprint.uncertainty.remark))) or None,
         bounds=blueprint.claims.bounds,
-        input_rounding=inputs.cost,
+        input_rounding=blueprint.contract.input_rounding or (),
         input_rounding_share=inputs.share if inputs.share is not None and math.isfinite(inputs.share) else None,
         rows=len(trial.x),
         engines=measured,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.bounds.forward import ForwardError
+from lr_export.bounds.response import Near, on_own_scale
 from lr_export.exact.box import spread_row
 from lr_export.program.evaluation import evaluated
 from lr_runtime.contract.contract import GoldenRow
@@ -56,7 +57,8 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
 
 def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
     numbers, design = error.numbers, error.exact.design(x)
-    exact, bound = error.exact.outputs(design), error.before_rounding(design)
+    eta = Near(error.exact.outputs(design), error.before_rounding(design))
+    exact, bound = on_own_scale(numbers.response, eta, numbers.compute)
     wanted = exact.rounded(numbers.output, "nearest")
     if (np.abs(wanted) > np.finfo(numbers.output).max).any():
         return None

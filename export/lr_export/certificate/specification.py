@@ -51,17 +51,19 @@ class Blueprint:
         *,
         interval: float | None = None,
         flags: bool = False,
+        mean: bool = False,
         without_eager: bool = False,
     ) -> Blueprint:
-        """Return the blueprint for a precision, a dtype of x, and the results besides y.
+        """Return the blueprint for a precision, a dtype of x, the results besides y, and what y is.
 
         Raises:
-            OptionError: the precision does not take such inputs, or the model's interval has another level.
-            UnsupportedModelError: the checkpoint has terms that no artefact can hold, or no interval.
+            OptionError: the precision does not take such inputs, the model's interval has another level, or the mean is
+                asked for and no output was fitted as a function.
+            UnsupportedModelError: the checkpoint has terms that no artefact can hold, no interval, or no mean.
             CheckFailedError: a number, or a result within the training ranges, is beyond the range of its dtype.
         """
         inputs = Inputs.of(checkpoint, precision, input_dtype)
-        numbers = numbers_at(checkpoint, precision, inputs.dtype)
+        numbers = numbers_at(checkpoint, precision, inputs.dtype, mean=mean)
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
         claims = claims_of(further, checkpoint, numbers)
         program, golden = program_of(numbers, further.append), golden_rows(checkpoint, numbers)
@@ -72,8 +74,9 @@ class Blueprint:
             interval_level=interval,
             equation=checkpoint.equation,
             bound=claims.bounds["y"],
-            input_rounding=inputs.cost,
+            input_rounding=inputs.cost_in_outputs(checkpoint, numbers.response),
             golden_rows=as_computed(golden, program) if numbers.ordered else golden,
             eager="not run" if without_eager else None,
+            is_mean=mean,
         )
         return Blueprint(checkpoint, inputs, numbers, program, contract, claims, further)

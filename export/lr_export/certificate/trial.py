@@ -115,9 +115,9 @@ class Trial:
         checkpoint, numbers = blueprint.checkpoint, blueprint.numbers
         rows, dtypes = _rows(blueprint), _dtypes(blueprint.program)
         allowed = _allowed(blueprint.claims, rows, dtypes)
-        # Rows that make y nearly 0 may lie far out of the box, where the leverage can exceed the range of its dtype.
+        # Rows that make y nearly 0 may lie far out of the box, where a result can exceed the range of its dtype.
         kept = np.ones(len(rows), dtype=np.bool_)
-        for name in blueprint.uncertainty.results:
+        for name in allowed:
             kept &= allowed[name].are_within(dtypes[name])
         x = rows[kept]
         low, high = rounded_box(checkpoint, numbers)

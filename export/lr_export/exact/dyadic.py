@@ -98,6 +98,18 @@ class Dyadic:
         """Return the picked columns."""
         return Dyadic(self.integers[..., picked], self.exponent)
 
+    def with_columns(self, places: list[int], other: Dyadic) -> Dyadic:
+        """Return the same with `other` in the place of some columns."""
+        left, right, exponent = _aligned(self, other)
+        integers = left.copy()
+        integers[..., places] = right
+        return Dyadic(integers, exponent)
+
+    def above(self, other: Dyadic) -> Dyadic:
+        """Return the rows of both, one below the other."""
+        left, right, exponent = _aligned(self, other)
+        return Dyadic(np.vstack([left, right]), exponent)
+
     @property
     def T(self) -> Dyadic:  # noqa: N802 - numpy's name
         """The transpose."""

@@ -1,7 +1,7 @@
 """From the checkpoint's numbers to the program that every format is emitted from.
 
     x -> [select numeric columns] -> [cast] -> [subtract origin] -> [multiply by 1 / scale] -> [missing values filled]
-      -> [a block of values a kind of term, side by side] -> affine -> [cast] -> y
+      -> [a block of values a kind of term, side by side] -> affine -> [inverse of the target's function] -> [cast] -> y
 
 Whatever a model does not need is no step of it: numeric columns with origin 0 take cast, affine, cast. The steps of a
 kind of term are in `terms`.
@@ -33,13 +33,14 @@ class ModelValues:
         x: the input (rows, columns) in its own dtype, categories as their index, missing values as NaN.
         design: (rows, places) in the dtype `numbers.compute`; places as in `numbers.layout`. NaN in a row whose values
             the model does not take.
-        y: (rows, outputs) in the dtype `numbers.compute`, before it is rounded to `numbers.output`.
+        eta: (rows, outputs) in the dtype `numbers.compute`, what was fitted: y before the inverse of its function, and
+            before it is rounded to `numbers.output`.
         output: the dtype of the results.
     """
 
     x: Value
     design: Value
-    y: Value
+    eta: Value
     output: Dtype
 
 
@@ -52,10 +53,11 @@ def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], N
     """
     build = Builder(numbers.layout.columns, numbers.input, ordered=numbers.ordered)
     design = build.concatenate(*_design(build, numbers))
-    y = build.affine(design, Constant("weight", numbers.weight), Constant("bias", numbers.bias))
+    eta = build.affine(design, Constant("weight", numbers.weight), Constant("bias", numbers.bias))
+    y = numbers.response.append(build, eta, numbers.correction)
     build.result("y", build.cast(y, numbers.output))
     for extend in extensions:
-        extend(build, ModelValues(build.x, design, y, numbers.output))
+        extend(build, ModelValues(build.x, design, eta, numbers.output))
     return build.program()
 
 

@@ -129,15 +129,16 @@ class ExactModel:
 
         The range of a sum over a box is the sum of its columns' ranges. That of powers is taken as twice their reach.
         """
-        lower, upper = self._reached(low, high)
+        lower, upper = self.reached(low, high)
         return abs(upper).maximum(abs(lower))
 
     def span(self, low: Floats, high: Floats) -> Dyadic:
         """Return the largest y less the least (outputs,) over the box, or, where there are powers, a larger number."""
-        lower, upper = self._reached(low, high)
+        lower, upper = self.reached(low, high)
         return upper - lower
 
-    def _reached(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
+    def reached(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
+        """Return between which numbers (outputs,) y lies over the box; where there are powers, they may lie outside."""
         box = self.box(low, high)
         box = box if self.layout.is_linear else box.symmetric
         return self._extremes(self.coefficients, [block.values(box) for block in self.layout.blocks])

@@ -10,6 +10,7 @@ import numpy as np
 from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import exponents_of
 from lr_export.model.layout import Layout
+from lr_export.model.response import Response
 from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
 
@@ -44,6 +45,8 @@ class Numbers:
         compute: the dtype in between.
         output: the dtype of the results.
         ordered: whether sums are taken in one fixed order, which gives the same bits in every engine.
+        response: the inverses of the targets' functions.
+        correction: (outputs,) what the means add, in the dtype `compute`; None for medians.
     """
 
     layout: Layout
@@ -56,18 +59,24 @@ class Numbers:
     compute: Dtype
     output: Dtype
     ordered: bool
+    response: Response
+    correction: NDArray[np.floating] | None
 
 
-def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype | None = None) -> Numbers:
+def numbers_at(
+    checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype | None = None, *, mean: bool = False
+) -> Numbers:
     """Return the checkpoint's numbers for `precision`: themselves in float64, correctly rounded in float32.
 
     Args:
         checkpoint: the model.
         precision: of the artefact.
         input_dtype: of x; by default that of the results.
+        mean: whether outputs that were fitted as a function are means, and not medians.
 
     Raises:
-        UnsupportedModelError: the terms are none that an artefact can hold.
+        OptionError: the mean is asked for, and no output was fitted as a function.
+        UnsupportedModelError: the terms are none that an artefact can hold, or there is no mean.
         CheckFailedError: a number does not survive: it overflows, or becomes subnormal and loses its digits; or the
             training range of a column is beyond the range of the inputs' dtype.
     """
@@ -76,7 +85,8 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
     _check_ranges(checkpoint, given)
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
-    folded = layout.is_linear
+    folded, response = layout.is_linear, Response.of(checkpoint.contract.outputs, mean=mean)
+    correction = response.correction
     with np.errstate(over="ignore"):
         inverse = 1 / scale
     return Numbers(
@@ -90,6 +100,8 @@ def numbers_at(checkpoint: Checkpoint, precision: Precision, input_dtype: Dtype 
         compute=compute,
         output=OUTPUT_DTYPES[precision],
         ordered=precision == "portable",
+        response=response,
+        correction=None if correction is None else narrowed(correction, compute, "correction of the mean"),
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lr_export.model.exact import Floats
     from lr_export.model.leverage import LeverageNumbers
     from lr_export.model.numbers import Numbers
+    from lr_export.model.response import Response
     from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Result
@@ -48,6 +49,7 @@ class Uncertainty:
         limits: of in_range; None without flags.
         shows_leverage: whether it is a result itself.
         remark: what there is to say of what was asked for and is not given.
+        response: the inverses of the targets' functions.
     """
 
     interval: Interval | None
@@ -57,6 +59,7 @@ class Uncertainty:
     limits: Limits | None
     shows_leverage: bool
     remark: str | None
+    response: Response
 
     @staticmethod
     def of(checkpoint: Checkpoint, numbers: Numbers, *, interval: float | None, flags: bool) -> Uncertainty:
@@ -78,6 +81,7 @@ class Uncertainty:
             limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
             shows_leverage=flags and exact is not None,
             remark=f"no leverage: {why_no_leverage(checkpoint)}" if flags and exact is None else None,
+            response=numbers.response,
         )
 
     @property
@@ -93,8 +97,9 @@ class Uncertainty:
         h = None if self.leverage is None else self.leverage.append(build, model)
         if self.interval is not None:
             half = self._half(build, h)
-            build.result("y_lower", build.cast(build.subtract(model.y, half), output))
-            build.result("y_upper", build.cast(build.add(model.y, half), output))
+            low, high = build.subtract(model.eta, half), build.add(model.eta, half)
+            for name, end, other in (("y_lower", low, high), ("y_upper", high, low)):
+                build.result(name, build.cast(self.response.append(build, end, across=other), output))
         if self.limits is not None:
             build.result("in_range", self.limits.append(build, model))
         if self.shows_leverage and h is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from lr_runtime.contract.equation import plain_name
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
@@ -34,6 +35,7 @@ def tables(explanations: Sequence[Explanation]) -> str:
 
 
 def _table(explanation: Explanation) -> str:
+    of = "" if explanation.fitted == plain_name(explanation.output) else f" of {explanation.fitted}"
     rows = [
         _TITLES,
         ("intercept", "", "", repr(explanation.intercept)),
@@ -41,7 +43,7 @@ def _table(explanation: Explanation) -> str:
             (shown(share.term), *map(repr, (share.value, share.weight, share.contribution)))
             for share in explanation.shares
         ),
-        ("sum", "", "", repr(explanation.total)),
+        (f"sum{of}", "", "", repr(explanation.total)),
         ("prediction", "", "", repr(explanation.prediction)),
     ]
     return "\n".join([shown(explanation.output), *aligned(rows, numbers=True)]) + "\n"

@@ -118,6 +118,7 @@ class Contract(NamedTuple):
             model, in the output's unit; None in a checkpoint.
         equation: the exact model itself; None in a checkpoint, whose tensors it is.
         eager: `not run` where the artefact was verified without eager PyTorch (`lr-export --without-eager`).
+        is_mean: whether outputs that were fitted as a function of them are means (`lr-export --mean`), not medians.
 
     Example:
         >>> from lr_runtime import Column, Output
@@ -142,6 +143,7 @@ class Contract(NamedTuple):
     golden_rows: tuple[GoldenRow, ...] = ()
     eager: NotRun | None = None
     derived: tuple[Derived, ...] = ()
+    is_mean: bool = False
 
     @property
     def output_dtype(self) -> Dtype:
@@ -250,6 +252,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
         golden_rows=tuple(_golden_row(row) for row in fields["golden_rows"]),
         eager=None if fields["eager"] is None else cast("NotRun", _one_of(get_args(NotRun), fields["eager"])),
         derived=derived,
+        is_mean=fields["is_mean"] is True,
     )
     _check_consistent(contract)
     return contract

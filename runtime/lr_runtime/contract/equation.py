@@ -19,7 +19,7 @@ from lr_runtime.errors import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lr_runtime.contract.contract import Contract, Equation
+    from lr_runtime.contract.contract import Contract, Equation, Output
 
 _PLAIN = re.compile(r"(?!\d)\w{1,60}")
 
@@ -67,10 +67,13 @@ def _output(contract: Contract, equation: Equation, output: int) -> str:
     words = "".join(
         f" {'-' if weight < 0 else '+'} {number(abs(weight))} {name}" for weight, name in summands if weight
     )
-    given = contract.outputs[output]
-    name = plain_name(given.name)
-    left = {None: name, "reciprocal": f"1/{name}"}.get(given.function, f"{given.function}({name})")
-    return f"{left} = {number(constant)}{words}"
+    return f"{fitted_name(contract.outputs[output])} = {number(constant)}{words}"
+
+
+def fitted_name(output: Output) -> str:
+    """Return the name of what was fitted: y, or log(y), sqrt(y), 1/y."""
+    name = plain_name(output.name)
+    return {None: name, "reciprocal": f"1/{name}"}.get(output.function, f"{output.function}({name})")
 
 
 def _plain_names(contract: Contract) -> list[str]:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract.contract import CONTRACT_VERSION
-from lr_runtime.contract.equation import equation_lines, number, plain_name
+from lr_runtime.contract.equation import equation_lines, fitted_name, number, plain_name
 from lr_runtime.contract.fit_report import FitReport
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
@@ -119,7 +119,9 @@ def _output(output: Output, about: str, *, has_fit: bool) -> tuple[str, ...]:
     if not has_fit and output.r2 is output.residual_sd is None:
         return plain_name(output.name), unit.strip(), ""
     fit = "R2 not determined" if output.r2 is None else f"R2 {output.r2:.12g}{about}"
-    spread = f"not determined{unit}" if output.residual_sd is None else f"{output.residual_sd:.12g}{_unit(output)}"
+    known = "not determined" if output.residual_sd is None else f"{output.residual_sd:.12g}"
+    of = f" of {fitted_name(output)}" if output.function else unit if output.residual_sd is None else _unit(output)
+    fit, spread = f"{fit}{of if output.function else ''}", f"{known}{of}"
     return plain_name(output.name), fit, f"residual standard deviation {spread}"
 
 
@@ -130,6 +132,8 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 def _of_the_artefact(contract: Contract) -> Iterator[str]:
     columns, outputs = len(contract.columns), len(contract.outputs)
     yield f"precision {contract.precision}: x {contract.input_dtype} (rows, {columns}), results {contract.output_dtype}"
+    if any(output.function for output in contract.outputs):
+        yield f"y is the {'mean' if contract.is_mean else 'median'} where a function of it was fitted"
     yield "results"
     yield from _table([(name, _shape(name, outputs), _RESULTS[name]) for name in contract.results])
     if contract.interval_level is not None:

@@ -6,13 +6,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from lr_runtime.contract.equation import scaled_name
+from lr_runtime.contract.equation import fitted_name, scaled_name
 from lr_runtime.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract.contract import Contract
+    from lr_runtime.contract.contract import Contract, Output
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Explanation:
         intercept: the summand that does not depend on the row.
         shares: the contribution of each term.
         total: the intercept and all contributions, summed without rounding in between (Shewchuk, 1997).
-        prediction: the prediction of the model, within the bound of its certificate from `total`.
+        prediction: the prediction of the model, within the bound of its certificate from `total`, or from y where the
+            total is a function of it.
+        fitted: what the total is: the name of the output, or such as `log(y)`.
     """
 
     output: str
@@ -42,6 +44,7 @@ class Explanation:
     shares: tuple[Share, ...]
     total: float
     prediction: float
+    fitted: str
 
     def to_json(self) -> dict[str, object]:
         """Return JSON values."""
@@ -74,12 +77,14 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     return tuple(
         _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)
         for output, bias, weights, prediction in zip(
-            contract.output_names, equation.bias, equation.weight, predictions, strict=True
+            contract.outputs, equation.bias, equation.weight, predictions, strict=True
         )
     )
 
 
-def _explanation(output: str, bias: float, terms: Sequence[tuple[str, float, float]], prediction: float) -> Explanation:
+def _explanation(
+    output: Output, bias: float, terms: Sequence[tuple[str, float, float]], prediction: float
+) -> Explanation:
     shares = tuple(Share(name, value, weight, weight * value) for name, value, weight in terms)
     total = math.fsum([bias, *(share.contribution for share in shares)])
-    return Explanation(output, bias, shares, total, prediction)
+    return Explanation(output.name, bias, shares, total, prediction, fitted_name(output))
