@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _RUN = 1 << 12
 """Random numbers per generator, so that those of a row are drawn without those of all rows before it."""
 _EVERY = 10
-_SEED = 1
+_SEED, _OF_FOLDS, _OF_GROUPS = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,14 @@ class Parts:
     """The assignment of rows to cross-validation folds, and of a tenth to the held-out set of a conformal interval.
 
     One random row of every ten is held out: rows in an order, such as time, are sampled evenly, and no period in them
-    coincides with the sampling. The other rows go to the folds in turn.
+    coincides with the sampling. In the same way each fold gets one random row of as many others as there are folds; or
+    as many of the `groups` as any other fold, by the seed.
     """
 
     folds: int
     holds_out: bool
+    seed: int = 0
+    groups: int | None = None
 
     @property
     def count(self) -> int:
@@ -42,16 +45,27 @@ class Parts:
         """The label of the rows held out."""
         return self.folds
 
-    def labels(self, start: int, rows: int) -> NDArray[np.int64]:
-        """Return the labels of the parts, int64 (rows,), of the rows from number `start` on."""
+    def labels(self, start: int, rows: int, groups: NDArray[np.float64] | None = None) -> NDArray[np.int64]:
+        """Return the labels of the parts, int64 (rows,), of rows from number `start` on, or of their groups (rows,)."""
         numbers = np.arange(start, start + rows)
         if not self.holds_out:
-            return numbers % self.folds
+            return self._folds_of(numbers, groups)
         tens, place = np.divmod(numbers, _EVERY)
         first = int(tens[0]) if rows else 0
         chosen = (_drawn([_SEED], first, len(np.unique(tens))) * _EVERY).astype(np.int64)[tens - first]
         left = tens * (_EVERY - 1) + place - (place > chosen)
-        return np.where(place == chosen, self.held_out, left % self.folds)
+        return np.where(place == chosen, self.held_out, self._folds_of(left, groups))
+
+    def _folds_of(self, numbers: NDArray[np.int64], groups: NDArray[np.float64] | None) -> NDArray[np.int64]:
+        if self.folds == 1 or not len(numbers):
+            return np.zeros_like(numbers)
+        if groups is not None and self.groups is not None:
+            order = _drawn([_OF_GROUPS, self.seed], 0, self.groups).argsort()
+            return np.asarray(order.argsort()[groups.astype(np.intp)] % self.folds)
+        run, place = np.divmod(numbers, self.folds)
+        first, runs = int(run[0]), int(run[-1] - run[0]) + 1
+        drawn = _drawn([_OF_FOLDS, self.seed], first * self.folds, runs * self.folds)
+        return np.asarray(drawn.reshape(runs, self.folds).argsort(axis=1)[run - first, place])
 
 
 def _drawn(seed: Sequence[int], start: int, count: int) -> NDArray[np.float64]:
