@@ -43,6 +43,7 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 RATIO = Number("a number from 0 to 1", 0, 1)
 SEED = Number(COUNT.expected, 0, is_whole=True, most_typed=2**63 - 1)
+FOLDS = Number("a whole number of folds of 2 or more", 2, is_whole=True, most_typed=10_000)
 DIGITS = Number("a whole number of digits from 1 to 13", 1, 13, is_whole=True)
 DEGREE = Number(AT_LEAST_1.expected, 1, is_whole=True, most_typed=30)
 
@@ -75,6 +76,11 @@ class FitOptions:
     penalty: Literal["auto"] | None = option(None, OneOf(("auto",)), "Choose the penalty by cross-validation.")
     l1_ratio: float | None = option(None, RATIO, "The share of l1 in --penalty auto. [default: 0, ridge]")
     interval: float | None = option(None, LEVEL, "The level of a conformal interval, for a penalised fit or a descent.")
+    cv: int | None = option(None, FOLDS, "Cross-validate the model in so many folds.")
+    cv_group: str | None = option(None, TEXT, "A column whose groups of rows each lie in one fold.")
+    seed: int | None = option(
+        None, SEED, "The seed of folds, of a descent's order, of all else by chance. [default: 0]"
+    )
     digits: int = option(9, DIGITS, "Digits that coefficients and standard errors should have: more may take longer.")
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
@@ -84,6 +90,12 @@ class FitOptions:
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:
             raise OptionError("--l1-ratio belongs to --penalty auto")
+        if self.is_auto and self.cv:
+            raise OptionError("--penalty auto is chosen on folds, which --cv would flatter. Leave one of them out")
+        if not (self.cv or self.is_auto or (self.cv_group, self.seed) == (None, None)):
+            raise OptionError(
+                "--cv-group and --seed are for folds: add --cv. A descent has a seed, too: --solver descent"
+            )
         if self.shrinks and self.digits != FitOptions.digits:
             raise OptionError("--digits is for least squares, without a penalty or --minimum-norm. Leave it out")
         ways = {

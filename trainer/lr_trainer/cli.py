@@ -63,7 +63,7 @@ _DESCENT = frozenset([*(each.key for each in options_in(Descent)), *_RESUME])
 )
 @option("--dry-run", is_flag=True, help="Show the columns, fit nothing.")
 @option("--solver", type=click.Choice(SOLVERS), help="Exact, or a descent. [default: as the next options imply]")
-@options_of(Descent)
+@options_of(Descent, without=["seed"])
 @option(
     "--checkpoint-every",
     type=FiniteRange(NOT_NEGATIVE),
@@ -157,7 +157,7 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
             where = "the lesson, or a table: lr-train TABLE" if shared else "fitting a table: lr-train TABLE"
             beside = "" if way == "lesson" else f", not to --{way}"
             raise OptionError(f"{dashed(name)} belongs to {where}{beside}. Leave it out")
-        if way == "fit" and name in (*_LESSON, *_DESCENT) and name != "loss" and not _descends(chosen):
+        if way == "fit" and name in (*_LESSON, *_DESCENT) and name not in {"loss", "seed"} and not _descends(chosen):
             home = (
                 "the lesson, or a table with --solver descent" if name in _LESSON else "a table with --solver descent"
             )
@@ -197,6 +197,7 @@ def _descend(
 ) -> Checkpoint:
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")
+    seed = chosen.pop("seed", None)
     table, asked = _asked(tables, chosen, options, device)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
@@ -207,7 +208,9 @@ def _descend(
     if is_stdout(output) and (resumes or every is not None):
         raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
     init = chosen.pop("init", None)
-    descent = Descent(**values_of(Descent, chosen), init=None if init is None else Checkpoint.load(init))
+    descent = Descent(
+        **values_of(Descent, chosen | {"seed": seed}), init=None if init is None else Checkpoint.load(init)
+    )
     also = None if log is None else Log(log, goes_on=bool(resumes))
     with ExitStack() as stack:
         memory = None

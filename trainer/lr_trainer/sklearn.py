@@ -65,6 +65,9 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     l1_ratio: float | None = None
     interval: float | None = None
     units: Mapping[str, str] | None = None
+    cv: int | None = None
+    cv_group: str | None = None
+    seed: int | None = None
     digits: int = FitOptions.digits
     device: Device = "cpu"
     descent: Descent | None = None

@@ -96,6 +96,25 @@ class Conformal(NamedTuple):
     rows: int = 0
 
 
+class CrossValidation(NamedTuple):
+    """How well a target is predicted in rows that did not train; None for a figure as in `Quality`.
+
+    Attributes:
+        r2: R2 of each fold, predicted by the fit to the others, about the mean of its own rows.
+        mean_r2: the mean of these.
+        pooled_r2: R2 of all rows, each predicted while its fold was held out, about their mean.
+        rmse: the cross-validated root mean squared residual, of the same predictions.
+        group: the column whose groups each lie in one fold; None where rows were assigned one by one.
+    """
+
+    target: str
+    r2: tuple[float | None, ...]
+    mean_r2: float | None = None
+    pooled_r2: float | None = None
+    rmse: float | None = None
+    group: str | None = None
+
+
 class Validation(NamedTuple):
     """The least loss on the rows that a descent held out, and the epoch whose weights gave it."""
 
@@ -189,6 +208,7 @@ class FitReport(NamedTuple):
         penalty: the penalty on the weights; None for a fit without one.
         digits: the fewest certain digits of a fit that was joined from moments.
         imported: where a model comes from that linedge did not fit; most figures are absent then.
+        cross_validation: how well each target is predicted in rows that did not train; empty where nobody asked.
     """
 
     rows: RowCounts = RowCounts()
@@ -208,6 +228,7 @@ class FitReport(NamedTuple):
     conformal: Conformal | None = None
     digits: float | None = None
     imported: Imported | None = None
+    cross_validation: tuple[CrossValidation, ...] = ()
 
     def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
@@ -237,6 +258,7 @@ class FitReport(NamedTuple):
             "cautions": list(self.cautions),
             **({} if self.descent is None else self.descent.to_json()),
             **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits, imported=self.imported),
+            **_given(cross_validation=[_object(each) for each in self.cross_validation] or None),
         }
 
     @staticmethod
@@ -268,6 +290,9 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
         "coefficients": tuple(Coefficient(**_fields(Coefficient, row)) for row in content.get("coefficients", ())),
         "descent": _descent(content) if "loss" in content else None,
         "penalty": Penalty(**_fields(Penalty, penalty)) if isinstance(penalty, dict) else penalty,
+        "cross_validation": tuple(
+            CrossValidation(**_fields(CrossValidation, row)) for row in content.get("cross_validation", ())
+        ),
         "imported": imported and Imported(**_fields(Imported, imported)),
     }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, check_sample_weight_equivalence_on_dense_data
 
 from lr_trainer import Descent, fit
 from lr_trainer.choices import FitOptions
@@ -15,6 +16,7 @@ from lr_trainer.sklearn import LinearModelRegressor
 
 _UNDETERMINED = "rows that leave coefficients free are refused, here 27 rows of 30 columns"
 _SAME = "the target is one of the columns, which is refused: such a table leaks its target"
+_SPLITS = "it gives splits to a parameter cv, which is a number of folds here; without it, see below"
 _JOINED = "it fits further rows after `fit`, and a penalised model is more than its moments"
 
 EXPECTED = {
@@ -28,15 +30,27 @@ EXPECTED = {
     ),
     "minimum norm": (
         LinearModelRegressor(minimum_norm=True),
-        {"check_regressors_no_decision_function": _SAME, "check_fit_score_takes_y": _JOINED},
+        {
+            "check_regressors_no_decision_function": _SAME,
+            "check_fit_score_takes_y": _JOINED,
+            "check_sample_weight_equivalence_on_dense_data": _SPLITS,
+        },
     ),
     "ridge": (
         LinearModelRegressor(l2=0.01),
-        {"check_regressors_no_decision_function": _SAME, "check_fit_score_takes_y": _JOINED},
+        {
+            "check_regressors_no_decision_function": _SAME,
+            "check_fit_score_takes_y": _JOINED,
+            "check_sample_weight_equivalence_on_dense_data": _SPLITS,
+        },
     ),
     "missing values": (
         LinearModelRegressor(missing="indicator", l2=0.01),
-        {"check_regressors_no_decision_function": _SAME, "check_fit_score_takes_y": _JOINED},
+        {
+            "check_regressors_no_decision_function": _SAME,
+            "check_fit_score_takes_y": _JOINED,
+            "check_sample_weight_equivalence_on_dense_data": _SPLITS,
+        },
     ),
 }
 
@@ -81,3 +95,14 @@ def test_parameters_are_set_cloned_and_shown() -> None:
     assert copy.get_params() == estimator.get_params()
     assert (copy.get_params()["degree"], copy.get_params()["descent"]) == (2, descent)
     assert repr(LinearModelRegressor(l2=0.5)) == "LinearModelRegressor(l2=0.5)"
+
+
+class _WithoutFolds(LinearModelRegressor):
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return [name for name in super()._get_param_names() if name != "cv"]
+
+
+@pytest.mark.parametrize("options", [{"minimum_norm": True}, {"l2": 0.01}, {"missing": "indicator", "l2": 0.01}])
+def test_a_weight_is_a_number_of_equal_rows(options: dict[str, Any]) -> None:
+    check_sample_weight_equivalence_on_dense_data("LinearModelRegressor", _WithoutFolds(**options))

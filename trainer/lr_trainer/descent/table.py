@@ -49,6 +49,7 @@ def check(descent: Descent, asked: FitOptions) -> None:
     options = {
         "--minimum-norm": asked.minimum_norm,
         "--penalty auto": asked.is_auto,
+        "--cv": asked.cv is not None,
         "--digits": asked.digits != FitOptions.digits,
     }
     for option, given in options.items():

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lr_runtime.contract.fit_report import Conformal, Penalty
-from lr_runtime.errors import OptionError, escaped, listed
+from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
-from lr_trainer.moments.passes import prepare, residuals, split, take_moments, take_moments_of_folds
+from lr_trainer.moments.passes import Folded, prepare, residuals, split, take_moments, take_moments_of_folds
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
@@ -39,6 +39,7 @@ from lr_trainer.solvers.strategy import solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
+from lr_trainer.statistics.cross_validation import cross_validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from lr_trainer.moments.passes import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.sources import Source
+    from lr_trainer.solvers.aim import Aim
     from lr_trainer.solvers.strategy import Solved
 
 _FOLDS = 5
@@ -86,6 +88,9 @@ def fit(
     l1_ratio: float | None = None,
     interval: float | None = None,
     units: Mapping[str, str] | None = None,
+    cv: int | None = None,
+    cv_group: str | None = None,
+    seed: int | None = None,
     digits: int = FitOptions.digits,
     options: TableOptions | None = None,
     device: Device = "cpu",
@@ -129,6 +134,11 @@ def fit(
         interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
             held out; a least-squares fit needs none, its interval comes from the moments.
         units: the units of columns and targets, by name, which the contract states.
+        cv: in how many folds to cross-validate the model, from the moments of each; fills of missing values and levels
+            of categories are those of all rows.
+        cv_group: a column whose groups of rows each lie in one fold, also of a cross-validated penalty; it is a feature
+            only if `features` names it.
+        seed: of the folds, 0 by default; a descent has its own.
         digits: the certain digits, 1 to 13, that coefficients and standard errors of least squares should have; further
             passes are taken for them where they are to be had. The report says how many each has.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
@@ -199,37 +209,61 @@ def _units(asked: FitOptions) -> dict[str, str]:
 def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     if not asked.drop_collinear and (few := few_rows(prepared)) is not None:
         refuse(few)
-    data = training_data(prepared, take_moments(prepared, asked.digits))
-    aim = LeastSquares(drop_collinear=asked.drop_collinear)
+    if asked.cv is None:
+        found = Folded(take_moments(prepared, asked.digits))
+    else:
+        found = take_moments_of_folds(prepared, _parts(prepared, asked), asked.digits, is_penalised=False)
+    data, aim = training_data(prepared, found.whole), LeastSquares(drop_collinear=asked.drop_collinear)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
     report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]))
-    return checkpoint_of(data, solved, report)
+    return checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked))
 
 
 @one_thread()
 def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
-    parts = Parts(folds=_FOLDS if asked.is_auto else 1, holds_out=asked.interval is not None)
-    found, few = None, None if asked.is_auto or asked.l1 else few_rows(prepared)
+    parts = _parts(prepared, asked)
+    found, few = None, None if asked.is_auto or asked.l1 or asked.cv else few_rows(prepared)
     if few is not None:
         found, prepared = solve_few(few, parts, _given_aim(prepared, asked)), few.prepared
-    data, aim, solved = found or _by_moments(prepared, asked, parts)
+    data, aim, solved, folds = (*found, None) if found else _by_moments(prepared, asked, parts)
     penalty: Penalty | Literal["minimum norm"] = aim if isinstance(aim, Penalty) else "minimum norm"
     # A weight that a penalty made 0 is no sign of a dependent column.
     report = _report(data, solved, prepared.rows)._replace(penalty=penalty, collinear=())
+    report = _cross_validated(report, folds, data, aim, asked)
     checkpoint = checkpoint_of(data, solved, report)
     if asked.interval is None:
         return checkpoint
     return _with_interval(checkpoint, report, asked.interval, prepared, parts)
 
 
+def _parts(prepared: Prepared, asked: FitOptions) -> Parts:
+    folds, group = asked.cv or (_FOLDS if asked.is_auto else 1), prepared.roles.group
+    groups = None if group is None else len(prepared.levels[group])
+    if groups is not None and groups < folds:
+        raise FitError(f"{folds} folds need as many groups, and {escaped(str(group))} has {groups}. Take fewer folds")
+    return Parts(folds, asked.interval is not None, asked.seed or 0, groups)
+
+
+def _cross_validated(
+    report: FitReport, folds: Folded | None, data: TrainingData, aim: Aim, asked: FitOptions
+) -> FitReport:
+    if asked.cv is None or folds is None:
+        return report
+    if len(folds.folds) < asked.cv:
+        few = f"of {asked.cv} folds {len(folds.folds)} have any of the {data.moments.rows} rows"
+        raise FitError(f"{few}. Take fewer folds")
+    found, lines = cross_validated(folds, data, aim, asked.cv_group)
+    return report._replace(cross_validation=found, cautions=(*report.cautions, *lines))
+
+
 def _by_moments(
     prepared: Prepared, asked: FitOptions, parts: Parts
-) -> tuple[TrainingData, MinimumNorm | Penalty, Solved]:
+) -> tuple[TrainingData, MinimumNorm | Penalty, Solved, Folded]:
     found = take_moments_of_folds(prepared, parts, is_penalised=not asked.minimum_norm)
     data = training_data(prepared, found.whole, found.held_out)
     aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else _given_aim(prepared, asked)
-    return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
+    return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept), found
 
 
 def _given_aim(prepared: Prepared, asked: FitOptions) -> MinimumNorm | Penalty:

@@ -27,7 +27,8 @@ _MOST_TERMS = 1 << 13
 
 def check_levels(prepared: Prepared) -> None:
     """Raise FitError where the products of the terms of categories with each other would not fit into usual memory."""
-    terms, levels = len(prepared.design.terms), prepared.levels
+    terms, features = len(prepared.design.terms), prepared.roles.features
+    levels = {name: found for name, found in prepared.levels.items() if name in features}
     if terms > _MOST_TERMS and levels:
         name = max(levels, key=lambda each: len(levels[each]))
         raise FitError(

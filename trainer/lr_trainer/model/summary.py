@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.contract.contract import Contract
-    from lr_runtime.contract.fit_report import Coefficient, DescentReport, FitReport, Quality, RowCounts
+    from lr_runtime.contract.fit_report import (
+        Coefficient,
+        CrossValidation,
+        DescentReport,
+        FitReport,
+        Quality,
+        RowCounts,
+    )
 
 _HEADS = ("", "estimate", "standard error", "t", "p", "95 % from", "to")
 _DIGITS = (12, 12, 6, 4, 9, 9)
 _NAME = 40
 """Characters of a name, at most."""
+_MOST_FOLDS = 10
 
 
 def summary(report: FitReport, contract: Contract) -> str:
@@ -48,7 +56,16 @@ def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
     if quality.loglikelihood is not None:
         likelihood, aic, bic = (_number(each, 9) for each in (quality.loglikelihood, quality.aic, quality.bic))
         yield f"log-likelihood {likelihood}, AIC {aic}, BIC {bic}"
+    yield from (line for each in report.cross_validation if each.target == name for line in _folds(each))
     yield from _how(report)
+
+
+def _folds(found: CrossValidation) -> Iterator[str]:
+    groups = "" if found.group is None else f" of whole groups of {shown(found.group, _NAME)}"
+    more = ", ..." if len(found.r2) > _MOST_FOLDS else ""
+    yield f"{len(found.r2)} folds{groups}, held out in turn: R2 {_each(found.r2[:_MOST_FOLDS])}{more}"
+    yield f"mean R2 of the folds {_number(found.mean_r2)}, pooled R2 {_number(found.pooled_r2)}"
+    yield f"cross-validated root mean squared residual {_number(found.rmse)}"
 
 
 def _how(report: FitReport) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from lr_trainer.moments.preconditioned import Joint, Preconditioned
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -124,8 +125,12 @@ class Moments:
             terms: how many columns are terms.
             intercept: whether one is fitted.
         """
-        fine = self.fine or Preconditioned.plain(self.comoment, terms)
-        return fine if intercept else fine.about_zero(self._mean, float(self.weight))
+        return self.fine or Preconditioned.plain(self.comoment, terms) if intercept else self.fine_about(None, terms)
+
+    def fine_about(self, other: Moments | None, terms: int) -> Preconditioned:
+        """Return the same about the mean of `other` rows, or about 0 for None."""
+        away = self._mean if other is None else self._mean - other._mean
+        return self.preconditioned(terms, intercept=True).about_zero(away, float(self.weight))
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
@@ -204,3 +209,10 @@ def merged(parts: Iterable[Moments]) -> Moments | None:
     while tree:
         total = tree.pop()[1].merge(total)
     return total
+
+
+def merged_others(parts: Sequence[Moments]) -> Iterator[tuple[Moments, Moments]]:
+    """Yield each part with the moments of all other parts, of which there is one at least: nothing is subtracted."""
+    behind, before = [*accumulate(reversed(parts), Moments.merge)][::-1], [*accumulate(parts, Moments.merge)]
+    others = [behind[1], *map(Moments.merge, before[:-2], behind[2:]), before[-2]]
+    yield from zip(parts, others, strict=True)

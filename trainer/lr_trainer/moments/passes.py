@@ -19,7 +19,7 @@ from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
-from lr_trainer.moments.moments import Moments, merged
+from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.terms import check_present, design_of
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, one_thread, over_blocks, side_by_side
@@ -181,14 +181,18 @@ class Folded:
         whole: of all of them.
         folds: of each fold of them.
         held_out: of the others; only their ranges are meant to be read. None where there are none.
+        pairs: of each fold and of all other folds together, with their digits; made as they are taken, once.
     """
 
     whole: Moments
-    folds: Sequence[Moments]
+    folds: Sequence[Moments] = ()
     held_out: Moments | None = None
+    pairs: Iterable[tuple[Moments, Moments]] = ()
 
 
-def take_moments_of_folds(prepared: Prepared, parts: Parts, *, is_penalised: bool) -> Folded:
+def take_moments_of_folds(
+    prepared: Prepared, parts: Parts, digits: int = FitOptions.digits, *, is_penalised: bool
+) -> Folded:
     """Take the passes for the moments of the rows that `parts` do not hold out, and of each fold of them.
 
     Of a wide table with fewer rows than terms, a penalised fit takes one pass in float64.
@@ -197,7 +201,7 @@ def take_moments_of_folds(prepared: Prepared, parts: Parts, *, is_penalised: boo
         TableError: there are no rows.
     """
     source = _Source(partial(_labelled, prepared, parts), partial(_in_folds, prepared), parts.held_out)
-    return _some(_taken(prepared, source, FitOptions.digits, is_penalised=is_penalised)[0], prepared.rows)
+    return _some(_taken(prepared, source, digits, is_penalised=is_penalised)[0], prepared.rows)
 
 
 @one_thread()
@@ -237,7 +241,9 @@ def _taken(
         rows = iter(first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
     each_fold = [mapped_back(pilot, each)[0] for each in folds]
-    return Folded(moments, each_fold, held_out), 1 if is_whole else number
+    fine = partial(preconditioned, pilot, terms=terms, rounded=rounded, intercept=intercept)
+    pairs = ((fine(fold)[0], fine(others)[0]) for fold, others in merged_others(folds))
+    return Folded(moments, each_fold, held_out, pairs), 1 if is_whole else number
 
 
 def _sketch(source: _Source[B], block: B) -> dict[int, Moments]:
@@ -319,10 +325,15 @@ def _blocks(prepared: Prepared) -> Iterator[Block]:
 
 
 def _labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
-    start = 0
+    start, group = 0, prepared.roles.group
     for block in _blocks(prepared):
         rows = sum(len(piece) for piece in block)
-        yield block, parts.labels(start, rows)
+        if group is None:
+            yield block, parts.labels(start, rows)
+        else:
+            place, whole = prepared.roles.columns.index(group), joined(block)
+            own = whole if group in prepared.roles.features else np.delete(whole, place, axis=1)
+            yield (own,), parts.labels(start, rows, whole[:, place])
         start += rows
 
 

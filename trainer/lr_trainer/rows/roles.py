@@ -38,7 +38,8 @@ MOST_LEVELS = 4096
 class Roles:
     """The columns of a table by their role in the fit, and the categories among the features.
 
-    `words` are the categories whose cells are text: a number among them is a bad cell.
+    `words` are the categories whose cells are text: a number among them is a bad cell. `group` is the column whose
+    groups each lie in one fold, a category too.
     """
 
     features: tuple[str, ...]
@@ -46,11 +47,13 @@ class Roles:
     weight: str | None
     categories: frozenset[str]
     words: frozenset[str] = frozenset()
+    group: str | None = None
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the arrays that `Rows` gives: features, targets, then the weight."""
-        return [*self.features, *self.targets, *([] if self.weight is None else [self.weight])]
+        """The columns of the arrays that `Rows` gives: features, targets, a group that is no feature, the weight."""
+        group = [] if self.group is None or self.group in self.features else [self.group]
+        return [*self.features, *self.targets, *group, *([] if self.weight is None else [self.weight])]
 
     @property
     def width(self) -> int:
@@ -64,8 +67,8 @@ class Roles:
 
     @property
     def coded(self) -> list[str]:
-        """The categories, in the features' order."""
-        return [name for name in self.features if name in self.categories]
+        """The categories, in the columns' order."""
+        return [name for name in self.columns if name in self.categories]
 
 
 @dataclass(frozen=True)
@@ -96,21 +99,22 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
     """
     given = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
     targets, ignore, category = (list(map(composed, names)) for names in (given, asked.ignore, asked.category))
-    weight = None if asked.weight is None else composed(asked.weight)
+    weight, group = (None if name is None else composed(name) for name in (asked.weight, asked.cv_group))
+    groups = [] if group is None else [group]
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
-    beside = {*taken, *table.indexes}
+    beside = {*taken, *table.indexes, *groups}
     others = [name for name in table.names if name not in beside]
     names = others if asked.features is None else list(map(composed, asked.features))
     known = frozenset(table.names)
-    if missing := [name for name in (*taken, *names, *category) if name not in known]:
+    if missing := [name for name in (*taken, *names, *category, *groups) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
     if twice := [name for name in names if name in targets]:
         raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
-    parts = [*names, *taken]
+    parts = [*names, *taken, *(name for name in groups if name in targets or name == weight)]
     if twice := [name for name, count in Counter(parts).items() if count > 1]:
-        raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight or ignored")
+        raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight, group or ignored")
     if not names:
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
     if strangers := [name for name in category if name not in names]:
@@ -118,7 +122,10 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
     numeric = [*targets, *([] if weight is None else [weight])]
     kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in category], numeric)
     texts = [name for name in names if kinds.of.get(name) == "category"]
-    return Roles(tuple(names), tuple(targets), weight, frozenset([*texts, *category]), kinds.words)
+    categories = frozenset([*texts, *category, *(name for name in groups if name not in names)])
+    if group in names and group not in categories:
+        raise OptionError(f"--cv-group {escaped(str(group))} is a feature of numbers. Name it in --category, too")
+    return Roles(tuple(names), tuple(targets), weight, categories, kinds.words, group)
 
 
 @dataclass
@@ -182,7 +189,7 @@ class Rows:
         for batch in self._batches():
             for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
                 found[name].update(coded.values)
-                if len(found[name]) > MOST_LEVELS:
+                if len(found[name]) > MOST_LEVELS and name in self.roles.features:
                     raise FitError(
                         f"the column {escaped(name)} has over {MOST_LEVELS:,} different texts, too many for "
                         "categories. If these are identifiers, leave them out: --ignore"

@@ -130,7 +130,7 @@ class Solution:
             ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
             pivots: bool (terms,), columns of which all that have weights are combinations; None for these themselves.
         """
-        ssr, ess, slope = _sums(normal, weight)
+        ssr, ess, slope = sums_of(normal, weight)
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
         nothing = np.zeros_like(normal.columns)
         return Solution(
@@ -201,7 +201,7 @@ def _share(noise: Array, value: Array) -> Array:
         return np.divide(noise, np.abs(value), out=np.zeros_like(noise), where=noise > 0)
 
 
-def _sums(normal: NormalEquations, weight: Extended[Array]) -> tuple[Array, Array, Array]:
+def sums_of(normal: NormalEquations, weight: Extended[Array]) -> tuple[Array, Array, Array]:
     """Return the residual and the explained sums (outputs,), and the products X' (y - X w) (outputs, terms)."""
     terms, scale = normal.terms, normal.scale
     gram, at = normal.scaled, weight.scaled(scale[:terms]).scaled(1 / scale[terms:, None])
