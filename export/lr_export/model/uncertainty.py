@@ -97,9 +97,11 @@ class Uncertainty:
         h = None if self.leverage is None else self.leverage.append(build, model)
         if self.interval is not None:
             half = self._half(build, h)
-            low, high = build.subtract(model.eta, half), build.add(model.eta, half)
-            for name, end, other in (("y_lower", low, high), ("y_upper", high, low)):
-                build.result(name, build.cast(self.response.append(build, end, across=other), output))
+            low = build.subtract(model.eta, half)
+            high = build.add(model.eta, half) if self.response.falling else None
+            build.result("y_lower", build.cast(self.response.append(build, low, across=high), output))
+            high = high or build.add(model.eta, half)
+            build.result("y_upper", build.cast(self.response.append(build, high, across=low), output))
         if self.limits is not None:
             build.result("in_range", self.limits.append(build, model))
         if self.shows_leverage and h is not None:
