@@ -87,6 +87,12 @@ def _are_pairs(value: object) -> bool:
     return isinstance(pairs, Collection) and all(_are_names(pair) and len(pair) == 2 for pair in pairs)
 
 
+def _are_ends(value: object) -> bool:
+    given = [end for end in value if end is not None] if isinstance(value, list | tuple) and len(value) == 2 else []
+    return bool(given) and all(map(_ANY.takes, given))
+
+
+_ANY = Number("a number")
 POSITIVE = Number("a positive number", 0, ends=(False, True))
 NOT_NEGATIVE = Number("0 or a positive number", 0)
 SHARE = Number("a number between 0 and 1", 0, 1, (False, False))
@@ -99,6 +105,10 @@ NAMES = Kind("a list of names", _are_names)
 NAME_OR_NAMES = Kind("a name, or a list of names", lambda value: isinstance(value, str) or _are_names(value))
 REPEATED = Kind("a list of texts", _are_names)
 PAIRS = Kind("pairs of texts", _are_pairs)
+ENDS = Kind(
+    "a lower and an upper end by name, None for an open one",
+    lambda value: isinstance(value, Mapping) and all(map(_are_ends, value.values())),
+)
 CHECKPOINT = Kind("a checkpoint, which a command loads from a path", lambda value: hasattr(value, "contract"))
 
 

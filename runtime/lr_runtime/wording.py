@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PARAMETERS = {
+    "bound": "bounds",
     "checkpoint-every": "Resume.every",
     "comment": "TableOptions.comment",
     "decimal": "TableOptions.decimal",

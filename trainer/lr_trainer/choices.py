@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lr_runtime.errors import OptionError
+from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import (
     AT_LEAST_1,
     CHECKPOINT,
     COUNT,
+    ENDS,
     FLAG,
     LEVEL,
     NAME_OR_NAMES,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.fit_report import Bound
 
 Device = Literal["cpu", "cuda", "auto"]
 SolverName = Literal["exact", "descent"]
@@ -75,7 +78,12 @@ class FitOptions:
     l2: float = option(0.0, NOT_NEGATIVE, "The ridge penalty, on columns at unit deviation.")
     penalty: Literal["auto"] | None = option(None, OneOf(("auto",)), "Choose the penalty by cross-validation.")
     l1_ratio: float | None = option(None, RATIO, "The share of l1 in --penalty auto. [default: 0, ridge]")
-    interval: float | None = option(None, LEVEL, "The level of a conformal interval, for a penalised fit or a descent.")
+    nonnegative: Sequence[str] = option((), NAMES, "Terms whose coefficients are to be 0 or more.")
+    nonpositive: Sequence[str] = option((), NAMES, "Terms whose coefficients are to be 0 or less.")
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = option(
+        None, ENDS, "The range of a coefficient, an end may be left out; may be repeated.", "--bound TERM=LOW:HIGH"
+    )
+    interval: float | None = option(None, LEVEL, "The level of a conformal interval: not for plain least squares.")
     cv: int | None = option(None, FOLDS, "Cross-validate the model in so many folds.")
     cv_group: str | None = option(None, TEXT, "A column whose groups of rows each lie in one fold.")
     seed: int | None = option(
@@ -86,6 +94,8 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        for name in ("nonnegative", "nonpositive"):  # an iterator gives its names once
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.is_auto and (self.l1 or self.l2):
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:
@@ -97,7 +107,7 @@ class FitOptions:
                 "--cv-group and --seed are for folds: add --cv. A descent has a seed, too: --solver descent"
             )
         if self.shrinks and self.digits != FitOptions.digits:
-            raise OptionError("--digits is for least squares, without a penalty or --minimum-norm. Leave it out")
+            raise OptionError("--digits is for least squares, without bounds, penalty or --minimum-norm. Leave it out")
         ways = {
             "--minimum-norm": self.minimum_norm,
             "--drop-collinear": self.drop_collinear,
@@ -105,6 +115,8 @@ class FitOptions:
         }
         if len(chosen := [way for way, taken in ways.items() if taken]) > 1:
             raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
+        if self.limits and chosen:
+            raise OptionError(f"bounds of coefficients are for plain least squares, without {chosen[0]}. Choose one")
 
     @property
     def is_auto(self) -> bool:
@@ -114,7 +126,24 @@ class FitOptions:
     @property
     def shrinks(self) -> bool:
         """Whether the weights are not the least-squares ones."""
-        return bool(self.l1 or self.l2 or self.is_auto or self.minimum_norm)
+        return bool(self.l1 or self.l2 or self.is_auto or self.minimum_norm or self.limits)
+
+    @property
+    def limits(self) -> tuple[Bound, ...]:
+        """The bounds of coefficients, those of one that were given in several ways together."""
+        from lr_runtime.contract.fit_report import Bound
+        from lr_runtime.system.text import composed
+
+        given = [(name, 0.0, inf) for name in self.nonnegative] + [(name, -inf, 0.0) for name in self.nonpositive]
+        for name, (low, high) in (self.bounds or {}).items():
+            given.append((name, -inf if low is None else low, inf if high is None else high))
+        found: dict[str, Bound] = {}
+        for name, low, high in given:
+            term, lower, upper = found.get(composed(name), Bound(composed(name)))
+            found[term] = Bound(term, lower := max(lower, low + 0.0), upper := min(upper, high + 0.0))  # no -0.0
+            if lower > upper:
+                raise OptionError(f"no coefficient of {escaped(name)} is both at least {lower:g} and at most {upper:g}")
+        return tuple(found.values())
 
 
 @dataclass(frozen=True)

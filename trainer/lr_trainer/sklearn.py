@@ -63,6 +63,9 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     l2: float = 0.0
     penalty: Literal["auto"] | None = None
     l1_ratio: float | None = None
+    nonnegative: Sequence[str] = ()
+    nonpositive: Sequence[str] = ()
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None
     interval: float | None = None
     units: Mapping[str, str] | None = None
     cv: int | None = None

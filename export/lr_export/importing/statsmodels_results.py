@@ -230,7 +230,9 @@ def _with_figures(checkpoint: Checkpoint, results: Results) -> Checkpoint:
         df_resid=int(results.df_resid),
         intercept=bool(results.model.k_constant),
         quality=(quality,),
-        coefficients=tuple(Coefficient(output.name, str(name), *_finite(row)) for name, *row in table.itertuples()),
+        coefficients=tuple(
+            Coefficient._make((output.name, str(name), *_finite(row), None, None)) for name, *row in table.itertuples()
+        ),
     ).to_json(contract)
     fit = {key: said[key] for key in _FIGURES if said[key] is not None} | dict(checkpoint.fit)
     return replace(checkpoint, contract=contract, fit=fit)

@@ -8,7 +8,7 @@ import click
 
 from lr_runtime.commands.console import FilePath, FiniteRange, option
 from lr_runtime.errors import OptionError, escaped
-from lr_runtime.options import CHECKPOINT, FLAG, NAME_OR_NAMES, NAMES, PAIRS, REPEATED, Number, OneOf, options_in
+from lr_runtime.options import CHECKPOINT, ENDS, FLAG, NAME_OR_NAMES, NAMES, PAIRS, REPEATED, Number, OneOf, options_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -45,7 +45,7 @@ def _as_click(each: Option) -> dict[str, Any]:
         return {"type": FilePath()}  # click looks its words up in the catalogues for each, which takes 0.1 ms
     if kind in {NAMES, NAME_OR_NAMES}:
         return {"callback": read_names}
-    return {"multiple": True} if kind in {PAIRS, REPEATED} else {}
+    return {"multiple": True} if kind in {ENDS, PAIRS, REPEATED} else {}
 
 
 def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +63,8 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
             value = not value  # --no-header
         elif each.kind is PAIRS:
             value = _pairs(each, value)
+        elif each.kind is ENDS:
+            value = {name: _ends(each, text) for name, text in _pairs(each, value)}
         elif each.kind is REPEATED:
             value = tuple(text.strip(" \t") for text in value)
         values[each.name] = value
@@ -70,13 +72,24 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(each: Option, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    pairs = [(first.strip(), second.strip()) for first, _, second in (text.partition("=") for text in texts)]
+    parted = (text.rpartition("=") if each.kind is ENDS else text.partition("=") for text in texts)  # site=B=0:2
+    pairs = [(first.strip(), second.strip()) for first, _, second in parted]
     if odd := [text for text, pair in zip(texts, pairs, strict=True) if not all(pair)]:
         raise OptionError(f"{each.typed} takes {each.metavar}, not {escaped(odd[0])}")
     names = [name for name, _ in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise OptionError(f"{each.typed} names {escaped(twice[0])} twice. Name it once")
     return tuple(pairs)
+
+
+def _ends(each: Option, text: str) -> list[float | None]:
+    try:
+        ends = [float(end) if end.strip() else None for end in text.split(":")]
+    except ValueError:
+        ends = []
+    if not each.kind.takes({"": ends}):
+        raise OptionError(f"{each.typed} takes {each.metavar}, LOW or HIGH left out, not {escaped(text)}")
+    return ends
 
 
 def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:

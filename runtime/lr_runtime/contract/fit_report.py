@@ -60,7 +60,8 @@ class Coefficient(NamedTuple):
     """A coefficient on the raw columns, its standard error, t, two-sided p and 95 % interval; None as in `Quality`.
 
     `digits` are the certain digits of the estimate, relative to its standard error where that is larger: no rounding of
-    ours can have changed them. None where there is no bound, as of a descent.
+    ours can have changed them. None where there is no bound, as of a descent. `at_bound` is
+    whether the estimate is an end of its range; None of a fit without bounds.
     """
 
     target: str
@@ -72,6 +73,15 @@ class Coefficient(NamedTuple):
     lower: float | None = None
     upper: float | None = None
     digits: float | None = None
+    at_bound: bool | None = None
+
+
+class Bound(NamedTuple):
+    """The range of a term's coefficient on the raw columns, for every target; an open end is infinite."""
+
+    term: str
+    lower: float = -math.inf
+    upper: float = math.inf
 
 
 class Penalty(NamedTuple):
@@ -197,7 +207,7 @@ class FitReport(NamedTuple):
 
     Attributes:
         arithmetic: the arithmetic of the solution: float64, double-double, or float32 in the first lesson.
-        df_resid: the degrees of freedom of the residuals.
+        df_resid: the degrees of freedom of the residuals; see `lr_trainer.solvers.bounded` for a fit in bounds.
         condition_number: the condition number of the columns at unit length, centred with an intercept; may be inf.
         constant: the terms left out because they do not vary.
         collinear: the terms left out as combinations of others.
@@ -209,6 +219,7 @@ class FitReport(NamedTuple):
         digits: the fewest certain digits of a fit that was joined from moments.
         imported: where a model comes from that linedge did not fit; most figures are absent then.
         cross_validation: how well each target is predicted in rows that did not train; empty where nobody asked.
+        bounds: what the coefficients were held in.
     """
 
     rows: RowCounts = RowCounts()
@@ -229,6 +240,7 @@ class FitReport(NamedTuple):
     digits: float | None = None
     imported: Imported | None = None
     cross_validation: tuple[CrossValidation, ...] = ()
+    bounds: tuple[Bound, ...] = ()
 
     def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
@@ -259,6 +271,9 @@ class FitReport(NamedTuple):
             **({} if self.descent is None else self.descent.to_json()),
             **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits, imported=self.imported),
             **_given(cross_validation=[_object(each) for each in self.cross_validation] or None),
+            **_given(
+                bounds=[{"term": term, "lower": _finite(a), "upper": _finite(b)} for term, a, b in self.bounds] or None
+            ),
         }
 
     @staticmethod
@@ -294,6 +309,7 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
             CrossValidation(**_fields(CrossValidation, row)) for row in content.get("cross_validation", ())
         ),
         "imported": imported and Imported(**_fields(Imported, imported)),
+        "bounds": tuple(Bound(**_fields(Bound, each)) for each in content.get("bounds") or ()),
     }
 
 
@@ -318,8 +334,9 @@ def _object(record: NamedTuple) -> dict[str, Json]:
 
 
 def _coefficient(record: Coefficient) -> dict[str, Json]:
-    """Return the JSON object of a coefficient, without the digits where there is no bound."""
-    return {key: value for key, value in _object(record).items() if key != "digits" or value is not None}
+    """Return the JSON object of a coefficient, without what not every fit has."""
+    optional = {"digits", "at_bound"}
+    return {key: value for key, value in _object(record).items() if key not in optional or value is not None}
 
 
 def _given(**values: Any) -> dict[str, Json]:

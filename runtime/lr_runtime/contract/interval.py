@@ -84,6 +84,8 @@ def why_no_leverage(checkpoint: Checkpoint) -> str:
         return f"it comes from {report.imported.model}, which gives none"
     if report.penalty is not None:
         return "its fit is penalised, or of minimum norm, so its weights are biased"
+    if report.bounds:
+        return "its coefficients were held in bounds, so its weights are biased"
     return "an earlier linedge fitted it" if report.solver == "exact" else "a descent does not say how far it is off"
 
 

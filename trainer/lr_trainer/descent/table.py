@@ -50,6 +50,7 @@ def check(descent: Descent, asked: FitOptions) -> None:
         "--minimum-norm": asked.minimum_norm,
         "--penalty auto": asked.is_auto,
         "--cv": asked.cv is not None,
+        "a bound of a coefficient": bool(asked.limits),
         "--digits": asked.digits != FitOptions.digits,
     }
     for option, given in options.items():

@@ -21,7 +21,7 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened, paired
-from lr_trainer.solvers.aim import LeastSquares
+from lr_trainer.solvers.aim import Bounded, LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.strategy import solve, without_origins
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
@@ -162,7 +162,8 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more: str) -> Checkpoint:
     check_squares(data)
     try:
-        solved = solve(data.moments, data.design, data.names, LeastSquares(), intercept=data.intercept)
+        aim = Bounded(bounds) if (bounds := checkpoint.report.bounds) else LeastSquares()
+        solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
     except CollinearError:
         raise IllConditionedError(0.0) from None
     held = digits(solved.solution.rounding.unit, 1.0)
@@ -174,6 +175,8 @@ def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more
     report = report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),
         cautions=(*cautions(data, solved.design), *lost, *more),
+        collinear=(),
+        bounds=bounds,
     )
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
     return checkpoint_of(data, solved, report).with_units(units)
@@ -208,6 +211,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
         "the columns": list(contract.column_names),
         "the weight column": report.rows.weight,
         "the intercept": report.intercept,
+        "the bounds": sorted(f"{term} from {low:g} to {high:g}" for term, low, high in report.bounds) or "none",
     }
     for column in contract.columns:
         facts[f"the values of {escaped(column.name)}"] = _KINDS[column.kind]

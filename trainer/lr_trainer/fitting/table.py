@@ -12,6 +12,7 @@ model       checkpoint_of -> Checkpoint                    for a conformal inter
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
 from lr_trainer.moments.passes import Folded, prepare, residuals, split, take_moments, take_moments_of_folds
+from lr_trainer.moments.terms import design_of
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
@@ -32,7 +34,7 @@ from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.roles import Missing, Rows, roles_of
 from lr_trainer.rows.sources import opened, paired
-from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
+from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import solve
@@ -86,6 +88,9 @@ def fit(
     l2: float = 0.0,
     penalty: Literal["auto"] | None = None,
     l1_ratio: float | None = None,
+    nonnegative: Sequence[str] = (),
+    nonpositive: Sequence[str] = (),
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     interval: float | None = None,
     units: Mapping[str, str] | None = None,
     cv: int | None = None,
@@ -131,8 +136,12 @@ def fit(
         l2: the ridge penalty on the same weights.
         penalty: `auto` chooses the penalties by 5-fold cross-validation.
         l1_ratio: the share of l1 in a cross-validated penalty: 0, the default, is ridge, 1 the lasso.
-        interval: for a penalised fit or a descent, the level of a split-conformal interval, from a tenth of the rows
-            held out; a least-squares fit needs none, its interval comes from the moments.
+        nonnegative: terms, as reports call them, whose coefficients on the raw columns are to be 0 or more, for every
+            target (`lr_trainer.solvers.bounded`). Powers are those of the columns themselves then, about 0.
+        nonpositive: terms whose coefficients are to be 0 or less.
+        bounds: the least and the largest coefficient, by term; None for an end that is open.
+        interval: for a fit that is penalised or in bounds, or a descent, the level of a split-conformal interval, from
+            a tenth of the rows held out; a least-squares fit needs none, its interval comes from the moments.
         units: the units of columns and targets, by name, which the contract states.
         cv: in how many folds to cross-validate the model, from the moments of each; fills of missing values and levels
             of categories are those of all rows.
@@ -178,6 +187,9 @@ def fit(
         check(descent, asked)
     rows = _rows_of(opened(table, options, warn), asked, advance)
     prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
+    if asked.limits:  # origins of 0, so that no coefficient on the raw columns is a sum of several weights
+        design = design_of(rows.roles, prepared.levels, prepared.seen, degree, missing, intercept=False)
+        prepared = replace(prepared, design=design)
     check_levels(prepared)
     if descent is not None:
         checkpoint = _descended(prepared, asked, descent, memory, report)
@@ -223,13 +235,15 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
 @one_thread()
 def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     parts = _parts(prepared, asked)
-    found, few = None, None if asked.is_auto or asked.l1 or asked.cv else few_rows(prepared)
+    found, few = None, None if asked.is_auto or asked.l1 or asked.cv or asked.limits else few_rows(prepared)
     if few is not None:
         found, prepared = solve_few(few, parts, _given_aim(prepared, asked)), few.prepared
     data, aim, solved, folds = (*found, None) if found else _by_moments(prepared, asked, parts)
-    penalty: Penalty | Literal["minimum norm"] = aim if isinstance(aim, Penalty) else "minimum norm"
-    # A weight that a penalty made 0 is no sign of a dependent column.
-    report = _report(data, solved, prepared.rows)._replace(penalty=penalty, collinear=())
+    report = _report(data, solved, prepared.rows)._replace(
+        penalty=aim if isinstance(aim, Penalty) else "minimum norm" if asked.minimum_norm else None,
+        collinear=(),  # a weight that a penalty or a bound made 0 is no sign of a dependent column
+        bounds=asked.limits,
+    )
     report = _cross_validated(report, folds, data, aim, asked)
     checkpoint = checkpoint_of(data, solved, report)
     if asked.interval is None:
@@ -259,10 +273,11 @@ def _cross_validated(
 
 def _by_moments(
     prepared: Prepared, asked: FitOptions, parts: Parts
-) -> tuple[TrainingData, MinimumNorm | Penalty, Solved, Folded]:
-    found = take_moments_of_folds(prepared, parts, is_penalised=not asked.minimum_norm)
+) -> tuple[TrainingData, MinimumNorm | Penalty | Bounded, Solved, Folded]:
+    found = take_moments_of_folds(prepared, parts, is_penalised=not (asked.minimum_norm or asked.limits))
     data = training_data(prepared, found.whole, found.held_out)
-    aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else _given_aim(prepared, asked)
+    given = Bounded(asked.limits) if asked.limits else _given_aim(prepared, asked)
+    aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else given
     return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept), found
 
 

@@ -52,6 +52,9 @@ def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
         yield f"root mean squared residual {_number(quality.rmse)}; {_why_no_errors(report)}"
     else:
         yield f"residual standard deviation {_number(quality.residual_sd)} ({report.df_resid} degrees of freedom)"
+    if report.bounds:
+        yield "* at a bound; a fit in bounds has no standard errors and no F"
+    elif quality.residual_sd is not None:
         yield f"F {_number(quality.f, 6)} (p {_number(quality.f_p, 4)})"
     if quality.loglikelihood is not None:
         likelihood, aic, bic = (_number(each, 9) for each in (quality.loglikelihood, quality.aic, quality.bic))
@@ -123,7 +126,8 @@ def _table(coefficients: Sequence[Coefficient]) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [_HEADS]
     for row in coefficients:
         figures = (row.estimate, row.stderror, row.t, row.p, row.lower, row.upper)
-        rows.append((shown(row.term, _NAME), *map(_number, figures, (_certain(row), *_DIGITS[1:]))))
+        name = "* " * bool(row.at_bound) + shown(row.term, _NAME)
+        rows.append((name, *map(_number, figures, (_certain(row), *_DIGITS[1:]))))
     if all(row.stderror is None for row in coefficients):
         rows = [row[:2] for row in rows]
     return aligned(rows, numbers=True)

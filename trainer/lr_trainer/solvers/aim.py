@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lr_runtime.contract.fit_report import Penalty
+from lr_runtime.contract.fit_report import Bound, Penalty
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,11 @@ class MinimumNorm:
     """Of all solutions with the least squared error, the one with the smallest weights on columns at unit deviation."""
 
 
-Aim: TypeAlias = LeastSquares | MinimumNorm | Penalty
+@dataclass(frozen=True)
+class Bounded:
+    """Of the weights whose coefficients on the raw columns lie in bounds, those with the least squared error."""
+
+    bounds: tuple[Bound, ...]
+
+
+Aim: TypeAlias = LeastSquares | MinimumNorm | Penalty | Bounded

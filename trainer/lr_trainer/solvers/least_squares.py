@@ -49,7 +49,7 @@ def least_squares(normal: NormalEquations, names: Sequence[str], *, drop_colline
         _check_rows(normal)
     found = None if drop_collinear else solved_alone(normal)
     if found is None:
-        support = _independent(normal, names, drop_collinear=drop_collinear)
+        support = independent(normal, names, ~normal.constant, drop_collinear=drop_collinear)
         found = _solved(normal.among(support), support)
     if found is None:
         raise IllConditionedError(0.0)
@@ -94,13 +94,15 @@ def _rounding_left(normal: NormalEquations, inside: NDArray[np.intp]) -> Array:
     return np.asarray(math.sqrt(normal.loose_weight) * noise)
 
 
-def _independent(normal: NormalEquations, names: Sequence[str], *, drop_collinear: bool) -> NDArray[np.bool_]:
-    """Return bool (terms,), the terms that vary and are no combinations of those before them, by elimination.
+def independent(
+    normal: NormalEquations, names: Sequence[str], among: NDArray[np.bool_], *, drop_collinear: bool = False
+) -> NDArray[np.bool_]:
+    """Return bool (terms,), those of the terms `among` that are no combinations of those before them, by elimination.
 
     Others are an error, unless they are to be dropped.
     """
     scale, swept, floor = normal.scale, normal.scaled, Floor.of(normal)
-    support = ~normal.constant
+    support = among.copy()
     for term in np.flatnonzero(support).tolist():
         relation = np.where(support[:term], swept.high[:term, term], 0.0)
         if swept.high[term, term] > floor.under(relation, slice(term), term):

@@ -142,4 +142,5 @@ class _Inverse:
         reach = (taken + rest) / (1 - self.share)
         turned = 2 * turned * reach
         residual, explained = taken * (taken + 2 * rest) + self.off + turned, whole * (2 * reach + whole) + turned
+        explained *= has_weight.any(axis=1)
         return Rounding(root**2, lengths, reach / root, residual, explained, spread * has_weight.any(axis=0) / root)

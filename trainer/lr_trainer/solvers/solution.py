@@ -42,6 +42,7 @@ class Solution:
             their product; None of a biased solution.
         is_unbiased: whether this is the least-squares solution itself, with standard errors; a penalised or
             minimum-norm one has none.
+        held: bool (outputs, terms), the weights at their bounds; None of a solution without bounds.
     """
 
     weight: Extended[Array]
@@ -56,6 +57,7 @@ class Solution:
     rounding: Rounding
     basis: tuple[Array, Array] | None = None
     is_unbiased: bool = True
+    held: NDArray[np.bool_] | None = None
 
     @property
     def is_certain(self) -> bool:
@@ -118,6 +120,7 @@ class Solution:
         *,
         ridge: float | None = None,
         pivots: NDArray[np.bool_] | None = None,
+        held: NDArray[np.bool_] | None = None,
     ) -> Solution:
         """Return the solution with given weights (outputs, terms) that are not the least-squares ones.
 
@@ -129,10 +132,13 @@ class Solution:
             unit: of their arithmetic, `lr_trainer.solvers.digits`.
             ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
             pivots: bool (terms,), columns of which all that have weights are combinations; None for these themselves.
+            held: bool (outputs, terms), weights that are exact, whatever the rounding of the products.
         """
         ssr, ess, slope = sums_of(normal, weight)
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
-        nothing = np.zeros_like(normal.columns)
+        nothing, left = np.zeros_like(normal.columns), np.maximum(ssr, 0.0)
+        if held is not None:  # free weights fit what these leave, which may be longer than the target
+            left = (np.sqrt(left) + np.abs(weight.high * held) @ normal.lengths[: normal.terms]) ** 2
         return Solution(
             weight=weight,
             factor=nothing,
@@ -146,13 +152,14 @@ class Solution:
             rounding=rounding_of_shrunk(
                 normal,
                 weight.high,
-                np.maximum(ssr, 0.0),
+                left,
                 slope * (support & (ridge is not None)),
                 among=support if pivots is None else pivots,
                 ridge=ridge or 0.0,
                 unit=unit,
             ),
             is_unbiased=False,
+            held=held,
         )
 
 

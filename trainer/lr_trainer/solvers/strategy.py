@@ -16,7 +16,8 @@ from lr_runtime.contract.terms.term import columns_on_basis, free_columns
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.aim import LeastSquares, MinimumNorm
+from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
+from lr_trainer.solvers.bounded import bounded, ends_of
 from lr_trainer.solvers.elastic_net_extended import penalised
 from lr_trainer.solvers.least_squares import least_squares
 from lr_trainer.solvers.minimum_norm import minimum_norm
@@ -115,12 +116,14 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
     if are_rounded.any():
         normal = replace(normal, rounding=_rounding(moments, design))
     try:
-        return Solved(final, normal, _solution(normal, names, aim))
+        return Solved(final, normal, _solution(normal, design, names, aim))
     except CollinearError as error:
         raise CollinearError(error.name, _raw_shares(design, names, error)) from None
 
 
-def _solution(normal: NormalEquations, names: Sequence[str], aim: Aim) -> Solution:
+def _solution(normal: NormalEquations, design: Design, names: Sequence[str], aim: Aim) -> Solution:
+    if isinstance(aim, Bounded):
+        return bounded(normal, names, *ends_of(aim.bounds, raw_parts(design), names))
     if isinstance(aim, LeastSquares):
         return least_squares(normal, names, drop_collinear=aim.drop_collinear)
     return minimum_norm(normal) if isinstance(aim, MinimumNorm) else penalised(normal, aim)

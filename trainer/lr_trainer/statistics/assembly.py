@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
         collinear=tuple(name for name in left_out if name not in constant),
         quality=tuple(Quality(**each.values) for each in found),
         coefficients=tuple(
-            Coefficient(target, name, **each.values, digits=each.digits)
+            Coefficient(target, name, **each.values, digits=each.digits, at_bound=each.at_bound)
             for target, row in zip(targets, coefficients, strict=True)
             for name, each in zip(names, row, strict=True)
         ),
@@ -84,11 +85,14 @@ def _coefficients(solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: 
     """Return the figures of each target's coefficients."""
     units, first = raw_units(solved), 0 if solved.normal.intercept else 1
     rounding, degrees = solved.solution.rounding, solved.solution.df_resid
+    held: list[list[bool | None]] = [[None] * len(units)] * len(sds)
+    if solved.solution.held is not None:
+        held = np.pad(solved.solution.held, [(0, 0), (1, 0)]).tolist()
     reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]
     return [
         [
-            coefficient(value, length * unit.spread, unit, sd, degrees)
-            for value, unit in zip(row[first:], units[first:], strict=True)
+            replace(coefficient(value, length * unit.spread * (not held), unit, sd, degrees), at_bound=held)
+            for value, unit, held in zip(row[first:], units[first:], ends[first:], strict=True)
         ]
-        for length, row, sd in zip(reach, estimates, sds, strict=True)
+        for length, row, sd, ends in zip(reach, estimates, sds, held, strict=True)
     ]

@@ -143,11 +143,13 @@ class Figures:
             beyond the range of float64, or uncertain.
         uncertain: the names of the figures with fewer than 6 certain digits.
         digits: the certain digits of an estimate as float64, relative to its standard error where that is larger.
+        at_bound: whether a bound holds an estimate; None without bounds.
     """
 
     values: dict[str, float | None]
     uncertain: list[str]
     digits: float = math.inf
+    at_bound: bool | None = None
 
     @staticmethod
     def of(values: Mapping[str, Pair], digits: float = math.inf) -> Figures:
