@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
@@ -20,11 +21,13 @@ from lr_runtime.options import (
     PAIRS,
     POSITIVE,
     TEXT,
+    Kind,
     Number,
     OneOf,
     check_options,
     option,
 )
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +57,11 @@ MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
 MissingTarget = Literal["error", "drop"]
 MISSING_TARGETS: tuple[MissingTarget, ...] = get_args(MissingTarget)
+
+ROBUST = Kind(
+    "hc0, hc1, hc2, hc3 or cluster:COLUMN",
+    lambda value: isinstance(value, str) and re.fullmatch(r"hc[0-3]|cluster:.+", value) is not None,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,10 @@ class FitOptions:
         None, SEED, "The seed of folds, of a descent's order, of all else by chance. [default: 0]"
     )
     digits: int = option(9, DIGITS, "Digits that coefficients and standard errors should have: more may take longer.")
+    errors: str | None = option(
+        None, ROBUST, "Robust errors: hc0, hc1, hc2, hc3 or cluster:COLUMN. One more pass.", "--errors KIND"
+    )
+    influence: bool = option(False, FLAG, "Find the rows that move the fit most. One more pass.")
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
     def __post_init__(self) -> None:
@@ -106,8 +118,8 @@ class FitOptions:
             raise OptionError(
                 "--cv-group and --seed are for folds: add --cv. A descent has a seed, too: --solver descent"
             )
-        if self.shrinks and self.digits != FitOptions.digits:
-            raise OptionError("--digits is for least squares, without bounds, penalty or --minimum-norm. Leave it out")
+        if self.shrinks and (given := self.of_least_squares):
+            raise OptionError(f"{given[0]} is for least squares, without bounds, penalty or --minimum-norm. Leave it out")
         ways = {
             "--minimum-norm": self.minimum_norm,
             "--drop-collinear": self.drop_collinear,
@@ -117,6 +129,17 @@ class FitOptions:
             raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
         if self.limits and chosen:
             raise OptionError(f"bounds of coefficients are for plain least squares, without {chosen[0]}. Choose one")
+
+    @property
+    def of_least_squares(self) -> list[str]:
+        """The options that were given and that no other solution takes."""
+        given = {"--digits": self.digits != FitOptions.digits, "--errors": self.errors, "--influence": self.influence}
+        return [name for name, value in given.items() if value]
+
+    @property
+    def cluster(self) -> str | None:
+        """The column that tells clusters apart; None without errors by cluster."""
+        return composed((self.errors or "").partition(":")[2]) or None
 
     @property
     def is_auto(self) -> bool:

@@ -72,6 +72,8 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     cv_group: str | None = None
     seed: int | None = None
     digits: int = FitOptions.digits
+    errors: str | None = None
+    influence: bool = False
     device: Device = "cpu"
     descent: Descent | None = None
 
@@ -107,9 +109,9 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         """
         check_is_fitted(self, "checkpoint_")
         model, x = self.checkpoint_, self._checked(X, reset=False)
-        if isinstance(x, np.ndarray) and any(column.categories for column in model.contract.columns):
-            # By name a number is a category's value, as in the fit; by position it would be its index.
-            x = dict(zip(model.contract.column_names, x.T, strict=True))
+        if isinstance(x, np.ndarray) and (self.errors or any(column.categories for column in model.contract.columns)):
+            # By name a number is a category's value, as in the fit, and the column of clusters no feature.
+            x = dict(zip(_names(x, "x", self.n_features_in_), x.T, strict=True))
         columns, faults = Coercion(model.contract)(given(x, model.contract.column_names, model.contract.category_names))
         if faults:
             raise first_fault(faults)

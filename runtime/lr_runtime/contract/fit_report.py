@@ -84,6 +84,28 @@ class Bound(NamedTuple):
     upper: float = math.inf
 
 
+class Errors(NamedTuple):
+    """The robust errors of the coefficients: hc0 to hc3, or by a column's clusters; t's degrees of freedom."""
+
+    kind: str
+    df_resid: int
+    column: str | None = None
+    clusters: int | None = None
+
+
+class InfluentialRow(NamedTuple):
+    """A row that moves the fit of a target, by its number, counted from 1.
+
+    Cook's distance is None of a leverage of 1, or where residuals have fewer than 6 certain digits.
+    """
+
+    target: str
+    row: int
+    leverage: float
+    residual: float
+    cooks_distance: float | None = None
+
+
 class Penalty(NamedTuple):
     """The penalty added to half the mean squared error, per target; see `lr_trainer.solvers.elastic_net`.
 
@@ -220,6 +242,8 @@ class FitReport(NamedTuple):
         imported: where a model comes from that linedge did not fit; most figures are absent then.
         cross_validation: how well each target is predicted in rows that did not train; empty where nobody asked.
         bounds: what the coefficients were held in.
+        errors: which robust errors the coefficients have; None for the usual ones.
+        influence: per target, the rows of the largest Cook's distances, and that of the largest leverage.
     """
 
     rows: RowCounts = RowCounts()
@@ -241,6 +265,8 @@ class FitReport(NamedTuple):
     imported: Imported | None = None
     cross_validation: tuple[CrossValidation, ...] = ()
     bounds: tuple[Bound, ...] = ()
+    errors: Errors | None = None
+    influence: tuple[InfluentialRow, ...] = ()
 
     def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
@@ -274,6 +300,7 @@ class FitReport(NamedTuple):
             **_given(
                 bounds=[{"term": term, "lower": _finite(a), "upper": _finite(b)} for term, a, b in self.bounds] or None
             ),
+            **_given(errors=self.errors, influence=[*map(_object, self.influence)] or None),
         }
 
     @staticmethod
@@ -295,7 +322,8 @@ class FitReport(NamedTuple):
 
 def _records(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a report that are not JSON values themselves."""
-    degrees, penalty, imported = (content.get(key) for key in ("degrees_of_freedom", "penalty", "imported"))
+    names = ("degrees_of_freedom", "penalty", "imported", "errors")
+    degrees, penalty, imported, errors = map(content.get, names)
     figures = {name: _each(content[_key(name)]) for name in Quality._fields if _key(name) in content}
     quality = (dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True))
     return {
@@ -310,6 +338,8 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "imported": imported and Imported(**_fields(Imported, imported)),
         "bounds": tuple(Bound(**_fields(Bound, each)) for each in content.get("bounds") or ()),
+        "errors": errors and Errors(**_fields(Errors, errors)),
+        "influence": tuple(InfluentialRow(**_fields(InfluentialRow, row)) for row in content.get("influence", ())),
     }
 
 

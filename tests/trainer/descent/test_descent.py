@@ -424,7 +424,7 @@ def test_options_that_do_not_go_together_are_refused(case: str) -> None:
 
 
 def test_options_of_the_exact_solver_are_refused() -> None:
-    for options in ({"minimum_norm": True}, {"penalty": "auto"}):
+    for options in ({"minimum_norm": True}, {"penalty": "auto"}, {"errors": "hc3"}, {"influence": True}):
         with pytest.raises(OptionError, match="belongs to descent=None"):
             fit(table(*sample("ordinary")), target="y", descent=Descent(), **options)
 

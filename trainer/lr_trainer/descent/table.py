@@ -12,7 +12,6 @@ import torch
 from lr_runtime import __version__
 from lr_runtime.errors import OptionError
 from lr_runtime.options import dashed
-from lr_trainer.choices import FitOptions
 from lr_trainer.descent.coordinates import Coordinates
 from lr_trainer.descent.cycle import Cycle
 from lr_trainer.descent.first_order import Batches, FirstOrder
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_trainer.choices import FitOptions
     from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
@@ -51,11 +51,9 @@ def check(descent: Descent, asked: FitOptions) -> None:
         "--penalty auto": asked.is_auto,
         "--cv": asked.cv is not None,
         "a bound of a coefficient": bool(asked.limits),
-        "--digits": asked.digits != FitOptions.digits,
     }
-    for option, given in options.items():
-        if given:
-            raise OptionError(f"{option} belongs to --solver exact, and this is a descent. Leave it out")
+    for option in [*(option for option, given in options.items() if given), *asked.of_least_squares]:
+        raise OptionError(f"{option} belongs to --solver exact, and this is a descent. Leave it out")
     if descent.stepper == "adamw" and (asked.l1 or asked.l2):
         raise OptionError(
             "--optimizer adamw decays weights apart from the loss, so with a penalty it has no optimum to reach. "

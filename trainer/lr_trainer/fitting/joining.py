@@ -28,7 +28,7 @@ from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import ArrayLike
 
@@ -92,7 +92,7 @@ def update(
     prepared = Prepared(rows, device_named(device), data.intercept, levels_of(data.columns), data.design)
     new = take_moments(prepared)
     data = _with_rows(data, new, training_box(data.design, new.minimum, new.maximum))
-    return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers))
+    return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers), *_usual(checkpoint))
 
 
 def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
@@ -123,7 +123,7 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
         ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(more.columns)}
         data = _with_rows(data, more.moments, ranges)
     counts = first.report.rows._replace(rows_read=data.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
-    return _joined(first, data, counts)
+    return _joined(first, data, counts, *_usual(first, *others))
 
 
 def _data_of(checkpoint: Checkpoint) -> TrainingData:
@@ -180,6 +180,12 @@ def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more
     )
     units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
     return checkpoint_of(data, solved, report).with_units(units)
+
+
+def _usual(*checkpoints: Checkpoint) -> Iterator[str]:
+    """Yield that robust errors, which take all rows, became the usual ones."""
+    for kind in sorted({each.report.errors.kind for each in checkpoints if each.report.errors is not None}):
+        yield f"the coefficients have the usual errors in place of robust ones ({kind}), for which fit all rows at once"
 
 
 def _check_plain(checkpoint: Checkpoint) -> None:

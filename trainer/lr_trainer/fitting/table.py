@@ -39,6 +39,7 @@ from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
+from lr_trainer.statistics.by_row import look
 from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
 from lr_trainer.statistics.cross_validation import cross_validated
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from lr_trainer.rows.sources import Source
     from lr_trainer.solvers.aim import Aim
     from lr_trainer.solvers.strategy import Solved
+    from lr_trainer.statistics.by_row import ByRow
 
 _FOLDS = 5
 """The folds of a cross-validated penalty: as a rule 5 or 10 (Hastie, Tibshirani and Friedman 2009, 7.10.1)."""
@@ -97,6 +99,8 @@ def fit(
     cv_group: str | None = None,
     seed: int | None = None,
     digits: int = FitOptions.digits,
+    errors: str | None = None,
+    influence: bool = False,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
@@ -150,6 +154,12 @@ def fit(
         seed: of the folds, 0 by default; a descent has its own.
         digits: the certain digits, 1 to 13, that coefficients and standard errors of least squares should have; further
             passes are taken for them where they are to be had. The report says how many each has.
+        errors: robust errors of the coefficients of least squares, from one more pass (`lr_trainer.statistics.by_row`):
+            `hc0`, `hc1`, `hc2`, `hc3`, or `cluster:COLUMN`, of text or numbers and no feature unless `features` names
+            it, whose sums take 8 bytes a cluster, term and target, 256 MiB at most. t has the degrees of freedom of the
+            residuals, of clusters one less than there are, as with `use_t=True` of statsmodels.
+        influence: whether one more pass, the same, finds for each target the rows of the twenty largest Cook's
+            distances and that of the largest leverage.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
             cells in text tables.
         device: where the blocks are computed.
@@ -228,7 +238,8 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     data, aim = training_data(prepared, found.whole), LeastSquares(drop_collinear=asked.drop_collinear)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
-    report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]))
+    by_row = look(prepared, solved, asked) if asked.errors or asked.influence else None
+    report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]), by_row=by_row)
     return checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked))
 
 
@@ -315,9 +326,9 @@ def _descended(
     return checkpoint if level is None else _with_interval(checkpoint, described, level, others)
 
 
-def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str) -> FitReport:
+def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str, by_row: ByRow | None = None) -> FitReport:
     """Return the report with all its cautions, `more` of them last."""
-    report = report_of(data, solved, rows.counts)
+    report = report_of(data, solved, rows.counts, by_row)
     lines = cautions(data, solved.design)
     return report._replace(cautions=(*lines, *report.cautions, *outliers.caution(rows.outliers), *more))
 

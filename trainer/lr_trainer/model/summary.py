@@ -60,7 +60,15 @@ def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
         likelihood, aic, bic = (_number(each, 9) for each in (quality.loglikelihood, quality.aic, quality.bic))
         yield f"log-likelihood {likelihood}, AIC {aic}, BIC {bic}"
     yield from (line for each in report.cross_validation if each.target == name for line in _folds(each))
+    if report.errors is not None:
+        kind, degrees, column, clusters = report.errors
+        among = "" if column is None else f" of {clusters} values of {shown(column, _NAME)}"
+        rest = "F and the intervals of predictions take equal variances"
+        yield f"robust errors of the coefficients: {kind}{among}, t with {degrees} degrees of freedom; {rest}"
     yield from _how(report)
+    if rows := [row for row in report.influence if row.target == name]:
+        lines = [(str(row.row), *(_number(each, 6) for each in row[2:])) for row in rows]
+        yield from aligned([("row", "leverage", "residual", "Cook's distance"), *lines], numbers=True)
 
 
 def _folds(found: CrossValidation) -> Iterator[str]:

@@ -94,6 +94,13 @@ def moments_about(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None,
     )
 
 
+def formed(pilot: Pilot, *parts: A | tuple[A, ...], low: A | None = None) -> Array:
+    """Return the columns Z of `moments_about`, float64 (columns, rows), in memory that the next call overwrites."""
+    strips = [part if isinstance(part, tuple) else (part,) for part in parts]
+    ranges = np.concatenate([_range(strip) for strip in strips], axis=1)
+    return host(_columns(pilot, strips, ranges, low).high[:-1])
+
+
 def _but_largest(weights: A) -> float:
     """Return the sum of all but the largest, which may be larger than theirs by more than float64 holds."""
     largest = int(weights.argmax())

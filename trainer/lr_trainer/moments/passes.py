@@ -18,7 +18,7 @@ from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
 from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
-from lr_trainer.moments.blocks import block_moments, moments_about
+from lr_trainer.moments.blocks import block_moments, formed, moments_about
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.terms import check_present, design_of
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 B = TypeVar("B")
+T = TypeVar("T")
 
 _MOST_PASSES = 3
 """A third pass serves columns of which the first saw nothing but rounding; a fourth would move digits by rounding."""
@@ -290,6 +291,18 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     return np.concatenate(found) if found else np.empty((0, len(prepared.roles.targets))), off
 
 
+def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Array], T]) -> Iterator[T]:
+    """Take one pass over numbered rows: yield `work` of Z (columns, rows), roots of weights, numbers of each block."""
+
+    def one(block: Block) -> T:
+        rows = joined(block)
+        found, numbers = _in_parts(prepared, (rows,), pilot.is_exact), rows[:, -len(prepared.roles.beside) :]
+        roots = np.ones(len(numbers)) if found.weights is None else np.sqrt(host(found.weights))
+        return work(formed(pilot, *found.parts, low=found.low), roots, numbers)
+
+    return over_blocks(one, _blocks(prepared))
+
+
 def equal_pairs(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bool]:
     """Take one pass to see of which (feature, target) pairs the values are equal in every row."""
     equal = [True] * len(pairs)
@@ -358,8 +371,9 @@ def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None
     x, y = rows[:, :features], rows[:, features : features + targets]
     if prepared.roles.weight is None:
         return x, y, None
-    check_weights(host(rows[:, -1]))
-    return x, y, rows[:, -1]
+    weights = rows[:, -1 - len(prepared.roles.beside)]
+    check_weights(host(weights))
+    return x, y, weights
 
 
 def _in_one(prepared: Prepared, block: Block, is_exact: bool) -> dict[int, BlockParts]:
@@ -375,7 +389,7 @@ def _in_folds(prepared: Prepared, labelled: tuple[Block, NDArray[np.int64]], is_
 def _in_parts(prepared: Prepared, block: Block, is_exact: bool) -> BlockParts:
     """Return the terms and targets of a block; where exact, with what float64 rounds away of powers."""
     design = prepared.design
-    if design.is_plain and prepared.roles.weight is None:
+    if design.is_plain and prepared.roles.weight is None and not prepared.roles.beside:
         return BlockParts((tuple(on(prepared.device, piece) for piece in block),))
     x, y, weights = _split(prepared, block)
     if not is_exact or not any(each.is_rounded for each in design.evaluations):

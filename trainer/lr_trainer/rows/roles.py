@@ -16,6 +16,7 @@ from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import host
 from lr_trainer.rows.holdout import Part
+from lr_trainer.rows.numbered import NUMBERS
 from lr_trainer.rows.outliers import FirstRows
 from lr_trainer.rows.sources import ArrayTable
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
     from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
+    from lr_trainer.rows.numbered import Numbered
     from lr_trainer.rows.outliers import Found
 
 
@@ -39,7 +41,7 @@ class Roles:
     """The columns of a table by their role in the fit, and the categories among the features.
 
     `words` are the categories whose cells are text: a number among them is a bad cell. `group` is the column whose
-    groups each lie in one fold, a category too.
+    groups each lie in one fold, a category too. `beside` are the columns that a table of numbered rows has more.
     """
 
     features: tuple[str, ...]
@@ -48,12 +50,14 @@ class Roles:
     categories: frozenset[str]
     words: frozenset[str] = frozenset()
     group: str | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the arrays that `Rows` gives: features, targets, a group that is no feature, the weight."""
+        """The columns of the arrays of `Rows`: features, targets, a group that is no feature, the weight, `beside`."""
         group = [] if self.group is None or self.group in self.features else [self.group]
-        return [*self.features, *self.targets, *group, *([] if self.weight is None else [self.weight])]
+        weight = [] if self.weight is None else [self.weight]
+        return [*self.features, *self.targets, *group, *weight, *self.beside]
 
     @property
     def width(self) -> int:
@@ -104,11 +108,12 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
     taken = [*targets, *ignore, *([] if weight is None else [weight])]
-    beside = {*taken, *table.indexes, *groups}
+    cluster = [] if asked.cluster is None else [asked.cluster]
+    beside = {*taken, *table.indexes, *groups, *cluster}
     others = [name for name in table.names if name not in beside]
     names = others if asked.features is None else list(map(composed, asked.features))
     known = frozenset(table.names)
-    if missing := [name for name in (*taken, *names, *category, *groups) if name not in known]:
+    if missing := [name for name in (*taken, *names, *category, *groups, *cluster) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
     if twice := [name for name in names if name in targets]:
         raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
@@ -152,6 +157,12 @@ class Rows:
         self.missing = missing
         self._advance = advance
         self._tally = Tally()
+
+    def numbered(self, table: Numbered) -> Rows:
+        """Return the same rows with the columns beside them of their table, numbered."""
+        rows = Rows(table, replace(self.roles, beside=NUMBERS), self.missing, self._advance)
+        rows._tally, rows._outliers = self._tally, ()
+        return rows
 
     def part(self, share: float, seed: Sequence[int], *, held_out: bool) -> Rows:
         """Return the rows of a random share of the table that is held out, or all other rows."""

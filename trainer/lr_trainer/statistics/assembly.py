@@ -10,30 +10,31 @@ import numpy as np
 
 from lr_runtime import __version__
 from lr_runtime.contract.contract import Contract, Output
-from lr_runtime.contract.fit_report import Coefficient, FitReport, Quality
+from lr_runtime.contract.fit_report import Coefficient, FitReport, InfluentialRow, Quality
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.statistics.certainty import Certainty
-from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units
+from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units, robust_units
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.contract.fit_report import RowCounts
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.solvers.strategy import Solved
+    from lr_trainer.statistics.by_row import ByRow
     from lr_trainer.statistics.statistics import Figures, Pair
 
     Array = NDArray[np.float64]
 
 
-def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
+def report_of(data: TrainingData, solved: Solved, rows: RowCounts, by_row: ByRow | None = None) -> FitReport:
     """Return the report of a solution; its cautions say which figures are left out for want of digits."""
     solution, terms, targets = solved.solution, data.names, data.targets
     found, sds = zip(*(quality(data.moments, solved, output) for output in range(len(targets))), strict=True)
     estimates = [raw_estimates(solved.design, *each) for each in zip(solved.weights, solved.biases, strict=True)]
-    coefficients = _coefficients(solved, estimates, sds)
+    coefficients = _coefficients(solved, estimates, sds, by_row)
     names = ["intercept", *terms] if solved.normal.intercept else terms
     certainty = Certainty(solution, targets, found, names, coefficients)
     constant = [name for name, gone in zip(terms, solution.constant, strict=True) if gone]
@@ -55,7 +56,19 @@ def report_of(data: TrainingData, solved: Solved, rows: RowCounts) -> FitReport:
         ),
         cautions=tuple(certainty.lines()),
         coefficient_digits=certainty.coefficient_digits,
+        errors=by_row and by_row.errors,
+        influence=tuple(_influential(targets, found, by_row.worst)) if by_row and by_row.worst else (),
     )
+
+
+def _influential(targets: Sequence[str], found: Sequence[Figures], worst: Sequence[Array]) -> Iterator[InfluentialRow]:
+    """Yield the rows that move each target's fit most; of uncertain residuals that of the largest leverage alone."""
+    for target, figures, rows in zip(targets, found, worst, strict=True):
+        is_known = figures.values["residual_sd"] is not None
+        for distance, number, leverage, residual in rows.T.tolist():
+            if is_known or leverage == rows[2].max():
+                cook = distance if is_known and distance >= 0 else None
+                yield InfluentialRow(target, int(number), leverage, residual, cook)
 
 
 def checkpoint_of(data: TrainingData, solved: Solved, report: FitReport) -> Checkpoint:
@@ -81,18 +94,23 @@ def checkpoint_of(data: TrainingData, solved: Solved, report: FitReport) -> Chec
     )
 
 
-def _coefficients(solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: Sequence[Pair]) -> list[list[Figures]]:
+def _coefficients(
+    solved: Solved, estimates: Sequence[Sequence[Fraction]], sds: Sequence[Pair], by_row: ByRow | None
+) -> list[list[Figures]]:
     """Return the figures of each target's coefficients."""
-    units, first = raw_units(solved), 0 if solved.normal.intercept else 1
-    rounding, degrees = solved.solution.rounding, solved.solution.df_resid
-    held: list[list[bool | None]] = [[None] * len(units)] * len(sds)
+    first, rounding, degrees = 0 if solved.normal.intercept else 1, solved.solution.rounding, solved.solution.df_resid
+    reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]
+    units = [raw_units(solved)] * len(sds)
+    held: list[list[bool | None]] = [[None] * len(units[0])] * len(sds)
     if solved.solution.held is not None:
         held = np.pad(solved.solution.held, [(0, 0), (1, 0)]).tolist()
-    reach = [Fraction(rounding.unit) * Fraction(each) for each in rounding.reach.tolist()]
+    if by_row is not None and by_row.errors is not None:
+        units = [robust_units(solved, *each) for each in by_row.robust]
+        degrees = by_row.errors.df_resid
     return [
         [
             replace(coefficient(value, length * unit.spread * (not held), unit, sd, degrees), at_bound=held)
-            for value, unit, held in zip(row[first:], units[first:], ends[first:], strict=True)
+            for value, unit, held in zip(row[first:], own[first:], ends[first:], strict=True)
         ]
-        for length, row, sd, ends in zip(reach, estimates, sds, held, strict=True)
+        for length, row, sd, own, ends in zip(reach, estimates, sds, units, held, strict=True)
     ]

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from scipy import linalg
 
 from lr_runtime.contract.fit_report import Quality
 from lr_trainer.arithmetic.double_double import Extended, sum_of
@@ -33,6 +34,8 @@ N = TypeVar("N", float, Fraction)
 _LEVEL = 0.95
 _ROUNDING = 2.0**-50
 """Covers the roundings, 2^-53 each, of the few float64 operations that make a figure of its sums."""
+_SUMMED = 2.0**-44
+"""Covers the roundings of sums over 2^16 rows, which do not depend on one another, and over all blocks."""
 Pair = tuple[float | None, float] | None
 """A figure and its relative rounding error; None for a figure that is not determined."""
 
@@ -80,6 +83,39 @@ def raw_units(solved: Solved) -> list[Unit]:
     With C = L L' the inverse of the Gram matrix and m the parts of a raw weight in the model's terms, a unit is the
     root of m' C m; for the intercept, it is that of 1 / sum of weights + v' C v with v = m - mean.
     """
+    offset, *others = _raw_vectors(solved)
+    solution, constant = solved.solution, Fraction(1) / Fraction(solved.normal.weight)
+    if solution.basis is None:
+        spread = _apart(solution.rounding.spread)
+        return [Unit(None, root(constant) + spread(offset)), *(Unit(None, spread(each)) for each in others)]
+    length = _by_basis(*solution.basis, solution.rounding.spread)
+    roots = [root(constant + length(offset) ** 2), *map(length, others)]
+    return [Unit(each, each, solution.rounding.unit) for each in roots]
+
+
+def robust_units(solved: Solved, meat: Array, noise: float) -> list[Unit]:
+    """Return the units under the robust covariance T F M F' T' of `lr_trainer.statistics.by_row`.
+
+    Args:
+        solved: a least-squares solution; its basis T F gets the constant as one more term.
+        meat: M, float64 (terms + 1, terms + 1).
+        noise: how far rounding moves a unit, as a share of the one with equal variances.
+    """
+    assert solved.solution.basis is not None
+    transform, factor = (linalg.block_diag(each, 1.0) for each in solved.solution.basis)
+    sizes, directions = linalg.eigh(meat)
+    factor[-1, -1] = solved.normal.weight**-0.5
+    factor = factor @ (directions * np.sqrt(np.maximum(sizes, 0.0)))
+    length = _by_basis(transform, factor, np.linalg.norm(transform @ factor, axis=1))
+    offset, *others = _raw_vectors(solved)
+    usual, found = raw_units(solved), [length(offset | {len(meat) - 1: Fraction(1)}), *map(length, others)]
+    shares = [float(min(u.spread / (size or u.spread or 1), _LARGEST)) for u, size in zip(usual, found, strict=True)]
+    doubts = [2 * noise * share + _SUMMED * float(sizes[-1]) * share * share for share in shares]
+    return [Unit(size, each.spread, min(doubt, 1.0)) for size, each, doubt in zip(found, usual, doubts, strict=True)]
+
+
+def _raw_vectors(solved: Solved) -> list[dict[int, Fraction]]:
+    """Return v of the intercept, then m of each weight on the raw columns."""
     parts = raw_parts(without_origins(solved.design))
     by_place: dict[int | None, dict[int, Fraction]] = {place: {} for place in (None, *range(len(parts)))}
     for term, shares in enumerate(parts):
@@ -87,13 +123,7 @@ def raw_units(solved: Solved) -> list[Unit]:
             by_place[place][term] = share
     origin = by_place.pop(None)
     offset = {term: origin.get(term, Fraction(0)) - solved.normal.mean.fraction(term) for term in range(len(parts))}
-    solution, constant = solved.solution, Fraction(1) / Fraction(solved.normal.weight)
-    if solution.basis is None:
-        spread = _apart(solution.rounding.spread)
-        return [Unit(None, root(constant) + spread(offset)), *(Unit(None, spread(each)) for each in by_place.values())]
-    length = _by_basis(*solution.basis, solution.rounding.spread)
-    roots = [root(constant + length(offset) ** 2), *map(length, by_place.values())]
-    return [Unit(each, each, solution.rounding.unit) for each in roots]
+    return [offset, *by_place.values()]
 
 
 def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
