@@ -76,3 +76,17 @@ def test_an_offset_beyond_the_digits_of_float64_is_a_warning() -> None:
     far = 1e14 + np.random.default_rng(0).integers(0, 1000, size=400).astype(float)
     (line,) = fit({**columns, "t": far}, target="y").fit["cautions"]
     assert "varies in its last digits only" in line
+
+
+def test_a_single_row_far_from_all_others_is_a_warning() -> None:
+    x, noise = np.append(np.arange(40.0), 4000.0), np.random.default_rng(2).normal(size=41)
+    columns = {"x": x, "z": noise, "y": noise[::-1].copy()}
+    (line,) = [each for each in fit(columns, target="y").fit["cautions"] if "gross outliers" not in each]
+    centred = x - x.mean()
+    leverage = 1 / 41 + centred[-1] ** 2 / (centred @ centred)
+    assert f'a single row at an end of "x" has a leverage of {leverage:.3g} of at most 1' in line
+    # Of the rows left, none is far; of four, any may be; and the weight of a row tells more than its place.
+    assert fit({name: each[:40] for name, each in columns.items()}, target="y").fit["cautions"] == []
+    assert fit({name: each[:4] for name, each in columns.items()}, target="y").fit["cautions"] == []
+    weighted = fit({**columns, "w": 1 / (1 + x)}, target="y", weight="w").fit["cautions"]
+    assert not any("leverage" in each for each in weighted)

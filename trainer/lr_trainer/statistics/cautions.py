@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.training_data import TrainingData
 
+_HIGH = 0.5
+"""A row of a larger leverage weighs more in its prediction than all others do (Huber 1981, "Robust Statistics", 7.2).
+Where three times the mean leverage is more, there are few rows, and that needs no caution."""
+
 _FEW_DIGITS = 1e-9
 """A smaller ratio of a column's spread to its size leaves fewer than 7 of float64's 16 digits for its variation."""
 
@@ -28,7 +32,8 @@ _FEW_DIGITS = 1e-9
 def cautions(data: TrainingData, design: Design) -> list[str]:
     """Return the cautions on the data; `design` is that of the solution."""
     references = [] if data.intercept else _references(data.columns)
-    return [*_leaks(data.moments, data.names, data.targets), *_offsets(design, data.columns), *references]
+    leaks = _leaks(data.moments, data.names, data.targets)
+    return [*leaks, *_far_rows(data), *_offsets(design, data.columns), *references]
 
 
 def shortfalls(found: DescentReport) -> Iterator[str]:
@@ -55,6 +60,21 @@ def _leaks(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> It
         for output, target in enumerate(targets, terms):
             if abs(r := moments.correlation(place, output)) > PROPORTIONAL:
                 yield f"{escaped(name)} and the target {escaped(target)} are nearly proportional (r = {r:.9f}): a leak?"
+
+
+def _far_rows(data: TrainingData) -> Iterator[str]:
+    """Yield the term of which a single row has the most leverage, 1/n + (x - mean)^2 / sum of squares or more."""
+    moments, terms, intercept = data.moments, len(data.names), data.intercept
+    center, squares = moments.mean * intercept, moments.squares(intercept=intercept)
+    reach = np.maximum(moments.maximum - center, center - moments.minimum)
+    own = np.divide(reach**2, squares, out=np.zeros_like(center), where=moments.varies(intercept=intercept))[:terms]
+    leverage, place = float(own.max() + intercept / moments.rows), int(own.argmax())
+    is_weighted = moments.weight != moments.count  # the weight of the row at an end is not known
+    if leverage > max(_HIGH, 3 * (terms + intercept) / moments.rows) and not is_weighted:
+        yield (
+            f"a single row at an end of {escaped(data.names[place])} has a leverage of {min(leverage, 1.0):.3g} of at "
+            "most 1: the fit goes nearly through it, wherever it lies. --influence names it"
+        )
 
 
 def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
