@@ -119,7 +119,8 @@ class FitOptions:
                 "--cv-group and --seed are for folds: add --cv. A descent has a seed, too: --solver descent"
             )
         if self.shrinks and (given := self.of_least_squares):
-            raise OptionError(f"{given[0]} is for least squares, without bounds, penalty or --minimum-norm. Leave it out")
+            why = f"{given[0]} is for least squares, without bounds, penalty or --minimum-norm"
+            raise OptionError(f"{why}. Leave it out")
         ways = {
             "--minimum-norm": self.minimum_norm,
             "--drop-collinear": self.drop_collinear,
