@@ -19,12 +19,15 @@ from lr_export.certificate.trial import Trial
 from lr_export.formats.onnx import onnx_bytes
 from lr_export.formats.toolchain import output_of
 from lr_export.formats.torch_module import eager
+from lr_export.program.evaluation import evaluated
 from lr_runtime.contract.contract import PRECISIONS
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT
 from tests.engines.holding import INSTALLED, check
 from tests.engines.measuring import Engine
 from tests.engines.recording import Job, Recorded, jobs, record
+from tests.export.formats.test_source import CONTRACT
 from tests.export.model.test_uncertainty import CHECKPOINTS as FITS
+from tests.export.program.test_function_bits import DTYPES, every_function, rows_of
 from tests.export.straight_line import same_bits
 
 if TYPE_CHECKING:
@@ -62,6 +65,13 @@ def _trials() -> dict[str, tuple[Trial, Job]]:
 
 
 @cache
+def _functions() -> list[Job]:
+    """Return every function in both dtypes, on the arguments that other engines are held on."""
+    programs = [(every_function(dtype), rows_of(dtype)) for dtype in DTYPES]
+    return [Job(onnx_bytes(program, CONTRACT), program, x) for program, x in programs]
+
+
+@cache
 def _recorded() -> Recorded:
     with tempfile.TemporaryDirectory(prefix="linedge-") as folder:
         made = INSTALLED / f"onnxruntime-{OLDEST}"
@@ -69,7 +79,7 @@ def _recorded() -> Recorded:
         said = output_of([str(python), "-c", "import onnxruntime; print(onnxruntime.__version__)"])
         assert said.split() == [OLDEST.encode()]
         command = [str(python), str(Path(__file__).with_name("run_onnxruntime.py"))]
-        everything = [*jobs(), *(job for _, job in _trials().values())]
+        everything = [*jobs(), *_functions(), *(job for _, job in _trials().values())]
         return record(everything, command, {"PYTHONPATH": str(ROOT / "runtime")})
 
 
@@ -115,6 +125,10 @@ def test_it_keeps_what_the_table_says_and_portable_bit_for_bit_but_for_the_ends_
             given, expected = run(trial.x), eager(trial.program)(trial.x)
             same = {each for each, wanted in expected.items() if same_bits(given[each], wanted)}
             assert same | {"y_lower", "y_upper"} >= set(expected), name
+    for job in _functions():
+        results = _recorded()(job.content)(job.x)
+        expected = evaluated(job.program, job.x)
+        assert [name for name, wanted in expected.items() if not same_bits(results[name], wanted)] == []
 
 
 def _of(trial: Trial, results: Mapping[str, NDArray[Any]]) -> Run:

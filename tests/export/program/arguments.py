@@ -22,7 +22,8 @@ def arguments(dtype: Dtype, each: int = 4) -> NDArray[Any]:
     ends = np.array([0, info.smallest_subnormal, info.tiny, info.max])
     # Near the ends of exp, and where its k changes.
     of_exp = np.log(2) * np.concatenate([np.arange(-1080, 1026, 3), random.uniform(-2, 2, 200)])
-    positive = np.concatenate([size, near, third, ends, np.abs(of_exp), random.uniform(0, 3, 500)]).astype(dtype)
+    spread = np.concatenate([random.uniform(0, 3, 500), random.uniform(0, 88, 50 * each)])
+    positive = np.concatenate([size, near, third, ends, np.abs(of_exp), spread]).astype(dtype)
     return np.concatenate([positive, -positive])
 
 

@@ -103,6 +103,11 @@ def test_nan_stays_nan(function: FunctionName, dtype: Dtype) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_a_hinge_is_never_minus_0_which_some_engines_would_lose(dtype: Dtype) -> None:
+    assert not np.signbit(steps("hinge", arguments(dtype, 1), 0.0)).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_exp_beyond_the_range_is_0_or_infinite(dtype: Dtype) -> None:
     largest = float(np.finfo(dtype).max)
     assert steps("exp", np.array([-largest, -800.0, 800.0, largest], dtype)).tolist() == [0, 0, np.inf, np.inf]
