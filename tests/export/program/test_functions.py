@@ -80,7 +80,7 @@ def test_so_are_many_more_of_float32(function: FunctionName) -> None:
 numbers = st.floats(-1e30, 1e30)
 
 
-@given(st.sampled_from(DTYPES), numbers, st.lists(numbers, min_size=1))
+@given(st.sampled_from(DTYPES), numbers, st.lists(numbers, min_size=1, max_size=4))
 def test_a_hinge_is_as_near_at_any_knot(dtype: Dtype, knot: float, x: list[float]) -> None:
     near = np.array([*x, knot, *(knot * (1 + share) for share in (1e-16, -1e-16, 1e-8, -1e-8, 1e-7, -2e-7))])
     assert_near("hinge", dtype, np.concatenate([near, np.nextafter(near, 0)]).astype(dtype), knot)
