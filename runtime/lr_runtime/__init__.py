@@ -13,6 +13,7 @@ them.
     onnx_file/    an ONNX file: read, checked, run
     contract/     what a model takes and gives, and the files that say so
     tables/       every table's way in and out
+    instants.py   dates and times as numbers
     system/       files, signals, threads, late imports
     options.py    what an option takes, its default and its help; wording.py  what messages call it
 

@@ -104,6 +104,8 @@ def _literal(name: str, value: str) -> str:
     if value[0] == "$":  # of a shell, which has the same marks in it as Python
         return f'"{value[2:-1]}"'
     plain = value[1:-1] if value[0] in "\"'" else value
+    if name == "time" and "=" in plain:
+        return json.dumps(dict([plain.split("=", 1)]), ensure_ascii=False)
     if name in _SEVERAL:
         return json.dumps(plain.split(",") if plain == value else [plain], ensure_ascii=False)
     try:

@@ -350,7 +350,7 @@ def test_files_that_differ_are_named_with_the_column(train: Train, tmp_path: Pat
 def test_a_date_that_is_not_used_is_shown_and_does_no_harm(train: Train, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(table([f"2026-11-{i:02},{i},{i * i % 7},{i * 3}" for i in range(1, 9)]))
     shown = train("t.csv", "--dry-run").stdout
-    assert "site: dates: 2026-11-01, ... (write them as numbers to use them)" in shown
+    assert "site: dates: 2026-11-01, ... (to use them: --time site=days)" in shown
     assert train("t.csv", "--target", "y", "--ignore", "site").exit_code == 0
 
 

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_runtime.errors import OptionError, escaped
+from lr_runtime.instants import Clock
 from lr_runtime.options import (
     AT_LEAST_1,
     CHECKPOINT,
@@ -76,6 +77,13 @@ class FitOptions:
     units: Mapping[str, str] | None = option(
         None, PAIRS, "The unit of a column or target; may be repeated.", "--unit NAME=UNIT"
     )
+    time: Mapping[str, str] | None = option(
+        None,
+        PAIRS,
+        "A column of instants, and what to count: seconds, minutes, hours, days or weeks, since 1970 or as in 'days "
+        "since 2024-01-01'; may be repeated.",
+        "--time NAME=UNIT",
+    )
     missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
     missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
     degree: int = option(1, DEGREE, "The highest power of numeric columns.")
@@ -108,6 +116,8 @@ class FitOptions:
         check_options(self)
         for name in ("nonnegative", "nonpositive"):  # an iterator gives its names once
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if both := [name for name in self.clocks if name in (self.units or {})]:
+            raise OptionError(f"--time says the unit of {escaped(both[0])}. Leave --unit out for it")
         if self.is_auto and (self.l1 or self.l2):
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:
@@ -141,6 +151,14 @@ class FitOptions:
     def cluster(self) -> str | None:
         """The column that tells clusters apart; None without errors by cluster."""
         return composed((self.errors or "").partition(":")[2]) or None
+
+    @property
+    def clocks(self) -> dict[str, Clock]:
+        """What the columns of instants are counted in, by their names as tables have them (NFC)."""
+        try:
+            return {composed(name): Clock.named(words) for name, words in dict(self.time or {}).items()}
+        except ValueError as error:
+            raise OptionError(f"--time takes NAME=days or 'NAME=days since 2024-01-01': {error}") from error
 
     @property
     def is_auto(self) -> bool:

@@ -71,6 +71,7 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     cv: int | None = None
     cv_group: str | None = None
     seed: int | None = None
+    time: Mapping[str, str] | None = None
     digits: int = FitOptions.digits
     errors: str | None = None
     influence: bool = False

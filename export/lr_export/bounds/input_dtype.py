@@ -79,7 +79,11 @@ class Inputs:
             return _in_float64(checkpoint)
         cost = _cost(checkpoint)
         share = _share(checkpoint, cost)
-        reason = _integers(checkpoint) or (_too_dear(share) if share is not None else _too_coarse(checkpoint, cost))
+        reason = (
+            _instants(checkpoint)
+            or _integers(checkpoint)
+            or (_too_dear(share) if share is not None else _too_coarse(checkpoint, cost))
+        )
         if reason is None or choice == "float32":
             return Inputs("float32", cost, share)
         if "float64" in taken:
@@ -127,6 +131,12 @@ def _residuals(checkpoint: Checkpoint) -> list[float | None]:
         (each.rmse or 0.0) if output.residual_sd is None else output.residual_sd
         for output, each in zip(outputs, quality, strict=True)
     ]
+
+
+def _instants(checkpoint: Checkpoint) -> str | None:
+    """Any instant may be asked for: how far apart those of the training rows are tells nothing."""
+    names = [column.name for column in checkpoint.contract.columns if column.time is not None]
+    return f"float32 does not tell the instants of column {escaped(names[0])} apart" if names else None
 
 
 def _integers(checkpoint: Checkpoint) -> str | None:

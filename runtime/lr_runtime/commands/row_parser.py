@@ -56,6 +56,8 @@ def _value(column: Column, word: str, options: TableOptions) -> Value:
         return options.text(word)
     if column.missing != "error" and options.is_missing_number(word):
         return None
+    if column.time is not None and not options.is_number(word):
+        return word
     if not options.is_number(word):
         raise InputError(f"column {escaped(column.name)}: {escaped(word)} is neither a finite number nor a file")
     integer = options.integer(word)

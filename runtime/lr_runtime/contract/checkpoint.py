@@ -21,6 +21,7 @@ import json
 import math
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.terms.term import Term
+    from lr_runtime.instants import Clock
 
 _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
@@ -164,10 +166,13 @@ class Checkpoint:
         text += b" " * (-len(text) % 8)
         return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
-    def with_units(self, units: Mapping[str, str]) -> Self:
-        """Return the checkpoint with the units of some columns and outputs in its contract."""
-        contract = self.contract
-        columns = tuple(column._replace(unit=units.get(column.name, column.unit)) for column in contract.columns)
+    def with_units(self, units: Mapping[str, str], times: Mapping[str, Clock] = MappingProxyType({})) -> Self:
+        """Return the checkpoint with the units of some columns and outputs, and the clocks of instants."""
+        contract, units = self.contract, {**units, **{name: clock.words for name, clock in times.items()}}
+        columns = tuple(
+            column._replace(unit=units.get(column.name, column.unit), time=times.get(column.name, column.time))
+            for column in contract.columns
+        )
         outputs = tuple(output._replace(unit=units.get(output.name, output.unit)) for output in contract.outputs)
         return replace(self, contract=contract._replace(columns=columns, outputs=outputs))
 

@@ -19,6 +19,7 @@ from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import ModelFileError, escaped
+from lr_runtime.instants import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -316,16 +317,20 @@ def _golden_row(fields: dict[str, Any]) -> GoldenRow:
 def _columns(listed: list[dict[str, Any]]) -> tuple[Column, ...]:
     """Read all columns, field by field: one by one they take three times as long."""
     columns = tuple(Column(**fields) for fields in listed)
-    names, minimums, maximums, units, kinds, missing, categories = zip(*columns, strict=True)
+    names, minimums, maximums, units, kinds, missing, categories, times = zip(*columns, strict=True)
     if not (set(kinds) <= set(KINDS) and set(missing) <= set(MISSING)):
         raise ValueError("a column is of a kind or has a policy that is none")
     _texts(names)
     _texts([unit for unit in units if unit is not None])
     ranges = _numbers(minimums), _numbers(maximums)
-    if set(map(type, minimums + maximums)) == {float} and set(map(type, categories)) == {tuple}:
+    if set(map(type, minimums + maximums)) == {float} and set(map(type, categories)) == {tuple} and not any(times):
         return columns  # as they were written, at the default without categories
     texts = [_texts(each) for each in categories]
-    return tuple(map(Column, names, *ranges, units, kinds, missing, texts))
+    return tuple(map(Column, names, *ranges, units, kinds, missing, texts, map(_clock, times)))
+
+
+def _clock(fields: dict[str, Any] | None) -> Clock | None:
+    return None if fields is None else Clock.named(Clock(**fields).words)
 
 
 def _output(*, name: object, r2: object, residual_sd: object, unit: object = None, function: object = None) -> Output:

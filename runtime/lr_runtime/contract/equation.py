@@ -95,6 +95,8 @@ def _explanations(contract: Contract, equation: Equation) -> Iterator[str]:
     for index, (column, name) in enumerate(zip(contract.variables, _plain_names(contract), strict=True)):
         if index in scaled:
             yield f"u({name}) = {scaled_name(name, equation.origin[index], equation.scale[index])}"
+        if column.time is not None:
+            yield f"{name} in {column.time.words}"
         if column.missing != "error" and column.kind == "number":
             yield f"where {name} is missing, {number(equation.fill[index])} stands in for it"
 

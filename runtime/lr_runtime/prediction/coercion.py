@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped, listed
-from lr_runtime.prediction.inputs import Given, as_numbers, as_text, as_text_or_index
+from lr_runtime.prediction.inputs import Given, as_instants, as_numbers, as_text, as_text_or_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,10 @@ class Coercion:
                 cells = coded(as_text_or_index(cells, categories) if by_position else as_text(cells))
             return self._category(index, cells, faults)
         assert isinstance(cells, np.ndarray), "only categories are coded"
-        return as_numbers(cells, self._columns[index].name, faults)
+        column = self._columns[index]
+        if column.time is not None:
+            return as_instants(cells, column.name, column.time, faults)
+        return as_numbers(cells, column.name, faults)
 
     def _category(self, index: int, text: Coded, faults: dict[int, str]) -> NDArray[np.float64]:
         """Return the indices of a column's categories; NaN where one is missing or unknown."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
+from lr_runtime.instants import numbers_of
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed, is_missing
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.errors import LinedgeError
+    from lr_runtime.instants import Clock
     from lr_runtime.tables.batch import Coded
 
 T = TypeVar("T")
@@ -246,6 +248,21 @@ def as_numbers(cells: NDArray[np.generic], name: str, faults: dict[int, str]) ->
         except ValueError as error:
             values[row] = np.nan
             faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} {error}")
+    return values
+
+
+def as_instants(cells: NDArray[np.generic], name: str, clock: Clock, faults: dict[int, str]) -> NDArray[np.float64]:
+    """Return a column of instants as numbers; see `as_numbers`. A number among them counts units already."""
+    from lr_runtime.tables.cells.options import TableOptions
+
+    if cells.dtype.kind not in "OUM":
+        return as_numbers(cells, name, faults)
+    values, why = numbers_of(cells, clock, TableOptions().tokens)
+    for row, what in why.items():
+        if isinstance(cell := cells[row], int | float):
+            values[row] = cell
+        else:
+            faults.setdefault(row, f"column {escaped(name)}: {escaped(str(cell))} {what}")
     return values
 
 

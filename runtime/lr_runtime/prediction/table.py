@@ -10,7 +10,8 @@ from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableEr
 from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.inputs import Given
 from lr_runtime.system.text import composed
-from lr_runtime.tables.batch import place_of
+from lr_runtime.tables.batch import part_of, place_of
+from lr_runtime.tables.timed import timed
 from lr_runtime.tables.writing import OutputRows
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Scoring:
     ) -> None:
         columns = predictor.contract.columns
         self._predictor = predictor
-        self._table = table
+        self._table = timed(table, {column.name: column.time for column in columns})
         self._on_error = on_error
         self._numbers = [column.name for column in columns if column.kind == "number"]
         self._categories = [column.name for column in columns if column.kind == "category"]
@@ -131,8 +132,4 @@ class Scoring:
 def _kept(done: Predicted[Batch]) -> list[Kept]:
     if done.rows is None:
         return list(done.batch.kept)
-    return [_part(column, done.rows) for column in done.batch.kept]
-
-
-def _part(column: Kept, rows: NDArray[np.intp]) -> Kept:
-    return [column[row] for row in rows.tolist()] if isinstance(column, list) else column.take(rows)
+    return [part_of(column, done.rows) for column in done.batch.kept]

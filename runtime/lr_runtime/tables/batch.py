@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -117,8 +117,21 @@ class Batch:
         """Whether all numbers are there and finite; False of some batches, with huge numbers, where they are."""
         return isfinite(self.square_sum)
 
+    def with_numbers(self, columns: Sequence[str], more: Mapping[str, NDArray[np.float64] | float]) -> Batch:
+        """Return the batch with `more` columns of numbers among its own; `columns` are the names of all, in order."""
+        values, integer = np.empty((len(columns), len(self.values))).T, self.integer
+        own = [place for place, name in enumerate(columns) if name not in more]
+        values[:, own] = self.values
+        for name, numbers in more.items():
+            values[:, columns.index(name)] = numbers
+
+        def integer_at(row: int, column: int) -> int | None:
+            return integer(row, own.index(column)) if integer is not None and column in own else None
+
+        return replace(self, values=values, integer=integer_at)
+
     def rows(self, chosen: NDArray[np.intp]) -> Batch:
-        """Return some of the rows of a batch that holds no bad ones, without the columns kept."""
+        """Return some of the rows of a batch that holds no bad ones."""
         numbers, where, integer = chosen.tolist(), self.where, self.integer
         return Batch(
             values=self.values[chosen],
@@ -127,8 +140,14 @@ class Batch:
             categories=tuple(text.rows(chosen) for text in self.categories),
             skipped=self.skipped,
             file=self.file,
+            kept=tuple(part_of(column, chosen) for column in self.kept),
             integer=None if integer is None else lambda row, column: integer(numbers[row], column),
         )
+
+
+def part_of(column: Kept, rows: NDArray[np.intp]) -> Kept:
+    """Return some of the rows of a column as it stands in the file."""
+    return [column[row] for row in rows.tolist()] if isinstance(column, list) else column.take(rows)
 
 
 def check_names(place: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -110,6 +110,12 @@ def _array(column: Any, what: str) -> pa.Array | pa.ChunkedArray:
             return as_arrow(np.asarray(column))
         if isinstance(kind, np.dtype) and kind.kind == "O":
             return _of_cells([None if is_missing(cell) else cell for cell in column.tolist()])
+        if (
+            isinstance(kind, np.dtype)
+            and kind.kind == "M"
+            and np.datetime_data(kind)[0] not in {"D", "s", "ms", "us", "ns"}
+        ):
+            column = np.asarray(column).astype("M8[s]")
         is_arrow = hasattr(column, "__arrow_c_stream__") and not hasattr(column, "iloc")
         return pa.chunked_array(column) if is_arrow else pa.array(column)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -122,8 +128,11 @@ def _array(column: Any, what: str) -> pa.Array | pa.ChunkedArray:
 
 
 def _of_cells(cells: Sequence[object]) -> pa.Array:
-    """Return objects of Python as an array: where one is text, all as text, in which each tells what it is."""
-    if not any(isinstance(cell, str) for cell in cells):
+    """Return objects of Python as an array: where one is text, all as text, in which each tells what it is.
+
+    So are moments, for pyarrow (26) makes dates of all where one is a date, and drops the nanoseconds of pandas.
+    """
+    if not any(isinstance(cell, str) or hasattr(cell, "isoformat") for cell in cells):
         return pa.array(cells)
     text = [b"" if cell is None else str(cell).encode() for cell in cells]  # pyarrow's own way imports pandas
     offsets, held = (

@@ -64,7 +64,8 @@ def kinds_of(table: Table, columns: Sequence[str], numeric: Collection[str] = ()
     found: dict[str, ColumnKind] = {}
     for name, cells in sample.cells.items():
         if fault := fault_of(cells, skips=skips):
-            way = "" if name in numeric else f". To take all as names: --category {name}"
+            instants = f"instants: --time {name}=days, as " if kind_of(cells) == "date" else ""
+            way = "" if name in numeric else f". To take all as {instants}names: --category {name}"
             place = table.name if fault.place is None else fault.place()
             raise TableError(f"{place}, column {escaped(name)}: {fault.what}{way}")
         if (kind := kind_of(cells)) is not None:

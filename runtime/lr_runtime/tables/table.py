@@ -44,8 +44,12 @@ class Table(Protocol):
         """
         ...
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """Read the rows of the numeric `columns` and of the `categories`, in that order, in bounded memory.
+
+        The columns `kept` come along as they stand in the table.
 
         Raises:
             TableError: a row is ragged or a cell is no number; the message has the file, the line and the column.
@@ -53,14 +57,7 @@ class Table(Protocol):
         ...
 
 
-class FileTable(Table, Protocol):
-    """A table of files, whose columns may come along as they stand there."""
-
-    def batches(
-        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
-    ) -> Iterator[Batch]:
-        """See `Table.batches`; the columns `kept` come along untouched."""
-        ...
+FileTable = Table  # as it was called where only files had columns to keep
 
 
 def positions(table: Table, columns: Sequence[str]) -> list[int]:

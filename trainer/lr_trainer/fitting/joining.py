@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
+from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
@@ -78,14 +79,15 @@ def update(
     table = opened(source if y is None else paired(source, y)[0], options, warn)
     categories = [column.name for column in columns if column.kind == "category"]
     targets, features = checkpoint.contract.output_names, checkpoint.contract.column_names
-    roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight))
+    times = {column.name: column.time.words for column in columns if column.time is not None}
+    roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight, time=times))
     strangers = sorted(roles.categories.difference(categories))
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
     filled = frozenset(column.name for column in columns if column.missing != "error")
     # Further rows share the policy for missing values of the checkpoint's.
     missing = Missing(filled, report.rows.drops_missing, report.rows.drops_missing_targets)
-    rows = Rows(table, roles, missing, advance)
+    rows = Rows(timed(table, {column.name: column.time for column in columns}), roles, missing, advance)
     data = _data_of(checkpoint)
     if roles.coded:
         data = _on(data, union(levels_of(columns), rows.levels()))
@@ -221,6 +223,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
     }
     for column in contract.columns:
         facts[f"the values of {escaped(column.name)}"] = _KINDS[column.kind]
+        facts[f"the instants of {escaped(column.name)}"] = column.time and column.time.words
         facts[f"the missing-value policy of {escaped(column.name)}"] = column.missing
     plain = [term for term in checkpoint.terms if term.level(contract.columns) is None]
     facts["the terms"] = [term.name(contract.columns) for term in plain]

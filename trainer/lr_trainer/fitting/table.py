@@ -22,6 +22,7 @@ from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
+from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
@@ -98,6 +99,7 @@ def fit(
     cv: int | None = None,
     cv_group: str | None = None,
     seed: int | None = None,
+    time: Mapping[str, str] | None = None,
     digits: int = FitOptions.digits,
     errors: str | None = None,
     influence: bool = False,
@@ -152,6 +154,9 @@ def fit(
         cv_group: a column whose groups of rows each lie in one fold, also of a cross-validated penalty; it is a feature
             only if `features` names it.
         seed: of the folds, 0 by default; a descent has its own.
+        time: the columns of instants (dates, timestamps, text in ISO 8601), and what each is counted in: `seconds`,
+            `minutes`, `hours`, `days` or `weeks`, since 1970 or from an origin, `days since 2024-01-01T06:00`. What has
+            no offset is in UTC.
         digits: the certain digits, 1 to 13, that coefficients and standard errors of least squares should have; further
             passes are taken for them where they are to be had. The report says how many each has.
         errors: robust errors of the coefficients of least squares, from one more pass (`lr_trainer.statistics.by_row`):
@@ -205,7 +210,7 @@ def fit(
         checkpoint = _descended(prepared, asked, descent, memory, report)
     else:
         checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
-    return checkpoint.with_units(_units(asked))
+    return checkpoint.with_units(_units(asked), asked.clocks)
 
 
 def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) -> Rows:
@@ -219,7 +224,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) ->
     known = (*roles.features, *roles.targets)
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
-    return Rows(table, roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
+    return Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
 
 
 def _units(asked: FitOptions) -> dict[str, str]:

@@ -106,10 +106,12 @@ class Part:
         place = int(places[row])
         return self._table.row_of(place) if isinstance(self._table, Part) else place
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         start = 0
-        for batch in self._table.batches(columns, categories):
+        for batch in self._table.batches(columns, categories, kept):
             rows = len(batch.values)
             is_held_out = _drawn(self._seed, start, rows) < self._share
             start += rows

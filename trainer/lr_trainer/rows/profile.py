@@ -71,7 +71,7 @@ class ColumnLook:
             return f"category of {count}{missing}: {', '.join(map(shown, self.categories))}{more}"
         if self.kind == "date":
             first = f": {shown(self.categories[0])}, ..." if self.categories else ""
-            return f"dates{missing}{first} (write them as numbers to use them)"
+            return f"dates{missing}{first} (to use them: --time {shown(self.name)}=days)"
         if self.minimum is None:
             return f"no values{missing}"
         return f"number from {self.minimum!r} to {self.maximum!r}{missing}"

@@ -12,6 +12,7 @@ from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, MissingColumnError, OptionError, TableError, escaped, listed
 from lr_runtime.system.text import composed
 from lr_runtime.tables import place_of
+from lr_runtime.tables.cells.options import DATE
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import host
@@ -124,8 +125,14 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
     if strangers := [name for name in category if name not in names]:
         raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
+    if strangers := [name for name in asked.clocks if name not in names or name in category]:
+        raise OptionError(f"--time {escaped(strangers[0])} is not among the features that are no categories")
     numeric = [*targets, *([] if weight is None else [weight])]
-    kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in category], numeric)
+    told = {*category, *asked.clocks}
+    kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in told], numeric)
+    if dates := [name for name in names if kinds.of.get(name) == "date"]:
+        ways = f"To take it as instants: --time {dates[0]}=days, as names: --category {dates[0]}"
+        raise TableError(f"{table.name}, column {escaped(dates[0])}: it {DATE[0]}. {ways}")
     texts = [name for name in names if kinds.of.get(name) == "category"]
     categories = frozenset([*texts, *category, *(name for name in groups if name not in names)])
     if group in names and group not in categories:

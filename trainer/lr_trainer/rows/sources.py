@@ -211,9 +211,11 @@ class ArrayTable:
             cells.typed.add("number")
         sample.rows += min(sample.left, self.size or 0)
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
-        positions(self, [*columns, *categories])
+        positions(self, [*columns, *categories, *kept])
         for start in range(0, self.size or 0, _BATCH_ROWS):
             stop = min(start + _BATCH_ROWS, self.size or 0)
             values = np.empty((stop - start, len(columns)))
@@ -223,7 +225,8 @@ class ArrayTable:
                 values[values == number] = np.nan
             texts = tuple(self._coded(host(self._columns[name][start:stop])) for name in categories)
             integer = partial(self._integer, columns, start)
-            batch = Batch(values, partial(_row, start), stop - start, texts, integer=integer)
+            beside = tuple(host(self._columns[name][start:stop]) for name in kept)
+            batch = Batch(values, partial(_row, start), stop - start, texts, kept=beside, integer=integer)
             among = [index for index, name in enumerate(columns) if name in self._integers]
             self.notices.large_integers(self, batch, columns, among)
             yield batch if self.options.marks else without_faults(self, batch, columns)

@@ -7,6 +7,7 @@ compute functions, which take as long to import as a sixth of the whole start.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,11 @@ from lr_runtime.system.text import is_missing
 from lr_runtime.tables.batch import Coded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
+
+    from lr_runtime.tables.batch import ArrowColumn
 
 
 def as_numbers(column: pa.Array) -> NDArray[np.generic]:
@@ -61,6 +64,22 @@ def has_row_without_values(table: pa.Table) -> bool:
         (chunk,) = column.chunks
         present |= np.frombuffer(chunk.buffers()[0], np.uint8)[: len(present)]
     return not np.unpackbits(present, count=table.num_rows, bitorder="little").all()
+
+
+def as_moments(column: ArrowColumn, missing: Collection[str]) -> ArrowColumn:
+    """Return a column of text as timestamps where pyarrow reads all of it, which it does alike; else as it is."""
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):  # polars lists views, which pyarrow (26) does not decode
+        column = pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(pa.string())).dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return column
+    column = pc.if_else(pc.is_in(column, pa.array(missing, column.type)), None, column)
+    for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+        with suppress(pa.ArrowException):
+            column[:1].cast(kind)  # pyarrow takes long to refuse many
+            return column.cast(kind)
+    return column
 
 
 def zstandard(stream: IO[bytes]) -> pa.CompressedInputStream:

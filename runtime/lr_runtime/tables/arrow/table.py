@@ -110,11 +110,11 @@ class ArrowTable:
         first = 0
         with self._records([self._keys[name] for name in dict.fromkeys(wanted)]) as (_, _, batches):
             for batch in batches:
-                read = self._batch(batch, first, columns, categories)
-                yield (replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept)) if kept else read)
+                yield self._batch(batch, first, columns, categories, kept)
                 first += batch.num_rows
 
-    def _batch(self, batch: pa.RecordBatch, first: int, columns: Sequence[str], categories: Sequence[str]) -> Batch:
+    def _batch(self, batch: pa.RecordBatch, first: int, *wanted: Sequence[str]) -> Batch:
+        columns, categories, kept = wanted
         cells, bad = [self._column(batch, name) for name in columns], dict[tuple[int, str], str]()
         values = stacked([None if _is_plain_text(column.type) else column for column in cells], batch.num_rows)
         for number in self.options.missing_numbers:
@@ -128,6 +128,7 @@ class ArrowTable:
         read = Batch(
             values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
         )
+        read = replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept))
         self.notices.large_integers(self, read, columns, among)
         if self.options.marks:
             return read

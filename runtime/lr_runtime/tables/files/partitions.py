@@ -100,23 +100,11 @@ class PartitionedTable:
             yield self._joined(batch, columns, categories, kept)
 
     def _joined(self, batch: Batch, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Batch:
-        rows, integer = len(batch.values), batch.integer
-        inside = [name for name in columns if name not in self._values]
-        values = np.empty((rows, len(columns)))
-        for place, name in enumerate(columns):
-            values[:, place] = self._number(name) if name in self._values else batch.values[:, inside.index(name)]
-        texts, cells = iter(batch.categories), iter(batch.kept)
-
-        def integer_at(row: int, column: int) -> int | None:
-            name = columns[column]
-            return None if integer is None or name in self._values else integer(row, inside.index(name))
-
+        rows, texts, cells = len(batch.values), iter(batch.categories), iter(batch.kept)
         return replace(
-            batch,
-            values=values,
+            batch.with_numbers(columns, {name: self._number(name) for name in columns if name in self._values}),
             categories=tuple(self._coded(name, rows) if name in self._values else next(texts) for name in categories),
             kept=tuple([self._values[name]] * rows if name in self._values else next(cells) for name in kept),
-            integer=None if integer is None else integer_at,
         )
 
     def _number(self, name: str) -> float:
