@@ -19,11 +19,11 @@ from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import ModelFileError, escaped
-from lr_runtime.instants import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lr_runtime.instants import Clock
     from lr_runtime.system.text import Json
 
 CONTRACT_VERSION = 1
@@ -330,7 +330,11 @@ def _columns(listed: list[dict[str, Any]]) -> tuple[Column, ...]:
 
 
 def _clock(fields: dict[str, Any] | None) -> Clock | None:
-    return None if fields is None else Clock.named(Clock(**fields).words)
+    if fields is None:
+        return None
+    from lr_runtime.instants import Clock
+
+    return Clock.named(Clock(**fields).words)
 
 
 def _output(*, name: object, r2: object, residual_sd: object, unit: object = None, function: object = None) -> Output:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar
 import numpy as np
 
 from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
-from lr_runtime.instants import numbers_of
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed, is_missing
 
@@ -253,11 +252,12 @@ def as_numbers(cells: NDArray[np.generic], name: str, faults: dict[int, str]) ->
 
 def as_instants(cells: NDArray[np.generic], name: str, clock: Clock, faults: dict[int, str]) -> NDArray[np.float64]:
     """Return a column of instants as numbers; see `as_numbers`. A number among them counts units already."""
-    from lr_runtime.tables.cells.options import TableOptions
+    from lr_runtime.instants import numbers_of
+    from lr_runtime.tables.cells.missing import MISSING_TOKENS
 
     if cells.dtype.kind not in "OUM":
         return as_numbers(cells, name, faults)
-    values, why = numbers_of(cells, clock, TableOptions().tokens)
+    values, why = numbers_of(cells, clock, MISSING_TOKENS)
     for row, what in why.items():
         if isinstance(cell := cells[row], int | float):
             values[row] = cell
