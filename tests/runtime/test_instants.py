@@ -6,13 +6,14 @@ from datetime import date
 from fractions import Fraction
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime.instants import Clock, NotAnInstantError, instant, numbers_of
-from lr_runtime.tables.arrow.memory import as_moments
+from tests.optional import needs, optional
+
+pa = optional("pyarrow")
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400, "weeks": 604_800}
 SIZES = (3600, 60, 1)
@@ -61,9 +62,12 @@ def test_a_text_is_the_float_nearest_to_its_units(
     assert values[2:].tolist() == [float((seconds - origin[1]) / UNITS[unit]) for _, seconds in cells]
 
 
+@needs(pa)
 @settings(deadline=None)  # the first imports pyarrow's functions
 @given(texts(), st.sampled_from([*PARTS]), st.sampled_from([*UNITS]))
 def test_moments_of_numpy_and_of_arrow_are_those_of_their_text(cell: tuple[str, Fraction], unit: str, of: str) -> None:
+    from lr_runtime.tables.arrow.memory import as_moments
+
     ticks = cell[1] * PARTS[unit]
     count = min(max(int(ticks // 1), -(2**63) + 1), 2**63 - 1)
     exact = float(Fraction(count, PARTS[unit] * UNITS[of]))
@@ -75,20 +79,26 @@ def test_moments_of_numpy_and_of_arrow_are_those_of_their_text(cell: tuple[str, 
         assert np.isnan(values[1])
 
 
+@needs(pa)
 @settings(deadline=None)  # the first imports pyarrow's functions
 @given(st.lists(texts().map(lambda cell: cell[0]) | st.sampled_from(sorted(TOKENS)), min_size=1, max_size=4))
 def test_what_pyarrow_reads_is_what_the_strict_reader_reads(cells: list[str]) -> None:
+    from lr_runtime.tables.arrow.memory import as_moments
+
     strict = numbers_of(cells, Clock.named("seconds"), TOKENS)[0]
     for kind in (pa.string(), pa.large_string(), pa.string_view()):
         held = np.asanyarray(as_moments(pa.array(cells, kind), TOKENS))
         np.testing.assert_array_equal(numbers_of(held, Clock.named("seconds"), TOKENS)[0], strict)
 
 
+@needs(pa)
 @settings(deadline=None)  # the first imports pyarrow's functions
 @given(texts(), st.integers(0, 40), st.text("0123456789T:.,Z+- ", max_size=2))
 def test_pyarrow_takes_no_text_that_the_strict_reader_refuses(
     cell: tuple[str, Fraction], at: int, changed: str
 ) -> None:
+    from lr_runtime.tables.arrow.memory import as_moments
+
     text = cell[0][:at] + changed + cell[0][at + 1 :]
     held = np.asanyarray(as_moments(pa.array([text]), TOKENS))
     if held.dtype.kind == "M" and text:
