@@ -30,11 +30,13 @@ class Numbered(Part):
         self.column = column
         self.clusters: dict[str, int] = {}
 
-    def batches(self, columns: Sequence[str], categories: Sequence[str] = ()) -> Iterator[Batch]:
+    def batches(
+        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
+    ) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
         read, start = columns[: -len(NUMBERS)], 1
         texts = [*categories, *([] if self.column is None or self.column in (*read, *categories) else [self.column])]
-        for batch in self._table.batches(read, texts):
+        for batch in self._table.batches(read, texts, kept):
             values = np.pad(batch.values, ((0, 0), (0, 2)))
             values[:, -2] = np.arange(start, start + len(values))
             if self.column in texts:
