@@ -98,3 +98,13 @@ class Derived(NamedTuple):
             raise ValueError("a column leaves the domain of a function of it")
         if self.function == "reciprocal" and given.minimum < 0 < given.maximum:
             raise ValueError("a column with a reciprocal has values on both sides of 0")
+
+
+def with_derived(row: Sequence[float], derived: Sequence[Derived]) -> list[float]:
+    """Return the variables of a row: its columns, and the functions of them; of a missing value NaN.
+
+    >>> with_derived([4.0, math.nan], [Derived(0, "sqrt"), Derived(1, "exp")])
+    [4.0, nan, 2.0, nan]
+    """
+    given = [(each, row[each.column]) for each in derived]
+    return [*row, *(math.nan if math.isnan(x) else each.value(x) for each, x in given)]

@@ -1,7 +1,8 @@
 """The largest difference between two models over all rows that both take: in fractions, without any rounding.
 
 It is a sum of one function for each column: a polynomial of a number, a value for each category, one more where the
-column is missing. So it is largest where each of them is.
+column is missing. So it is largest where each of them is. A derived variable is taken for a column of its own, over the
+range that its column's range gives: no difference is above the bound then, and all may be below it.
 
 In the Bernstein basis of degree n, C(n, j) v^j (1 - v)^(n - j), a polynomial is nowhere on [0, 1] above the largest of
 its coefficients, and the first and the last are its values at the ends. Each halving of the interval brings that bound
@@ -16,6 +17,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import comb
 from operator import itemgetter, mul
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.polynomial import Polynomial
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract, Equation
+    from lr_runtime.contract.derived import Derived
 
 Value = float | str | None
 """Of a column: a number, a category, or None where it is missing."""
@@ -39,24 +42,29 @@ _CLOSE = Fraction(1, 1 << 40)
 
 
 class Model(NamedTuple):
-    """One output of a model whose terms are of one column each."""
+    """One output of a model whose terms are of one variable each; `derived` has the column and the function of some."""
 
     columns: Mapping[str, Column]
     equation: Equation
     output: int
+    derived: Mapping[str, tuple[str, Derived]] = MappingProxyType({})
 
     @staticmethod
     def of(contract: Contract, output: str) -> Model:
         """Return an output by its name."""
-        columns, equation = {column.name: column for column in contract.columns}, contract.equation
-        if equation is None or any(len(term.columns) > 1 for term in equation.terms):
-            raise OptionError(
-                "--against takes models that carry an equation, each term of one column. Export them again"
-            )
-        return Model(columns, equation, contract.output_names.index(output))
+        columns, equation = {variable.name: variable for variable in contract.variables}, contract.equation
+        if equation is None:
+            raise OptionError("--against takes models that carry an equation. Export them again")
+        if products := [term.name(contract.variables) for term in equation.terms if len(term.columns) > 1]:
+            raise OptionError(f"--against takes models whose terms are of one column each, not {escaped(products[0])}")
+        functions = zip([*columns][len(contract.columns) :], contract.derived, strict=True)
+        derived = {name: (contract.columns[each.column].name, each) for name, each in functions}
+        return Model(columns, equation, contract.output_names.index(output), derived)
 
     def at(self, row: Mapping[str, Value]) -> Fraction:
-        """Return the output at a row."""
+        """Return the output at a row of columns; functions of them are rounded to float64."""
+        given = ((name, each, row[column]) for name, (column, each) in self.derived.items())
+        row = {**row, **{name: each.value(x) if isinstance(x, float) else None for name, each, x in given}}
         shares = (self.share(name, row[name]).coef[0] for name in self.columns)
         return sum(shares, Fraction(self.equation.bias[self.output]))
 
@@ -134,10 +142,50 @@ def _furthest(upper: Model, lower: Model) -> tuple[Fraction, dict[str, Value]]:
     total = Fraction(upper.equation.bias[upper.output]) - Fraction(lower.equation.bias[lower.output])
     row: dict[str, Value] = {}
     for name in {**upper.columns, **lower.columns}:
-        spans = _spans([model.columns[name] for model in (upper, lower) if name in model.columns])
+        spans = _spans_of(name, upper, lower)
         bound, row[name] = max((_peak(upper, lower, name, span) for span in spans), key=itemgetter(0))
         total += bound
-    return total, row
+    return total, _of_columns(row, upper, lower)
+
+
+def _of_columns(row: Mapping[str, Value], upper: Model, lower: Model) -> dict[str, Value]:
+    """Return a row of columns alone: one with functions is where it, or one of these, is as in `row`."""
+    derived = {**upper.derived, **lower.derived}
+    best = {name: value for name, value in row.items() if name not in derived}
+    for name, (column, each) in derived.items():
+        span = next(span for span in _spans_of(column, upper, lower) if isinstance(span, tuple))
+        other = {**best, column: _argument(each, row[name], span)}
+        best = max(best, other, key=lambda given: upper.at(given) - lower.at(given))
+    return best
+
+
+def _argument(each: Derived, value: Value, span: tuple[float, float]) -> Value:
+    """Return the number at which a function has a value, by halving the range; None where that is missing."""
+    if not isinstance(value, float):
+        return None
+    low, high = span
+    for _ in range(64):
+        middle = low / 2 + high / 2
+        is_above = (each.value(middle) < value) == (each.value(low) <= each.value(high))
+        low, high = (middle, high) if is_above else (low, middle)
+    return high
+
+
+def _spans_of(name: str, upper: Model, lower: Model) -> list[Span]:
+    """Return what a variable may be for both models."""
+    column, each = {**upper.derived, **lower.derived}.get(name, (name, None))
+    spans = _spans([model.columns[column] for model in (upper, lower) if column in model.columns])
+    return spans if each is None else [_image(name, each, span) for span in spans]
+
+
+def _image(name: str, each: Derived, span: Span) -> Span:
+    """Return the range of a function over one of its column; outward by more than a library's rounding."""
+    if not isinstance(span, tuple):
+        return span
+    ends = sorted(each.value(end) if each.holds(end) else math.nan for end in span)
+    if not all(map(math.isfinite, ends)) or (each.function == "reciprocal" and span[0] < 0 < span[1]):
+        raise OptionError(f"{escaped(name)} is not defined in all of the training ranges, which are not compared")
+    return ends[0] - 4 * math.ulp(ends[0]), ends[1] + 4 * math.ulp(ends[1])
 
 
 def _spans(columns: Sequence[Column]) -> list[Span]:

@@ -1,8 +1,8 @@
 """The conversion of input rows to the array `x` of the model: the same rules for commands, files and Python.
 
-A number is rounded to the model's input type, as the certificate states; a value beyond the range of that type, and an
-integer that would become another, are faults of the row. A category becomes its index in the contract, a missing value
-NaN where the column has a policy for it.
+A number is rounded to the model's input type, as the certificate states; a value beyond the range of that type, one
+that is then outside the domain of a function of its column, and an integer that would become another, are faults of the
+row. A category becomes its index in the contract, a missing value NaN where the column has a policy for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.derived import DOMAINS
 from lr_runtime.errors import escaped, listed
 from lr_runtime.prediction.inputs import Given, as_instants, as_numbers, as_text, as_text_or_index
 
@@ -41,6 +42,7 @@ class Coercion:
 
     def __init__(self, contract: Contract, unknown: Unknown = "error") -> None:
         self._columns = contract.columns
+        self._domains = [each for each in contract.derived if each.function in DOMAINS]
         self._dtype = contract.input_dtype
         self._dense = DENSE[contract.input_dtype]
         self._has_policy = np.array([column.missing != "error" for column in contract.columns])
@@ -62,7 +64,7 @@ class Coercion:
             for row, column in np.argwhere(self._is_bad(wide, x, rows)).tolist():
                 if row not in faults:
                     integer = None if rows.integer is None else rows.integer(row, column)
-                    faults[row] = self._why(wide[row, column].item(), self._columns[column], x[row, column], integer)
+                    faults[row] = self._why(wide[row, column].item(), column, x[row, column], integer)
         return x, faults
 
     def _wide(self, rows: Given, faults: dict[int, str]) -> NDArray[np.floating]:
@@ -100,7 +102,7 @@ class Coercion:
 
     def _is_plain(self, wide: NDArray[np.floating]) -> bool:
         """Return whether all values are numbers so small that the input type represents every integer exactly."""
-        if any(indices is not None for indices in self._indices) or not wide.size:
+        if self._domains or any(indices is not None for indices in self._indices) or not wide.size:
             return not wide.size
         return bool(-self._dense < wide.min() and wide.max() < self._dense)  # NaN is neither
 
@@ -110,6 +112,9 @@ class Coercion:
             if indices is not None:
                 ours = wide[:, index]
                 bad[:, index] |= ~(np.isnan(ours) | ((ours >= 0) & (ours < len(indices)) & (ours == np.floor(ours))))
+        for each in self._domains:
+            ours = x[:, each.column]
+            bad[:, each.column] |= ~(np.isnan(ours) | each.holds(ours))
         if rows.integer is not None:
             size = np.abs(wide)
             rounded = (size >= self._dense) & np.isfinite(x) & ((wide != x) | (size >= DENSE["float64"]))
@@ -118,7 +123,9 @@ class Coercion:
                 bad[row, column] |= integer is not None and integer != int(x[row, column])
         return bad
 
-    def _why(self, value: float, column: Column, held: np.floating, integer: int | None) -> str:
+    def _why(self, value: float, place: int, held: np.floating, integer: int | None) -> str:
+        column = self._columns[place]
+        outside = [each for each in self._domains if each.column == place and not each.holds(held)]
         if np.isnan(value):
             what = "the value is missing. Fill it in or leave the row out"
         elif np.isinf(value):
@@ -127,6 +134,10 @@ class Coercion:
             what = f"{value!r} is none of its indices, 0 to {len(column.categories) - 1}"
         elif np.isinf(held):
             what = f"{value!r} is beyond the range of {self._dtype}"
+        elif outside:
+            name, domain = outside[0].name(self._columns), DOMAINS[outside[0].function].words
+            given = repr(value) if value == float(held) else f"{value!r}, {held!s} in {self._dtype},"
+            what = f"{given} is outside the domain of {escaped(name)}. Give a number {domain}"
         else:
             way = "Write it with a decimal point if it is no identifier"
             if self._dtype == "float32":

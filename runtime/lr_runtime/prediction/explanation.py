@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from lr_runtime.contract.derived import with_derived
 from lr_runtime.contract.equation import fitted_name, scaled_name
 from lr_runtime.errors import InputError
 
@@ -64,16 +65,15 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     """
     if (equation := contract.equation) is None:
         raise InputError("the model carries no equation to explain it with. Export it again")
-    basis = [*zip(equation.origin, equation.scale, strict=True)]
+    basis, variables = [*zip(equation.origin, equation.scale, strict=True)], contract.variables
+    row = with_derived(row, contract.derived)
     filled = [fill if math.isnan(x) else x for x, fill in zip(row, equation.fill, strict=True)]
     u = [(x - origin) / scale for x, (origin, scale) in zip(filled, basis, strict=True)]
     scaled = {
-        column: scaled_name(contract.columns[column].name, *each)
-        for column, each in enumerate(basis)
-        if each != (0.0, 1.0)
+        place: scaled_name(variables[place].name, *each) for place, each in enumerate(basis) if each != (0.0, 1.0)
     }
     values = [float(term.value(row, u)) for term in equation.terms]
-    names = [term.name(contract.columns, scaled) for term in equation.terms]
+    names = [term.name(variables, scaled) for term in equation.terms]
     return tuple(
         _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)
         for output, bias, weights, prediction in zip(

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from lr_runtime import Column, Contract, Output
 from lr_runtime.contract.columns import MISSING
 from lr_runtime.contract.contract import Equation
+from lr_runtime.contract.derived import FUNCTIONS, Derived
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.product import Product
 from lr_runtime.errors import OptionError
 from lr_runtime.inspection.difference import Model, compare, largest, largest_difference
 from tests.optional import optional
@@ -23,6 +25,7 @@ from tests.optional import optional
 if TYPE_CHECKING:
     import mpmath
 
+    from lr_runtime.contract.derived import FunctionName
     from lr_runtime.contract.terms.term import Term
 else:
     mpmath = optional("mpmath")
@@ -163,22 +166,66 @@ def test_the_largest_value_of_a_polynomial_is_found_by_its_derivative(coefficien
         assert mpmath.mpf(reached.numerator) / reached.denominator <= top + slack
 
 
-class _Product(Power):
-    """A term of two columns, as no kind of ours is yet."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-        self.columns = (0, 1)
-
-
 def test_a_model_of_another_form_is_refused() -> None:
     columns, output = (Column("a", 0.0, 1.0), Column("b", 0.0, 1.0)), (Output("y", None, None),)
-    equation = Equation((_Product(),), ((1.0,),), (0.0,), (0.0,) * 2, (1.0,) * 2, (0.0,) * 2)
+    product = Product([Power(0), Power(1)])
+    equation = Equation((product,), ((1.0,),), (0.0,), (0.0,) * 2, (1.0,) * 2, (0.0,) * 2)
     plain = Contract(columns, output, 1, "0.1.0", equation=equation._replace(terms=(Power(0),)))
     assert compare(plain, plain)["y"].bound == 0
-    for other in (plain._replace(equation=None), plain._replace(equation=equation)):
-        with pytest.raises(OptionError, match="carry an equation, each term of one column"):
+    of_both = plain._replace(equation=equation)
+    for other, why in (
+        (plain._replace(equation=None), "carry an equation"),
+        (of_both, 'of one column each, not "a:b"'),
+    ):
+        with pytest.raises(OptionError, match=why):
             compare(plain, other)
+
+
+def of_functions(derived: list[Derived], low: float, high: float, weight: list[float], power: int = 1) -> Contract:
+    """Return a model of the column r and its functions, of which one may be raised to a power."""
+    columns, output = (Column("r", low, high, missing="mean"),), (Output("y", None, None),)
+    count = 1 + len(derived)
+    terms = (*map(Power, range(count)), Power(count - 1, power)) if power > 1 else tuple(map(Power, range(count)))
+    weights = (*weight, *(1.0 for _ in terms[len(weight) :]))
+    equation = Equation(terms, (weights,), (0.5,), (0.0,) * count, (1.0,) * count, (2.0,) * count)
+    return Contract(columns, output, 1, "0.1.0", equation=equation, derived=tuple(derived))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    names=st.lists(st.sampled_from(FUNCTIONS), min_size=1, max_size=2, unique=True),
+    low=st.floats(0.1, 20),
+    width=st.floats(0, 20),
+    weights=st.lists(WEIGHTS, min_size=6, max_size=6),
+    power=st.integers(1, 3),
+)
+def test_no_difference_of_functions_is_above_the_bound(
+    names: list[FunctionName], low: float, width: float, weights: list[float], power: int
+) -> None:
+    derived = [Derived(0, name, 3.5 if name == "hinge" else None) for name in names]
+    first = of_functions(derived, low, low + width, weights[: len(names) + 1], power)
+    second = of_functions(derived[:1], low, low + width + 1, weights[3:5])
+    most = compare(first, second)["y"]
+    models = [Model.of(each, "y") for each in (first, second)]
+    rows: list[Row] = [{"r": None}, *[Row(r=low + (width + 1) * step / 200) for step in range(201)]]
+    assert max(abs(models[0].at(row) - models[1].at(row)) for row in rows) <= most.bound
+    assert most.found <= most.bound
+    assert [*most.row] == ["r"]
+    assert abs(models[0].at(most.row) - models[1].at(most.row)) == most.found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_bound_of_one_function_is_reached(name: FunctionName) -> None:
+    derived = [Derived(0, name, 2.5 if name == "hinge" else None)]
+    first, second = (of_functions(derived, 1.0, 5.0, [1.0, weight]) for weight in (3.0, -2.0))
+    most = compare(first, second)["y"]
+    assert most.found <= most.bound <= most.found * (1 + NINE_DIGITS)
+
+
+def test_functions_that_a_range_leaves_are_not_compared() -> None:
+    first = of_functions([Derived(0, "log")], 1.0, 5.0, [1.0, 1.0])
+    with pytest.raises(OptionError, match=r'"log\(r\)" is not defined in all of the training ranges'):
+        compare(first, of_functions([], -1.0, 5.0, [1.0]))
 
 
 def test_a_high_power_over_a_narrow_range_far_from_0_ends() -> None:
