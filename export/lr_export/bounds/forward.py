@@ -25,6 +25,20 @@ rounding of a value that stands in for a missing one; it is 0 where there is nei
 where |u| < 1, so that what it loses is not enlarged by the factors that follow.)
 A fused multiply-add only leaves a rounding out.
 
+A derived variable v = f(x) is computed as some v' with |v' - v| <= d = c u |f(x)| + eta (`program.functions`). All of
+the above holds for the model at v', whose terms are not those at v: u' = (v' - origin) / scale is d / scale from u,
+however small u itself has become, and so the term, a product of p factors, moves by at most
+
+    m_t = prod_i (|u_i| + d_i / scale_i) - prod_i |u_i|
+
+as each |u_i + e| <= |u_i| + |e|. In a product of several variables what one factor loses to underflow is enlarged by
+the others: 2 eta p_t prod_i max(1, |u_i|) stands in m_t, too. Both together add, since |term(v')| <= |term(v)| + m_t,
+
+    sum_t (1 + gamma_{k_t}) |weight_t| m_t
+
+where an indicator is taken as 1. Over the box every |u_i| is at its reach. A product's p counts the factors of all its
+powers; its multiplications by indicators are exact.
+
 Where the result is rounded once more to float32 (precision `exact`), half an ulp is added: with B the bound above,
 
     |y_float32 - y| <= B + 2^-24 (|y| + B) + 2^-150
@@ -38,12 +52,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
-from lr_export.model.exact import Coefficients, ExactModel
+from lr_export.model.exact import Coefficients, ExactModel, across
+from lr_export.model.variables import moved_by_float32
 
 if TYPE_CHECKING:
     from lr_export.model.exact import ExactDesign, Floats
@@ -63,18 +79,20 @@ class ForwardError:
         exact: the exact model.
         numbers: the numbers of the artefact.
         allowed: gamma_k |coefficient| of each coefficient of the model.
+        moving: for each block, (1 + gamma_k) |weight|.
         underflow: n eta + U, (outputs,) or ().
     """
 
     exact: ExactModel
     numbers: Numbers
     allowed: Coefficients
+    moving: tuple[Dyadic, ...]
     underflow: Dyadic
 
     @staticmethod
     def of(checkpoint: Checkpoint, numbers: Numbers) -> ForwardError:
         """Return the bound of the artefact that holds these numbers of the checkpoint."""
-        exact, terms = ExactModel.of(checkpoint), len(checkpoint.terms)
+        exact, terms = ExactModel.of(checkpoint, numbers.compute), len(checkpoint.terms)
         digits, rounded = DIGITS[numbers.compute], int(numbers.compute == "float32")
         factor = int(numbers.origin is not None or numbers.fill is not None)
         sizes = abs(exact.coefficients)
@@ -85,11 +103,12 @@ class ForwardError:
             ),
             bias=gamma(rounded + terms, digits) * sizes.bias,
         )
-        return ForwardError(exact, numbers, allowed, underflow_of(numbers, numbers.weight, terms))
+        moving = tuple(map(add, sizes.parts, allowed.parts))
+        return ForwardError(exact, numbers, allowed, moving, underflow_of(numbers, numbers.weight, terms))
 
     def before_rounding(self, design: ExactDesign) -> Dyadic:
         """Return the bound (rows, outputs) before the result is rounded to its own dtype."""
-        return abs(design) @ self.allowed + self.underflow
+        return abs(design) @ self.allowed + self.underflow + across(design.gap, self.moving)
 
     def over(self, low: Floats, high: Floats) -> Dyadic:
         """Return an upper limit (outputs,) of the bound over the box from `low` to `high` (columns,)."""
@@ -97,7 +116,8 @@ class ForwardError:
 
     def before_rounding_over(self, low: Floats, high: Floats) -> Dyadic:
         """Return the limit (outputs,) of `over` before the result is rounded to its own dtype."""
-        return self.exact.largest_sum(self.allowed, low, high) + self.underflow
+        gap = across(self.exact.gap(low, high), self.moving)
+        return self.exact.largest_sum(self.allowed, low, high) + self.underflow + gap
 
     def rounded(self, error: Dyadic, value: Dyadic) -> Dyadic:
         """Return a bound of a result's error with the half ulp by which rounding it to its own dtype moves it."""
@@ -144,8 +164,10 @@ def input_rounding(checkpoint: Checkpoint, low: Floats, high: Floats) -> list[Fr
     """Return, per output, the most that rounding every number in the box to float32 moves y.
 
     Where x - origin moves by h, half an ulp of x, its p-th power moves by at most (reach + h)^p - reach^p. Categories
-    are small integers, which float32 holds.
+    are small integers, which float32 holds. A derived variable moves as `moved_by_float32` says.
     """
     with np.errstate(over="ignore"):
         ulps = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
-    return ExactModel.of(checkpoint).moved(low, high, ulps / 2).fractions()
+    derived = (moved_by_float32(each, low[each.column], high[each.column]) for each in checkpoint.contract.derived)
+    moved = Dyadic.beside([Dyadic.of(ulps / 2), *(each.reshaped(1) for each in derived)])
+    return ExactModel.of(checkpoint).moved(low, high, moved).fractions()

@@ -16,6 +16,7 @@ from lr_export.choices import INPUT_CHOICES
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import ExactModel
+from lr_export.model.variables import are_held
 from lr_runtime.contract.equation import rounded_up
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import OneOf, check_value
@@ -105,9 +106,10 @@ def _in_float64(checkpoint: Checkpoint, remark: str | None = None) -> Inputs:
 
 
 def _cost(checkpoint: Checkpoint) -> tuple[float, ...]:
-    """Return the cost of float32 inputs, infinite where the training ranges exceed the range of float32."""
-    ends = np.abs(box(checkpoint.contract))
-    if not (ends <= np.finfo(np.float32).max).all():
+    """Return the cost of float32 inputs, infinite where training ranges exceed its range or in it leave a domain."""
+    ends = np.stack(box(checkpoint.contract))
+    is_beyond = not (np.abs(ends) <= np.finfo(np.float32).max).all()
+    if is_beyond or not are_held(checkpoint.contract, ends.astype(np.float32), "float64").all():
         return (math.inf,) * len(checkpoint.contract.outputs)
     return tuple(map(rounded_up, input_rounding(checkpoint, *box(checkpoint.contract))))
 

@@ -14,8 +14,13 @@ gamma_{m + 1 + r}:
 
     |h_computed - h| <= A + gamma_{m + 1 + r} (h + A) + 2 m eta,    A = sum_k (2 |z_k| E_k + E_k^2)
 
-and sqrt(1 + h) is the length of the vector (sqrt(1 + constant), z): by the triangle inequality it moves by at most
-sum_k E_k where z moves by E, before any rounding of the sum.
+where an engine's terms are m_t from the exact ones for what functions round and products lose (`forward`), E_k is that
+of these other terms, |t'| <= |t| + m_t, and their distance comes on top: in all
+
+    sum_t ((1 + gamma_{a_t + b}) |L_tk| + 2 eta) m_t
+
+is added. And sqrt(1 + h) is the length of the vector (sqrt(1 + constant), z): by the triangle inequality it moves by at
+most sum_k E_k where z moves by E, before any rounding of the sum.
 
 Over the training box |t - center_t| is largest at an end of a column's range (or its fill), powers at their reach, and
 a category has one level: that gives sizes of z and E in closed form that no row in it passes.
@@ -24,13 +29,14 @@ a category has one level: that gives sizes of z and E in closed form that no row
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.bounds.forward import gamma, times, underflow_of
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
-from lr_export.model.exact import Coefficients, ExactDesign, ExactModel, coefficients_of
+from lr_export.model.exact import Coefficients, ExactDesign, ExactModel, across, coefficients_of
 from lr_export.model.leverage import exact_shift, held_design, kept, mean_design
 
 if TYPE_CHECKING:
@@ -81,6 +87,7 @@ class ExactLeverage:
         drift: (gamma_{a + b} - gamma_b) |L|, what the roundings inside the terms add.
         allowed: gamma_b |L| + 2 eta, as a number of the factor may have underflowed, and as its bias all that does not
             depend on the row.
+        moving: for each block, the sum of |L| and both.
     """
 
     model: ExactModel
@@ -91,11 +98,12 @@ class ExactLeverage:
     constant: Dyadic
     drift: Coefficients
     allowed: Coefficients
+    moving: tuple[Dyadic, ...]
 
     @staticmethod
     def of(checkpoint: Checkpoint, leverage: Leverage, numbers: Numbers, held: LeverageNumbers) -> ExactLeverage:
         """Return the leverage of a checkpoint, for the artefact that holds these numbers of it."""
-        model, layout, zero = ExactModel.of(checkpoint), numbers.layout, Dyadic.of(np.zeros(1))
+        model, layout, zero = ExactModel.of(checkpoint, numbers.compute), numbers.layout, Dyadic.of(np.zeros(1))
         digits, eta, terms = DIGITS[numbers.compute], SMALLEST[numbers.compute], len(checkpoint.terms)
         rounded = int(numbers.compute == "float32")
         inside = int(numbers.origin is not None or numbers.fill is not None)
@@ -105,6 +113,12 @@ class ExactLeverage:
         sizes, last = abs(factor), rounded + 2 + terms
         steady = underflow_of(numbers, held.factor, terms) + gamma(1 + terms, digits) * sizes.bias
         ones = coefficients_of(layout, np.ones((1, terms)), zero)
+        drift = tuple(
+            (gamma(block.roundings(inside) + last, digits) - gamma(last, digits)) * size
+            for block, size in zip(layout.blocks, sizes.parts, strict=True)
+        )
+        steps = zip(sizes.parts, ones.parts, strict=True)
+        allowed = tuple(gamma(last, digits) * size + times(2, eta) * one for size, one in steps)
         return ExactLeverage(
             model=model,
             numbers=numbers,
@@ -112,27 +126,16 @@ class ExactLeverage:
             mean=mean_design(layout, leverage),
             factor=factor,
             constant=Dyadic.of(leverage.constant),
-            drift=Coefficients(
-                tuple(
-                    (gamma(block.roundings(inside) + last, digits) - gamma(last, digits)) * size
-                    for block, size in zip(layout.blocks, sizes.parts, strict=True)
-                ),
-                zero,
-            ),
-            allowed=Coefficients(
-                tuple(
-                    gamma(last, digits) * size + times(2, eta) * one
-                    for size, one in zip(sizes.parts, ones.parts, strict=True)
-                ),
-                steady,
-            ),
+            drift=Coefficients(drift, zero),
+            allowed=Coefficients(allowed, steady),
+            moving=tuple(map(add, sizes.parts, map(add, drift, allowed))),
         )
 
     def at(self, design: ExactDesign) -> Root:
         """Return the leverage and its root at rows of the design."""
         deviation = design - self.center
         z, sizes, terms = abs(deviation @ self.factor), abs(deviation), abs(design)
-        error = sizes @ self.allowed + terms @ self.drift
+        error = sizes @ self.allowed + terms @ self.drift + across(design.gap, self.moving)
         return self._root(z, error, sizes @ abs(self.factor))
 
     def over(self, low: Floats, high: Floats) -> Root:
@@ -140,6 +143,7 @@ class ExactLeverage:
         sizes, none = abs(self.factor), Dyadic.of(np.zeros(1))
         z = self._supremum(replace(sizes, bias=none), low, high, self.mean)
         error = self._supremum(self.allowed, low, high, self.center) + self._supremum(self.drift, low, high, None)
+        error = error + across(self.model.gap(low, high), self.moving)
         return self._root(z, error, self._supremum(sizes, low, high, self.center))
 
     def _root(self, z: Dyadic, error: Dyadic, sums: Dyadic) -> Root:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lr_export.exact.box import are_categories, box
 from lr_export.model.layout import Layout
+from lr_runtime.contract.derived import with_derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,8 @@ _SHARE_MISSING = 0.1
 _SEED = 20240229
 _ROUNDING = 2.0**-45
 """Coefficients below this share of the largest are the rounding of an interpolation."""
+_BRACKETS, _HALVINGS = 64, 60
+"""Steps of a range between which roots are looked for, and how often one is halved: down to neighbours in float64."""
 
 
 def probe_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
@@ -62,6 +65,16 @@ def refused_rows(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
         levels = len(column.categories)
         values = [-1.0, 0.5, levels - 0.5, float(levels)] if column.kind == "category" else []
         rows.append(_varied(middle, place, values + [np.nan] * (column.missing == "error")))
+    return np.concatenate(rows).astype(dtype)
+
+
+def rows_outside(checkpoint: Checkpoint, dtype: str) -> NDArray[np.floating]:
+    """Return rows with one value outside the domain of a function, at which every output has to be NaN or infinite."""
+    middle, smallest = _middle(checkpoint), float(np.finfo(dtype).smallest_subnormal)
+    rows = [np.empty((0, len(middle)))]
+    for each in checkpoint.contract.derived:
+        values = [value for value in (0.0, -0.0, -smallest, -0.5, -1.0, -3.0, -1e30) if not each.holds(value)]
+        rows.append(_varied(middle, each.column, values))
     return np.concatenate(rows).astype(dtype)
 
 
@@ -106,8 +119,10 @@ def _extremes(checkpoint: Checkpoint) -> Iterator[Row]:
 
 
 def _numbers_of(checkpoint: Checkpoint, place: int) -> list[int]:
-    """Return the numbers of the terms that a column is part of."""
-    return [number for number, term in enumerate(checkpoint.terms) if place in term.columns]
+    """Return the numbers of the terms that a column is part of, or a function of it."""
+    derived = enumerate(checkpoint.contract.derived, len(checkpoint.contract.columns))
+    own = {place, *(variable for variable, each in derived if each.column == place)}
+    return [number for number, term in enumerate(checkpoint.terms) if own.intersection(term.columns)]
 
 
 def _varied(row: Row, place: int, values: Sequence[float] | Row) -> Row:
@@ -115,14 +130,21 @@ def _varied(row: Row, place: int, values: Sequence[float] | Row) -> Row:
     return np.where(np.arange(len(row)) == place, np.array(values)[:, None], row)
 
 
-def _scaled(checkpoint: Checkpoint, x: Row) -> Row:
-    """Return rows on origin and scale, missing values filled in."""
-    return np.asarray((np.where(np.isnan(x), checkpoint.fill, x) - checkpoint.origin) / checkpoint.scale)
+def _variables(checkpoint: Checkpoint, x: Row) -> Row:
+    """Return the variables (rows, variables) at rows in the domains of the model's functions."""
+    derived = checkpoint.contract.derived
+    return np.array([with_derived(row, derived) for row in x.tolist()]).reshape(-1, len(checkpoint.origin))
+
+
+def _scaled(checkpoint: Checkpoint, v: Row) -> Row:
+    """Return variables on origin and scale, missing values filled in."""
+    return np.asarray((np.where(np.isnan(v), checkpoint.fill, v) - checkpoint.origin) / checkpoint.scale)
 
 
 def _evaluated(checkpoint: Checkpoint, numbers: list[int], x: Row, u: Row | None = None) -> Row:
-    """Return some terms (rows, numbers) at rows x (rows, columns), in float64; `u` is x on origin and scale."""
-    columns = [*x.T], [*(_scaled(checkpoint, x) if u is None else u).T]
+    """Return some terms (rows, numbers) at rows x (rows, columns), in float64; `u` are variables on their scales."""
+    v = _variables(checkpoint, x)
+    columns = [*v.T], [*(_scaled(checkpoint, v) if u is None else u).T]
     values = np.empty((len(x), len(numbers)))
     for place, number in enumerate(numbers):
         values[:, place] = checkpoint.terms[number].value(*columns)
@@ -176,20 +198,20 @@ def _cancelling(checkpoint: Checkpoint, dtype: str) -> Iterator[Row]:
         place = max(moves, key=moves.__getitem__, default=None)
         if place is None or not moves[place] > 0:
             continue
+        roots_of = _roots_of_functions if place in {each.column for each in checkpoint.contract.derived} else _roots
         for start in (low, middle, high):
             row = start.astype(dtype).astype(np.float64)
-            roots = _roots(checkpoint, place, weight, bias, row)
-            yield from _varied(row, place, checkpoint.origin[place] + checkpoint.scale[place] * roots)
+            yield from _varied(row, place, roots_of(checkpoint, place, weight, bias, row))
 
 
 def _roots(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Row) -> Row:
-    """Return the values u of a column at which an output is 0, with the other columns as in `row`.
+    """Return the values of a column at which an output is 0, with the other columns as in `row`.
 
-    The output is a polynomial in u, interpolated from its values between -1 and 1 (Trefethen 2013, Approximation Theory
-    and Approximation Practice, 4).
+    The output is a polynomial in u = (x - origin) / scale, interpolated from its values between -1 and 1 (Trefethen
+    2013, Approximation Theory and Approximation Practice, 4).
     """
-    own, u = _numbers_of(checkpoint, place), _scaled(checkpoint, row)
-    rest = [number for number in range(len(weight)) if number not in own]
+    own, u = _numbers_of(checkpoint, place), _scaled(checkpoint, _variables(checkpoint, row[None]))
+    u, rest = u[0], [number for number in range(len(weight)) if number not in own]
 
     def share(at: Row) -> Row:
         return _evaluated(checkpoint, own, _varied(row, place, at), _varied(u, place, at)) @ weight[own]
@@ -201,4 +223,23 @@ def _roots(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Ro
     found = polynomial.polytrim(found, _ROUNDING * abs(found).max())
     found[0] += bias + (_evaluated(checkpoint, rest, row[None]) @ weight[rest])[0]
     roots = polynomial.polyroots(found)
-    return np.asarray(roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)])
+    real = roots.real[np.abs(roots.imag) <= 1e-9 * np.abs(roots)]
+    return np.asarray(checkpoint.origin[place] + checkpoint.scale[place] * real)
+
+
+def _roots_of_functions(checkpoint: Checkpoint, place: int, weight: Row, bias: float, row: Row) -> Row:
+    """Return the same of a column with functions, within its range: between even steps, by halving."""
+
+    def is_above(at: Row) -> Row:
+        terms = _evaluated(checkpoint, [*range(len(weight))], _varied(row, place, at))
+        return np.asarray(terms @ weight + bias > 0)
+
+    column = checkpoint.contract.columns[place]
+    steps = np.linspace(column.minimum, column.maximum, _BRACKETS + 1)
+    crossed = np.diff(is_above(steps)).astype(bool)
+    low, high = steps[:-1][crossed], steps[1:][crossed]
+    for _ in range(_HALVINGS):
+        middle = low / 2 + high / 2
+        is_left = is_above(middle) != is_above(high)
+        low, high = np.where(is_left, middle, low), np.where(is_left, high, middle)
+    return np.asarray(low)

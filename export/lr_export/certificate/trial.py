@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_export.bounds.claim import rounded_box
-from lr_export.certificate.probes import BATCH_SIZES, probe_rows, refused_rows
+from lr_export.certificate.probes import BATCH_SIZES, probe_rows, refused_rows, rows_outside
 from lr_export.exact.dyadic import Dyadic
+from lr_export.model.variables import are_held
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -101,6 +102,7 @@ class Trial:
         inside: whether each of the probe rows lies in the training box.
         allowed: the allowed values of each result.
         refused: invalid rows, at which every floating-point result has to be NaN, and in_range False.
+        outside: rows outside the domain of a function, at which it has to be NaN or infinite, and in_range False.
     """
 
     program: Program
@@ -108,6 +110,7 @@ class Trial:
     inside: NDArray[np.bool_]
     allowed: Mapping[str, Allowed]
     refused: Floats
+    outside: Floats
 
     @staticmethod
     def of(blueprint: Blueprint) -> Trial:
@@ -127,6 +130,7 @@ class Trial:
             inside=np.asarray(np.all(((x >= low) & (x <= high)) | np.isnan(x), axis=1)),
             allowed={name: each.where(kept) for name, each in allowed.items()},
             refused=refused_rows(checkpoint, numbers.input),
+            outside=rows_outside(checkpoint, numbers.input),
         )
 
     def measure(self, engine: str, run: Engine) -> Measured:
@@ -138,7 +142,8 @@ class Trial:
         for size in BATCH_SIZES:
             self.check(engine, run, size)
         results = self.check(engine, run)
-        self._check_refused(engine, self._checked_run(engine, run, self.refused))
+        self._check_refused(engine, run, self.refused, np.isnan)
+        self._check_refused(engine, run, self.outside, lambda got: ~np.isfinite(got))
         errors = {name: self.allowed[name].errors(got) for name, got in results.items()}
         return Measured(
             engine=engine,
@@ -191,22 +196,23 @@ class Trial:
                 "Nothing was kept"
             )
 
-    def _check_refused(self, engine: str, results: Results) -> None:
-        for name, got in results.items():
-            taken = got if got.dtype == np.bool_ else ~np.isnan(got)
+    def _check_refused(self, engine: str, run: Engine, x: Floats, is_refused: Callable[[Array], Array]) -> None:
+        for name, got in self._checked_run(engine, run, x).items():
+            taken = got if got.dtype == np.bool_ else ~is_refused(got)
             if taken.any():
                 row = np.argwhere(taken)[0][0]
                 raise CheckFailedError(
-                    f"{engine} gives a {name} for x = {self.refused[row].tolist()!r:.200}, which the model does not "
+                    f"{engine} gives a {name} for x = {x[row].tolist()!r:.200}, which the model does not "
                     "take. Nothing was kept"
                 )
 
 
 def _rows(blueprint: Blueprint) -> Floats:
     """Return the probe rows, and with flags those at the limits of the training ranges."""
-    rows = probe_rows(blueprint.checkpoint, blueprint.numbers.input)
+    rows, numbers = probe_rows(blueprint.checkpoint, blueprint.numbers.input), blueprint.numbers
     limits = blueprint.uncertainty.limits
-    return rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
+    rows = rows if limits is None else np.concatenate([rows, limits.rows(rows[-1])])
+    return rows[are_held(blueprint.checkpoint.contract, rows, numbers.compute)]
 
 
 def _allowed(claims: Claims, x: Floats, dtypes: Mapping[str, Dtype]) -> dict[str, Allowed]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lr_runtime.contract.contract import Dtype
@@ -44,6 +46,20 @@ class Dyadic:
         """Return 2**exponent, element by element."""
         low = int(np.min(exponent))
         return Dyadic(np.asarray(1 << np.asarray(exponent - low, dtype=object), dtype=object), low)
+
+    @staticmethod
+    def of_fractions(values: Sequence[Fraction]) -> Dyadic:
+        """Return fractions (values,) whose denominators are powers of two."""
+        exponent = 1 - max((value.denominator.bit_length() for value in values), default=1)
+        whole = [value.numerator * ((1 << -exponent) // value.denominator) for value in values]
+        return Dyadic(np.array(whole, dtype=object), exponent)
+
+    @staticmethod
+    def beside(parts: Sequence[Dyadic]) -> Dyadic:
+        """Return arrays side by side along their last axis."""
+        exponent = min(part.exponent for part in parts)
+        aligned = [part.integers << (part.exponent - exponent) for part in parts]
+        return Dyadic(np.asarray(np.concatenate(aligned, axis=-1), dtype=object), exponent)
 
     def __add__(self, other: Dyadic) -> Dyadic:
         left, right, exponent = _aligned(self, other)

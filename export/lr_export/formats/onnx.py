@@ -29,6 +29,7 @@ from lr_export.program.program import Constant
 from lr_runtime.contract.contract import METADATA_KEY
 from lr_runtime.errors import OptionError
 from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
+from lr_runtime.onnx_file.reader import read_onnx
 from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
 
 if TYPE_CHECKING:
@@ -281,6 +282,7 @@ def _as_in_the_program(name: str, array: Array) -> tuple[str, Array]:
 
 
 def _reopen(content: bytes, program: Program) -> Opened:
+    read_onnx(content)  # what the runtime does not let in, such as a model too large for it, is no file of ours
     model, numbers, contract = read_checked(content)
     reference, names = ReferenceEvaluator(model), list(program.results)
 
@@ -297,8 +299,8 @@ def _reopen(content: bytes, program: Program) -> Opened:
 
 
 def _refer(reference: ReferenceEvaluator, names: list[str], x: Floats) -> list[Array]:
-    # A category that is none of the model's is 0 / 0 in the graph, of which numpy would warn.
-    with np.errstate(invalid="ignore"):
+    # What is refused is NaN or infinite in the graph, 0 / 0 or log 0, of which numpy would warn.
+    with np.errstate(all="ignore"):
         return cast("list[Array]", reference.run(names, {"x": x}))
 
 

@@ -13,6 +13,7 @@ from lr_export.formats.source import filled, statements_of
 from lr_export.formats.toolchain import driver_of, version_of
 from lr_runtime.contract.comment import as_comment, from_comment
 from lr_runtime.contract.contract import Contract
+from lr_runtime.contract.derived import DOMAINS
 from lr_runtime.contract.equation import number
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import escaped
@@ -131,7 +132,9 @@ def _documented(program: Program, contract: Contract) -> Iterator[str]:
     """Yield what a caller has to know: the inputs in order, the results, and how right they are."""
     yield f"x, {program.x.dtype}, holds in this order"
     for place, column in enumerate(contract.columns):
-        yield f"  x[{place}]  {escaped(column.name)}  {_column(column)}"
+        functions = (each.function for each in contract.derived if each.column == place)
+        domain = dict.fromkeys(DOMAINS[function].words for function in functions if function in DOMAINS)
+        yield f"  x[{place}]  {escaped(column.name)}  {'; '.join([_column(column), *domain])}"
     yield f"y, {contract.output_dtype}, holds in this order"
     for place, output in enumerate(contract.outputs):
         yield f"  y[{place}]  {escaped(output.name)}{_unit(output)}"

@@ -1,7 +1,8 @@
 """From the checkpoint's numbers to the program that every format is emitted from.
 
-    x -> [select numeric columns] -> [cast] -> [subtract origin] -> [multiply by 1 / scale] -> [missing values filled]
-      -> [a block of values a kind of term, side by side] -> affine -> [inverse of the target's function] -> [cast] -> y
+    x -> [select numeric columns] -> [cast] -> [functions of columns beside them] -> [subtract origin]
+      -> [multiply by 1 / scale] -> [missing values filled] -> [a block of values a kind of term, side by side]
+      -> affine -> [inverse of the target's function] -> [cast] -> y
 
 Whatever a model does not need is no step of it: numeric columns with origin 0 take cast, affine, cast. The steps of a
 kind of term are in `terms`.
@@ -10,15 +11,17 @@ kind of term are in `terms`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_export.model.terms.block import Steps
+from lr_export.program import functions
 from lr_export.program.program import Builder, Constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program, Value
@@ -63,27 +66,39 @@ def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], N
 
 def _design(build: Builder, numbers: Numbers) -> list[Value]:
     layout, u, missing = numbers.layout, None, None
+    place_of = {variable: place for place, variable in enumerate(layout.numeric)}
+    base_of = {variable: place_of[layout.bases[variable]] for variable in layout.numeric}
     if layout.numeric:
-        given = build.select(build.x, layout.numeric)
+        given = build.select(build.x, layout.given)
         missing = build.is_nan(given) if any(layout.filled) else None
-        u = _centred(build, numbers, given, missing)
-    place_of = {column: place for place, column in enumerate(layout.numeric)}
-    steps = Steps(build, u, missing, place_of, numbers.compute, made={})
+        u = _centred(build, numbers, _variables(build, numbers, given, base_of), missing, base_of)
+    steps = Steps(build, u, missing, place_of, base_of, numbers.compute, made={})
     for block in layout.blocks:
         steps.made[block] = block.append(steps)
     return list(steps.made.values())
 
 
-def _centred(build: Builder, numbers: Numbers, given: Value, missing: Value | None) -> Value:
-    """Append u = (x - origin) / scale, and what stands in for a missing value."""
-    u = build.cast(given, numbers.compute)
+def _variables(build: Builder, numbers: Numbers, given: Value, base_of: Mapping[int, int]) -> Value:
+    """Append the functions of columns behind them, those of one function at once."""
+    layout, values = numbers.layout, [build.cast(given, numbers.compute)]
+    for function, each in groupby(layout.numeric[len(layout.given) :], lambda number: layout.function(number).function):
+        own = list(each)
+        knots = np.array([layout.function(number).knot or 0.0 for number in own])
+        base = build.select(values[0], [base_of[number] for number in own])
+        values.append(functions.append(build, function, base, knots))
+    return build.concatenate(*values)
+
+
+def _centred(build: Builder, numbers: Numbers, u: Value, missing: Value | None, base_of: Mapping[int, int]) -> Value:
+    """Append u = (v - origin) / scale of variables v, and what stands in for a missing value."""
     if numbers.origin is not None:
         u = build.subtract(u, Constant("origin", numbers.origin))
     if numbers.inverse_scale is not None:
         u = build.multiply(u, Constant("inverse_scale", numbers.inverse_scale))
     if numbers.fill is not None:
         assert missing is not None
-        if not all(numbers.layout.filled):
-            missing = build.both(missing, Constant("filled", np.array(numbers.layout.filled)))
-        u = build.where(missing, Constant("fill", numbers.fill), u)
+        filled = np.array(numbers.layout.filled[: missing.width])
+        if not filled.all():
+            missing = build.both(missing, Constant("filled", filled))
+        u = build.where(build.select(missing, [*base_of.values()]), Constant("fill", numbers.fill), u)
     return u

@@ -52,7 +52,7 @@ class Limits:
     @staticmethod
     def of(checkpoint: Checkpoint, layout: Layout, dtype: Dtype) -> Limits:
         """Return the limits of a checkpoint's training ranges."""
-        columns = [checkpoint.contract.columns[index] for index in layout.numeric]
+        columns = [checkpoint.contract.columns[index] for index in layout.given]
         return Limits(
             layout,
             _outward(np.array([column.minimum for column in columns]), dtype, -np.inf),
@@ -69,12 +69,12 @@ class Limits:
     def _marks(self, build: Builder, model: ModelValues) -> Iterator[Value]:
         """Append, for each column, a number of the dtype of x that is NaN where its value is out of range."""
         layout, low, high = self.layout, Constant("low", self.low), Constant("high", self.high)
-        if layout.numeric:
-            given = build.select(build.x, layout.numeric)
-            if any(layout.filled):
+        if layout.given:
+            given, filled = build.select(build.x, layout.given), layout.filled[: len(layout.given)]
+            if any(filled):
                 missing = build.is_nan(given)
-                if not all(layout.filled):
-                    missing = build.both(missing, Constant("filled", np.array(layout.filled)))
+                if not all(filled):
+                    missing = build.both(missing, Constant("filled", np.array(filled)))
                 given = build.where(missing, low, given)
             yield build.add(build.sqrt(build.subtract(given, low)), build.sqrt(build.subtract(high, given)))
         if layout.marks:
@@ -83,8 +83,8 @@ class Limits:
     def hold(self, x: Floats) -> NDArray[np.bool_]:
         """Return what in_range (rows, 1) is at rows (rows, columns): comparisons round nothing."""
         layout = self.layout
-        given = x[:, list(layout.numeric)]
-        inside = (self.low <= given) & (given <= self.high) | np.isnan(given) & np.array(layout.filled, dtype=np.bool_)
+        given, filled = x[:, list(layout.given)], np.array(layout.filled[: len(layout.given)], dtype=np.bool_)
+        inside = (self.low <= given) & (given <= self.high) | np.isnan(given) & filled
         known = [block.takes(x) for block in layout.blocks]
         return np.asarray(np.column_stack([inside, *known]).all(axis=1, keepdims=True), dtype=np.bool_)
 
@@ -94,7 +94,7 @@ class Limits:
         A number whose limit is the largest of the dtype has none beyond.
         """
         found = []
-        for place, column in enumerate(self.layout.numeric):
+        for place, column in enumerate(self.layout.given):
             for limits, direction in ((self.low, -np.inf), (self.high, np.inf)):
                 with np.errstate(over="ignore"):
                     beyond = np.nextafter(limits[place], limits.dtype.type(direction))

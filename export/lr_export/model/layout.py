@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.model.terms import category, missing, power
+from lr_export.model.terms import category, missing, power, product
+from lr_export.model.terms.block import factors_of
 from lr_runtime.errors import listed
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
     from lr_export.model.terms.block import Block
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.derived import Derived
 
 T = TypeVar("T", bound=np.generic)
 
-_KINDS = (power, category, missing)
+_KINDS = (power, category, missing, product)
 """The kinds of terms that artefacts hold, in the order of their places."""
 
 
@@ -32,13 +34,15 @@ class Layout:
 
     Attributes:
         columns: the number of input columns.
-        numeric: the numeric input columns.
+        derived: the variables behind them.
+        numeric: the numeric variables: input columns first, and those that one function makes side by side.
         filled: for each of them, whether a missing value is filled in.
         blocks: the blocks of places, from left to right.
         sources: for each place the number of the checkpoint's term, None where it has none.
     """
 
     columns: int
+    derived: tuple[Derived, ...]
     numeric: tuple[int, ...]
     filled: tuple[bool, ...]
     blocks: tuple[Block, ...]
@@ -51,23 +55,43 @@ class Layout:
         Raises:
             UnsupportedModelError: a term comes twice, or does not go with the kind of its column.
         """
-        columns, terms = checkpoint.contract.columns, checkpoint.terms
-        blocks = tuple(block for kind in _KINDS for block in kind.blocks_of(columns, terms))
+        contract, terms = checkpoint.contract, checkpoint.terms
+        variables, functions = contract.variables, ["" for _ in contract.columns]
+        functions += [each.function for each in contract.derived]
+        blocks = tuple(block for kind in _KINDS for block in kind.blocks_of(variables, terms))
         places = [term for block in blocks for term in block.terms]
         number_of, known = {term: number for number, term in enumerate(terms)}, set(places)
         strange = [
-            term.name(columns) for number, term in enumerate(terms) if number_of[term] != number or term not in known
+            term.name(variables)
+            for number, term in enumerate(terms)
+            if number_of[term] != number or not known.issuperset((term, *factors_of(term)))
         ]
         if strange:
             raise UnsupportedModelError(f"the checkpoint has terms that no artefact can hold: {listed(strange)}")
-        numeric = tuple(index for index, column in enumerate(columns) if column.kind == "number")
+        numbers = [index for index, variable in enumerate(variables) if variable.kind == "number"]
+        numeric = tuple(sorted(numbers, key=functions.__getitem__))
         return Layout(
-            columns=len(columns),
+            columns=len(contract.columns),
+            derived=contract.derived,
             numeric=numeric,
-            filled=tuple(columns[index].missing != "error" for index in numeric),
+            filled=tuple(variables[index].missing != "error" for index in numeric),
             blocks=blocks,
             sources=tuple(map(number_of.get, places)),
         )
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        """The numeric input columns: as many of the first numeric variables."""
+        return tuple(number for number in self.numeric if number < self.columns)
+
+    def function(self, variable: int) -> Derived:
+        """Return a variable behind the input columns by its number."""
+        return self.derived[variable - self.columns]
+
+    @cached_property
+    def bases(self) -> list[int]:
+        """The input column that each variable is made of, (variables,)."""
+        return [*range(self.columns), *(each.column for each in self.derived)]
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:
@@ -83,14 +107,19 @@ class Layout:
     @property
     def is_linear(self) -> bool:
         """Whether artefacts make x - origin without dividing by the scales, which weights are divided by instead."""
-        return all(block.degree <= 1 for block in self.blocks)
+        return all(block.degree <= 1 for block in self.blocks) and not self.has_products
+
+    @property
+    def has_products(self) -> bool:
+        """Whether some places are of several variables."""
+        return any(-1 in block.columns for block in self.blocks)
 
     def degrees(self) -> NDArray[np.int64]:
         """Return the degree of each place, (places,)."""
         return np.repeat([block.degree for block in self.blocks], [len(block.terms) for block in self.blocks])
 
     def folded(self, scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the scales (places,) that weights are divided by, of columns on scales (columns,)."""
+        """Return the scales (places,) that weights are divided by, of variables on scales (variables,)."""
         if not self.is_linear:
             return np.ones(len(self.sources))
         columns = [column for block in self.blocks for column in block.columns]

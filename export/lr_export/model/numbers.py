@@ -11,6 +11,7 @@ from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import exponents_of
 from lr_export.model.layout import Layout
 from lr_export.model.response import Response
+from lr_export.model.variables import is_within
 from lr_runtime.contract.contract import OUTPUT_DTYPES
 from lr_runtime.errors import CheckFailedError, escaped
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
-    from lr_runtime.contract.contract import Dtype, Precision
+    from lr_runtime.contract.contract import Contract, Dtype, Precision
 
 COMPUTE_DTYPES: dict[Precision, Dtype] = {
     "exact": "float64",
@@ -37,9 +38,9 @@ class Numbers:
         weight: (outputs, places) in the dtype `compute`; where no column is raised to a power the scales are folded in:
             a power of two rounds nothing.
         bias: (outputs,) in the dtype `compute`.
-        origin: (numeric columns,) in the dtype `compute`; None where all are 0, which every artefact then leaves out.
-        inverse_scale: (numeric columns,) 1 / scale in the dtype `compute`; None where all are 1, or folded in.
-        fill: (numeric columns,) what u is at a missing value, in the dtype `compute`, rounded once; 0 where it has no
+        origin: (numeric variables,) in the dtype `compute`; None where all are 0, which every artefact then leaves out.
+        inverse_scale: (numeric variables,) 1 / scale in the dtype `compute`; None where all are 1, or folded in.
+        fill: (numeric variables,) what u is at a missing value, in the dtype `compute`, rounded once; 0 where it has no
             policy; None where no column has one.
         input: the dtype of x.
         compute: the dtype in between.
@@ -83,6 +84,7 @@ def numbers_at(
     layout, compute = Layout.of(checkpoint), COMPUTE_DTYPES[precision]
     given = input_dtype or OUTPUT_DTYPES[precision]
     _check_ranges(checkpoint, given)
+    _check_functions(checkpoint.contract, given, compute)
     numeric = np.array(layout.numeric, dtype=np.intp)
     origin, scale, fill = checkpoint.origin[numeric], checkpoint.scale[numeric], checkpoint.fill[numeric]
     folded, response = layout.is_linear, Response.of(checkpoint.contract.outputs, mean=mean)
@@ -133,8 +135,23 @@ def _check_ranges(checkpoint: Checkpoint, dtype: Dtype) -> None:
         if beyond.size:
             raise CheckFailedError(
                 f"column {escaped(column.name)} reaches {float(beyond[0])!r} in training, beyond the range of {dtype}. "
-                "Try --precision float64, or --precision exact with --input float64"
+                + _WIDER
             )
+
+
+def _check_functions(contract: Contract, given: Dtype, compute: Dtype) -> None:
+    """Raise CheckFailedError where a range, rounded to the inputs' dtype, leaves a domain, or a function its dtype."""
+    for each in contract.derived:
+        column, name = contract.columns[each.column], escaped(each.name(contract.columns))
+        for end in (column.minimum, column.maximum):
+            held = float(np.array(end).astype(given))
+            if not each.holds(held):
+                raise CheckFailedError(f"{given} makes {held!r} of {end!r}, where {name} is not defined. {_WIDER}")
+            if not is_within(each.value(held), compute):
+                raise CheckFailedError(f"{name} is beyond the range of {compute} in training, at {end!r}. {_WIDER}")
+
+
+_WIDER = "Try --precision float64, or --precision exact with --input float64"
 
 
 def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating]:

@@ -6,11 +6,15 @@ Exact values are of u = (x - origin) / scale, with the value that stands in for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import mul
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
+from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.product import Product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class Rows(NamedTuple):
-    """Rows that the model takes: `x` (rows, columns) with NaN for a missing value, and `u` (rows, columns) exactly."""
+    """Rows that the model takes: `u` (rows, variables) exactly, and `x`, which has a derived one's column in its place.
+
+    NaN in `x` is a missing value.
+    """
 
     x: Floats
     u: Dyadic
@@ -33,7 +40,7 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Box:
-    """A box of rows: u (columns,) at its corners and at a missing value, and bool (columns,) where there may be one."""
+    """A box of rows: u (variables,) at its corners and at a missing value, and bool where there may be one."""
 
     low: Dyadic
     high: Dyadic
@@ -42,8 +49,13 @@ class Box:
 
     @property
     def reach(self) -> Dyadic:
-        """The largest |u| (columns,) of values that are not missing."""
+        """The largest |u| (variables,) of values that are not missing."""
         return abs(self.low).maximum(abs(self.high))
+
+    @property
+    def filled_reach(self) -> Dyadic:
+        """The largest |u| (variables,) of all values, what stands in for missing ones among them."""
+        return self.reach.replaced(self.may_miss, self.reach.maximum(abs(self.fill)))
 
     @property
     def symmetric(self) -> Box:
@@ -69,9 +81,10 @@ class Steps:
 
     Attributes:
         build: the program.
-        u: the numeric columns on origin and scale, missing values filled in; None where no column is numeric.
-        missing: which of their values are missing; None where none may be.
-        place_of: the place of each numeric column in `u` and `missing`.
+        u: the numeric variables on origin and scale, missing values filled in; None where no column is numeric.
+        missing: which values of the numeric columns are missing; None where none may be.
+        place_of: the place of each numeric variable in `u`.
+        base_of: the place of its column in `missing`.
         compute: the dtype of the values.
         made: the values of the blocks before.
     """
@@ -80,13 +93,25 @@ class Steps:
     u: Value | None
     missing: Value | None
     place_of: Mapping[int, int]
+    base_of: Mapping[int, int]
     compute: Dtype
     made: dict[Block, Value]
 
-    def columns(self, value: Value | None, columns: Sequence[int]) -> Value:
-        """Append the selection of some columns of `u` or `missing`, by their number among the input columns."""
-        assert value is not None
-        return self.build.select(value, [self.place_of[column] for column in columns])
+    def variables(self, numbers: Sequence[int]) -> Value:
+        """Append the selection of some variables of `u`, by their numbers."""
+        assert self.u is not None
+        return self.build.select(self.u, [self.place_of[number] for number in numbers])
+
+    def are_missing(self, numbers: Sequence[int]) -> Value:
+        """Append whether some variables are missing."""
+        assert self.missing is not None
+        return self.build.select(self.missing, [self.base_of[number] for number in numbers])
+
+    @cached_property
+    def factors(self) -> tuple[Value, Mapping[Term, int]]:
+        """The blocks of single factors side by side, which come before those of products, and the place of each."""
+        places = [term for block in self.made for term in block.terms]
+        return self.build.concatenate(*self.made.values()), {term: place for place, term in enumerate(places)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +130,20 @@ class Block:
 
     @property
     def columns(self) -> list[int]:
-        """The column of each place; -1 where there are several."""
+        """The variable of each place; -1 where there are several."""
         return [term.columns[0] if len(term.columns) == 1 else -1 for term in self.terms]
+
+    @cached_property
+    def variables(self) -> list[list[int]]:
+        """The variables of the factors u, (degree, places): twice that of a square."""
+        powers = [[factor for factor in factors_of(term) if isinstance(factor, Power)] for term in self.terms]
+        each = [[number for factor in own for number in factor.columns * factor.power] for own in powers]
+        return [list(numbers) for numbers in zip(*each, strict=True)]
+
+    def monomial(self, u: Dyadic) -> Dyadic:
+        """Return the product of the factors u (..., places), without indicators, for u (..., variables)."""
+        ones = Dyadic(zeros(len(self.terms)).integers + 1, 0)
+        return reduce(mul, (u.columns(numbers) for numbers in self.variables), ones)
 
     def append(self, steps: Steps) -> Value:
         """Append the steps of the values (rows, places)."""
@@ -117,7 +154,7 @@ class Block:
         raise NotImplementedError
 
     def takes(self, x: Floats) -> NDArray[np.bool_]:
-        """Return, for each row of x (rows, columns), whether its values are among those that the model knows."""
+        """Return, for each row of x (rows, variables), whether its values are among those that the model knows."""
         return np.ones(len(x), dtype=np.bool_)
 
     def values(self, box: Box) -> Extremes:
@@ -125,7 +162,11 @@ class Block:
         raise NotImplementedError
 
     def moved(self, reach: Dyadic, by: Dyadic) -> Dyadic:
-        """Return the most (places,) that a value moves where u, at most `reach` (columns,), moves `by` (columns,)."""
+        """Return the most (..., places) that a value moves where |u|, at most `reach` (..., variables), moves `by`."""
+        return self.monomial(reach + by) - self.monomial(reach)
+
+    def lost(self, reach: Dyadic) -> Dyadic:
+        """Return how many eta (..., places) a value loses to underflow, beyond what `bounds.forward` says of powers."""
         return zeros(len(self.terms))
 
     def roundings(self, factor: int) -> int:
@@ -135,7 +176,7 @@ class Block:
     def shares(self, weight: Dyadic, values: Extremes) -> tuple[list[int], Extremes]:
         """Return what weights (outputs, places) times values between `values` add to outputs.
 
-        A share is of one column: its number, or -1 for several, and the extremes (outputs, shares).
+        A share is of one variable: its number, or -1 for several, and the extremes (outputs, shares).
         """
         ends = weight * values.low, weight * values.high
         return self.columns, Extremes(ends[0].minimum(ends[1]), ends[0].maximum(ends[1]), weight * values.missing)
@@ -149,6 +190,11 @@ class Block:
         """Return the largest (places,), missing values among them where there may be any."""
         may_miss = np.append(box.may_miss, False)[self.columns]
         return values.high.replaced(may_miss, values.high.maximum(values.missing))
+
+
+def factors_of(term: Term) -> tuple[Term, ...]:
+    """Return the factors of a product; of another term, itself."""
+    return term.factors if isinstance(term, Product) else (term,)
 
 
 def zeros(*shape: int) -> Dyadic:

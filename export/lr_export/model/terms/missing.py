@@ -1,4 +1,4 @@
-"""The indicators of missing values of numeric columns; those of categories are among their levels."""
+"""The indicators of missing values of numeric variables; those of categories are among their levels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Extremes, zeros
+from lr_export.model.terms.block import Block, Extremes, factors_of, zeros
 from lr_runtime.contract.terms.missing import MissingIndicator
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Flags(Block):
-    """The numeric columns whose missing values have an indicator."""
+    """The numeric variables whose missing values have an indicator."""
 
     def append(self, steps: Steps) -> Value:
-        return steps.build.cast(steps.columns(steps.missing, self.columns), steps.compute)
+        return steps.build.cast(steps.are_missing(self.columns), steps.compute)
 
     def exact(self, rows: Rows) -> Dyadic:
         return Dyadic(np.isnan(rows.x[:, self.columns]).astype(object), 0)
@@ -34,7 +34,8 @@ class Flags(Block):
 
 
 def blocks_of(columns: Sequence[Column], terms: Sequence[Term]) -> Iterator[Block]:
-    """Yield the block, if a numeric column has an indicator."""
+    """Yield the block, if a numeric variable has an indicator."""
     may_miss = [place for place, column in enumerate(columns) if column.kind == "number" and column.missing != "error"]
-    if flagged := tuple(term for term in map(MissingIndicator, may_miss) if term in terms):
+    factors = {factor for term in terms for factor in factors_of(term)}
+    if flagged := tuple(term for term in map(MissingIndicator, may_miss) if term in factors):
         yield Flags(flagged)
