@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines mutants digits functions bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines mutants digits adversary functions bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -68,6 +68,9 @@ digits: setup ## hold the certain digits of 5,000 random fits against exact arit
 
 functions: setup ## run every float32 through log, log1p, exp and sqrt, against float64 (about 15 minutes of one core)
 	nice $(BIN)/python -m tests.export.program.every_float $(STEP)
+
+adversary: setup ## search 300 random models of functions and products for a row that leaves its bound (an hour and a half)
+	$(BIN)/python -m tests.export.adversarial --models 300
 
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,14 +41,36 @@ def fractions(values: Floats) -> Exact:
 
 def terms(checkpoint: Checkpoint, x: Floats) -> Exact:
     """Return the design matrix (rows, terms) at x (rows, columns), as `lr_runtime.contract.checkpoint` states it."""
-    rows = [[_term(checkpoint, term.to_json(), row) for term in checkpoint.terms] for row in x.tolist()]
+    given = [variables(checkpoint, row) for row in x.tolist()]
+    rows = [[_term(checkpoint, term.to_json(), row) for term in checkpoint.terms] for row in given]
     exact = np.empty((len(x), len(checkpoint.terms)), dtype=object)
     exact[:] = rows
     return exact
 
 
-def _term(checkpoint: Checkpoint, term: Mapping[str, Any], row: list[float]) -> Fraction:
+def variables(checkpoint: Checkpoint, row: list[float]) -> list[float | Fraction]:
+    """Return a row's columns, and behind them the functions of them to 80 digits, NaN where one is missing."""
+    found: list[float | Fraction] = [*row]
+    for each in checkpoint.contract.derived:
+        value = row[each.column]
+        found.append(value if math.isnan(value) else _function(each.function, value, each.knot))
+    return found
+
+
+def _function(name: str, value: float, knot: float | None) -> Fraction:
+    if knot is not None:
+        return max(Fraction(value) - Fraction(knot), Fraction(0))
+    if name == "reciprocal":
+        return 1 / Fraction(value)
+    with mpmath.workdps(80):
+        sign, whole, exponent, _ = getattr(mpmath, name)(mpmath.mpf(value))._mpf_
+    return Fraction(-int(whole) if sign else int(whole)) * Fraction(2) ** int(exponent)
+
+
+def _term(checkpoint: Checkpoint, term: Mapping[str, Any], row: list[float | Fraction]) -> Fraction:
     """Return the value of a term, from its JSON form alone."""
+    if "factors" in term:
+        return math.prod((_term(checkpoint, factor, row) for factor in term["factors"]), start=Fraction(1))
     column, value = term["column"], row[term["column"]]
     if "category" in term:
         return Fraction(value == term["category"])
