@@ -101,7 +101,8 @@ def append(build: Builder, function: FunctionName, value: Value, knots: NDArray[
         assert knots is not None
         return steps.hinge(value, knots)
     if function == "reciprocal":
-        return build.divide(steps.one, value)
+        # Of 0 it is 0 / 0: of an infinity, the inverse of a target's function would make a number.
+        return build.divide(build.where(build.equal(value, steps.zero), steps.zero, steps.one), value)
     return {"log": steps.log, "log1p": steps.log1p, "exp": steps.exp, "sqrt": steps.sqrt}[function](value)
 
 
@@ -110,7 +111,7 @@ class Steps:
 
     def __init__(self, build: Builder, dtype: Dtype) -> None:
         self._build, self._dtype, self._of = build, dtype, _DTYPES[dtype]
-        self._zero, self._half, self.one, self._two = (
+        self.zero, self._half, self.one, self._two = (
             self._number(name, number) for name, number in (("zero", 0.0), ("half", 0.5), ("one", 1.0), ("two", 2.0))
         )
         self._inverse = self._number("inverse_ln2", 1 / _LOG2)
@@ -122,7 +123,7 @@ class Steps:
         """Append max(x - knot, 0); a knot that the dtype does not hold is taken away in parts."""
         for place, part in enumerate(_in_parts(knots, self._dtype)):
             x = self._build.subtract(x, self._row(f"knot{place}", part))
-        return self._build.where(self._build.less(x, self._zero), self._zero, x)  # NaN stays NaN
+        return self._build.where(self._build.less(x, self.zero), self.zero, x)  # NaN stays NaN
 
     def log(self, x: Value) -> Value:
         """Append log x."""
@@ -146,7 +147,7 @@ class Steps:
         for _ in range(self._of.newton):
             s = build.multiply(build.add(s, build.divide(y, s)), self._half)
         back = build.where(below, self._number("root_up", 2.0**-shift), self._number("root_down", 2.0**shift))
-        return build.where(build.equal(x, self._zero), self._zero, build.multiply(s, back))
+        return build.where(build.equal(x, self.zero), self.zero, build.multiply(s, back))
 
     def exp(self, x: Value) -> Value:
         """Append exp x."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lr_runtime.contract.contract import Precision
+    from lr_runtime.contract.contract import Precision, TargetFunction
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.contract.terms.term import Term
 
@@ -133,6 +133,18 @@ def test_outside_the_domain_no_engine_gives_a_number(precision: Precision, tmp_p
         results = run(x)
         assert not np.isfinite(results["y"]).any()
         assert not results["in_range"].any()
+
+
+@pytest.mark.parametrize("target", ["log", "sqrt", "reciprocal"])
+def test_nor_does_the_inverse_of_a_targets_function_make_one_of_an_infinity(
+    target: TargetFunction, tmp_path: Path
+) -> None:
+    checkpoint = model_of([Column("r", 1.0, 2.0)], [Derived(0, "reciprocal")], [Power(1)], [-0.25])
+    outputs_of = (Output("y", 0.5, 1.0, function=target),)
+    checkpoint = replace(checkpoint, contract=checkpoint.contract._replace(outputs=outputs_of))
+    export(checkpoint, tmp_path / "model.onnx", precision="portable", flags=True)
+    with pytest.raises(RowError, match=r"0\.0 is outside the domain"):
+        Predictor.load(tmp_path / "model.onnx").predict([[0.0]])
 
 
 def test_probe_rows_have_roots_of_a_column_with_functions() -> None:
