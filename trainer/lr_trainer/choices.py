@@ -21,6 +21,7 @@ from lr_runtime.options import (
     NOT_NEGATIVE,
     PAIRS,
     POSITIVE,
+    REPEATED,
     TEXT,
     Kind,
     Number,
@@ -87,6 +88,14 @@ class FitOptions:
     missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
     missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
     degree: int = option(1, DEGREE, "The highest power of numeric columns.")
+    transform: Mapping[str, str] | None = option(
+        None,
+        PAIRS,
+        "A function in place of a column: log, log1p, exp, sqrt, reciprocal, hinge:KNOT, or several with commas, of "
+        "which linear is the column itself; may be repeated.",
+        "--transform NAME=FUNCTION",
+    )
+    interact: Sequence[str] = option((), REPEATED, "A product of columns; may be repeated.", "--interact A:B")
     intercept: bool = option(True, FLAG, "Fit no intercept; R2 is then about 0.", "--no-intercept")
     drop_collinear: bool = option(False, FLAG, "Leave out columns that depend on others.")
     minimum_norm: bool = option(False, FLAG, "Of all best fits, the smallest weights, on columns at unit deviation.")

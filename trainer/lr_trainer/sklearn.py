@@ -13,6 +13,7 @@ from lr_runtime.errors import TableError, listed
 from lr_runtime.prediction.coercion import Coercion
 from lr_runtime.prediction.inputs import first_fault, given, unmasked
 from lr_runtime.system.lazy import needs_extra
+from lr_trainer.arithmetic.functions import with_functions
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.joining import update
 from lr_trainer.fitting.table import fit
@@ -56,6 +57,8 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     missing: MissingPolicy = "error"
     missing_target: MissingTarget = "error"
     degree: int = 1
+    transform: Mapping[str, str] | None = None
+    interact: Sequence[str] = ()
     intercept: bool = True
     drop_collinear: bool = False
     minimum_norm: bool = False
@@ -116,7 +119,8 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
         columns, faults = Coercion(model.contract)(given(x, model.contract.column_names, model.contract.category_names))
         if faults:
             raise first_fault(faults)
-        terms = Design.of(model).expand(columns.astype(np.float64, copy=False))
+        variables = with_functions(columns.astype(np.float64, copy=False), model.contract.derived)
+        terms = Design.of(model).expand(variables)
         y = terms @ model.weight.T + model.bias
         if return_interval:
             half = interval_of(model, (self.interval or 0.95) if level is None else level, stdtrit).half(terms)

@@ -54,10 +54,13 @@ class Derived(NamedTuple):
 
     def name(self, columns: Sequence[Column]) -> str:
         """Return the name in reports and formulas."""
-        given = columns[self.column].name
+        return self.named(columns[self.column].name)
+
+    def named(self, column: str) -> str:
+        """Return the name where the column is called so."""
         if self.function == "reciprocal":
-            return f"(1/{given})"
-        return f"{self.function}({given}{'' if self.knot is None else f', {self.knot:.17g}'})"
+            return f"(1/{column})"
+        return f"{self.function}({column}{'' if self.knot is None else f', {self.knot:.17g}'})"
 
     def holds(self, x: N) -> N | bool:
         """Return whether x, a number or an array, is in the domain."""

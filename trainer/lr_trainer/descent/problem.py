@@ -86,6 +86,7 @@ def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Ar
     design, data = Design.of(init), setting.data
     same = (
         init.contract.column_names == setting.prepared.roles.features
+        and init.contract.derived == data.design.derived
         and init.contract.output_names == data.targets
         and init.terms == data.design.terms
         and [column.categories for column in init.contract.columns] == [c.categories for c in data.columns]

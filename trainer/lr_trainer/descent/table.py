@@ -154,7 +154,7 @@ def _identity(setting: Setting, descent: Descent, store: Store, validation: Obje
         "--l1": setting.penalty.l1[0],
         "--l2": setting.penalty.l2[0],
         "--target": list(roles.targets),
-        "the columns": list(roles.features),
+        "the columns": list(roles.variables),
         "--weight": roles.weight,
         "the intercept": data.intercept,
         "the terms": [str(term.to_json()) for term in data.design.terms],

@@ -12,11 +12,19 @@ from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
-from lr_trainer.fitting.levels import Levels, design_with, levels_of, relevelled, union, with_levels
+from lr_trainer.fitting.levels import (
+    Levels,
+    check_levels_apart,
+    design_with,
+    levels_of,
+    relevelled,
+    union,
+    with_levels,
+)
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import Prepared, take_moments
-from lr_trainer.moments.training_data import TrainingData, check_squares, training_box
+from lr_trainer.moments.passes import Prepared, survey_of, take_moments
+from lr_trainer.moments.training_data import TrainingData, check_values, training_box
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
@@ -75,25 +83,31 @@ def update(
         (5, [[1.99]])
     """
     _check_plain(checkpoint)
-    report, columns = checkpoint.report, checkpoint.contract.columns
+    report, contract = checkpoint.report, checkpoint.contract
+    columns = contract.columns
     table = opened(source if y is None else paired(source, y)[0], options, warn)
     categories = [column.name for column in columns if column.kind == "category"]
-    targets, features = checkpoint.contract.output_names, checkpoint.contract.column_names
+    targets, features = contract.output_names, contract.column_names
     times = {column.name: column.time.words for column in columns if column.time is not None}
     roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight, time=times))
+    roles = replace(roles, derived=contract.derived)
     strangers = sorted(roles.categories.difference(categories))
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
-    filled = frozenset(column.name for column in columns if column.missing != "error")
+    filled = frozenset(column.name for column in contract.variables if column.missing != "error")
     # Further rows share the policy for missing values of the checkpoint's.
     missing = Missing(filled, report.rows.drops_missing, report.rows.drops_missing_targets)
     rows = Rows(timed(table, {column.name: column.time for column in columns}), roles, missing, advance)
     data = _data_of(checkpoint)
     if roles.coded:
-        data = _on(data, union(levels_of(columns), rows.levels()))
-    prepared = Prepared(rows, device_named(device), data.intercept, levels_of(data.columns), data.design)
+        levels = union(levels_of(columns), rows.levels())
+        data = data if levels == levels_of(columns) else _on(data, levels)
+    levels, raw = levels_of(data.columns), {term.raw_column for term in data.design.terms}
+    is_hidden = any(column.kind == "number" and place not in raw for place, column in enumerate(columns))
+    seen = survey_of(rows, levels) if is_hidden else None
+    prepared = Prepared(rows, device_named(device), data.intercept, levels, data.design)
     new = take_moments(prepared)
-    data = _with_rows(data, new, training_box(data.design, new.minimum, new.maximum))
+    data = _with_rows(data, new, training_box(data.design, new.minimum, new.maximum, seen))
     return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers), *_usual(checkpoint))
 
 
@@ -118,10 +132,12 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
             raise FitError(
                 f"checkpoint {number} does not match the first: {difference}. Fit both with the same options"
             )
-    levels = union(*(levels_of(each.contract.columns) for each in (first, *others)))
-    data = _on(_data_of(first), levels)
-    for other in others:
-        more = _on(_data_of(other), levels)
+    parts = [_data_of(each) for each in (first, *others)]
+    levels = union(*(levels_of(each.columns) for each in parts))
+    if any(levels != levels_of(each.columns) for each in parts):
+        parts = [_on(each, levels) for each in parts]  # all of them, so that their terms have one order
+    data = parts[0]
+    for more in parts[1:]:
         ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(more.columns)}
         data = _with_rows(data, more.moments, ranges)
     counts = first.report.rows._replace(rows_read=data.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
@@ -137,11 +153,13 @@ def _data_of(checkpoint: Checkpoint) -> TrainingData:
 
 def _on(data: TrainingData, levels: Levels) -> TrainingData:
     """Return the data on these levels, which include its own."""
-    if levels == levels_of(data.columns):
-        return data
     columns = with_levels(data.columns, levels)
+    check_levels_apart(data.design, data.columns, columns)
+    design = design_with(data.design, columns)
+    if (columns, design.terms) == (data.columns, data.design.terms):
+        return data
     moments = relevelled(data.moments, data.columns, data.design, columns)
-    return replace(data, moments=moments, design=design_with(data.design, columns), columns=columns)
+    return replace(data, moments=moments, design=design, columns=columns)
 
 
 def _with_rows(data: TrainingData, new: Moments, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
@@ -162,7 +180,7 @@ def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, floa
 
 @one_thread()
 def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more: str) -> Checkpoint:
-    check_squares(data)
+    check_values(data)
     try:
         aim = Bounded(bounds) if (bounds := checkpoint.report.bounds) else LeastSquares()
         solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
@@ -217,6 +235,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
     facts: dict[str, object] = {
         "the targets": list(contract.output_names),
         "the columns": list(contract.column_names),
+        "the functions": [each.name(contract.columns) for each in contract.derived],
         "the weight column": report.rows.weight,
         "the intercept": report.intercept,
         "the bounds": sorted(f"{term} from {low:g} to {high:g}" for term, low, high in report.bounds) or "none",
@@ -226,5 +245,5 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
         facts[f"the instants of {escaped(column.name)}"] = column.time and column.time.words
         facts[f"the missing-value policy of {escaped(column.name)}"] = column.missing
     plain = [term for term in checkpoint.terms if term.level(contract.columns) is None]
-    facts["the terms"] = [term.name(contract.columns) for term in plain]
+    facts["the terms"] = [term.name(contract.variables) for term in plain]
     return facts | {f"the {name}s": np.nan_to_num(getattr(design, name)).tolist() for name in _NUMBERS}

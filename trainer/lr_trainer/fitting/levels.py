@@ -64,10 +64,23 @@ def with_levels(columns: tuple[Column, ...], levels: Levels) -> tuple[Column, ..
 def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
     """Return a design with the terms of the levels of `columns`, the others as they are."""
     terms: list[Term] = []
-    for place, column in enumerate(columns):
-        terms += [Level(place, level) for level in range(1, len(column.categories))]
+    levels = np.zeros_like(design.levels)
+    levels[: len(columns)] = [len(column.categories) for column in columns]
+    for place, count in enumerate(levels.tolist()):
+        terms += [Level(place, level) for level in range(1, count)]
         terms += [term for term in design.terms if term.columns[0] == place and term.level(columns) is None]
-    return replace(design, terms=tuple(terms), levels=np.array([len(column.categories) for column in columns]))
+    return replace(design, terms=tuple(terms), levels=levels)
+
+
+def check_levels_apart(design: Design, old: tuple[Column, ...], new: tuple[Column, ...]) -> None:
+    """Raise FitError where levels differ of a category whose terms are more than those of the levels but the first."""
+    for place, (column, after) in enumerate(zip(old, new, strict=True)):
+        others = [term for term in design.terms if len(term.columns) > 1 and place in term.columns]
+        if column != after and (others or Level(place, 0) in design.terms):
+            raise FitError(
+                f"the categories of {escaped(column.name)} differ, and it is in a product or has a term for every "
+                "level. Fit all rows at once"
+            )
 
 
 @one_thread()

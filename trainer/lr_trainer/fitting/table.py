@@ -84,6 +84,8 @@ def fit(
     missing: MissingPolicy = "error",
     missing_target: MissingTarget = "error",
     degree: int = 1,
+    transform: Mapping[str, str] | None = None,
+    interact: Sequence[str] = (),
     intercept: bool = True,
     drop_collinear: bool = False,
     minimum_norm: bool = False,
@@ -134,6 +136,9 @@ def fit(
         missing_target: what a row without a target does: an error, or `drop` it, counted in the report's
             `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
+        transform: functions in place of numeric columns, by name: `log`, `log1p`, `exp`, `sqrt`, `reciprocal`,
+            `hinge:KNOT`, which is max(x - knot, 0), or several with commas, of which `linear` is the column itself.
+        interact: products of columns of any kind, such as `a:b` and `log(r):site`.
         intercept: whether to fit an intercept.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
         minimum_norm: of all best fits to collinear columns, take the one with the smallest weights.
@@ -201,10 +206,8 @@ def fit(
             from lr_trainer.descent.table import check
         check(descent, asked)
     rows = _rows_of(opened(table, options, warn), asked, advance)
-    prepared = prepare(rows, device_named(device), degree=degree, missing=missing, intercept=intercept)
-    if asked.limits:  # origins of 0, so that no coefficient on the raw columns is a sum of several weights
-        design = design_of(rows.roles, prepared.levels, prepared.seen, degree, missing, intercept=False)
-        prepared = replace(prepared, design=design)
+    # With bounds, origins of 0, so that no coefficient on the raw columns is a sum of several weights.
+    prepared = prepare(rows, device_named(device), missing=missing, shifts=not asked.limits)
     check_levels(prepared)
     if descent is not None:
         checkpoint = _descended(prepared, asked, descent, memory, report)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from lr_runtime.contract.derived import Derived
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import FunctionName
 
@@ -38,8 +42,18 @@ class Specification(NamedTuple):
         targets: what is predicted.
         terms: the products; a factor that is a category stands for its indicators.
         intercept: whether one is fitted.
+        leaves_reference: whether the first level of a category has no term of its own even without an intercept, as
+            without a formula.
     """
 
     targets: tuple[Target, ...]
     terms: tuple[tuple[Factor, ...], ...]
     intercept: bool = True
+    leaves_reference: bool = False
+
+
+def functions_in(specification: Specification, features: Sequence[str]) -> tuple[Derived, ...]:
+    """Return the functions of features, by their places, that the terms are made of, in the order of the terms."""
+    factors = [factor for term in specification.terms for factor in term]
+    found = ((features.index(each.column), each.function, each.knot) for each in factors if each.function is not None)
+    return tuple(Derived(*each) for each in dict.fromkeys(found))

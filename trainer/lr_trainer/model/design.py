@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.derived import Derived
     from lr_runtime.contract.terms.term import Term
     from lr_trainer.arithmetic.arrays import A
     from lr_trainer.model.terms.evaluation import Evaluation, Parts
@@ -31,10 +32,11 @@ class Design:
 
     Attributes:
         terms: the columns of the design matrix.
-        origin: float64 (columns,), subtracted from numeric columns.
-        scale: float64 (columns,), powers of two by which numeric columns are divided afterwards.
-        fill: float64 (columns,), the value in place of a missing one; NaN for a column without a fill.
-        levels: int64 (columns,), the number of categories of a column, 0 of a numeric one.
+        origin: float64 (variables,), subtracted from numeric columns.
+        scale: float64 (variables,), powers of two by which numeric columns are divided afterwards.
+        fill: float64 (variables,), the value in place of a missing one; NaN for a column without a fill.
+        levels: int64 (variables,), the number of categories of a column, 0 of a numeric one.
+        derived: the functions of columns that are the last variables.
     """
 
     terms: tuple[Term, ...]
@@ -42,11 +44,12 @@ class Design:
     scale: NDArray[np.float64]
     fill: NDArray[np.float64]
     levels: NDArray[np.int64]
+    derived: tuple[Derived, ...] = ()
 
     @staticmethod
     def of(checkpoint: Checkpoint) -> Design:
         """Return the design of a fitted model."""
-        columns = checkpoint.contract.columns
+        columns = checkpoint.contract.variables
         has_policy = np.array([column.missing != "error" for column in columns])
         return Design(
             terms=checkpoint.terms,
@@ -54,6 +57,7 @@ class Design:
             scale=checkpoint.scale,
             fill=np.where(has_policy, checkpoint.fill, np.nan),
             levels=np.array([len(column.categories) for column in columns]),
+            derived=checkpoint.contract.derived,
         )
 
     @cached_property
@@ -62,8 +66,19 @@ class Design:
         return tuple(map(evaluation_of, self.terms))
 
     @cached_property
+    def are_rounded(self) -> NDArray[np.bool_]:
+        """Bool (terms,), whose values float64 rounds, and double-double does not."""
+        return np.array([each.is_rounded for each in self.evaluations], dtype=np.bool_)
+
+    @cached_property
+    def are_functions(self) -> NDArray[np.bool_]:
+        """Bool (terms,), which are of derived variables, whose values are rounded in any case."""
+        inputs = len(self.origin) - len(self.derived)
+        return np.array([max(term.columns) >= inputs for term in self.terms], dtype=np.bool_)
+
+    @cached_property
     def is_plain(self) -> bool:
-        """Whether the design matrix is the input columns as they are."""
+        """Whether the design matrix is the variables as they are."""
         return (
             [term.raw_column for term in self.terms] == list(range(len(self.origin)))
             and not self.origin.any()
@@ -71,7 +86,7 @@ class Design:
         )
 
     def expand(self, x: A) -> A:
-        """Return float64 (rows, terms) for float64 x (rows, columns); NaN is a missing value."""
+        """Return float64 (rows, terms) for float64 x (rows, variables); NaN is a missing value."""
         if self.is_plain:
             return x
         names = names_of(x)
@@ -81,7 +96,12 @@ class Design:
         values = names.stack([zero + value if is_bool else cast("A", value) for is_bool, value in found], axis=0).T
         if not self.levels.any():
             return values
-        return names.where(self._known(x)[:, [term.columns[0] for term in self.terms]], values, np.nan)
+        known = self._known(x)
+        of_term = known[:, [term.columns[0] for term in self.terms]]
+        for place, term in enumerate(self.terms):
+            for column in term.columns[1:]:
+                of_term[:, place] = names.logical_and(of_term[:, place], known[:, column])
+        return names.where(of_term, values, np.nan)
 
     def expand_extended(self, x: A) -> Extended[A]:
         """Return `expand` in double-double: powers and differences without rounding to float64."""
@@ -101,7 +121,7 @@ class Design:
         return names.where(names.isnan(x), beside(x, self.fill), x)
 
     def _known(self, x: A) -> A:
-        """Return bool (rows, columns), False for an index that is no category, whose terms have to be NaN."""
+        """Return bool (rows, variables), False for an index that is no category, whose terms have to be NaN."""
         names, levels, has_policy = names_of(x), beside(x, self.levels), beside(x, ~np.isnan(self.fill))
         is_level = (x >= 0) & (x < levels) & (x == x.round())
         known: A = is_level | (levels == 0) | names.logical_and(names.isnan(x), has_policy)
@@ -109,9 +129,15 @@ class Design:
 
 
 def raw_parts(design: Design) -> list[Parts]:
-    """Return each term as a sum of terms on the raw columns: the weight of each by its place, None the intercept."""
+    """Return each term as a sum of terms on the raw variables: the weight of each by its place, None the intercept."""
     places = {term: place for place, term in enumerate(design.terms)}
-    return [each.raw_parts(places, design.origin, design.scale) for each in design.evaluations]
+    return [
+        {
+            None if term is None else places[term]: share
+            for term, share in each.on_raw(design.origin, design.scale).items()
+        }
+        for each in design.evaluations
+    ]
 
 
 def nearest_float32(value: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lr_trainer.arithmetic.functions import with_functions
 from lr_trainer.model.design import Design
 
 if TYPE_CHECKING:
@@ -34,4 +35,5 @@ class LinearModel(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float64 (rows, outputs) for `x` (rows, columns) of any floating dtype, categories as their index."""
-        return nn.functional.linear(self.design.expand(x.to(torch.float64)), self.weight, self.bias)
+        variables = with_functions(x.to(torch.float64), self.design.derived)
+        return nn.functional.linear(self.design.expand(variables), self.weight, self.bias)

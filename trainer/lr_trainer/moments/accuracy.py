@@ -28,6 +28,9 @@ of their squares."""
 _TYPICAL = 0.25
 """Roundings are uniform, at most half a unit: their root mean square is this share of what is allowed for them."""
 
+_FUNCTION = 2.0**-52
+"""A unit in the last place is the most that the functions of NumPy and torch are off, as a share of their values."""
+
 _MOST_NOISE = 1e-9
 """A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
 
@@ -37,7 +40,13 @@ blocks. Of a single block, further passes cost little, and a better pilot has th
 
 
 def preconditioned(
-    pilot: Pilot, found: Moments, terms: int, *, rounded: NDArray[np.bool_], intercept: bool
+    pilot: Pilot,
+    found: Moments,
+    terms: int,
+    *,
+    rounded: NDArray[np.bool_],
+    functions: NDArray[np.bool_],
+    intercept: bool,
 ) -> tuple[Moments, float]:
     """Return the moments of D from those of Z about a pilot, and how many digits of a fit are to be expected of them.
 
@@ -45,12 +54,14 @@ def preconditioned(
         pilot: the pilot of the pass.
         found: the moments of Z, with the ranges of D.
         terms: how many columns are terms.
-        rounded: bool (columns,), whose values are rounded, as those of powers are.
+        rounded: bool (columns,), whose values are rounded where they are not formed exactly, as those of powers are.
+        functions: bool (columns,), whose values are rounded in any case.
         intercept: whether one is fitted.
     """
     moments, away = mapped_back(pilot, found)
-    squares = np.maximum(moments.own, 0.0) + found.weight * np.where(rounded, moments.mean, away) ** 2
-    accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), terms, intercept=intercept)
+    squares = np.maximum(moments.own, 0.0) + found.weight * np.where(rounded | functions, moments.mean, away) ** 2
+    moved = _FUNCTION * size_of_parts(pilot.transform, np.where(functions, np.sqrt(squares), 0.0))
+    accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), moved, terms, intercept=intercept)
     return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
 
 
@@ -93,14 +104,23 @@ class _Accuracy:
     digits: float
 
     @staticmethod
-    def of(pilot: Pilot, found: Moments, own: Array, terms: int, *, intercept: bool) -> _Accuracy:
-        """Return that of the moments of Z; `own` (columns,) are the lengths of D about the center."""
+    def of(pilot: Pilot, found: Moments, own: Array, moved: Array, terms: int, *, intercept: bool) -> _Accuracy:
+        """Return that of the moments of Z.
+
+        Args:
+            pilot: the pilot of the pass.
+            found: the moments of Z.
+            own: float64 (columns,), the lengths of D about the center.
+            moved: float64 (columns,), how far the rounding of functions moves the values of Z, as a length.
+            terms: how many columns are terms.
+            intercept: whether one is fitted.
+        """
         about_center = found.comoment + found.weight * np.outer(found.mean, found.mean)
         varies = found.varies(intercept=intercept)
         gram = np.where(np.outer(varies, varies), found.comoment if intercept else about_center, 0.0)
         lengths = np.sqrt(np.maximum(np.diag(gram), 0.0))
         sizes = np.where(lengths > 0, lengths, np.inf)
-        moved = pilot.unit * size_of_parts(pilot.transform, own)
+        moved = moved + pilot.unit * size_of_parts(pilot.transform, own)
         asked = np.diag(gram)[terms:] > (EXACT * own[terms:]) ** 2
         is_asked = np.concatenate([varies[:terms], asked])
         times = np.where(

@@ -21,7 +21,7 @@ from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, formed, moments_about
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.moments.terms import check_present, design_of
+from lr_trainer.moments.terms import check_present, design_of, needs_survey
 from lr_trainer.rows.blocks import block_rows, in_blocks, joined, one_thread, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
@@ -107,9 +107,7 @@ class Prepared:
         return self.rows.roles
 
 
-def prepare(
-    rows: Rows, device: Place, *, degree: int = 1, missing: MissingPolicy = "error", intercept: bool = True
-) -> Prepared:
+def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error") -> Prepared:
     """Take the passes that the design needs: for the categories' values, for means and ranges.
 
     Raises:
@@ -117,16 +115,21 @@ def prepare(
     """
     roles, seen = rows.roles, None
     levels = rows.levels() if roles.coded else {}
-    if degree > 1 or missing in {"mean", "indicator"}:
-        seen = survey(in_blocks(rows.arrays(levels), roles.width), roles.width)
+    if missing in {"mean", "indicator"} or needs_survey(roles.specification):
+        seen = survey_of(rows, levels)
         check_present(roles, seen)
-    design = design_of(roles, levels, seen, degree, missing, intercept=intercept)
+    design = design_of(roles, levels, seen, missing)
     if not design.terms:
         raise FitError(
             f"the category {escaped(roles.features[0])} has the same value in every row, and there is no other feature "
             f"to predict {listed(roles.targets)} from"
         )
-    return Prepared(rows, device, intercept, levels, design, seen)
+    return Prepared(rows, device, roles.specification.intercept, levels, design, seen)
+
+
+def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]]) -> Survey:
+    """Take one pass for the means and ranges of all columns."""
+    return survey(in_blocks(rows.arrays(levels), rows.roles.width), rows.roles.width)
 
 
 def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepared, Prepared]:
@@ -211,8 +214,9 @@ def _taken(
 ) -> tuple[Folded | None, int]:
     """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
     terms, intercept = len(prepared.design.terms), prepared.intercept
-    rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
-    rounded[:terms] = [each.is_rounded for each in prepared.design.evaluations]
+    rounded, functions = np.zeros((2, terms + len(prepared.roles.targets)), dtype=np.bool_)
+    rounded[:terms] = prepared.design.are_rounded
+    functions[:terms] = prepared.design.are_functions
     blocks = source.blocks()
     first = list(islice(blocks, 2))
     if not first:
@@ -234,7 +238,9 @@ def _taken(
         assert found is not None
         if not np.isfinite(found.comoment).all():
             return Folded(found, folds, held_out), number
-        moments, expected = preconditioned(pilot, found, terms, rounded=rounded, intercept=intercept)
+        moments, expected = preconditioned(
+            pilot, found, terms, rounded=rounded, functions=functions, intercept=intercept
+        )
         # A pass that gained less than a digit is the last that helps.
         if expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms):
             break
@@ -366,9 +372,9 @@ def _some(found: Folded | None, rows: Rows) -> Folded:
 
 
 def _split(prepared: Prepared, block: Block) -> tuple[Array, Array, Array | None]:
-    features, targets = len(prepared.roles.features), len(prepared.roles.targets)
+    variables, targets = len(prepared.roles.variables), len(prepared.roles.targets)
     rows = on(prepared.device, joined(block))
-    x, y = rows[:, :features], rows[:, features : features + targets]
+    x, y = rows[:, :variables], rows[:, variables : variables + targets]
     if prepared.roles.weight is None:
         return x, y, None
     weights = rows[:, -1 - len(prepared.roles.beside)]
@@ -392,7 +398,7 @@ def _in_parts(prepared: Prepared, block: Block, is_exact: bool) -> BlockParts:
     if design.is_plain and prepared.roles.weight is None and not prepared.roles.beside:
         return BlockParts((tuple(on(prepared.device, piece) for piece in block),))
     x, y, weights = _split(prepared, block)
-    if not is_exact or not any(each.is_rounded for each in design.evaluations):
+    if not is_exact or not design.are_rounded.any():
         return BlockParts((design.expand(x), y), None, weights)
     terms = design.expand_extended(x)
     low = names_of(y).concatenate([terms.low, names_of(y).zeros_like(y)], axis=1)

@@ -39,7 +39,7 @@ class TrainingData:
     Attributes:
         moments: of the terms and targets of the rows that train.
         design: what is made of the columns.
-        columns: of the contract, with the training box.
+        columns: of the contract, with the training box; behind them `design.derived`.
         targets: their names.
         intercept: whether one is fitted.
     """
@@ -51,9 +51,15 @@ class TrainingData:
     intercept: bool
 
     @property
+    def variables(self) -> tuple[Column, ...]:
+        """The columns, and behind them the derived variables."""
+        return (*self.columns, *(each.variable(self.columns) for each in self.design.derived))
+
+    @property
     def names(self) -> list[str]:
         """The terms as reports call them."""
-        return [term.name(self.columns) for term in self.design.terms]
+        variables = self.variables
+        return [term.name(variables) for term in self.design.terms]
 
 
 def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None = None) -> TrainingData:
@@ -72,7 +78,7 @@ def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None
     box = training_box(design, np.minimum.reduce(low), np.maximum.reduce(high), prepared.seen)
     columns = columns_of(roles.features, prepared.levels, design, box)
     data = TrainingData(moments, design, columns, roles.targets, prepared.intercept)
-    check_squares(data)
+    check_values(data)
     check_not_the_target(data, prepared)
     return data
 
@@ -106,14 +112,17 @@ def training_box(
     where they are the values themselves; those of powers are rounded, so that the range is widened by that rounding: no
     row of the fit lies outside.
     """
+    if seen is not None:
+        columns = np.flatnonzero(design.levels[: len(design.levels) - len(design.derived)] == 0).tolist()
+        least, most = (each[columns] for each in (seen.minimum, seen.maximum))
+        fill = design.fill[columns]
+        ends = zip(np.fmin(least, fill).tolist(), np.fmax(most, fill).tolist(), strict=True)
+        return dict(zip(columns, ends, strict=True))
     ranges = {}
     for place, term in enumerate(design.terms):
         if (column := term.raw_column) is None:
             continue
-        if seen is not None:
-            fill = design.fill[column]
-            ranges[column] = float(np.fmin(seen.minimum[column], fill)), float(np.fmax(seen.maximum[column], fill))
-        elif design.origin[column] == 0 and design.scale[column] == 1:
+        if design.origin[column] == 0 and design.scale[column] == 1:
             ranges[column] = float(low[place]) + 0.0, float(high[place]) + 0.0  # no -0.0
         else:
             basis = design.origin[column], design.scale[column]
@@ -134,9 +143,16 @@ def _rounded_down(value: Fraction) -> float:
     return near if Fraction(near) <= value else math.nextafter(near, -math.inf)
 
 
-def check_squares(data: TrainingData) -> None:
-    """Raise FitError where values are so large or so small that float64 does not hold their squares to all digits."""
-    moments, columns = data.moments, data.columns
+def check_values(data: TrainingData) -> None:
+    """Raise FitError where float64 does not hold the squares of values to all digits, or 1/x is of x of both signs."""
+    for each in data.design.derived:
+        given = data.columns[each.column]
+        if each.function == "reciprocal" and given.minimum < 0 < given.maximum:
+            raise FitError(
+                f"the column {escaped(given.name)} has values on both sides of 0, from {given.minimum:g} to "
+                f"{given.maximum:g}, and a reciprocal is of one side. Fit each side by itself"
+            )
+    moments, columns = data.moments, data.variables
     with np.errstate(over="ignore", under="ignore"):
         squares = moments.squares(intercept=data.intercept)
     held = ~moments.varies(intercept=data.intercept) | _is_held(squares)
@@ -163,7 +179,7 @@ def check_not_the_target(data: TrainingData, prepared: Prepared) -> None:
     Their moments are alike then, but values that differ in their last digits have such moments, too: one more pass
     compares the rows, where there is a column to be compared.
     """
-    terms, features = data.design.terms, prepared.roles.features
+    terms, features = data.design.terms, prepared.roles.variables
     pairs = [
         (term.raw_column, output)
         for place, term in enumerate(terms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,9 @@ from lr_runtime.tables.cells.options import DATE
 from lr_runtime.tables.kinds import kinds_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import host
+from lr_trainer.formula.options import specified
+from lr_trainer.formula.specification import functions_in
+from lr_trainer.rows.domain import derived_of
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.numbered import NUMBERS
 from lr_trainer.rows.outliers import FirstRows
@@ -26,10 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract.derived import Derived
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
     from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
     from lr_trainer.rows.numbered import Numbered
+    from lr_trainer.formula.specification import Specification
     from lr_trainer.rows.outliers import Found
 
 
@@ -42,23 +48,31 @@ class Roles:
     """The columns of a table by their role in the fit, and the categories among the features.
 
     `words` are the categories whose cells are text: a number among them is a bad cell. `group` is the column whose
-    groups each lie in one fold, a category too. `beside` are the columns that a table of numbered rows has more.
+    groups each lie in one fold, a category too. `derived` are the functions of features of which the terms of
+    `specification` are made, too. `beside` are the columns that a table of numbered rows has more.
     """
 
     features: tuple[str, ...]
     targets: tuple[str, ...]
     weight: str | None
     categories: frozenset[str]
+    specification: Specification
     words: frozenset[str] = frozenset()
     group: str | None = None
+    derived: tuple[Derived, ...] = ()
     beside: tuple[str, ...] = ()
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The features, and behind them the derived variables."""
+        return (*self.features, *(each.named(self.features[each.column]) for each in self.derived))
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the arrays of `Rows`: features, targets, a group that is no feature, the weight, `beside`."""
+        """The columns of the arrays of `Rows`: variables, targets, a group that is no feature, the weight, `beside`."""
         group = [] if self.group is None or self.group in self.features else [self.group]
         weight = [] if self.weight is None else [self.weight]
-        return [*self.features, *self.targets, *group, *weight, *self.beside]
+        return [*self.variables, *self.targets, *group, *weight, *self.beside]
 
     @property
     def width(self) -> int:
@@ -69,6 +83,11 @@ class Roles:
     def numbers(self) -> list[str]:
         """The numeric columns, in the same order."""
         return [name for name in self.columns if name not in self.categories]
+
+    @property
+    def read(self) -> list[str]:
+        """Those of them that a table has."""
+        return [name for name in self.numbers if name not in self.variables[len(self.features) :]]
 
     @property
     def coded(self) -> list[str]:
@@ -90,8 +109,8 @@ class Missing:
     @staticmethod
     def under(policy: MissingPolicy, roles: Roles, target: MissingTarget = "error") -> Missing:
         """Return the policies for these columns; a category has no mean to fill in."""
-        numeric = frozenset(roles.features) - roles.categories
-        filled = {"mean": numeric, "indicator": frozenset(roles.features)}.get(policy, frozenset())
+        numeric = frozenset(roles.variables) - roles.categories
+        filled = {"mean": numeric, "indicator": frozenset(roles.variables)}.get(policy, frozenset())
         return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
@@ -137,7 +156,20 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
     categories = frozenset([*texts, *category, *(name for name in groups if name not in names)])
     if group in names and group not in categories:
         raise OptionError(f"--cv-group {escaped(str(group))} is a feature of numbers. Name it in --category, too")
-    return Roles(tuple(names), tuple(targets), weight, categories, kinds.words, group)
+    specification = specified(
+        targets,
+        names,
+        categories,
+        degree=asked.degree,
+        transform=dict(asked.transform or ()),
+        interact=asked.interact,
+        intercept=asked.intercept,
+    )
+    derived = functions_in(specification, names)
+    roles = Roles(tuple(names), tuple(targets), weight, categories, specification, kinds.words, group, derived)
+    if twice := [name for name, count in Counter(roles.columns).items() if count > 1]:
+        raise OptionError(f"{escaped(twice[0])} is a function and a column of the table. Rename one: --map NEW=OLD")
+    return roles
 
 
 @dataclass
@@ -148,7 +180,7 @@ class Tally:
 
 
 class Rows:
-    """Passes over a table: every pass gives the same rows, as float64 (rows, features + targets + weight).
+    """Passes over a table: every pass gives the same rows, as float64 (rows, variables + targets + weight).
 
     A category is given as its index in `levels`, a missing feature with a fill as NaN. `counts` has the numbers of rows
     of the last pass, `outliers` the gross outliers among the first rows of the first pass.
@@ -215,10 +247,10 @@ class Rows:
         return {name: tuple(sorted(values)) for name, values in found.items()}
 
     def _batches(self) -> Iterator[Batch]:
-        """Read the table without the rows that have a number in a category of text."""
+        """Read the table without the rows that have a number in a category of text, or one outside a domain."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
-        for batch in self.table.batches(self.roles.numbers, self.roles.coded):
-            faults: dict[int, str] = {}
+        for read in self.table.batches(self.roles.read, self.roles.coded):
+            batch, faults = derived_of(read, self.roles) if self.roles.derived else (read, dict[int, str]())
             for index, name in words:
                 coded = batch.categories[index]
                 faults |= numbers_among(coded, name, self.table.options)
@@ -242,7 +274,9 @@ class Rows:
 
     def views(self, rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
         """Return unchecked views of the numeric columns, `rows` rows at a time; None where memory has no such views."""
-        return self.table.views(self.roles.numbers, rows) if isinstance(self.table, ArrayTable) else None
+        if self.roles.derived or not isinstance(self.table, ArrayTable):
+            return None
+        return self.table.views(self.roles.numbers, rows)
 
     def count_views(self, read: int) -> None:
         """Count a pass that read so many rows by `views`, and seek outliers among the first rows of the first pass."""
@@ -255,8 +289,8 @@ class Rows:
             self._outliers = first.outliers()
 
     def _first_rows(self) -> FirstRows:
-        """Return an empty sample of first rows, for outliers in the numeric features and targets."""
-        columns = enumerate((*self.roles.features, *self.roles.targets))
+        """Return an empty sample of first rows, for outliers in the numeric variables and targets."""
+        columns = enumerate((*self.roles.variables, *self.roles.targets))
         return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
 
     def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
@@ -324,7 +358,7 @@ class Rows:
         more = f" ({count} in the {len(left)} rows read with it)" if count > 1 else ""
         is_category = names[column] in self.roles.categories
         ways = "--missing drop" + (" or indicator" if is_category else ", mean or indicator")
-        if column >= len(self.roles.features):
+        if column >= len(self.roles.variables):
             ways = "--missing-target drop" if names[column] in self.roles.targets else "--missing drop"
         raise TableError(
             f"{place_of(self.table, batch, row)}, column {escaped(names[column])}: the value is missing{more}. "

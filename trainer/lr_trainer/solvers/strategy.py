@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
 
+_MOST_ON_BASIS = 2.0
+"""The scale of a variable on a basis is the power of two up to its reach, which is less than twice as far."""
+
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
 
@@ -111,9 +114,9 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
         NotConvergedError: a lasso's descent did not reach its optimum.
     """
     final = with_origins(design, moments, intercept=intercept)
-    are_rounded = np.array([each.is_rounded for each in design.evaluations])
-    normal = NormalEquations.of_moments(moments, len(names), intercept=intercept).with_rounded(are_rounded)
-    if are_rounded.any():
+    normal = NormalEquations.of_moments(moments, len(names), intercept=intercept)
+    normal = normal.with_rounded(design.are_rounded | design.are_functions)
+    if design.are_rounded.any():
         normal = replace(normal, rounding=_rounding(moments, design))
     try:
         return Solved(final, normal, _solution(normal, design, names, aim))
@@ -163,6 +166,7 @@ def _rounding(moments: Moments, design: Design) -> Array:
     That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
     """
     reach, fixed = np.zeros(len(design.origin)), columns_on_basis(design.terms)
+    reach[list(fixed)] = _MOST_ON_BASIS
     for term, largest in zip(design.terms, moments.largest, strict=False):
         if term.raw_column is not None:
             reach[term.raw_column] = largest

@@ -79,6 +79,7 @@ def checkpoint_of(data: TrainingData, solved: Solved, report: FitReport) -> Chec
         outputs=tuple(Output(name, each.r2, each.residual_sd) for name, each in outputs),
         rows=data.moments.rows,
         linedge=__version__,
+        derived=data.design.derived,
     )
     return Checkpoint(
         contract=contract,

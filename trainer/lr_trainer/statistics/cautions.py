@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.term import columns_on_basis
 from lr_runtime.errors import escaped
 from lr_trainer.arithmetic.rounding import varies
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.fit_report import DescentReport
+    from lr_runtime.contract.terms.term import Term
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.training_data import TrainingData
@@ -31,7 +33,7 @@ _FEW_DIGITS = 1e-9
 
 def cautions(data: TrainingData, design: Design) -> list[str]:
     """Return the cautions on the data; `design` is that of the solution."""
-    references = [] if data.intercept else _references(data.columns)
+    references = [] if data.intercept else _references(data.columns, design.terms)
     leaks = _leaks(data.moments, data.names, data.targets)
     return [*leaks, *_far_rows(data), *_offsets(design, data.columns), *references]
 
@@ -97,9 +99,9 @@ def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
             )
 
 
-def _references(columns: Sequence[Column]) -> Iterator[str]:
-    for column in columns:
-        if column.categories:
+def _references(columns: Sequence[Column], terms: Sequence[Term]) -> Iterator[str]:
+    for place, column in enumerate(columns):
+        if column.categories and Level(place, 0) not in terms:
             yield (
                 f"there is no intercept, and the reference level {escaped(column.categories[0])} of "
                 f"{escaped(column.name)} has no weight of its own: rows of it are predicted from the other columns "

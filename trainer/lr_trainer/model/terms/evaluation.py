@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.terms.term import Term
 
     Array = NDArray[np.float64]
+    RawTerms = dict[Term | None, Fraction]
     Parts = dict[int | None, Fraction]
 
 
@@ -32,9 +33,9 @@ class Evaluation:
         """Whether float64 rounds the value even where x - origin is exact."""
         return False
 
-    def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
-        """Return the term as a sum of terms on the raw columns: the weight of each by its place, None the intercept."""
-        return {places[self.term]: Fraction(1)}
+    def on_raw(self, origin: Array, scale: Array) -> RawTerms:
+        """Return the term as a sum of terms on the raw variables: the weight of each, None the intercept."""
+        return {self.term: Fraction(1)}
 
     def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
         """Yield, for each column whose rounding moves the term, its number and the derivatives by u, float64 (2,).

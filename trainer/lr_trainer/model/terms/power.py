@@ -10,10 +10,9 @@ from lr_runtime.contract.terms.power import Power
 from lr_trainer.model.terms.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from lr_runtime.contract.terms.term import Term
-    from lr_trainer.model.terms.evaluation import Array, Parts
+    from lr_trainer.model.terms.evaluation import Array, RawTerms
 
 
 class PowerEvaluation(Evaluation):
@@ -25,17 +24,17 @@ class PowerEvaluation(Evaluation):
     def is_rounded(self) -> bool:
         return self.term.power > 1
 
-    def raw_parts(self, places: Mapping[Term, int], origin: Array, scale: Array) -> Parts:
+    def on_raw(self, origin: Array, scale: Array) -> RawTerms:
         """Return the parts of ((x - o) / s)^k = sum_j C(k, j) x^j (-o)^(k - j) / s^k."""
         (column,), power = self.term.columns, self.term.power
         if power == 1 and not origin[column] and scale[column] == 1:  # most terms, in a tenth of the time
-            return {places[self.term]: Fraction(1)}
+            return {self.term: Fraction(1)}
         zero, unit = Fraction(origin[column]), Fraction(scale[column])
-        parts: Parts = {}
+        parts: RawTerms = {}
         for low in range(power + 1):
             value = comb(power, low) * (-zero) ** (power - low) / unit**power
             if value:
-                parts[places[Power(column, low)] if low else None] = value
+                parts[Power(column, low) if low else None] = value
         return parts
 
     def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
