@@ -33,6 +33,7 @@ _PARAMETERS = {
     "sheet": "TableOptions.sheet",
     "skip-rows": "TableOptions.skip_rows",
     "thousands": "TableOptions.thousands",
+    "transform": "transforms",
     "unit": "units",
     "without-eager": "without_eager=True",
 }
@@ -42,7 +43,7 @@ _PHRASES = {
     ("solver", "descent"): "descent",
     ("solver", "exact"): "descent=None",
 }
-_SEVERAL = frozenset({"category", "features", "ignore", "TableOptions.missing"})
+_SEVERAL = frozenset({"category", "features", "ignore", "interact", "TableOptions.missing"})
 _CALLS = {"lr-train": "lr_trainer.fit", "lr-export": "lr_export.export", "lr-infer": "lr_runtime.Predictor.load"}
 _OPTION = r"""
     \ with\ -o\ FILE                                        # from Python, a path is always named

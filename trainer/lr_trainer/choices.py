@@ -88,7 +88,7 @@ class FitOptions:
     missing: MissingPolicy = option("error", OneOf(MISSING_POLICIES), "What a missing feature does.")
     missing_target: MissingTarget = option("error", OneOf(MISSING_TARGETS), "What a row without a target does.")
     degree: int = option(1, DEGREE, "The highest power of numeric columns.")
-    transform: Mapping[str, str] | None = option(
+    transforms: Mapping[str, str] | None = option(
         None,
         PAIRS,
         "A function in place of a column: log, log1p, exp, sqrt, reciprocal, hinge:KNOT, or several with commas, of "

@@ -239,7 +239,7 @@ def _asked(
 ) -> tuple[Table, FitOptions]:
     """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
     table, values = _opened(tables, options), values_of(FitOptions, chosen)
-    pairs = {name: dict(values.get(name, ())) for name in ("units", "time", "transform")}
+    pairs = {name: dict(values.get(name, ())) for name in ("units", "time", "transforms")}
     asked = FitOptions(**{**values, **pairs}, device=device)
     with needs_extra("train"):
         from lr_trainer.rows.roles import roles_of

@@ -57,7 +57,7 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     missing: MissingPolicy = "error"
     missing_target: MissingTarget = "error"
     degree: int = 1
-    transform: Mapping[str, str] | None = None
+    transforms: Mapping[str, str] | None = None
     interact: Sequence[str] = ()
     intercept: bool = True
     drop_collinear: bool = False

@@ -84,7 +84,7 @@ def fit(
     missing: MissingPolicy = "error",
     missing_target: MissingTarget = "error",
     degree: int = 1,
-    transform: Mapping[str, str] | None = None,
+    transforms: Mapping[str, str] | None = None,
     interact: Sequence[str] = (),
     intercept: bool = True,
     drop_collinear: bool = False,
@@ -136,7 +136,7 @@ def fit(
         missing_target: what a row without a target does: an error, or `drop` it, counted in the report's
             `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
-        transform: functions in place of numeric columns, by name: `log`, `log1p`, `exp`, `sqrt`, `reciprocal`,
+        transforms: functions in place of numeric columns, by name: `log`, `log1p`, `exp`, `sqrt`, `reciprocal`,
             `hinge:KNOT`, which is max(x - knot, 0), or several with commas, of which `linear` is the column itself.
         interact: products of columns of any kind, such as `a:b` and `log(r):site`.
         intercept: whether to fit an intercept.

@@ -23,7 +23,7 @@ def specified(
     categories: Collection[str],
     *,
     degree: int,
-    transform: Mapping[str, str],
+    transforms: Mapping[str, str],
     interact: Sequence[str],
     intercept: bool,
 ) -> Specification:
@@ -32,7 +32,7 @@ def specified(
     Raises:
         OptionError: an option names none of the features, no function, or a column twice.
     """
-    given = {composed(name): text for name, text in transform.items()}
+    given = {composed(name): text for name, text in transforms.items()}
     for name in given:
         if name not in features:
             raise OptionError(f"--transform {escaped(name)} is not among the features {_near(name, features)}")

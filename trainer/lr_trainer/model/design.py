@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import beside, names_of
+from lr_trainer.arithmetic.arrays import beside, empty, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.model.terms.evaluation import evaluation_of
 
@@ -91,9 +91,10 @@ class Design:
             return x
         names = names_of(x)
         u = (self._filled(x) - beside(x, self.origin)) / beside(x, self.scale)
-        columns, zero = (tuple(x.T), tuple(u.T)), names.zeros_like(x[:, 0])
-        found = [(term.is_indicator, term.value(*columns)) for term in self.terms]
-        values = names.stack([zero + value if is_bool else cast("A", value) for is_bool, value in found], axis=0).T
+        columns, values = (tuple(x.T), tuple(u.T)), empty(x, (len(self.terms), len(x)))
+        for place, term in enumerate(self.terms):
+            values[place] = cast("A", term.value(*columns))
+        values = values.T
         if not self.levels.any():
             return values
         known = self._known(x)

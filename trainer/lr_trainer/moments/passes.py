@@ -22,7 +22,7 @@ from lr_trainer.moments.blocks import block_moments, formed, moments_about
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.terms import check_present, design_of, needs_survey
-from lr_trainer.rows.blocks import block_rows, in_blocks, joined, one_thread, over_blocks, side_by_side
+from lr_trainer.rows.blocks import block_rows, in_blocks, in_one, joined, one_thread, over_blocks, side_by_side
 from lr_trainer.rows.roles import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
@@ -128,8 +128,14 @@ def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error") -> P
 
 
 def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]]) -> Survey:
-    """Take one pass for the means and ranges of all columns."""
-    return survey(in_blocks(rows.arrays(levels), rows.roles.width), rows.roles.width)
+    """Take one pass for the means and ranges of all columns; another one where arrays in memory have gaps."""
+    width = rows.roles.width
+    if not rows.roles.categories and (views := rows.views(block_rows(width))) is not None:
+        seen = survey(((in_one(tuple(map(host, parts))),) for parts in views), width)
+        if np.isfinite(seen.maximum - seen.minimum).all() and (seen.count == rows.table.size).all():
+            rows.count_views(int(seen.count[0]))
+            return seen
+    return survey(in_blocks(rows.arrays(levels), width), width)
 
 
 def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepared, Prepared]:
@@ -164,13 +170,17 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
 
     Where a value there is missing or infinite, the moments are not finite.
     """
-    size = block_rows(prepared.roles.width)
-    if not prepared.design.is_plain or prepared.roles.weight is not None or prepared.rows.views(size) is None:
+    roles, design, size = prepared.roles, prepared.design, block_rows(_width(prepared))
+    is_other = roles.categories or roles.weight is not None or not np.isnan(design.fill).all()
+    if is_other or prepared.rows.views(size) is None:
         return None
-    return _Source(
-        lambda: prepared.rows.views(size) or iter(()),
-        lambda parts, _: {0: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(parts)))},
-    )
+
+    def parts(views: tuple[Array, ...], is_exact: bool) -> dict[int, BlockParts]:
+        if not design.is_plain:
+            return _in_one(prepared, (in_one(views),), is_exact)
+        return {0: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(views)))}
+
+    return _Source(lambda: prepared.rows.views(size) or iter(()), parts)
 
 
 _NARROW = 256
@@ -339,8 +349,12 @@ def expanded(prepared: Prepared, blocks: Iterable[Block] | None = None) -> Itera
 
 
 def _blocks(prepared: Prepared) -> Iterator[Block]:
-    width = max(prepared.roles.width, len(prepared.design.terms) // _TERMS_A_COLUMN)
-    return in_blocks(prepared.rows.arrays(prepared.levels), width)
+    return in_blocks(prepared.rows.arrays(prepared.levels), _width(prepared))
+
+
+def _width(prepared: Prepared) -> int:
+    """Return how many columns the number of rows of a block is chosen for."""
+    return max(prepared.roles.width, len(prepared.design.terms) // _TERMS_A_COLUMN)
 
 
 def _labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:

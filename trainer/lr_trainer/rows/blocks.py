@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from lr_runtime.system.parallel import in_order
-from lr_trainer.arithmetic.arrays import names_of
+from lr_trainer.arithmetic.arrays import empty, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +59,15 @@ def side_by_side(parts: tuple[NDArray[np.float64], ...]) -> tuple[NDArray[np.flo
     if len(parts) == 1 or any(part.shape[1] > 1 for part in parts):
         return parts
     return (names_of(parts[0]).concatenate([part[:, 0] for part in parts]).reshape(len(parts), -1).T,)
+
+
+def in_one(parts: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+    """Return columns that lie apart as one column-major array."""
+    room, top = empty(parts[0], (sum(part.shape[1] for part in parts), len(parts[0]))), 0
+    for part in parts:
+        room[top : top + part.shape[1]] = part.T
+        top += part.shape[1]
+    return room.T
 
 
 def joined(block: Block) -> NDArray[np.float64]:

@@ -161,7 +161,7 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
         names,
         categories,
         degree=asked.degree,
-        transform=dict(asked.transform or ()),
+        transforms=dict(asked.transforms or ()),
         interact=asked.interact,
         intercept=asked.intercept,
     )
@@ -250,7 +250,7 @@ class Rows:
         """Read the table without the rows that have a number in a category of text, or one outside a domain."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
         for read in self.table.batches(self.roles.read, self.roles.coded):
-            batch, faults = derived_of(read, self.roles) if self.roles.derived else (read, dict[int, str]())
+            batch, faults = derived_of(read, self.roles.derived, self.roles.features, self.roles.read)
             for index, name in words:
                 coded = batch.categories[index]
                 faults |= numbers_among(coded, name, self.table.options)

@@ -48,6 +48,9 @@ def survey(blocks: Iterable[Block], columns: int) -> Survey:
 def _one(block: Block) -> tuple[NDArray[Any], ...]:
     """Return each column's count, sum, minimum and maximum."""
     rows = joined(block)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    if not np.isnan(low).any():
+        return np.full(len(low), len(rows)), rows.sum(axis=0), low, high
     missing = np.isnan(rows)
     low = np.where(missing, np.inf, rows).min(axis=0)
     high = np.where(missing, -np.inf, rows).max(axis=0)
