@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lr_runtime.contract.derived import Derived
+from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import FunctionName
@@ -51,9 +52,29 @@ class Specification(NamedTuple):
     intercept: bool = True
     leaves_reference: bool = False
 
+    @property
+    def factors(self) -> list[Factor]:
+        """The factors of all terms."""
+        return [factor for term in self.terms for factor in term]
+
+    def with_categories(self, categories: Collection[str]) -> Specification:
+        """Return the same, the columns that turned out to be categories as such.
+
+        Raises:
+            OptionError: a function or a power is of a category, or a column is one in some terms alone.
+        """
+        coded = {factor.column for factor in self.factors if factor.is_category}
+        for factor in self.factors:
+            if factor.column in categories and (factor.function is not None or factor.power > 1):
+                raise OptionError(f"{escaped(factor.column)} is a category, and functions are of numbers. Leave it out")
+        plain = {factor.column for factor in self.factors if not factor.is_category}
+        if both := sorted(coded & plain):
+            raise OptionError(f"{escaped(both[0])} is a category in some terms and a number in others. Choose one")
+        terms = (tuple(f._replace(is_category=f.column in categories) for f in term) for term in self.terms)
+        return self._replace(terms=tuple(terms))
+
 
 def functions_in(specification: Specification, features: Sequence[str]) -> tuple[Derived, ...]:
     """Return the functions of features, by their places, that the terms are made of, in the order of the terms."""
-    factors = [factor for term in specification.terms for factor in term]
-    found = ((features.index(each.column), each.function, each.knot) for each in factors if each.function is not None)
+    found = ((features.index(f.column), f.function, f.knot) for f in specification.factors if f.function is not None)
     return tuple(Derived(*each) for each in dict.fromkeys(found))

@@ -26,7 +26,7 @@ from lr_trainer.rows.outliers import FirstRows
 from lr_trainer.rows.sources import ArrayTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -114,15 +114,19 @@ class Missing:
         return Missing(filled, drops=policy == "drop", drops_targets=target == "drop")
 
 
-def roles_of(table: Table, asked: FitOptions) -> Roles:
+def roles_of(table: Table, asked: FitOptions, given: Specification | None = None) -> Roles:
     """Return the roles, after checking that the columns are in the table and have one role each.
+
+    Where a specification is given, it says what the targets, features and terms are.
 
     Raises:
         OptionError: no target, a column in two roles, or no feature left.
         MissingColumnError: a column is not in the table.
     """
-    given = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
-    targets, ignore, category = (list(map(composed, names)) for names in (given, asked.ignore, asked.category))
+    if given is not None:
+        asked = _with_columns_of(given, asked)
+    named = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
+    targets, ignore, category = (list(map(composed, names)) for names in (named, asked.ignore, asked.category))
     weight, group = (None if name is None else composed(name) for name in (asked.weight, asked.cv_group))
     groups = [] if group is None else [group]
     if not targets:
@@ -156,7 +160,24 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
     categories = frozenset([*texts, *category, *(name for name in groups if name not in names)])
     if group in names and group not in categories:
         raise OptionError(f"--cv-group {escaped(str(group))} is a feature of numbers. Name it in --category, too")
-    specification = specified(
+    specification = (given or _of_options(asked, targets, names, categories)).with_categories(categories)
+    derived = functions_in(specification, names)
+    roles = Roles(tuple(names), tuple(targets), weight, categories, specification, kinds.words, group, derived)
+    if twice := [name for name, count in Counter(roles.columns).items() if count > 1]:
+        raise OptionError(f"{escaped(twice[0])} is a function and a column of the table. Rename one: --map NEW=OLD")
+    return roles
+
+
+def _with_columns_of(given: Specification, asked: FitOptions) -> FitOptions:
+    columns = {factor.column: None for factor in given.factors}
+    coded = {factor.column: None for factor in given.factors if factor.is_category}
+    return replace(asked, target=[each.column for each in given.targets], features=[*columns], category=[*coded])
+
+
+def _of_options(
+    asked: FitOptions, targets: Sequence[str], names: Sequence[str], categories: Collection[str]
+) -> Specification:
+    return specified(
         targets,
         names,
         categories,
@@ -165,11 +186,6 @@ def roles_of(table: Table, asked: FitOptions) -> Roles:
         interact=asked.interact,
         intercept=asked.intercept,
     )
-    derived = functions_in(specification, names)
-    roles = Roles(tuple(names), tuple(targets), weight, categories, specification, kinds.words, group, derived)
-    if twice := [name for name, count in Counter(roles.columns).items() if count > 1]:
-        raise OptionError(f"{escaped(twice[0])} is a function and a column of the table. Rename one: --map NEW=OLD")
-    return roles
 
 
 @dataclass
