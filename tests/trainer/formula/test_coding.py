@@ -88,11 +88,12 @@ def test_an_origin_is_taken_where_the_shift_leaves_the_model_as_it_is() -> None:
 
 def test_double_double_has_the_products_of_the_exact_differences() -> None:
     design = prepared_for(("a", "b", "I(a**2)", "C(s)", "a:b", "I(a**2):C(s)"), intercept=True).design
-    x = np.array([[5.1, -41.3, 1.0]])
-    found = design.expand_extended(x)
-    origin, scale = design.origin.tolist(), design.scale.tolist()
-    u = [(Fraction(each) - Fraction(origin[at])) / Fraction(scale[at]) for at, each in enumerate(x[0, :2].tolist())]
-    exact = [u[0], u[1], u[0] ** 2, Fraction(1), 0, u[0] * u[1], u[0] ** 2, 0]
+    given = 5.1, -41.3, 1.0
+    found = design.expand_extended(np.array([given]))
+    basis = zip(given, design.origin.tolist(), design.scale.tolist(), strict=True)
+    u = [(Fraction(value) - Fraction(float(origin))) / Fraction(float(scale)) for value, origin, scale in basis]
+    zero, one = Fraction(0), Fraction(1)
+    exact = [u[0], u[1], u[0] * u[0], one, zero, u[0] * u[1], u[0] * u[0], zero]
     columns = [
         Column("a", 0.0, 1.0),
         Column("b", 0.0, 1.0),
@@ -107,7 +108,7 @@ def test_double_double_has_the_products_of_the_exact_differences() -> None:
     ("factors", "message"),
     [
         ([Factor("s", "log")], '"s" is a category, and functions are of numbers'),
-        ([Factor("a"), Factor("a", is_category=True)], '"a" is a category in some terms and a number in others'),
+        ([Factor("a"), Factor("a", is_category=True)], '"a" is a category in some terms alone'),
     ],
 )
 def test_a_category_is_no_number(factors: list[Factor], message: str) -> None:

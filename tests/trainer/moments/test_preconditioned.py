@@ -43,9 +43,9 @@ def moments_of(rows: Array, *, is_whole: bool) -> Moments:
     sketch = block_moments(rows if is_whole else rows[:24])
     pilot = Pilot.sketched(sketch, TERMS, 1e-9, intercept=True, is_whole=is_whole)
     rounded = np.zeros(TERMS + 1, dtype=np.bool_)
-    return preconditioned(pilot, moments_about(pilot, rows), TERMS, rounded=rounded, functions=rounded, intercept=True)[
-        0
-    ]
+    return preconditioned(
+        pilot, moments_about(pilot, rows), TERMS, rounded=rounded, functions=np.zeros(TERMS + 1), intercept=True
+    )[0]
 
 
 def assert_bounded(found: Preconditioned | None, rows: Array) -> None:

@@ -46,10 +46,10 @@ def extended(table: Array, outputs: int = 1, *, intercept: bool = True) -> Norma
     terms, plain = table.shape[1] - outputs, np.zeros(table.shape[1], dtype=np.bool_)
     pilot = Pilot.sketched(block_moments(table), terms, 1e-9, intercept=intercept, is_whole=True)
     found = moments_about(pilot, table)
-    moments, _ = preconditioned(pilot, found, terms, rounded=plain, functions=plain, intercept=intercept)
+    moments, _ = preconditioned(pilot, found, terms, rounded=plain, functions=np.zeros(len(plain)), intercept=intercept)
     pilot = pilot.refined(found, moments.mean, terms, 1e-9, intercept=intercept)
     moments, _ = preconditioned(
-        pilot, moments_about(pilot, table), terms, rounded=plain, functions=plain, intercept=intercept
+        pilot, moments_about(pilot, table), terms, rounded=plain, functions=np.zeros(len(plain)), intercept=intercept
     )
     return NormalEquations.of_moments(moments, terms, intercept=intercept)
 

@@ -1,21 +1,17 @@
 """The coding of categories in terms: all indicators, or all but the first level's, which other terms hold already.
 
-A category stands for its levels in two parts: 1, and the indicators of all levels but the first. What a term spans is
-every choice of these parts; what terms before it span is left out, and what is left is put together again:
-
-    (anything):(all levels but the first) + (anything) = (anything):(all levels)
-
-This is the algorithm of patsy ("spanned subsets", its manual's chapter on redundancy) and of formulaic, whose order the
-columns have, too.
+A category spans 1 and the indicators of its levels but the first; a term every product of such parts. What terms before
+it span is left out, and of what is left, (anything) + (anything):(all levels but the first) = (anything):(all levels).
+This is the algorithm of patsy (its manual, "Redundancy") and of formulaic, whose order the columns have, too.
 """
 
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from lr_trainer.formula.specification import Factor, Specification
 
@@ -27,10 +23,7 @@ class Coded(NamedTuple):
     from_level: int = 0
 
 
-CodedTerm: TypeAlias = "tuple[Coded, ...]"
-
-
-def coded_terms(specification: Specification) -> Iterator[list[CodedTerm]]:
+def coded_terms(specification: Specification) -> Iterator[list[tuple[Coded, ...]]]:
     """Yield, for each term, the products that it adds to those of the terms before it."""
     has_constant = specification.intercept or specification.leaves_reference
     spanned: set[frozenset[Coded]] = {frozenset()} if has_constant else set()
@@ -41,21 +34,15 @@ def coded_terms(specification: Specification) -> Iterator[list[CodedTerm]]:
         spanned.update(map(frozenset, span))
 
 
-def _together(terms: Iterable[CodedTerm]) -> list[CodedTerm]:
-    found: list[CodedTerm] = []
+def _together(terms: Iterable[tuple[Coded, ...]]) -> list[tuple[Coded, ...]]:
+    found: list[tuple[Coded, ...]] = []
     for term in sorted(terms, key=len):
-        if (fewer := _but_for_a_level(term, found)) is None:
-            found.append(term)
+        for fewer in found:
+            more = [part for part in term if part not in fewer]
+            if len(fewer) == len(term) - 1 and len(more) == 1 and more[0].from_level:
+                whole = tuple(part if part in fewer else part._replace(from_level=0) for part in term)
+                found = _together([*(each for each in found if each is not fewer), whole])
+                break
         else:
-            whole = tuple(part if part in fewer else part._replace(from_level=0) for part in term)
-            found = _together([*(each for each in found if each is not fewer), whole])
+            found.append(term)
     return found
-
-
-def _but_for_a_level(term: CodedTerm, found: Sequence[CodedTerm]) -> CodedTerm | None:
-    """Return the term that has all factors of this one but a category without its first level; None without any."""
-    for fewer in found:
-        more = [part for part in term if part not in fewer]
-        if len(fewer) == len(term) - 1 and len(more) == 1 and more[0].from_level:
-            return fewer
-    return None

@@ -67,9 +67,8 @@ class Specification(NamedTuple):
         for factor in self.factors:
             if factor.column in categories and (factor.function is not None or factor.power > 1):
                 raise OptionError(f"{escaped(factor.column)} is a category, and functions are of numbers. Leave it out")
-        plain = {factor.column for factor in self.factors if not factor.is_category}
-        if both := sorted(coded & plain):
-            raise OptionError(f"{escaped(both[0])} is a category in some terms and a number in others. Choose one")
+            if factor.column in coded and not factor.is_category:
+                raise OptionError(f"{escaped(factor.column)} is a category in some terms alone. Make it one in all")
         terms = (tuple(f._replace(is_category=f.column in categories) for f in term) for term in self.terms)
         return self._replace(terms=tuple(terms))
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from lr_runtime.contract.terms.term import columns_on_basis
 from lr_trainer.arithmetic.arrays import beside, empty, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
+from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.model.terms.evaluation import evaluation_of
 
 if TYPE_CHECKING:
@@ -23,7 +25,14 @@ if TYPE_CHECKING:
     from lr_runtime.contract.derived import Derived
     from lr_runtime.contract.terms.term import Term
     from lr_trainer.arithmetic.arrays import A
-    from lr_trainer.model.terms.evaluation import Evaluation, Parts
+    from lr_trainer.model.terms.evaluation import Array, Evaluation, Parts
+
+
+_MOST_ON_BASIS = 2.0
+"""The scale of a variable on a basis is the power of two up to its reach, which is less than twice as far."""
+
+_FUNCTION = 0.25
+"""The share of `rounding_of`, four units in the last place, that the functions of NumPy and torch are off at most."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +82,11 @@ class Design:
     @cached_property
     def are_functions(self) -> NDArray[np.bool_]:
         """Bool (terms,), which are of derived variables, whose values are rounded in any case."""
-        inputs = len(self.origin) - len(self.derived)
-        return np.array([max(term.columns) >= inputs for term in self.terms], dtype=np.bool_)
+        return np.array([max(term.columns) >= self._inputs for term in self.terms], dtype=np.bool_)
+
+    @property
+    def _inputs(self) -> int:
+        return len(self.origin) - len(self.derived)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -114,6 +126,35 @@ class Design:
         found = [term.value(tuple(x.T), scaled) for term in self.terms]
         pairs = [each if isinstance(each, Extended) else Extended.of(each + zero) for each in found]
         return Extended(names.stack([c.high for c in pairs], axis=1), names.stack([c.low for c in pairs], axis=1))
+
+    def rounding(self, largest: Array) -> Array:
+        """Return float64 (sources, terms), how far the rounding of each variable's values moves each of its terms.
+
+        A term is computed from the value in double-double, so the terms of a variable move together, each by its
+        derivative. That is largest at the ends of the range, so one with powers is two sources. Indicators are exact.
+
+        Args:
+            largest: float64 (terms or more,), the largest absolute value of each term.
+        """
+        reach, fixed = np.zeros(len(self.origin)), columns_on_basis(self.terms)
+        reach[list(fixed)] = _MOST_ON_BASIS
+        for term, most in zip(self.terms, largest, strict=False):
+            if term.raw_column is not None:
+                reach[term.raw_column] = most
+        ends = np.array([reach, [-each if column in fixed else 0.0 for column, each in enumerate(reach)]])
+        moved = np.zeros((2, len(reach), len(self.terms)))
+        for index, each in enumerate(self.evaluations):
+            for column, slopes in each.slopes(ends):
+                moved[:, column, index] = slopes
+        size = reach + np.abs(self.origin) / self.scale
+        return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(self.terms)))
+
+    def rounding_of_functions(self, largest: Array) -> Array:
+        """Return float64 (terms,), how far the rounding of derived variables moves each term; see `rounding`."""
+        if not self.derived:
+            return np.zeros(len(self.terms))
+        moved = abs(self.rounding(largest)).reshape(2, len(self.origin), -1)[:, self._inputs :]
+        return np.asarray(_FUNCTION * moved.max(axis=0).sum(axis=0))
 
     def _filled(self, x: A) -> A:
         if np.isnan(self.fill).all():

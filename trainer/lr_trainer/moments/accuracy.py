@@ -28,9 +28,6 @@ of their squares."""
 _TYPICAL = 0.25
 """Roundings are uniform, at most half a unit: their root mean square is this share of what is allowed for them."""
 
-_FUNCTION = 2.0**-52
-"""A unit in the last place is the most that the functions of NumPy and torch are off, as a share of their values."""
-
 _MOST_NOISE = 1e-9
 """A column of a larger share of rounding is nearly a combination of others, whose bounds it must not spoil."""
 
@@ -45,7 +42,7 @@ def preconditioned(
     terms: int,
     *,
     rounded: NDArray[np.bool_],
-    functions: NDArray[np.bool_],
+    functions: Array,
     intercept: bool,
 ) -> tuple[Moments, float]:
     """Return the moments of D from those of Z about a pilot, and how many digits of a fit are to be expected of them.
@@ -55,12 +52,12 @@ def preconditioned(
         found: the moments of Z, with the ranges of D.
         terms: how many columns are terms.
         rounded: bool (columns,), whose values are rounded where they are not formed exactly, as those of powers are.
-        functions: bool (columns,), whose values are rounded in any case.
+        functions: float64 (columns,), how far the rounding of functions moves each value in any case.
         intercept: whether one is fitted.
     """
     moments, away = mapped_back(pilot, found)
-    squares = np.maximum(moments.own, 0.0) + found.weight * np.where(rounded | functions, moments.mean, away) ** 2
-    moved = _FUNCTION * size_of_parts(pilot.transform, np.where(functions, np.sqrt(squares), 0.0))
+    squares = np.maximum(moments.own, 0.0) + found.weight * np.where(rounded, moments.mean, away) ** 2
+    moved = size_of_parts(pilot.transform, functions * math.sqrt(found.weight))
     accuracy = _Accuracy.of(pilot, found, np.sqrt(squares), moved, terms, intercept=intercept)
     return replace(moments, fine=accuracy.bounded(pilot, found, terms)), accuracy.digits
 
@@ -107,13 +104,7 @@ class _Accuracy:
     def of(pilot: Pilot, found: Moments, own: Array, moved: Array, terms: int, *, intercept: bool) -> _Accuracy:
         """Return that of the moments of Z.
 
-        Args:
-            pilot: the pilot of the pass.
-            found: the moments of Z.
-            own: float64 (columns,), the lengths of D about the center.
-            moved: float64 (columns,), how far the rounding of functions moves the values of Z, as a length.
-            terms: how many columns are terms.
-            intercept: whether one is fitted.
+        Of each column, `own` is the length of D about the center, and `moved` that of what functions round, in Z.
         """
         about_center = found.comoment + found.weight * np.outer(found.mean, found.mean)
         varies = found.varies(intercept=intercept)

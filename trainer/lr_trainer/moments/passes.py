@@ -177,7 +177,7 @@ def _views(prepared: Prepared) -> _Source[tuple[Array, ...]] | None:
 
     def parts(views: tuple[Array, ...], is_exact: bool) -> dict[int, BlockParts]:
         if not design.is_plain:
-            return _in_one(prepared, (in_one(views),), is_exact)
+            return _in_one(prepared, (in_one(tuple(map(host, views))),), is_exact)
         return {0: BlockParts(tuple(on(prepared.device, part) for part in side_by_side(views)))}
 
     return _Source(lambda: prepared.rows.views(size) or iter(()), parts)
@@ -224,9 +224,8 @@ def _taken(
 ) -> tuple[Folded | None, int]:
     """Return the moments by passes about better and better pilots, None of no rows, and the number of passes."""
     terms, intercept = len(prepared.design.terms), prepared.intercept
-    rounded, functions = np.zeros((2, terms + len(prepared.roles.targets)), dtype=np.bool_)
-    rounded[:terms] = prepared.design.are_rounded
-    functions[:terms] = prepared.design.are_functions
+    rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
+    rounded[:terms], functions = prepared.design.are_rounded, np.zeros(len(rounded))
     blocks = source.blocks()
     first = list(islice(blocks, 2))
     if not first:
@@ -248,6 +247,7 @@ def _taken(
         assert found is not None
         if not np.isfinite(found.comoment).all():
             return Folded(found, folds, held_out), number
+        functions[:terms] = prepared.design.rounding_of_functions(found.largest)
         moments, expected = preconditioned(
             pilot, found, terms, rounded=rounded, functions=functions, intercept=intercept
         )

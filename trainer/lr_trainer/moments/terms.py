@@ -139,7 +139,8 @@ def basis_of(seen: Survey, column: int, *, shifts: bool) -> tuple[float, float]:
 
     Unless the column may be shifted the origin is 0: powers about another point are no combination of those about 0.
     """
-    mean, spread = float(seen.mean[column]), seen.maximum[column] - seen.minimum[column]
+    spread = seen.maximum[column] - seen.minimum[column]
+    mean = float(seen.mean[column] if spread else seen.minimum[column])  # a constant less itself is 0, a product, too
     origin = nearest_float32(mean) if shifts else 0.0
     if shifts and abs(origin - mean) > spread:  # float32 is too coarse there, as for microseconds of one second
         origin = mean

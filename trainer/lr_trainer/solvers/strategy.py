@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
-from lr_runtime.contract.terms.term import columns_on_basis, free_columns
-from lr_trainer.arithmetic.rounding import rounding_of
+from lr_runtime.contract.terms.term import free_columns
 from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import nearest_float32, raw_parts
 from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
-
-_MOST_ON_BASIS = 2.0
-"""The scale of a variable on a basis is the power of two up to its reach, which is less than twice as far."""
 
 _CANCELLED = 1e-9
 """A sum below this part of its terms is their rounding."""
@@ -117,7 +113,7 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
     normal = NormalEquations.of_moments(moments, len(names), intercept=intercept)
     normal = normal.with_rounded(design.are_rounded | design.are_functions)
     if design.are_rounded.any():
-        normal = replace(normal, rounding=_rounding(moments, design))
+        normal = replace(normal, rounding=design.rounding(moments.largest))
     try:
         return Solved(final, normal, _solution(normal, design, names, aim))
     except CollinearError as error:
@@ -157,26 +153,6 @@ def _nearest(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
-
-
-def _rounding(moments: Moments, design: Design) -> Array:
-    """Return float64 (sources, terms), how far the rounding of each input column's values moves each of its terms.
-
-    A term is computed from the value in double-double, so the terms of a column move together, each by its derivative.
-    That is largest at the ends of the range, so a column with powers is two sources. Indicators are exact.
-    """
-    reach, fixed = np.zeros(len(design.origin)), columns_on_basis(design.terms)
-    reach[list(fixed)] = _MOST_ON_BASIS
-    for term, largest in zip(design.terms, moments.largest, strict=False):
-        if term.raw_column is not None:
-            reach[term.raw_column] = largest
-    ends = np.array([reach, [-each if column in fixed else 0.0 for column, each in enumerate(reach)]])
-    moved = np.zeros((2, len(reach), len(design.terms)))
-    for index, each in enumerate(design.evaluations):
-        for column, slopes in each.slopes(ends):
-            moved[:, column, index] = slopes
-    size = reach + np.abs(design.origin) / design.scale
-    return np.asarray((rounding_of(size)[:, None] * moved).reshape(-1, len(design.terms)))
 
 
 def with_origins(design: Design, moments: Moments, *, intercept: bool) -> Design:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def product_of(factors: Sequence[Term]) -> Term | None:
-    """Return the term that is the product of these; None of none, which is 1."""
+    """Return the product of these; None of none, which is 1."""
     return Product(factors) if len(factors) > 1 else next(iter(factors), None)
 
 
