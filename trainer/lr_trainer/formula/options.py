@@ -43,8 +43,7 @@ def specified(
     ]
     named = {name_of(main): main for main in mains}
     terms += dict.fromkeys(_product(composed(text), named) for text in interact)
-    found = Specification(tuple(map(Target, targets)), tuple(terms), intercept, leaves_reference=True)
-    return found.with_categories(categories)
+    return Specification(tuple(map(Target, targets)), tuple(terms), intercept, leaves_reference=True)
 
 
 def name_of(factor: Factor) -> str:

@@ -258,7 +258,7 @@ def _taken(
         rows = iter(first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
     each_fold = [mapped_back(pilot, each)[0] for each in folds]
-    fine = partial(preconditioned, pilot, terms=terms, rounded=rounded, intercept=intercept)
+    fine = partial(preconditioned, pilot, terms=terms, rounded=rounded, functions=functions, intercept=intercept)
     pairs = ((fine(fold)[0], fine(others)[0]) for fold, others in merged_others(folds))
     return Folded(moments, each_fold, held_out, pairs), 1 if is_whole else number
 
