@@ -80,15 +80,6 @@ class Design:
         return np.array([each.is_rounded for each in self.evaluations], dtype=np.bool_)
 
     @cached_property
-    def are_functions(self) -> NDArray[np.bool_]:
-        """Bool (terms,), which are of derived variables, whose values are rounded in any case."""
-        return np.array([max(term.columns) >= self._inputs for term in self.terms], dtype=np.bool_)
-
-    @property
-    def _inputs(self) -> int:
-        return len(self.origin) - len(self.derived)
-
-    @cached_property
     def is_plain(self) -> bool:
         """Whether the design matrix is the variables as they are."""
         return (
@@ -153,7 +144,7 @@ class Design:
         """Return float64 (terms,), how far the rounding of derived variables moves each term; see `rounding`."""
         if not self.derived:
             return np.zeros(len(self.terms))
-        moved = abs(self.rounding(largest)).reshape(2, len(self.origin), -1)[:, self._inputs :]
+        moved = abs(self.rounding(largest)).reshape(2, len(self.origin), -1)[:, -len(self.derived) :]
         return np.asarray(_FUNCTION * moved.max(axis=0).sum(axis=0))
 
     def _filled(self, x: A) -> A:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.formula.coding import Coded
     from lr_trainer.formula.specification import Specification
+    from lr_trainer.model.terms.evaluation import Evaluation
     from lr_trainer.rows.roles import Roles
     from lr_trainer.rows.survey import Survey
 
@@ -82,14 +83,15 @@ def _terms(roles: Roles, levels: NDArray[np.int64], seen: Survey | None, gaps: N
         for factor in term
         if len(term) == 1 or factor.column not in alone
     }
+    behind: dict[int, list[int]] = {}
+    for column in np.flatnonzero(gaps[: len(roles.features)]).tolist():
+        behind.setdefault(last[roles.features[column]], []).append(column)
     for number, coded in enumerate(coded_terms(specification)):
         for parts in coded:
             factors = [(places[part.factor[:3]], part) for part in parts]
             if not any(part.factor.power > 1 and _is_rounded_constant(seen, place) for place, part in factors):
                 yield from _products([_of_factor(place, part, levels[place]) for place, part in factors])
-        for column, name in enumerate(roles.features):
-            if gaps[column] and last.get(name) == number:
-                yield MissingIndicator(column)
+        yield from map(MissingIndicator, behind.get(number, ()))
 
 
 def _of_factor(place: int, coded: Coded, levels: int) -> list[Term]:
@@ -110,20 +112,19 @@ def _basis(
     terms: Sequence[Term], seen: Survey | None, variables: int, *, intercept: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the origins and scales, float64 (variables,), of those that are raised to a power or multiplied."""
-    origin, scale = np.zeros(variables), np.ones(variables)
-    for variable in sorted(columns_on_basis(terms)):
+    origin, scale, known = np.zeros(variables), np.ones(variables), {None, *terms}
+    own: dict[int, list[Evaluation]] = {variable: [] for variable in columns_on_basis(terms)}
+    for term in terms:
+        for variable in own.keys() & set(term.columns):
+            own[variable].append(evaluation_of(term))
+    for variable, evaluations in own.items():
         if seen is not None and not _is_rounded_constant(seen, variable):
-            shifts = intercept and _is_closed(terms, variable, variables)
-            origin[variable], scale[variable] = basis_of(seen, variable, shifts=shifts)
+            moved = np.zeros(variables)
+            moved[variable] = 1.0
+            # A shift leaves the model as it is where it makes of the terms sums of terms.
+            is_closed = all(known.issuperset(each.on_raw(moved, np.ones(variables))) for each in evaluations)
+            origin[variable], scale[variable] = basis_of(seen, variable, shifts=intercept and is_closed)
     return origin, scale
-
-
-def _is_closed(terms: Sequence[Term], variable: int, variables: int) -> bool:
-    """Whether the terms, with the variable less a number in its place, are sums of these terms and a constant."""
-    moved, known = np.zeros(variables), {None, *terms}
-    moved[variable] = 1.0
-    own = [evaluation_of(term) for term in terms if variable in term.columns]
-    return all(known.issuperset(each.on_raw(moved, np.ones(variables))) for each in own)
 
 
 def _is_rounded_constant(seen: Survey | None, column: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from lr_runtime.system.parallel import in_order
-from lr_trainer.arithmetic.arrays import empty, names_of
+from lr_trainer.arithmetic.arrays import empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +58,7 @@ def side_by_side(parts: tuple[NDArray[np.float64], ...]) -> tuple[NDArray[np.flo
     """Return columns that lie apart as one array: a few calls for each of them would cost more than a copy."""
     if len(parts) == 1 or any(part.shape[1] > 1 for part in parts):
         return parts
-    return (names_of(parts[0]).concatenate([part[:, 0] for part in parts]).reshape(len(parts), -1).T,)
+    return (in_one(parts),)
 
 
 def in_one(parts: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:

@@ -32,12 +32,10 @@ def derived_of(
         with np.errstate(all="ignore"):
             found.append(function_of(each, given))
         for row in np.flatnonzero(~(np.isfinite(found[-1]) | np.isnan(given))).tolist():
-            taken = (
-                f"takes numbers {DOMAINS[each.function].words}"
-                if each.function in DOMAINS
-                else "of it is beyond float64"
+            limit = (
+                f"takes numbers {domain.words}" if (domain := DOMAINS.get(each.function)) else "of it is beyond float64"
             )
-            what = f"the value is {float(given[row])!r}, and {each.function} {taken}"
+            what = f"the value is {float(given[row])!r}, and {each.function} {limit}"
             faults.setdefault(row, f"column {escaped(name)}: {what}")
     if not derived:
         return batch, faults

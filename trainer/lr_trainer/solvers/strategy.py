@@ -110,8 +110,7 @@ def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, i
         NotConvergedError: a lasso's descent did not reach its optimum.
     """
     final = with_origins(design, moments, intercept=intercept)
-    normal = NormalEquations.of_moments(moments, len(names), intercept=intercept)
-    normal = normal.with_rounded(design.are_rounded | design.are_functions)
+    normal = NormalEquations.of_moments(moments, len(names), intercept=intercept).with_rounded(design.are_rounded)
     if design.are_rounded.any():
         normal = replace(normal, rounding=design.rounding(moments.largest))
     try:
