@@ -13,7 +13,7 @@ from lr_runtime.errors import TableError, listed
 from lr_runtime.prediction.coercion import Coercion
 from lr_runtime.prediction.inputs import first_fault, given, unmasked
 from lr_runtime.system.lazy import needs_extra
-from lr_trainer.arithmetic.functions import with_functions
+from lr_trainer.arithmetic.functions import on_own_scale, with_functions
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.joining import update
 from lr_trainer.fitting.table import fit
@@ -121,10 +121,12 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
             raise first_fault(faults)
         variables = with_functions(columns.astype(np.float64, copy=False), model.contract.derived)
         terms = Design.of(model).expand(variables)
-        y = terms @ model.weight.T + model.bias
+        eta, functions = terms @ model.weight.T + model.bias, [output.function for output in model.contract.outputs]
+        y = on_own_scale(eta, functions)
         if return_interval:
             half = interval_of(model, (self.interval or 0.95) if level is None else level, stdtrit).half(terms)
-            y = np.stack([y, y - half, y + half])
+            ends = on_own_scale(eta - half, functions), on_own_scale(eta + half, functions)
+            y = np.stack([y, np.minimum(*ends), np.maximum(*ends)])
         return y if self.coef_.ndim > 1 else y[..., 0]
 
     def __sklearn_tags__(self) -> object:

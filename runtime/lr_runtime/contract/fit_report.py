@@ -6,6 +6,7 @@ there and one of several targets a list; in these records it is a tuple with one
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -54,6 +55,16 @@ class Quality(NamedTuple):
     loglikelihood: float | None = None
     aic: float | None = None
     bic: float | None = None
+
+
+class OwnScale(NamedTuple):
+    """The quality of a fit on the target's own scale where a function of it was fitted, of the median that it predicts.
+
+    None for a figure that is not determined, or has fewer than 6 certain digits.
+    """
+
+    r2: float | None = None
+    residual_sd: float | None = None
 
 
 class Coefficient(NamedTuple):
@@ -234,6 +245,7 @@ class FitReport(NamedTuple):
         constant: the terms left out because they do not vary.
         collinear: the terms left out as combinations of others.
         quality: the quality of each target's fit.
+        own_scale: the same on the targets' own scales where functions of targets were fitted; empty without any.
         coefficients: the coefficients of all targets, one target after the other.
         cautions: what a user should look at before trusting the fit.
         coefficient_digits: the fewest certain digits of a coefficient; None where they are 9 or more.
@@ -255,6 +267,7 @@ class FitReport(NamedTuple):
     constant: tuple[str, ...] = ()
     collinear: tuple[str, ...] = ()
     quality: tuple[Quality, ...] = ()
+    own_scale: tuple[OwnScale, ...] = ()
     coefficients: tuple[Coefficient, ...] = ()
     cautions: tuple[str, ...] = ()
     coefficient_digits: float | None = None
@@ -291,6 +304,10 @@ class FitReport(NamedTuple):
             "constant": list(self.constant),
             "collinear": list(self.collinear),
             **{_key(name): _flat([getattr(each, name) for each in self.quality]) for name in Quality._fields},
+            **{
+                f"own_scale_{_key(name)}": _flat([getattr(each, name) for each in self.own_scale])
+                for name in (OwnScale._fields if self.own_scale else ())
+            },
             "coefficients": [_coefficient(each) for each in self.coefficients],
             **_given(coefficient_digits=self.coefficient_digits),
             "cautions": list(self.cautions),
@@ -326,10 +343,12 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
     degrees, penalty, imported, errors = map(content.get, names)
     figures = {name: _each(content[_key(name)]) for name in Quality._fields if _key(name) in content}
     quality = (dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True))
+    own = [_each(content.get(f"own_scale_{_key(name)}", ())) for name in OwnScale._fields]
     return {
         "rows": RowCounts(**_fields(RowCounts, content)),
         "df_resid": degrees if isinstance(degrees, int) else 0,
         "quality": tuple(Quality(**each) for each in quality),
+        "own_scale": tuple(itertools.starmap(OwnScale, zip(*own, strict=True))),
         "coefficients": tuple(Coefficient(**_fields(Coefficient, row)) for row in content.get("coefficients", ())),
         "descent": _descent(content) if "loss" in content else None,
         "penalty": Penalty(**_fields(Penalty, penalty)) if isinstance(penalty, dict) else penalty,

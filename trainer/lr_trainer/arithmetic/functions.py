@@ -1,4 +1,4 @@
-"""The functions of derived variables, of arrays and of tensors; outside its domain none gives a finite number."""
+"""The functions of derived variables and of targets, of arrays and of tensors; outside its domain none is finite."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lr_trainer.arithmetic.arrays import names_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import Derived
     from lr_trainer.arithmetic.arrays import A
 
@@ -20,6 +21,26 @@ def function_of(derived: Derived, x: A) -> A:
     if derived.function == "reciprocal":
         return 1.0 / x
     return cast("A", getattr(names_of(x), derived.function)(x))
+
+
+def on_own_scale(eta: A, functions: Sequence[TargetFunction | None]) -> A:
+    """Return the targets (rows, outputs) whose functions float64 `eta` are: the inverse of each, of a root cut at 0."""
+    if not any(functions):
+        return eta
+    found = [_inverse_of(function, eta[:, place]) for place, function in enumerate(functions)]
+    return names_of(eta).stack(found, axis=1)
+
+
+def _inverse_of(function: TargetFunction | None, eta: A) -> A:
+    match function:
+        case "log":
+            return names_of(eta).exp(eta)
+        case "sqrt":
+            cut: A = eta.clip(0.0)
+            return cut**2
+        case "reciprocal":
+            return 1.0 / eta
+    return eta
 
 
 def with_functions(x: A, derived: Sequence[Derived]) -> A:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_runtime.contract.equation import fitted_name
 from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
@@ -21,6 +22,7 @@ from lr_trainer.fitting.levels import (
     union,
     with_levels,
 )
+from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import Prepared, survey_of, take_moments
@@ -90,7 +92,8 @@ def update(
     targets, features = contract.output_names, contract.column_names
     times = {column.name: column.time.words for column in columns if column.time is not None}
     roles = roles_of(table, FitOptions(targets, features, category=categories, weight=report.rows.weight, time=times))
-    roles = replace(roles, derived=contract.derived)
+    fitted = tuple(Target(output.name, output.function) for output in contract.outputs)
+    roles = replace(roles, specification=roles.specification._replace(targets=fitted), derived=contract.derived)
     strangers = sorted(roles.categories.difference(categories))
     if strangers:
         raise FitError(f"{table.name}: the column {escaped(strangers[0])} holds text; in the checkpoint it is a number")
@@ -148,7 +151,9 @@ def _data_of(checkpoint: Checkpoint) -> TrainingData:
     """Return the moments of a checkpoint, on a design without origins."""
     contract, moments = checkpoint.contract, Moments.from_arrays(checkpoint.moments)
     design = without_origins(Design.of(checkpoint))
-    return TrainingData(moments, design, contract.columns, contract.output_names, checkpoint.report.intercept)
+    functions = tuple(output.function for output in contract.outputs)
+    targets, intercept = contract.output_names, checkpoint.report.intercept
+    return TrainingData(moments, design, contract.columns, targets, intercept, functions)
 
 
 def _on(data: TrainingData, levels: Levels) -> TrainingData:
@@ -235,6 +240,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
     facts: dict[str, object] = {
         "the targets": list(contract.output_names),
         "the columns": list(contract.column_names),
+        "what is fitted": list(map(fitted_name, contract.outputs)),
         "the functions": [each.name(contract.columns) for each in contract.derived],
         "the weight column": report.rows.weight,
         "the intercept": report.intercept,

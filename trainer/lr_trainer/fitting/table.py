@@ -12,7 +12,6 @@ model       checkpoint_of -> Checkpoint                    for a conformal inter
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,8 +25,15 @@ from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
-from lr_trainer.moments.passes import Folded, prepare, residuals, split, take_moments, take_moments_of_folds
-from lr_trainer.moments.terms import design_of
+from lr_trainer.moments.passes import (
+    Folded,
+    own_scale,
+    prepare,
+    residuals,
+    split,
+    take_moments,
+    take_moments_of_folds,
+)
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
@@ -39,7 +45,7 @@ from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import solve
-from lr_trainer.statistics.assembly import checkpoint_of, report_of
+from lr_trainer.statistics.assembly import checkpoint_of, report_of, with_own_scale
 from lr_trainer.statistics.by_row import look
 from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
@@ -137,7 +143,8 @@ def fit(
             `rows_dropped`; of several targets, any.
         degree: the highest power of numeric columns.
         transforms: functions in place of numeric columns, by name: `log`, `log1p`, `exp`, `sqrt`, `reciprocal`,
-            `hinge:KNOT`, which is max(x - knot, 0), or several with commas, of which `linear` is the column itself.
+            `hinge:KNOT`, which is max(x - knot, 0), or several with commas, of which `linear` is the column itself;
+            of a target `log`, `sqrt` or `reciprocal`, which is fitted, and predictions are of the target itself.
         interact: products of columns of any kind, such as `a:b` and `log(r):site`.
         intercept: whether to fit an intercept.
         drop_collinear: leave out columns that are combinations of those before them, in place of an error.
@@ -213,6 +220,10 @@ def fit(
         checkpoint = _descended(prepared, asked, descent, memory, report)
     else:
         checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
+    if any(output.function for output in checkpoint.contract.outputs):
+        said = with_own_scale(checkpoint.report, own_scale(prepared, checkpoint))
+        counts = said.rows._replace(passes=prepared.rows.counts.passes)
+        checkpoint = checkpoint.with_report(said._replace(rows=counts))
     return checkpoint.with_units(_units(asked), asked.clocks)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
+from lr_runtime.contract.contract import TargetFunction
 from lr_runtime.contract.derived import FUNCTIONS, Derived
 from lr_runtime.errors import OptionError, escaped, listed
 from lr_runtime.system.text import composed
@@ -27,14 +28,15 @@ def specified(
 ) -> Specification:
     """Return the terms of options: the powers of each column, or of its functions in its place, then the products.
 
+    A function of a target is what is fitted.
+
     Raises:
         OptionError: an option names none of the features, no function, or a column twice.
     """
     given = {composed(name): text for name, text in transforms.items()}
-    if strangers := [name for name in given if name not in features]:
-        raise OptionError(
-            f"--transform {escaped(strangers[0])} is not among the features{_near(strangers[0], features)}"
-        )
+    known = (*features, *targets)
+    if strangers := [name for name in given if name not in known]:
+        raise OptionError(f"--transform {escaped(strangers[0])} is none of the columns{_near(strangers[0], known)}")
     mains = [main for name in features for main in _functions(name, given.get(name, "linear"))]
     terms: list[tuple[Factor, ...]] = [
         (main._replace(power=power),)
@@ -43,12 +45,20 @@ def specified(
     ]
     named = {name_of(main): main for main in mains}
     terms += dict.fromkeys(_product(composed(text), named) for text in interact)
-    return Specification(tuple(map(Target, targets)), tuple(terms), intercept, leaves_reference=True)
+    fitted = tuple(_target(name, given.get(name)) for name in targets)
+    return Specification(fitted, tuple(terms), intercept, leaves_reference=True)
 
 
 def name_of(factor: Factor) -> str:
     """Return the name of the variable that a factor is of, such as `log(r)`."""
     return factor.column if factor.function is None else Derived(0, factor.function, factor.knot).named(factor.column)
+
+
+def _target(name: str, text: str | None) -> Target:
+    allowed = get_args(TargetFunction)
+    if text is not None and text not in allowed:
+        raise OptionError(f"--transform {escaped(name)}, a target, takes {' or '.join(allowed)}, not {escaped(text)}")
+    return Target(name, cast("TargetFunction | None", text))
 
 
 def _functions(name: str, text: str) -> list[Factor]:

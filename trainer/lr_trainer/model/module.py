@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lr_trainer.arithmetic.functions import with_functions
+from lr_trainer.arithmetic.functions import on_own_scale, with_functions
 from lr_trainer.model.design import Design
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LinearModel(nn.Module):
-    """y = expand(x) @ weight.T + bias, in float64.
+    """y = expand(x) @ weight.T + bias, in float64; where a function of an output was fitted, its inverse of that.
 
     Args:
         checkpoint: the numbers; `weight` (outputs, terms) and `bias` (outputs,) become parameters, the rest the design.
@@ -32,8 +32,10 @@ class LinearModel(nn.Module):
         self.weight = nn.Parameter(torch.tensor(checkpoint.weight))
         self.bias = nn.Parameter(torch.tensor(checkpoint.bias))
         self.design = Design.of(checkpoint)
+        self.functions = tuple(output.function for output in checkpoint.contract.outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return float64 (rows, outputs) for `x` (rows, columns) of any floating dtype, categories as their index."""
         variables = with_functions(x.to(torch.float64), self.design.derived)
-        return nn.functional.linear(self.design.expand(variables), self.weight, self.bias)
+        eta = nn.functional.linear(self.design.expand(variables), self.weight, self.bias)
+        return on_own_scale(eta, self.functions)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.fit_report import Penalty
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
@@ -12,12 +14,13 @@ from lr_runtime.system.text import aligned
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.contract.contract import Contract
+    from lr_runtime.contract.contract import Contract, Output
     from lr_runtime.contract.fit_report import (
         Coefficient,
         CrossValidation,
         DescentReport,
         FitReport,
+        OwnScale,
         Quality,
         RowCounts,
     )
@@ -33,7 +36,11 @@ def summary(report: FitReport, contract: Contract) -> str:
     """Return the report of a fit as lines of text."""
     return "\n".join(
         [_rows(report.rows, contract.rows)]
-        + [line for pair in zip(contract.output_names, report.quality, strict=True) for line in _target(report, *pair)]
+        + [
+            line
+            for output, quality, own in zip_longest(contract.outputs, report.quality, report.own_scale)
+            for line in _target(report, output, quality, own)
+        ]
     )
 
 
@@ -43,9 +50,10 @@ def _rows(counts: RowCounts, rows: int | None) -> str:
     return f"{rows} rows{dropped}{weight}"
 
 
-def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
-    yield f"target {shown(name, _NAME)}"
-    yield from _table([row for row in report.coefficients if row.target == name])
+def _target(report: FitReport, output: Output, quality: Quality, own: OwnScale | None) -> Iterator[str]:
+    name = shown(output.name, _NAME)
+    yield f"target {name if output.function is None else fitted_name(output)}"
+    yield from _table([row for row in report.coefficients if row.target == output.name])
     about = "" if report.intercept else " about 0, there is no intercept"
     yield f"R2 {_number(quality.r2)}, adjusted {_number(quality.adjr2)}{about}"
     if quality.residual_sd is None:
@@ -56,6 +64,9 @@ def _target(report: FitReport, name: str, quality: Quality) -> Iterator[str]:
         yield "* at a bound; a fit in bounds has no standard errors and no F"
     elif quality.residual_sd is not None:
         yield f"F {_number(quality.f, 6)} (p {_number(quality.f_p, 4)})"
+    if output.function is not None and own is not None:
+        sd = f"residual standard deviation {_number(own.residual_sd)}"
+        yield f"of {name} itself: R2 {_number(own.r2)}, {sd}"
     if quality.loglikelihood is not None:
         likelihood, aic, bic = (_number(each, 9) for each in (quality.loglikelihood, quality.aic, quality.bic))
         yield f"log-likelihood {likelihood}, AIC {aic}, BIC {bic}"

@@ -15,6 +15,7 @@ import numpy as np
 
 from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of, on
+from lr_trainer.arithmetic.functions import on_own_scale
 from lr_trainer.choices import FitOptions
 from lr_trainer.model.design import Design
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 B = TypeVar("B")
 T = TypeVar("T")
+
+_OWN_ROUNDINGS = 16
+"""Of a function, its inverse and the sum between them, each relative to the size of what it makes."""
 
 _MOST_PASSES = 3
 """A third pass serves columns of which the first saw nothing but rounding; a fourth would move digits by rounding."""
@@ -107,8 +111,10 @@ class Prepared:
         return self.rows.roles
 
 
-def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error") -> Prepared:
+def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error", shifts: bool = True) -> Prepared:
     """Take the passes that the design needs: for the categories' values, for means and ranges.
+
+    Unless it `shifts` them, all variables have the origin 0.
 
     Raises:
         FitError: a column has no values, or nothing varies that the target could be predicted from.
@@ -118,7 +124,7 @@ def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error") -> P
     if missing in {"mean", "indicator"} or needs_survey(roles.specification):
         seen = survey_of(rows, levels)
         check_present(roles, seen)
-    design = design_of(roles, levels, seen, missing)
+    design = design_of(roles, levels, seen, missing, shifts=shifts)
     if not design.terms:
         raise FitError(
             f"the category {escaped(roles.features[0])} has the same value in every row, and there is no other feature "
@@ -317,6 +323,28 @@ def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Ar
         return work(formed(pilot, *found.parts, low=found.low), roots, numbers)
 
     return over_blocks(one, _blocks(prepared))
+
+
+def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array, Array]:
+    """Take one pass for sums of squares of the targets themselves, where functions of them were fitted.
+
+    Returns:
+        Of each output, float64 (outputs,), the sum of w (y - prediction)^2, that of w (y - mean)^2, and the most that
+        rounding moves a prediction.
+    """
+    functions = tuple(output.function for output in checkpoint.contract.outputs)
+    weight, bias, outputs = checkpoint.weight, checkpoint.bias, len(functions)
+    residual, off = np.zeros(outputs), np.zeros(outputs)
+    total, about, mean = 0.0, np.zeros(outputs), np.zeros(outputs)
+    for terms, fitted, weights in expanded(prepared):
+        predicted = host(on_own_scale(matmul(terms, beside(terms, weight).T) + beside(terms, bias), functions))
+        y, w = host(on_own_scale(fitted, functions)), np.ones(len(fitted)) if weights is None else host(weights)
+        residual += w @ (y - predicted) ** 2
+        here, share = w @ y / w.sum(), w.sum() / (total + w.sum())
+        about += w @ (y - here) ** 2 + total * share * (here - mean) ** 2  # Chan, Golub and LeVeque 1983, eq. 2.1
+        total, mean = total + w.sum(), mean + share * (here - mean)
+        off = np.maximum(off, _OWN_ROUNDINGS * 2.0**-53 * (abs(y) * (1 + abs(host(fitted)))).max(axis=0))
+    return residual, about, off
 
 
 def equal_pairs(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bool]:

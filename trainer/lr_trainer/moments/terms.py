@@ -52,9 +52,17 @@ def needs_survey(specification: Specification) -> bool:
 
 
 def design_of(
-    roles: Roles, found: Mapping[str, tuple[str, ...]], seen: Survey | None, missing: MissingPolicy
+    roles: Roles,
+    found: Mapping[str, tuple[str, ...]],
+    seen: Survey | None,
+    missing: MissingPolicy,
+    *,
+    shifts: bool = True,
 ) -> Design:
-    """Return the design of a fit, from the categories that were found and what was seen of the variables."""
+    """Return the design of a fit, from the categories that were found and what was seen of the variables.
+
+    Unless it `shifts` them, all variables have the origin 0.
+    """
     levels = np.array([len(found.get(name, ())) for name in roles.variables])
     fill = np.full(len(levels), np.nan)
     if seen is not None and missing in {"mean", "indicator"}:
@@ -64,9 +72,8 @@ def design_of(
     # A target is never missing, so the largest count is the number of rows.
     gaps = seen.count < seen.count.max() if seen is not None and missing == "indicator" else np.zeros_like(levels)
     terms = tuple(_terms(roles, levels, seen, gaps))
-    return Design(
-        terms, *_basis(terms, seen, len(levels), intercept=roles.specification.intercept), fill, levels, roles.derived
-    )
+    shifts = shifts and roles.specification.intercept
+    return Design(terms, *_basis(terms, seen, len(levels), intercept=shifts), fill, levels, roles.derived)
 
 
 def _terms(roles: Roles, levels: NDArray[np.int64], seen: Survey | None, gaps: NDArray[np.generic]) -> Iterator[Term]:

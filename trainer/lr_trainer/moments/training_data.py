@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Kind
     from lr_runtime.contract.columns import Missing as MissingPolicy
+    from lr_runtime.contract.contract import TargetFunction
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Prepared
@@ -42,6 +43,7 @@ class TrainingData:
         columns: of the contract, with the training box; behind them `design.derived`.
         targets: their names.
         intercept: whether one is fitted.
+        functions: of each target, that was fitted in its place; None for the target itself.
     """
 
     moments: Moments
@@ -49,6 +51,7 @@ class TrainingData:
     columns: tuple[Column, ...]
     targets: tuple[str, ...]
     intercept: bool
+    functions: tuple[TargetFunction | None, ...]
 
     @property
     def variables(self) -> tuple[Column, ...]:
@@ -77,7 +80,8 @@ def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None
     low, high = zip(*((each.minimum, each.maximum) for each in (moments, held_out) if each is not None), strict=True)
     box = training_box(design, np.minimum.reduce(low), np.maximum.reduce(high), prepared.seen)
     columns = columns_of(roles.features, prepared.levels, design, box)
-    data = TrainingData(moments, design, columns, roles.targets, prepared.intercept)
+    functions = tuple(target.function for target in roles.specification.targets)
+    data = TrainingData(moments, design, columns, roles.targets, prepared.intercept, functions)
     check_values(data)
     check_not_the_target(data, prepared)
     return data
@@ -145,13 +149,16 @@ def _rounded_down(value: Fraction) -> float:
 
 def check_values(data: TrainingData) -> None:
     """Raise FitError where float64 does not hold the squares of values to all digits, or 1/x is of x of both signs."""
-    for each in data.design.derived:
-        given = data.columns[each.column]
-        if each.function == "reciprocal" and given.minimum < 0 < given.maximum:
-            raise FitError(
-                f"the column {escaped(given.name)} has values on both sides of 0, from {given.minimum:g} to "
-                f"{given.maximum:g}, and a reciprocal is of one side. Fit each side by itself"
-            )
+    given = [data.columns[each.column] for each in data.design.derived if each.function == "reciprocal"]
+    both = [column.name for column in given if column.minimum < 0 < column.maximum]
+    ends = zip(*(each[-len(data.targets) :] for each in (data.moments.minimum, data.moments.maximum)), strict=True)
+    of_targets = zip(data.targets, data.functions, ends, strict=True)
+    both += [name for name, function, (low, high) in of_targets if function == "reciprocal" and low < 0 < high]
+    if both:
+        raise FitError(
+            f"the column {escaped(both[0])} has values on both sides of 0, and a reciprocal is of one side. "
+            "Fit each side by itself"
+        )
     moments, columns = data.moments, data.variables
     with np.errstate(over="ignore", under="ignore"):
         squares = moments.squares(intercept=data.intercept)

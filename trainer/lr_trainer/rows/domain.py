@@ -1,4 +1,4 @@
-"""The derived variables of a batch of rows, and the rows with a value that a function does not take."""
+"""The derived variables and the functions of targets in a batch, and the rows with a value that a function refuses."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.derived import DOMAINS
+from lr_runtime.contract.derived import DOMAINS, Derived
 from lr_runtime.errors import escaped
 from lr_trainer.arithmetic.functions import function_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-    from lr_runtime.contract.derived import Derived
     from lr_runtime.tables import Batch
+    from lr_trainer.rows.roles import Roles
 
 
-def derived_of(
-    batch: Batch, derived: Sequence[Derived], features: Sequence[str], read: Sequence[str]
-) -> tuple[Batch, dict[int, str]]:
-    """Return a batch of the columns `read` with the derived variables behind the features, and the faults by row.
+def with_computed(batch: Batch, roles: Roles) -> tuple[Batch, dict[int, str]]:
+    """Return a batch with the derived variables behind the features and the functions of targets in their places.
 
-    Outside its domain, and nowhere else, a function is infinite or NaN.
+    Also the faults, by row, of values that have none: outside its domain, and nowhere else, a function is not finite.
     """
-    columns, faults, found = batch.values.T, dict[int, str](), []
-    for each in derived:
-        name = features[each.column]
-        given = columns[read.index(name)]
+    columns, faults = [*batch.values.T], dict[int, str]()
+
+    def computed(name: str, derived: Derived) -> NDArray[np.float64]:
+        given = columns[roles.read.index(name)]
         with np.errstate(all="ignore"):
-            found.append(function_of(each, given))
-        for row in np.flatnonzero(~(np.isfinite(found[-1]) | np.isnan(given))).tolist():
-            limit = (
-                f"takes numbers {domain.words}" if (domain := DOMAINS.get(each.function)) else "of it is beyond float64"
-            )
-            what = f"the value is {float(given[row])!r}, and {each.function} {limit}"
+            found: NDArray[np.float64] = function_of(derived, given)
+        for row in np.flatnonzero(~(np.isfinite(found) | np.isnan(given))).tolist():
+            domain = DOMAINS.get(derived.function)
+            limit = "of it is beyond float64" if domain is None else f"takes numbers {domain.words}"
+            what = f"the value is {float(given[row])!r}, and {derived.function} {limit}"
             faults.setdefault(row, f"column {escaped(name)}: {what}")
-    if not derived:
-        return batch, faults
-    behind = len(set(features).intersection(read))
-    return replace(batch, values=np.concatenate([columns[:behind], found, columns[behind:]]).T), faults
+        return found
+
+    behind = [computed(roles.features[each.column], each) for each in roles.derived]
+    for name, function in roles.specification.targets:
+        if function is not None:
+            columns[roles.read.index(name)] = computed(name, Derived(0, function))
+    count = len(set(roles.features).intersection(roles.read))
+    return replace(batch, values=np.stack([*columns[:count], *behind, *columns[count:]], axis=1)), faults

@@ -19,7 +19,7 @@ from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import host
 from lr_trainer.formula.options import specified
 from lr_trainer.formula.specification import functions_in
-from lr_trainer.rows.domain import derived_of
+from lr_trainer.rows.domain import with_computed
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.numbered import NUMBERS
 from lr_trainer.rows.outliers import FirstRows
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
     from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
-    from lr_trainer.rows.numbered import Numbered
     from lr_trainer.formula.specification import Specification
+    from lr_trainer.rows.numbered import Numbered
     from lr_trainer.rows.outliers import Found
 
 
@@ -73,6 +73,11 @@ class Roles:
         group = [] if self.group is None or self.group in self.features else [self.group]
         weight = [] if self.weight is None else [self.weight]
         return [*self.variables, *self.targets, *group, *weight, *self.beside]
+
+    @property
+    def computes(self) -> bool:
+        """Whether arrays hold functions of columns, too."""
+        return bool(self.derived) or any(target.function for target in self.specification.targets)
 
     @property
     def width(self) -> int:
@@ -139,17 +144,10 @@ def roles_of(table: Table, asked: FitOptions, given: Specification | None = None
     known = frozenset(table.names)
     if missing := [name for name in (*taken, *names, *category, *groups, *cluster) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
-    if twice := [name for name in names if name in targets]:
-        raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
-    parts = [*names, *taken, *(name for name in groups if name in targets or name == weight)]
-    if twice := [name for name, count in Counter(parts).items() if count > 1]:
-        raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight, group or ignored")
     if not names:
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
-    if strangers := [name for name in category if name not in names]:
-        raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
-    if strangers := [name for name in asked.clocks if name not in names or name in category]:
-        raise OptionError(f"--time {escaped(strangers[0])} is not among the features that are no categories")
+    _check_once(names, targets, [*taken, *(name for name in groups if name in targets or name == weight)])
+    _check_features(asked, names, category)
     numeric = [*targets, *([] if weight is None else [weight])]
     told = {*category, *asked.clocks}
     kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in told], numeric)
@@ -166,6 +164,22 @@ def roles_of(table: Table, asked: FitOptions, given: Specification | None = None
     if twice := [name for name, count in Counter(roles.columns).items() if count > 1]:
         raise OptionError(f"{escaped(twice[0])} is a function and a column of the table. Rename one: --map NEW=OLD")
     return roles
+
+
+def _check_once(names: Sequence[str], targets: Sequence[str], others: Sequence[str]) -> None:
+    """Raise OptionError where a column has two parts in the fit."""
+    if twice := [name for name in names if name in targets]:
+        raise OptionError(f"the target {escaped(twice[0])} is among the features. Name it once")
+    if twice := [name for name, count in Counter([*names, *others]).items() if count > 1]:
+        raise OptionError(f"the column {escaped(twice[0])} stands twice, as feature, target, weight, group or ignored")
+
+
+def _check_features(asked: FitOptions, names: Sequence[str], category: Sequence[str]) -> None:
+    """Raise OptionError where an option says something of what is no feature."""
+    if strangers := [name for name in category if name not in names]:
+        raise OptionError(f"--category {escaped(strangers[0])} is not among the features {listed(names)}")
+    if strangers := [name for name in asked.clocks if name not in names or name in category]:
+        raise OptionError(f"--time {escaped(strangers[0])} is not among the features that are no categories")
 
 
 def _with_columns_of(given: Specification, asked: FitOptions) -> FitOptions:
@@ -266,7 +280,7 @@ class Rows:
         """Read the table without the rows that have a number in a category of text, or one outside a domain."""
         words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
         for read in self.table.batches(self.roles.read, self.roles.coded):
-            batch, faults = derived_of(read, self.roles.derived, self.roles.features, self.roles.read)
+            batch, faults = with_computed(read, self.roles) if self.roles.computes else (read, dict[int, str]())
             for index, name in words:
                 coded = batch.categories[index]
                 faults |= numbers_among(coded, name, self.table.options)
@@ -290,7 +304,7 @@ class Rows:
 
     def views(self, rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
         """Return unchecked views of the numeric columns, `rows` rows at a time; None where memory has no such views."""
-        if self.roles.derived or not isinstance(self.table, ArrayTable):
+        if self.roles.computes or not isinstance(self.table, ArrayTable):
             return None
         return self.table.views(self.roles.numbers, rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ import numpy as np
 
 from lr_runtime import __version__
 from lr_runtime.contract.contract import Contract, Output
-from lr_runtime.contract.fit_report import Coefficient, FitReport, InfluentialRow, Quality
+from lr_runtime.contract.fit_report import Coefficient, FitReport, InfluentialRow, OwnScale, Quality
 from lr_trainer.model.checkpoint import Checkpoint
+from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.statistics.certainty import Certainty
 from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units, robust_units
 
@@ -71,12 +73,29 @@ def _influential(targets: Sequence[str], found: Sequence[Figures], worst: Sequen
                 yield InfluentialRow(target, int(number), leverage, residual, cook)
 
 
+def with_own_scale(report: FitReport, sums: tuple[Array, Array, Array]) -> FitReport:
+    """Return the report with the quality on the targets' own scales.
+
+    Args:
+        report: of the functions that were fitted.
+        sums: float64 (outputs,) each, of the residuals' squares, of those about the mean, and the most that rounding
+            moves a residual.
+    """
+    found = []
+    for fitted, residual, about, off in zip(report.quality, *(each.tolist() for each in sums), strict=True):
+        sd = math.sqrt(residual / max(report.df_resid, 1))
+        is_known = digits(off, sd) >= FEWEST_DIGITS
+        r2 = 1 - residual / about if about > 0 and digits(off * sd, about) >= FEWEST_DIGITS else None
+        found.append(OwnScale(r2, sd if is_known and fitted.residual_sd is not None else None))
+    return report._replace(own_scale=tuple(found))
+
+
 def checkpoint_of(data: TrainingData, solved: Solved, report: FitReport) -> Checkpoint:
     """Return the checkpoint of a solution and its report."""
-    outputs = zip(data.targets, report.quality, strict=True)
+    outputs = zip(data.targets, report.quality, data.functions, strict=True)
     contract = Contract(
         columns=data.columns,
-        outputs=tuple(Output(name, each.r2, each.residual_sd) for name, each in outputs),
+        outputs=tuple(Output(name, each.r2, each.residual_sd, function=of) for name, each, of in outputs),
         rows=data.moments.rows,
         linedge=__version__,
         derived=data.design.derived,

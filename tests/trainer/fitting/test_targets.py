@@ -1,0 +1,125 @@
+"""Targets of which a function is fitted: the fit, what is said of it on both scales, and what keeps it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lr_export import export
+from lr_runtime import Predictor
+from lr_runtime.errors import FitError, OptionError, TableError
+from lr_trainer import fit, merge, update
+from lr_trainer.cli import main
+from lr_trainer.sklearn import LinearModelRegressor
+from tests.optional import needs, optional
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lr_runtime.contract.contract import TargetFunction
+
+torch, pandas, sm = map(optional, ("torch", "pandas", "statsmodels.api"))
+FORWARD: dict[str, Any] = {"log": np.log, "sqrt": np.sqrt, "reciprocal": np.reciprocal}
+INVERSE: dict[str, Any] = {"log": np.exp, "sqrt": lambda eta: np.maximum(eta, 0) ** 2, "reciprocal": np.reciprocal}
+
+
+def table(function: TargetFunction, rows: int = 60) -> dict[str, np.ndarray]:
+    chance = np.random.default_rng(5)
+    x = chance.uniform(0, 4, rows)
+    eta = 2 + 0.7 * x + chance.normal(0, 0.1, rows)
+    return {"x": x, "w": chance.uniform(0.5, 2, rows), "y": INVERSE[function](eta)}
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("function", list(FORWARD))
+def test_the_function_is_fitted_and_both_scales_are_said(function: TargetFunction, weight: str | None) -> None:
+    rows = table(function)
+    checkpoint = fit(rows, target="y", features=["x"], weight=weight, transforms={"y": function})
+    weights = np.ones(60) if weight is None else rows["w"]
+    z, design = FORWARD[function](rows["y"]), sm.add_constant(rows["x"])
+    wanted = sm.WLS(z, design, weights).fit()
+    (output,), (own,) = checkpoint.contract.outputs, checkpoint.report.own_scale
+    assert [each.estimate for each in checkpoint.report.coefficients] == pytest.approx(wanted.params, rel=1e-10)
+    assert output.r2 == pytest.approx(wanted.rsquared, rel=1e-10)
+    predicted = INVERSE[function](wanted.predict(design))
+    residual = np.sum(weights * (rows["y"] - predicted) ** 2)
+    about = np.sum(weights * (rows["y"] - np.average(rows["y"], weights=weights)) ** 2)
+    assert own.r2 == pytest.approx(1 - residual / about, rel=1e-10)
+    assert own.residual_sd == pytest.approx(np.sqrt(residual / 58), rel=1e-10)
+
+
+@needs(torch)
+@pytest.mark.parametrize("function", list(FORWARD))
+def test_module_file_and_estimator_predict_the_target(function: TargetFunction, tmp_path: Path) -> None:
+    rows = table(function)
+    checkpoint = fit(rows, target="y", features=["x"], transforms={"y": function})
+    export(checkpoint, tmp_path / "model.onnx", precision="float64", interval=0.9)
+    x = rows["x"][:7, None]
+    file = Predictor.load(tmp_path / "model.onnx").predict(x)
+    eager = checkpoint.model()(torch.from_numpy(x)).detach().numpy()
+    assert file.values == pytest.approx(eager, rel=1e-14)
+    model = LinearModelRegressor(transforms={"y": function}).fit(x_frame(rows), named(rows["y"]))
+    y, lower, upper = model.predict(x_frame(rows), return_interval=True, level=0.9)
+    assert y[:7] == pytest.approx(file.values[:, 0], rel=1e-13)
+    assert file.lower is not None
+    assert file.upper is not None
+    assert lower[:7] == pytest.approx(file.lower[:, 0], rel=1e-12)
+    assert upper[:7] == pytest.approx(file.upper[:, 0], rel=1e-12)
+
+
+def x_frame(rows: dict[str, np.ndarray]) -> Any:
+    return pandas.DataFrame({"x": rows["x"]})
+
+
+def named(y: np.ndarray) -> Any:
+    return pandas.Series(y, name="y")
+
+
+def test_updates_and_merges_keep_the_function() -> None:
+    rows = table("log")
+    first, rest = ({name: each[part] for name, each in rows.items()} for part in (slice(20), slice(20, None)))
+    options = {"target": "y", "features": ["x"], "transforms": {"y": "log"}}
+    whole = fit(rows, **options)  # type: ignore[arg-type]
+    for joined in (update(fit(first, **options), rest), merge(fit(first, **options), fit(rest, **options))):  # type: ignore[arg-type]
+        assert joined.contract.outputs[0].function == "log"
+        assert joined.weight == pytest.approx(whole.weight, rel=1e-12)
+        assert joined.report.own_scale == ()
+    with pytest.raises(FitError, match=r"what is fitted"):
+        merge(whole, fit(rest, target="y", features=["x"]))
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "words"),
+    [("log", 0.0, "takes numbers above 0"), ("sqrt", -2.0, "0 or more"), ("reciprocal", 0.0, "other than 0")],
+)
+def test_a_target_outside_the_domain_is_named_with_its_row(function: TargetFunction, value: float, words: str) -> None:
+    rows = table(function)
+    rows["y"][17] = value
+    with pytest.raises(TableError, match=rf"row 18.*{words}"):
+        fit(rows, target="y", features=["x"], transforms={"y": function})
+
+
+def test_a_reciprocal_of_both_signs_and_strange_functions_are_refused() -> None:
+    rows = table("reciprocal")
+    rows["y"][3] = -1.0
+    with pytest.raises(FitError, match="both sides of 0"):
+        fit(rows, target="y", features=["x"], transforms={"y": "reciprocal"})
+    for strange in ("exp", "hinge:3", "log,sqrt", "linear"):
+        with pytest.raises(OptionError, match="takes log or sqrt or reciprocal"):
+            fit(rows, target="y", features=["x"], transforms={"y": strange})
+
+
+def test_the_command_says_both_scales(tmp_path: Path) -> None:
+    rows = table("sqrt")
+    lines = ["x,y", *(f"{x!r},{y!r}" for x, y in zip(rows["x"].tolist(), rows["y"].tolist(), strict=True))]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(lines))
+    given = [str(path), "--target", "y", "--transform", "y=sqrt", "-o", str(tmp_path / "m.safetensors")]
+    said = CliRunner().invoke(main, given).output
+    assert "target sqrt(y)" in said
+    assert "of y itself: R2 0.9" in said
+    assert json.loads(CliRunner().invoke(main, [*given, "--json"]).stdout)["own_scale_r2"] > 0.9
