@@ -18,12 +18,13 @@ from lr_runtime.errors import OptionError
 from lr_trainer.choices import FitOptions
 from lr_trainer.formula.specification import Factor, Specification, Target
 from lr_trainer.model.design import raw_parts
-from lr_trainer.moments.passes import expanded, prepare
-from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.moments.prepared import expanded, prepare
+from lr_trainer.rows.reading import Rows
+from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import opened
 
 if TYPE_CHECKING:
-    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.prepared import Prepared
 
 ROWS = 24
 RANDOM = np.random.default_rng(3)

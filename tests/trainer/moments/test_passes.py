@@ -9,8 +9,10 @@ import pytest
 
 from lr_trainer import fit
 from lr_trainer.choices import FitOptions
-from lr_trainer.moments.passes import prepare, residuals
-from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.moments.prepared import prepare
+from lr_trainer.moments.residuals import residuals
+from lr_trainer.rows.reading import Rows
+from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import opened
 
 

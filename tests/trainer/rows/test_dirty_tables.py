@@ -21,7 +21,8 @@ from lr_runtime.tables import TableOptions, sample
 from lr_runtime.tables.text import fast
 from lr_runtime.tables.text import table as text
 from lr_trainer.choices import FitOptions
-from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.reading import Rows
+from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import opened
 from tests.runtime.tables.reading import arrow, folder_of
 

@@ -23,7 +23,7 @@ from lr_trainer.descent.problem import start_of
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.descent.result import Descended, descended
 from lr_trainer.descent.row_store import Store
-from lr_trainer.moments.passes import expanded
+from lr_trainer.moments.prepared import expanded
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
     from lr_trainer.descent.resume import Resume
-    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.prepared import Prepared
 
     Array = NDArray[np.float64]
 

@@ -25,12 +25,14 @@ from lr_trainer.fitting.levels import (
 from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.passes import Prepared, survey_of, take_moments
+from lr_trainer.moments.passes import take_moments
+from lr_trainer.moments.prepared import Prepared, survey_of
 from lr_trainer.moments.training_data import TrainingData, check_values, training_box
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
-from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.reading import Rows
+from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import opened, paired
 from lr_trainer.solvers.aim import Bounded, LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits

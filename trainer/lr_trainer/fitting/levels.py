@@ -17,7 +17,7 @@ from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.moments.preconditioned import Preconditioned
 from lr_trainer.rows.blocks import one_thread
-from lr_trainer.rows.roles import MOST_LEVELS
+from lr_trainer.rows.reading import MOST_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,21 +25,16 @@ from lr_runtime.tables.timed import timed
 from lr_trainer.choices import FitOptions
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
-from lr_trainer.moments.passes import (
-    Folded,
-    own_scale,
-    prepare,
-    residuals,
-    split,
-    take_moments,
-    take_moments_of_folds,
-)
+from lr_trainer.moments.passes import Folded, take_moments, take_moments_of_folds
+from lr_trainer.moments.prepared import prepare, split
+from lr_trainer.moments.residuals import own_scale, residuals
 from lr_trainer.moments.training_data import training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
-from lr_trainer.rows.roles import Missing, Rows, roles_of
+from lr_trainer.rows.reading import Rows
+from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import opened, paired
 from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
@@ -64,7 +59,7 @@ if TYPE_CHECKING:
     from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.prepared import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.sources import Source
     from lr_trainer.solvers.aim import Aim

@@ -15,7 +15,7 @@ from lr_trainer.solvers.strategy import Solved, with_origins
 if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import Penalty
     from lr_trainer.moments.few_rows import FewRows
-    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.prepared import Prepared
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.solvers.aim import MinimumNorm

@@ -15,7 +15,7 @@ from lr_runtime.tables import TableOptions, place_of
 from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_runtime.tables.table import positions
 from lr_trainer.rows.blocks import in_blocks
-from lr_trainer.rows.roles import numbers_among
+from lr_trainer.rows.reading import numbers_among
 from lr_trainer.rows.sources import opened
 from lr_trainer.rows.survey import survey
 

@@ -22,9 +22,9 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import Errors
 from lr_runtime.errors import FitError, escaped
-from lr_trainer.moments.passes import over_rows
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.preconditioner import size_of_parts
+from lr_trainer.moments.residuals import over_rows
 from lr_trainer.rows.numbered import Numbered
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.choices import FitOptions
-    from lr_trainer.moments.passes import Prepared
+    from lr_trainer.moments.prepared import Prepared
     from lr_trainer.solvers.strategy import Solved
 
     Array = NDArray[np.float64]
