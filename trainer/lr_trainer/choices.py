@@ -28,6 +28,7 @@ from lr_runtime.options import (
     OneOf,
     check_options,
     option,
+    options_in,
 )
 from lr_runtime.system.text import composed
 
@@ -59,6 +60,8 @@ MissingPolicy = Literal["error", "drop", "mean", "indicator"]
 MISSING_POLICIES: tuple[MissingPolicy, ...] = get_args(MissingPolicy)
 MissingTarget = Literal["error", "drop"]
 MISSING_TARGETS: tuple[MissingTarget, ...] = get_args(MissingTarget)
+_TERMS = frozenset({"features", "ignore", "category", "degree", "transforms", "interact", "intercept"})
+"""The options that a formula takes the place of."""
 
 ROBUST = Kind(
     "hc0, hc1, hc2, hc3 or cluster:COLUMN",
@@ -119,6 +122,7 @@ class FitOptions:
         None, ROBUST, "Robust errors: hc0, hc1, hc2, hc3 or cluster:COLUMN. One more pass.", "--errors KIND"
     )
     influence: bool = option(False, FLAG, "Find the rows that move the fit most. One more pass.")
+    formula: str | None = option(None, TEXT, "Targets and terms in one: 'kg ~ mv * temp + log(r) + C(site)'.")
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
     def __post_init__(self) -> None:
@@ -127,6 +131,9 @@ class FitOptions:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if both := [name for name in self.clocks if name in (self.units or {})]:
             raise OptionError(f"--time says the unit of {escaped(both[0])}. Leave --unit out for it")
+        for each in options_in(self) if self.formula is not None else ():
+            if each.name in _TERMS and str(getattr(self, each.name)) != str(each.default):  # text, as of any sequence
+                raise OptionError(f"--formula says all of the terms, and {each.typed}, too. Leave one of them out")
         if self.is_auto and (self.l1 or self.l2):
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:

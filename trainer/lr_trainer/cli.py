@@ -96,6 +96,7 @@ def main(
       lr-train calibration.csv --target y
       lr-train monday.csv tuesday.csv --target y --on-error skip
       lr-train readings.parquet --target y --features rh,temp --degree 2 -o sensor.safetensors
+      lr-train cell.csv --formula 'kg ~ mv * temp + I(mv**2) + C(site)'
       lr-train readings.csv --target y --loss huber
       lr-train huge.parquet --target y --loss quantile --quantile 0.9 --batch-size 1024 --validation 0.1
       lr-train today.csv --update sensor.safetensors -o sensor.safetensors
@@ -239,7 +240,7 @@ def _asked(
 ) -> tuple[Table, FitOptions]:
     """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
     table, values = _opened(tables, options), values_of(FitOptions, chosen)
-    pairs = {name: dict(values.get(name, ())) for name in ("units", "time", "transforms")}
+    pairs = {name: dict(pairs) for name, pairs in values.items() if name in {"units", "time", "transforms"}}
     asked = FitOptions(**{**values, **pairs}, device=device)
     with needs_extra("train"):
         from lr_trainer.rows.roles import roles_of

@@ -78,6 +78,7 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     digits: int = FitOptions.digits
     errors: str | None = None
     influence: bool = False
+    formula: str | None = None
     device: Device = "cpu"
     descent: Descent | None = None
 

@@ -171,7 +171,7 @@ PIECES += [
 ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text())
 def test_any_text_is_a_formula_or_a_usage_error(text: str) -> None:
     for formula in (text, f"y ~ {text}"):

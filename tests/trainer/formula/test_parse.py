@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from formulaic import Formula
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lr_runtime.errors import OptionError
@@ -64,12 +64,13 @@ SIDES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(SIDES)
 def test_the_algebra_of_any_formula_is_formulaics(right: str) -> None:
     try:
         terms = list(map(str, Formula(f"y ~ {right}").rhs))
     except TypeError:  # its reduce() of no terms
-        with pytest.raises(OptionError, match=r"cannot be read\. A bracket has no other end, or / and"):
+        with pytest.raises(OptionError, match=r"cannot be read\. Known are columns"):
             parsed(f"y ~ {right}", NAMES)
     else:
         assert in_words(parsed(f"y ~ {right}", NAMES)) == terms
@@ -156,11 +157,12 @@ def test_names_in_backquotes_that_become_the_same_word_stay_apart() -> None:
 FAULTS = {
     "y": "It takes one ~, with what is predicted before it: y ~ x + z",
     "y ~ a ~ b": "It takes one ~, with what is predicted before it: y ~ x + z",
-    "y ~ 1/a": "A number stands beside a variable: 1/x is written I(1/x)",
-    "y ~ 2:a": "A number stands beside a variable: 1/x is written I(1/x)",
+    "y ~ 1/a": "Known are columns, log(x)",
+    "y ~ a + 1:b": "Known are columns, log(x)",
+    "y ~ 2:a": "Known are columns, log(x)",
     "y - a ~ b": '"y - a" is unknown. Known are columns, log(x)',
-    "y*a ~ b": "Targets are y, log(y), sqrt(y) or 1/y, with + between them",
-    "exp(y) ~ b": "Targets are y, log(y), sqrt(y) or 1/y, with + between them",
+    "y*a ~ b": "Before the ~ stand y, log(y), sqrt(y) or 1/y, with + between them",
+    "exp(y) ~ b": "Before the ~ stand y, log(y), sqrt(y) or 1/y, with + between them",
     "y ~ a & b": "Unknown operator '&'.",
     "y ~ a b": "Missing operator between `a` and `b`",
     "y ~ log(a) b": "Missing operator between `log(a)` and `b`",
@@ -169,10 +171,23 @@ FAULTS = {
     "y ~ `a": "Formula ended before quote context was closed.",
     "y ~ a**1.5": "It has over 20,000 products, or a power that is none of 1, 2, ... 99",
     "y ~ a | b": "Operator `|` is at least partially disabled",
-    "y ~ [a)": "A bracket has no other end, or / and %in% nothing to nest in",
-    "y ~ (a - a)/b": "A bracket has no other end, or / and %in% nothing to nest in",
+    "y ~ [a)": "Known are columns, log(x)",
+    "y ~ (a - a)/b": "Known are columns, log(x)",
+    "y ~ a in b": "Known are columns, log(x)",
+    "y ~ 2a": "Known are columns, log(x)",
+    "y ~ C(a, contr.treatment)": "Known are columns, log(x)",
+    "y ~ hinge(a, 'b')": "Known are columns, log(x)",
+    "y ~ I(a + b)": '"a + b" is unknown. Known are columns',
+    "y ~ {a + b}": '"a + b" is unknown. Known are columns',
+    "y ~ I(2*a)": '"2" is unknown. Known are columns',
+    "y ~ I(a == b)": '"a == b" is unknown. Known are columns',
+    "y ~ hinge(a, 1e999)": '"hinge(a, 1e309)" is unknown. Known are columns',
+    "y ~ I(a**2.5)": "A power is a whole number up to 30, of no category, and a negative one of columns alone",
+    "y ~ I(a**31)": "A power is a whole number up to 30, of no category, and a negative one of columns alone",
+    "y ~ I(a**0)": "A power is a whole number up to 30, of no category, and a negative one of columns alone",
+    "y ~ I(1/log(a))": "A power is a whole number up to 30, of no category, and a negative one of columns alone",
+    "y ~ I(C(a)**2)": "A power is a whole number up to 30, of no category, and a negative one of columns alone",
     "y ~ 'a'": "String literals are not valid in formulae.",
-    "y ~ {a + b}": '"a+b" is a sum inside a term',
     **{
         f"y ~ {part}": f'"{part}" is unknown. Known are columns, log(x), log1p(x), exp(x), sqrt(x), hinge(x, 25), C(x)'
         for part in [
@@ -180,22 +195,11 @@ FAULTS = {
             "bs(a)",
             "log10(a)",
             "np.cbrt(a)",
-            "C(a, contr.treatment)",
             "C(a, levels=3)",
             "hinge(a)",
-            "hinge(a, 1e999)",
-            "hinge(a, 'b')",
             "log(a, 2)",
             "log(log(a))",
-            "log(a*b)",
-            "I(a + b)",
-            "I(2*a)",
-            "I(a**2.5)",
-            "I(a**31)",
-            "I(a**0)",
-            "I(1/log(a))",
-            "I(C(a)**2)",
-            "I(a == b)",
+            "log(a * b)",
             "a[0]",
             "a.b",
             "log(Sepal.Length)",
@@ -213,14 +217,14 @@ def test_what_is_no_formula_is_a_usage_error_of_one_line(formula: str) -> None:
     assert (raised.value.exit_code, len(message.splitlines())) == (2, 1)
 
 
-@pytest.mark.parametrize(
-    "formula", ["y ~ tmp", "y ~ log(tmp)", "tmp ~ a", "y ~ `tmp`", "y ~ hinge(`tmp`, 2)", "y ~ C(tmp)"]
-)
+UNKNOWN = ["y ~ tmp", "y ~ log(tmp)", "tmp ~ a", "y ~ `tmp`", "y ~ hinge(`tmp`, 2)", "y ~ C(tmp)"]
+
+
+@pytest.mark.parametrize("formula", UNKNOWN)
 def test_an_unknown_column_brings_those_of_a_name_like_it(formula: str) -> None:
-    with pytest.raises(OptionError) as raised:
-        parsed(formula, ["y", "a", "temp", "other"])
-    assert str(raised.value) == 'formula: there is no column "tmp". Did you mean "temp"?'
-    with pytest.raises(OptionError, match=r'no column "tmp"\. There are "y", "q"$'):
+    with pytest.raises(OptionError, match=r'There is no column "tmp", but "y", "a", "temp"\. Did you mean "temp"\?$'):
+        parsed(formula, ["y", "a", "temp"])
+    with pytest.raises(OptionError, match=r'There is no column "tmp", but "y", "q"$'):
         parsed(formula.replace("a", "q"), ["y", "q"])
 
 

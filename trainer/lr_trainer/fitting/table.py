@@ -106,6 +106,7 @@ def fit(
     digits: int = FitOptions.digits,
     errors: str | None = None,
     influence: bool = False,
+    formula: str | None = None,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
@@ -172,6 +173,8 @@ def fit(
             residuals, of clusters one less than there are, as with `use_t=True` of statsmodels.
         influence: whether one more pass, the same, finds for each target the rows of the twenty largest Cook's
             distances and that of the largest leverage.
+        formula: the targets and terms in the grammar of R and formulaic, `kg ~ mv * temp + log(r)`, in place of the
+            options above that say them; without a left side, `~ mv * temp`, of the target that these or `y` name.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
             cells in text tables.
         device: where the blocks are computed.

@@ -36,7 +36,7 @@ def specified(
     given = {composed(name): text for name, text in transforms.items()}
     known = (*features, *targets)
     if strangers := [name for name in given if name not in known]:
-        raise OptionError(f"--transform {escaped(strangers[0])} is none of the columns{_near(strangers[0], known)}")
+        raise OptionError(f"--transform {escaped(strangers[0])} is none of the columns{near(strangers[0], known)}")
     mains = [main for name in features for main in _functions(name, given.get(name, "linear"))]
     terms: list[tuple[Factor, ...]] = [
         (main._replace(power=power),)
@@ -87,7 +87,7 @@ def _product(text: str, named: Mapping[str, Factor]) -> tuple[Factor, ...]:
     found = next(_splits(text, named), None)
     if found is None:
         unknown = next((part for part in text.split(":") if part not in named), text)
-        raise OptionError(f"--interact {escaped(text)}: {escaped(unknown)} is none of the terms{_near(unknown, named)}")
+        raise OptionError(f"--interact {escaped(text)}: {escaped(unknown)} is none of the terms{near(unknown, named)}")
     if len(found) < 2 or len(set(found)) < len(found):
         what = "is no product of two or more different columns. Write it as A:B; powers are --degree"
         raise OptionError(f"--interact {escaped(text)} {what}")
@@ -102,6 +102,7 @@ def _splits(text: str, names: Collection[str]) -> Iterator[tuple[str, ...]]:
         yield from ((text[:place], *rest) for rest in _splits(text[place + 1 :], names))
 
 
-def _near(name: str, names: Collection[str]) -> str:
-    near = get_close_matches(name, names, 2)
-    return f" {listed([*names])}" + (f". Did you mean {listed(near)}?" if near else "")
+def near(name: str, names: Collection[str]) -> str:
+    """Return what else there is, and which of it the name may have been meant for."""
+    like = get_close_matches(name, names, 2)
+    return f" {listed([*names])}" + (f". Did you mean {listed(like)}?" if like else "")

@@ -108,6 +108,7 @@ def roles_of(table: Table, asked: FitOptions, given: Specification | None = None
         OptionError: no target, a column in two roles, or no feature left.
         MissingColumnError: a column is not in the table.
     """
+    given = _of_formula(asked, table) or given
     if given is not None:
         asked = _with_columns_of(given, asked)
     named = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
@@ -165,7 +166,18 @@ def _check_features(asked: FitOptions, names: Sequence[str], category: Sequence[
 def _with_columns_of(given: Specification, asked: FitOptions) -> FitOptions:
     columns = {factor.column: None for factor in given.factors}
     coded = {factor.column: None for factor in given.factors if factor.is_category}
-    return replace(asked, target=[each.column for each in given.targets], features=[*columns], category=[*coded])
+    targets = [each.column for each in given.targets]
+    return replace(asked, formula=None, target=targets, features=[*columns], category=[*coded])
+
+
+def _of_formula(asked: FitOptions, table: Table) -> Specification | None:
+    if asked.formula is None:
+        return None
+    from lr_trainer.formula.parse import parsed
+
+    target = [asked.target] if isinstance(asked.target, str) else asked.target or ()
+    beside = [composed(name) for name in (asked.weight, asked.cv_group) if name is not None]
+    return parsed(asked.formula, table.names, [*map(composed, target)], [*table.indexes, *beside])
 
 
 def _of_options(
