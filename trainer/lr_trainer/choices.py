@@ -134,6 +134,11 @@ class FitOptions:
         for each in options_in(self) if self.formula is not None else ():
             if each.name in _TERMS and str(getattr(self, each.name)) != str(each.default):  # text, as of any sequence
                 raise OptionError(f"--formula says all of the terms, and {each.typed}, too. Leave one of them out")
+        self._check_folds()
+        self._check_solution()
+
+    def _check_folds(self) -> None:
+        """Raise OptionError where what chooses a penalty, or folds, contradicts another option."""
         if self.is_auto and (self.l1 or self.l2):
             raise OptionError("--penalty auto chooses --l1 and --l2. Leave them out, or --penalty")
         if self.l1_ratio is not None and not self.is_auto:
@@ -144,6 +149,9 @@ class FitOptions:
             raise OptionError(
                 "--cv-group and --seed are for folds: add --cv. A descent has a seed, too: --solver descent"
             )
+
+    def _check_solution(self) -> None:
+        """Raise OptionError where two options ask for different solutions."""
         if self.shrinks and (given := self.of_least_squares):
             why = f"{given[0]} is for least squares, without bounds, penalty or --minimum-norm"
             raise OptionError(f"{why}. Leave it out")
