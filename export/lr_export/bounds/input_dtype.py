@@ -95,7 +95,7 @@ class Inputs:
         """Return, per output, the most that rounding the inputs moves y; the largest float64 where it is beyond it."""
         if response.is_plain or not any(self.cost):
             return self.cost
-        ends, moved = ExactModel.of(checkpoint).reached(*box(checkpoint.contract)), Dyadic.of(np.array(self.cost))
+        ends, moved = ExactModel.of(checkpoint).spanned(*box(checkpoint.contract)), Dyadic.of(np.array(self.cost))
         near = (on_own_scale(response, Near(end.reshaped(1, -1), moved.reshaped(1, -1)), "float64") for end in ends)
         largest = [max(fractions) for fractions in zip(*(each.bound.fractions() for each in near), strict=True)]
         return tuple(rounded_up(min(each, Fraction(sys.float_info.max))) for each in largest)

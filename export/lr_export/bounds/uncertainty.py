@@ -104,7 +104,9 @@ class _Bounds:
             CheckFailedError: a reciprocal may reach 0 there.
         """
         root = None if self.leverage is None else self.leverage.over(low, high)
-        bottom, top = (end.reshaped(1, -1) for end in self.y.exact.reached(low, high))
+        exact = self.y.exact
+        ends = exact.reached(low, high) if self.numbers.response.is_plain else exact.spanned(low, high)
+        bottom, top = (end.reshaped(1, -1) for end in ends)
         error = self.y.before_rounding_over(low, high).reshaped(1, -1)
         eta = Near(bottom.above(top), error.above(error))
         # The lower end lies between the bottom less half the interval and the top, and the upper end likewise.

@@ -171,6 +171,11 @@ class ExactModel:
         lower, upper = self.reached(low, high)
         return upper - lower
 
+    def spanned(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
+        """Return the same as `reached`, nearer to where y lies: what is positive throughout need not reach 0."""
+        box = self.box(low, high)
+        return self._extremes(self.coefficients, [block.span(box) for block in self.layout.blocks])
+
     def reached(self, low: Floats, high: Floats) -> tuple[Dyadic, Dyadic]:
         """Return between which numbers (outputs,) y lies over the box; where there are powers, they may lie outside."""
         box = self.box(low, high)

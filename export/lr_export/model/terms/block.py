@@ -161,6 +161,10 @@ class Block:
         """Return the extremes (places,) of the values over a box; of several columns, missing values among them."""
         raise NotImplementedError
 
+    def span(self, box: Box) -> Extremes:
+        """Return extremes that keep the sign of powers and products, where `values` are symmetric about 0."""
+        return self.values(box)
+
     def moved(self, reach: Dyadic, by: Dyadic) -> Dyadic:
         """Return the most (..., places) that a value moves where |u|, at most `reach` (..., variables), moves `by`."""
         return self.monomial(reach + by) - self.monomial(reach)

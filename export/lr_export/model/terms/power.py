@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from lr_export.model.terms.block import Block, Extremes, factors_of
+from lr_export.model.terms.block import Block, Extremes, factors_of, zeros
 from lr_runtime.contract.terms.power import Power
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ class Powers(Block):
         """Return those at the ends of the range; of powers above the first, from -reach^p to reach^p."""
         high = self.monomial(box.high if self.degree == 1 else box.reach)
         return Extremes(self.monomial(box.low) if self.degree == 1 else -high, high, self.monomial(box.fill))
+
+    def span(self, box: Box) -> Extremes:
+        first, last = self.monomial(box.low), self.monomial(box.high)
+        low, high = first.minimum(last), first.maximum(last)
+        if self.degree % 2 == 0:
+            ends = (box.low.columns(self.columns), box.high.columns(self.columns))
+            low = low.replaced((ends[0] <= zeros()) & (zeros() <= ends[1]), zeros())
+        return Extremes(low, high, self.monomial(box.fill))
 
     def supremum(self, sizes: Dyadic, box: Box, center: Dyadic | None) -> Dyadic:
         """Return, of the first power, the number that is reached at an end of the range or at the fill."""

@@ -45,6 +45,17 @@ class Products(Block):
         reach = self.monomial(box.filled_reach)
         return Extremes(-reach, reach, zeros(len(self.terms)))
 
+    def span(self, box: Box) -> Extremes:
+        least = box.low.replaced(box.may_miss, box.low.minimum(box.fill))
+        most = box.high.replaced(box.may_miss, box.high.maximum(box.fill))
+        low = high = Dyadic(np.full(len(self.terms), 1, dtype=object), 0)
+        for variables in self.variables:
+            ends = [end * each.columns(variables) for end in (low, high) for each in (least, most)]
+            low, high = reduce(Dyadic.minimum, ends), reduce(Dyadic.maximum, ends)
+        flagged = np.array([any(factor.is_indicator for factor in factors_of(term)) for term in self.terms])
+        low, high = low.replaced(flagged, low.minimum(zeros())), high.replaced(flagged, high.maximum(zeros()))
+        return Extremes(low, high, zeros(len(self.terms)))
+
     def lost(self, reach: Dyadic) -> Dyadic:
         """Return 2 degree prod max(1, |u|): what a factor or a product before it has lost, the others enlarge."""
         one = Dyadic(np.array(1, dtype=object), 0)
