@@ -1,7 +1,7 @@
 """Coefficients by the names of their terms, as R's broom::tidy or `lr-train --json` writes them, to a model.
 
-A term is a column, its power (x^2, I(x^2)), a level of a category (site=B, or as R has it siteB) or the intercept. A
-number is the float64 nearest to its decimal text.
+A term is a column, its power (x^2, I(x^2)), a level of a category (site=B, or as R has it siteB), a product of these
+(x:z, x:siteB) or the intercept. A number is the float64 nearest to its decimal text.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from functools import partial
+from functools import partial, reduce
 from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import dot, term
+from lr_export.importing.combination import Feature, dot, term
 from lr_export.importing.folding import Source, SourceColumn
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
 _POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
-_COMPUTED = re.compile(r".*[:=].*|[\w.]+\(.*\).*|.* missing")
-"""A product of columns, or what a function makes of them, as R writes it; an indicator, as `lr-train --json` does."""
+_COMPUTED = re.compile(r".*=.*|[\w.]+\(.*\).*|.* missing")
+"""What a function makes of columns, as R writes it; an indicator, as `lr-train --json` does."""
 
 
 def model_of(
@@ -59,9 +59,13 @@ def model_of(
     if target is not None and len(set(target)) != len(given):
         raise OptionError(f"--target takes a name for each of {listed(list(given))}, not {listed(target)}")
     names = (each for weights in given.values() for each in weights)
-    terms = {each: _term(each, levels) for each in names if each not in _INTERCEPTS}
-    columns = {column: place for place, column in enumerate(dict.fromkeys(column for column, _ in terms.values()))}
-    features = {each: term(kind(columns[column])) for each, (column, kind) in terms.items()}
+    terms = {each: _factors(each, levels) for each in names if each not in _INTERCEPTS}
+    named = dict.fromkeys(column for factors in terms.values() for column, _ in factors)
+    columns = {column: place for place, column in enumerate(named)}
+    features = {
+        each: reduce(Feature.times, (term(kind(columns[column])) for column, kind in factors))
+        for each, factors in terms.items()
+    }
     predictions = []
     for output, weights in given.items():
         constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
@@ -98,6 +102,16 @@ def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels
     return outputs, levels, ranges, 0.0 if table.get("intercept") is False else None
 
 
+def _factors(name: str, levels: Mapping[str, Levels]) -> list[tuple[str, Callable[[int], Term]]]:
+    """Return, for each factor of a term, its column and what makes it from the place of its column."""
+    try:
+        return [_term(name, levels)]  # a level may have a colon
+    except UnsupportedModelError:
+        if ":" not in name:
+            raise
+        return [_term(factor, levels) for factor in name.split(":")]
+
+
 def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int], Term]]:
     """Return the column of a term, and what makes the term from the place of its column."""
     named = [
@@ -110,9 +124,9 @@ def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int],
         return named[0]
     power = _POWER.fullmatch(name)
     column = (power[1] or power[3] if power else name).strip("` ")
-    if named or column in levels or _COMPUTED.fullmatch(column):
+    if named or column in levels or _COMPUTED.fullmatch(column) or ":" in column:
         raise UnsupportedModelError(
-            f"the term {escaped(name)} cannot be folded. A column can be, its power as x^2 or I(x^2), and a level as "
-            "site=B of a category whose levels are given, --levels site=A,B"
+            f"the term {escaped(name)} cannot be folded. A column can be, its power as x^2 or I(x^2), a product as "
+            "x:z, and a level as site=B of a category whose levels are given, --levels site=A,B"
         )
     return column, partial(Power, power=int(power[2] or power[4]) if power else 1)

@@ -4,8 +4,8 @@ A preprocessing step makes features of features by sums and products, so each of
 
     f(x) = sum_t c_t term_t(x)
 
-with rational c_t, and terms that are powers of a raw column or indicators. The library computes it in floating point of
-unit roundoff u: after k roundings on the longest path, what it computes is within
+with rational c_t, and terms that are powers of a raw column, indicators, or products of these. The library computes it
+in floating point of unit roundoff u: after k roundings on the longest path, what it computes is within
 
     gamma_k s(x),    gamma_k = k u / (1 - k u)
 
@@ -24,9 +24,11 @@ from lr_export.errors import UnsupportedModelError
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.product import Product
+from lr_runtime.contract.terms.term import factors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lr_runtime.contract.terms.term import Term
 
@@ -61,9 +63,9 @@ class Feature(NamedTuple):
         """Return the product, rounded once.
 
         Raises:
-            UnsupportedModelError: it has a product of two columns, which is no term of ours.
+            UnsupportedModelError: it computes with the codes of a category, as with a number.
         """
-        value, size = _product(self.value, other.value), _product(self.size, other.size)
+        value, size = product(self.value, other.value), product(self.size, other.size)
         return Feature(value, size, self.roundings + other.roundings + 1)
 
     def divided(self, by: float) -> Feature:
@@ -73,13 +75,13 @@ class Feature(NamedTuple):
     def substituted(self, by: Callable[[Term], Feature]) -> Feature:
         """Return the same with an exact feature in the place of each term."""
         parts = [(each, number(1.0) if each is None else by(each)) for each in self.value]
-        value = _sum(_product(new.value, {None: self.value[each]}) for each, new in parts)
-        return Feature(value, _sum(_product(new.size, {None: self.size[each]}) for each, new in parts), self.roundings)
+        value = _sum(product(new.value, {None: self.value[each]}) for each, new in parts)
+        return Feature(value, _sum(product(new.size, {None: self.size[each]}) for each, new in parts), self.roundings)
 
     def moved(self, columns: Sequence[int]) -> Feature:
         """Return the same of some of the columns alone, counted anew."""
         new = {column: place for place, column in enumerate(columns)}
-        return self.substituted(lambda each: term(_moved(each, new[each.columns[0]])))
+        return self.substituted(lambda each: term(_moved(each, new)))
 
     def error(self, unit: Fraction, value_of: Callable[[Term], Fraction]) -> Fraction:
         """Return how far what is computed may be from the exact number, for the unit roundoff of its arithmetic."""
@@ -138,7 +140,7 @@ def _sum(parts: Iterable[Combination]) -> Combination:
     return dict(found)
 
 
-def _product(left: Combination, right: Combination) -> Combination:
+def product(left: Combination, right: Combination) -> Combination:
     """Return the product; that of two levels of one category is 0, and so is a missing value's power."""
     found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
     for a, factor in left.items():
@@ -152,23 +154,34 @@ def _of_both(a: Term | None, b: Term | None) -> tuple[Term | None, ...]:
     """Return the term that the product of two is, or none where it is 0."""
     if a is None or b is None:
         return (b if a is None else a,)
-    if a == b and a.is_indicator:
-        return (a,)
-    if a.columns == b.columns:
-        if isinstance(a, Power) and isinstance(b, Power):
-            return (Power(a.columns[0], a.power + b.power),)
-        if isinstance(a, Level) and isinstance(b, Level):
+    found: dict[int, Term] = {}
+    for each in (*factors_of(a), *factors_of(b)):
+        (column,) = each.columns
+        joined = _of_one_column(found[column], each) if column in found else each
+        if joined is None:
             return ()
-        if {type(a), type(b)} == {Power, MissingIndicator}:  # a power of a missing value counts as 0 until it is filled
-            return ()
-    raise UnsupportedModelError("the model multiplies two columns with one another, which linedge has no term for yet")
+        found[column] = joined
+    (one, *more) = found.values()
+    return (Product([one, *more]) if more else one,)
 
 
-def _moved(given: Term, column: int) -> Term:
-    """Return the same term of another column."""
+def _of_one_column(a: Term, b: Term) -> Term | None:
+    """Return the term that the product of two of one column is; None where it is 0."""
+    if isinstance(a, Power) and isinstance(b, Power):
+        return Power(a.columns[0], a.power + b.power)
+    if {type(a), type(b)} == {Power, Level}:
+        raise UnsupportedModelError("the model multiplies the codes of a category by one of its indicators")
+    # A power of a missing value counts as 0 until it is filled.
+    return a if a == b else None
+
+
+def _moved(given: Term, new: Mapping[int, int]) -> Term:
+    """Return the same term of other columns."""
     match given:
+        case Product():
+            return Product([_moved(each, new) for each in given.factors])
         case Power():
-            return Power(column, given.power)
+            return Power(new[given.columns[0]], given.power)
         case Level():
-            return Level(column, given.category)
-    return MissingIndicator(column)
+            return Level(new[given.columns[0]], given.category)
+    return MissingIndicator(new[given.columns[0]])

@@ -10,32 +10,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from decimal import Context, Decimal
 from fractions import Fraction
+from functools import reduce
 from math import comb, frexp, isfinite, isnan, ldexp
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from lr_export.certificate.probes import probe_rows
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import columns_of, evaluated
+from lr_export.exact.dyadic import Dyadic
+from lr_export.exact.functions import exact as exact_function
+from lr_export.importing.combination import columns_of, evaluated, product
 from lr_runtime import __version__
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.columns import Column
-from lr_runtime.contract.contract import Contract, Output
+from lr_runtime.contract.contract import Contract, Output, TargetFunction
 from lr_runtime.contract.fit_report import FitReport, Imported
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.term import factors_of
 from lr_runtime.errors import CheckFailedError, OptionError, escaped, listed, shown
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from lr_export.importing.combination import Combination, Feature
     from lr_runtime.contract.columns import Missing
+    from lr_runtime.contract.derived import Derived
     from lr_runtime.contract.terms.term import Term
 
     Predict: TypeAlias = Callable[[Mapping[str, list[object]]], ArrayLike]
@@ -92,12 +98,14 @@ class Source(NamedTuple):
         name: what it is, such as `scikit-learn Pipeline(StandardScaler, Ridge)`.
         columns: the raw columns, which terms count from 0.
         outputs: the names of what it predicts.
-        predictions: each of the outputs.
+        predictions: each of the outputs, or the function of it that the model fits in its place.
         predict: the source's own prediction, (rows, outputs) or (rows,), of columns by name: numbers, categories as the
             source takes them, NaN for a missing value. Columns that no output depends on are not among them. None where
             there is nothing to run.
         called: what certificates call `predict`.
         unit: the unit roundoff of its arithmetic.
+        derived: functions of raw columns, which terms count behind these.
+        functions: of each output, that the model fits in its place; empty for the outputs themselves.
     """
 
     name: str
@@ -107,6 +115,13 @@ class Source(NamedTuple):
     predict: Predict | None = None
     called: str = "predict"
     unit: Fraction = DOUBLE
+    derived: tuple[Derived, ...] = ()
+    functions: tuple[TargetFunction | None, ...] = ()
+
+    @property
+    def fitted(self) -> tuple[TargetFunction | None, ...]:
+        """The function of each output."""
+        return self.functions or (None,) * len(self.outputs)
 
 
 class Basis(NamedTuple):
@@ -132,21 +147,29 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
     columns = tuple(map(_column, source.columns, _ranges(source, ranges)))
     if same := {column.name for column in columns}.intersection(map(composed, source.outputs)):
         raise OptionError(f"the output {listed(sorted(same))} is called as a column is. Give it another --target")
-    basis = [_basis(place, column, source.predictions) for place, column in enumerate(columns)]
+    basis = [_basis(*each, source.predictions) for each in enumerate(_variables(source, columns))]
     combinations = [on_basis(each.value, basis) for each in source.predictions]
     terms = sorted({each for found in combinations for each in found if each is not None}, key=_order)
+    flagged = {each for term in terms for each in factors_of(term) if isinstance(each, MissingIndicator)}
     columns = tuple(
-        c._replace(missing="indicator") if MissingIndicator(n) in terms else c for n, c in enumerate(columns)
+        c._replace(missing="indicator") if MissingIndicator(n) in flagged else c for n, c in enumerate(columns)
     )
     checkpoint = Checkpoint(
         contract=Contract(
-            columns, tuple(Output(composed(name), None, None) for name in source.outputs), None, __version__
+            columns,
+            tuple(
+                Output(composed(name), None, None, function=function)
+                for name, function in zip(source.outputs, source.fitted, strict=True)
+            ),
+            None,
+            __version__,
+            derived=source.derived,
         ),
         weight=_rounded([[found.get(each, Fraction(0)) for each in terms] for found in combinations]),
         bias=_rounded([[found.get(None, Fraction(0)) for found in combinations]])[0],
         origin=np.array([each.origin for each in basis]),
         scale=np.array([each.scale for each in basis]),
-        fill=np.array([each.fill or 0.0 for each in source.columns]),
+        fill=np.array([each.fill or 0.0 for each in source.columns] + [0.0] * len(source.derived)),
         terms=tuple(terms),
     )
     imported = Imported(source.name) if source.predict is None else _held(source, source.predict, checkpoint)
@@ -156,11 +179,36 @@ def checkpoint_of(source: Source, ranges: Mapping[str, Range]) -> Checkpoint:
 
 def of_used_columns(source: Source) -> Source:
     """Return the model without the columns that no output depends on, such as those that a step drops."""
-    used = sorted(columns_of(*source.predictions))
-    if not used:
+    variables = used_variables(source)
+    if not variables:
         raise UnsupportedModelError(f"{source.name} depends on no column: it is a constant")
-    columns = tuple(source.columns[place] for place in used)
-    return source._replace(columns=columns, predictions=tuple(each.moved(used) for each in source.predictions))
+    count = len(source.columns)
+    used, functions = [each for each in variables if each < count], [each for each in variables if each >= count]
+    derived = (source.derived[each - count] for each in functions)
+    return source._replace(
+        columns=tuple(source.columns[place] for place in used),
+        predictions=tuple(each.moved(variables) for each in source.predictions),
+        derived=tuple(each._replace(column=used.index(each.column)) for each in derived),
+    )
+
+
+def used_variables(source: Source) -> list[int]:
+    """Return the columns that an output depends on, and the derived variables behind them."""
+    found, count = columns_of(*source.predictions), len(source.columns)
+    return sorted(found | {source.derived[each - count].column for each in found if each >= count})
+
+
+def _variables(source: Source, columns: tuple[Column, ...]) -> Iterator[Column]:
+    """Yield the columns, and behind them the derived variables."""
+    yield from columns
+    for each in source.derived:
+        try:
+            each.check(columns)
+        except ValueError as error:
+            name = escaped(columns[each.column].name)
+            what = f"the training range of {name} leaves the domain of {each.function}, of which the model takes it"
+            raise OptionError(f"{what}. Give a narrower --range {name}=LOW:HIGH") from error
+        yield each.variable(columns)
 
 
 def _ranges(source: Source, given: Mapping[str, Range]) -> list[Range | None]:
@@ -207,20 +255,26 @@ def on_basis(combination: Combination, basis: Sequence[Basis]) -> Combination:
     """Return powers of x as powers of u, x = origin + scale u, by the binomial theorem; indicators as they are."""
     found: defaultdict[Term | None, Fraction] = defaultdict(Fraction)
     for each, factor in combination.items():
-        if not isinstance(each, Power):
-            found[each] += factor
-            continue
-        origin, scale = map(Fraction, basis[each.columns[0]])
-        for k in range(each.power + 1):
-            share = factor * comb(each.power, k) * origin ** (each.power - k) * scale**k
-            if share or k == each.power:  # a term stays, though its weight be 0
-                found[Power(each.columns[0], k) if k else None] += share
+        parts = () if each is None else (_factor_on_basis(one, basis) for one in factors_of(each))
+        start: Combination = {None: factor}
+        for new, share in reduce(product, parts, start).items():
+            found[new] += share
     return dict(found)
+
+
+def _factor_on_basis(given: Term, basis: Sequence[Basis]) -> Combination:
+    if not isinstance(given, Power):
+        return {given: Fraction(1)}
+    (column,), power = given.columns, given.power
+    origin, scale = map(Fraction, basis[column])
+    shares = {k: comb(power, k) * origin ** (power - k) * scale**k for k in range(power + 1)}
+    return {Power(column, k) if k else None: share for k, share in shares.items() if share}
 
 
 def _order(term: Term) -> tuple[object, ...]:
     """Return a key that sorts terms by column, powers first."""
-    return (term.columns, not isinstance(term, Power), *term.to_json().values())
+    rest = map(_order, term.factors) if term.factors else term.to_json().values()
+    return (term.columns, not isinstance(term, Power), *rest)
 
 
 def _rounded(numbers: list[list[Fraction]]) -> NDArray[np.float64]:
@@ -238,6 +292,8 @@ def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
     """
     rows = probe_rows(checkpoint, "float32" if source.unit == SINGLE else "float64").astype(np.float64)
     rows = rows[~((rows != 0) & (np.abs(rows) < _TINY)).any(axis=1)]
+    for each in source.derived:
+        rows = rows[np.broadcast_to(each.holds(rows[:, each.column]), len(rows))]
     rows = rows[:: 1 + len(rows) * len(checkpoint.terms) // _MOST_PROBED]
     taken: dict[str, list[object]] = {
         each.name: [each.values[int(value)] for value in values] if each.values else values
@@ -247,7 +303,7 @@ def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
     differences, worst = [Fraction(0)] * len(source.outputs), Fraction(0)
     for row, x in enumerate(rows.tolist()):
         for output, found in enumerate(computed[row]):
-            exact, allowed = _exact(source, checkpoint, output, x)
+            exact, allowed = _on_own_scale(source.fitted[output], *_exact(source, checkpoint, output, x))
             if not isfinite(found) or (difference := abs(Fraction(found) - exact)) > allowed:
                 given = ", ".join(f"{name} = {values[row]}" for name, values in taken.items())
                 raise CheckFailedError(
@@ -262,7 +318,8 @@ def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
 def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[float]) -> tuple[Fraction, Fraction]:
     """Return the checkpoint's output at a row, and how far rounding may bring the source's from it."""
     prediction, filled = source.predictions[output], checkpoint.fill.tolist()
-    raw = [Fraction(fill if isnan(value) else value) for value, fill in zip(x, filled, strict=True)]
+    raw = [Fraction(fill if isnan(value) else value) for value, fill in zip(x, filled, strict=False)]
+    raw += [_function(each, x[each.column]) for each in source.derived]
     basis = zip(raw, checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)
     u = [(value - Fraction(origin)) / Fraction(scale) for value, origin, scale in basis]
 
@@ -273,3 +330,26 @@ def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[floa
     exact = sum((weight * Fraction(term.value(x, u)) for weight, term in weights), Fraction(checkpoint.bias[output]))
     folded = evaluated(prediction.value, raw_value)
     return exact, prediction.error(source.unit, raw_value) + abs(folded - exact)
+
+
+def _function(derived: Derived, x: float) -> Fraction:
+    """Return a function of a column to 190 binary digits."""
+    knots = None if derived.knot is None else np.array([derived.knot])
+    return exact_function(derived.function, Dyadic.of(np.array([x])), knots).fractions()[0]
+
+
+def _on_own_scale(function: TargetFunction | None, eta: Fraction, allowed: Fraction) -> tuple[Fraction, Fraction]:
+    """Return the output of which a function is eta, and how far rounding may bring the source's from it."""
+    if function is None:
+        return eta, allowed
+    middle, *ends = (_INVERSES[function](each) for each in (eta, eta - allowed, eta + allowed))
+    moved = max(abs(end - middle) for end in ends)
+    return middle, moved + 4 * DOUBLE * (abs(middle) + moved)
+
+
+_DECIMAL: Final = Context(prec=60)
+_INVERSES: Mapping[TargetFunction, Callable[[Fraction], Fraction]] = {
+    "log": lambda eta: Fraction(_DECIMAL.exp(_DECIMAL.divide(Decimal(eta.numerator), Decimal(eta.denominator)))),
+    "sqrt": lambda eta: max(eta, Fraction(0)) ** 2,
+    "reciprocal": lambda eta: 1 / eta,
+}

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, columns_of, exactly, term
 from lr_export.importing.folding import SourceColumn
+from lr_runtime.contract.columns import Column
+from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.term import factors_of
 from lr_runtime.errors import quoted
 from lr_runtime.system.text import is_missing
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.importing.folding import Range
+    from lr_runtime.contract.contract import TargetFunction
+    from lr_runtime.contract.derived import FunctionName
     from lr_runtime.contract.terms.term import Term
 
 
@@ -41,6 +47,8 @@ class RawColumns:
         values: the categories.
         fills: what the first step that fills a column puts in the place of a missing value.
         complete: columns in which the model takes no missing value, whatever one of its branches does.
+        derived: functions of raw columns, which are the variables behind these.
+        functions: those of the outputs that the model fits in their place, in order.
     """
 
     names: tuple[str, ...]
@@ -48,10 +56,28 @@ class RawColumns:
     values: dict[int, tuple[object, ...]] = field(default_factory=dict)
     fills: dict[int, float] = field(default_factory=dict)
     complete: set[int] = field(default_factory=set)
+    derived: list[Derived] = field(default_factory=list)
+    functions: tuple[TargetFunction | None, ...] = ()
 
     def takes_no_missing(self, features: Sequence[Feature]) -> None:
         """Note that a step takes no missing value among its features."""
         self.complete |= {column for each in features if (column := open_column(each)) is not None}
+
+    def function(self, feature: Feature, name: FunctionName) -> Feature:
+        """Return a function of a feature, which has to be a raw column.
+
+        Raises:
+            UnsupportedModelError: it is what an earlier step computed.
+        """
+        column = raw_column(feature)
+        if column is None or column in self.values or _is_filled(feature):
+            what = f"it takes the {name} of what was computed of {self.listed(feature)}"
+            raise refused(what, f"the {name} of a column as it comes")
+        self.takes_no_missing([feature])
+        if (derived := Derived(column, name)) not in self.derived:
+            self.derived.append(derived)
+        # A library's own function is off by an ulp or two.
+        return term(Power(len(self.names) + self.derived.index(derived)))._replace(roundings=feature.roundings + 4)
 
     def coded(self, feature: Feature, categories: Sequence[object], codes: NDArray[np.float64]) -> list[Feature]:
         """Return the columns of a coding (categories, columns): a linear map of the indicators of the levels.
@@ -80,17 +106,21 @@ class RawColumns:
 
     def closed(self, predictions: Sequence[Feature]) -> tuple[tuple[SourceColumn, ...], tuple[Feature, ...]]:
         """Return the columns, and predictions in which a missing value counts as what stands for it."""
-        indicators = {each for found in predictions for each in found.value if isinstance(each, MissingIndicator)}
+        terms = {each for found in predictions for each in found.value if each is not None}
+        indicators = {each for term in terms for each in factors_of(term) if isinstance(each, MissingIndicator)}
         may_miss = {each.columns[0] for each in indicators} - self.complete - self.values.keys()
         found = [each.substituted(lambda given: self._closed(given, may_miss)) for each in predictions]
         kept = (
-            each._replace(value={t: c for t, c in each.value.items() if c or t not in indicators}) for each in found
+            each._replace(value={t: c for t, c in each.value.items() if c or t is None or not _is_flagged(t)})
+            for each in found
         )
         fills = {column: self.fills.get(column, 0.0) for column in may_miss}
         told = ((name, self.ranges.get(n), self.values.get(n, ()), fills.get(n)) for n, name in enumerate(self.names))
         return tuple(SourceColumn(*each) for each in told), tuple(kept)
 
     def _closed(self, given: Term, may_miss: set[int]) -> Feature:
+        if given.factors:
+            return reduce(Feature.times, [self._closed(each, may_miss) for each in given.factors])
         (column,) = given.columns
         match given:
             case Power() if column in self.values:
@@ -108,13 +138,24 @@ class RawColumns:
 
     def listed(self, *features: Feature) -> str:
         """Return the names of the columns that features depend on."""
-        return quoted([self.names[place] for place in sorted(columns_of(*features))])
+        columns = [Column(name, 0.0, 0.0) for name in self.names]
+        names = [*self.names, *(each.name(columns) for each in self.derived)]
+        return quoted([names[place] for place in sorted(columns_of(*features))])
+
+
+def _is_flagged(given: Term) -> bool:
+    """Return whether a term depends on whether a value is missing."""
+    return any(isinstance(each, MissingIndicator) for each in factors_of(given))
 
 
 def raw_column(feature: Feature) -> int | None:
     """Return the column that a feature is as it came, but for what stands for missing values; None for another one."""
     rest = {each: factor for each, factor in feature.value.items() if factor and not isinstance(each, MissingIndicator)}
     return next((each.columns[0] for each in rest if each is not None and rest == {Power(each.columns[0]): 1}), None)
+
+
+def _is_filled(feature: Feature) -> bool:
+    return any(each is not None and _is_flagged(each) for each in feature.value)
 
 
 def open_column(feature: Feature) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import Feature, columns_of, dot, number, term
+from lr_export.importing.combination import Feature, dot, number, term
 from lr_export.importing.folding import Source, checkpoint_of, names_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns, open_column, raw_column, refused
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import TargetFunction
+    from lr_runtime.contract.derived import FunctionName
 
     Floats: TypeAlias = NDArray[np.float64]
     Step: TypeAlias = BaseEstimator
@@ -82,7 +84,8 @@ def from_sklearn(
     outputs = names_of("--target", target, "y", len(predictions))
     of_steps = f"({', '.join(type(each).__name__ for each in steps)})" if steps else ""
     name = f"scikit-learn {type(model).__name__}{of_steps}"
-    source = Source(name, columns, outputs, predictions, partial(_predicted, model, told))
+    predict = partial(_predicted, model, told)
+    source = Source(name, columns, outputs, predictions, predict, derived=tuple(told.derived), functions=told.functions)
     used = of_used_columns(source).columns
     dropped = set(told.names) - {column.name for column in used}
     if isinstance(X, np.ndarray | list | tuple):
@@ -179,14 +182,27 @@ def _encoded(step: Step, x: Features, told: RawColumns, *, codes: Callable[[int]
 
 def _powers(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     told.takes_no_missing(x)
-    made = []
-    for powers in step.powers_.tolist():
-        factors = [each for each, power in zip(x, powers, strict=True) for _ in range(power)]
-        if len(factors) > 1 and len(columns_of(*factors)) > 1:
-            what = f"PolynomialFeatures multiplies {told.listed(*factors)}, for which linedge has no term yet"
-            raise refused(what, "PolynomialFeatures of each column alone, in a ColumnTransformer")
-        made.append(reduce(Feature.times, factors, number(1.0)))
-    return made
+    factors = ([each for each, power in zip(x, powers, strict=True) for _ in range(power)] for powers in step.powers_)
+    return [reduce(Feature.times, each, number(1.0)) for each in factors]
+
+
+def _function(step: Step, x: Features, told: RawColumns) -> list[Feature]:
+    if step.func is None:
+        return list(x)
+    if (name := _FUNCTIONS.get(step.func)) is None or step.kw_args:
+        known = ", ".join(f"np.{each}" for each in _FUNCTIONS.values())
+        raise refused(f"FunctionTransformer has func={shown(repr(step.func))}, which linedge does not know", known)
+    return [told.function(each, name) for each in x]
+
+
+def _inverted(step: Step, x: Features, told: RawColumns) -> list[Feature]:
+    """Return what is fitted of the targets, and note of which function it is; with no function, the targets."""
+    if step.inverse_func is not None:
+        if step.inverse_func not in _INVERSES or step.inv_kw_args:
+            what = f"the target has inverse_func={shown(repr(step.inverse_func))}, which linedge does not know"
+            raise refused(what, "func=np.log with inverse_func=np.exp")
+        told.functions = (_INVERSES[step.inverse_func],) * len(x)
+    return list(x)
 
 
 def _by_column(step: Step, x: Features, told: RawColumns) -> list[Feature]:
@@ -212,9 +228,18 @@ def _mapped(step: Step, x: Features, told: RawColumns, weights: str = "coef_", m
 
 _CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler": "", "MinMaxScaler": "min_"}
 """What a scaler calls its center: it gives (x - center) / scale, but MinMaxScaler x * scale + center."""
-_PLAIN = {"clip": "False", "whiten": "False", "func": "None", "inverse_func": "None", "missing_values": "nan"}
+_PLAIN = {"clip": "False", "whiten": "False", "missing_values": "nan"}
 _PLAIN |= dict.fromkeys(["min_frequency", "max_categories"], "None")
-"""Options with which alone a step, or the target of a TransformedTargetRegressor, is folded."""
+"""Options with which alone a step is folded."""
+_FUNCTIONS: dict[object, FunctionName] = {
+    np.log: "log",
+    np.log1p: "log1p",
+    np.exp: "exp",
+    np.sqrt: "sqrt",
+    np.reciprocal: "reciprocal",
+}
+_INVERSES: dict[object, TargetFunction] = {np.exp: "log", np.square: "sqrt", np.reciprocal: "reciprocal"}
+"""The function of a target by its inverse, with which predictions are made."""
 _SELECTORS = "SelectKBest SelectPercentile SelectFromModel RFE RFECV VarianceThreshold"
 _WITH_COEFFICIENTS = """
     LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV MultiTaskLasso MultiTaskLassoCV
@@ -225,7 +250,7 @@ _WITH_COEFFICIENTS = """
 
 TRANSFORMERS: dict[str, Fold] = {
     **dict.fromkeys(_CENTERS, _scaled),
-    "FunctionTransformer": lambda _, x, __: list(x),
+    "FunctionTransformer": _function,
     "SimpleImputer": _imputed,
     "MissingIndicator": _missing,
     "OneHotEncoder": partial(_encoded, codes=np.eye),
@@ -238,7 +263,7 @@ TRANSFORMERS: dict[str, Fold] = {
 }
 """How each transformer is folded; another one is a row here and a function above."""
 _BACK: dict[str, Fold] = dict.fromkeys(_CENTERS, partial(_scaled, is_inverse=True))
-_BACK["FunctionTransformer"] = TRANSFORMERS["FunctionTransformer"]
+_BACK["FunctionTransformer"] = _inverted
 """The same of the inverse of a target's transformer."""
 _MODELS: dict[str, Fold] = {
     **dict.fromkeys(_WITH_COEFFICIENTS.split(), _mapped),

@@ -17,9 +17,18 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, number, term
-from lr_export.importing.folding import Basis, Source, checkpoint_of, names_of, of_used_columns, on_basis
+from lr_export.importing.folding import (
+    Basis,
+    Source,
+    checkpoint_of,
+    names_of,
+    of_used_columns,
+    on_basis,
+    used_variables,
+)
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns
+from lr_runtime.contract.derived import FUNCTIONS
 from lr_runtime.contract.fit_report import Coefficient, FitReport, Quality
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.power import Power
@@ -44,7 +53,10 @@ _MODELS = ("OLS", "WLS", "GLS", "GLSAR", "RLM", "QuantReg")
 _WITH_INTERVAL = ("OLS", "WLS")
 _FIGURES = ("rows", "degrees_of_freedom", "intercept", "r2", "adjusted_r2", "residual_sd", "coefficients")
 """Those that go into the report."""
-_CAN = "Columns can be, and powers as I(x**2), sums and products with numbers in I(...), categories as C(site)"
+_CAN = (
+    "Columns can be, and powers as I(x**2), sums and products in I(...), np.log(x), np.log1p(x), np.exp(x), np.sqrt(x) "
+    "and I(1 / x) of a column, categories as C(site)"
+)
 
 _HIGHEST = 50
 """The highest power that is folded: beyond it float64 has no digits left of any power but that one."""
@@ -86,25 +98,26 @@ def from_statsmodels(
     model, without_interval = _model_of(results), _without_interval(results)
     table, told, design = _training(model)
     columns, features = told.closed(design)
-    source = of_used_columns(  # the name of the output goes with the data
-        Source(
-            name=f"statsmodels {type(model).__name__}{without_interval or ''}",
-            columns=columns,
-            outputs=names_of("--target", target or str(getattr(model, "endog_names", "y")), "y", 1),
-            predictions=(dot(np.asarray(results.params).tolist(), features, 0.0),),
-            predict=partial(_predicted, results),
-        )
+    whole = Source(  # the name of the output goes with the data
+        name=f"statsmodels {type(model).__name__}{without_interval or ''}",
+        columns=columns,
+        outputs=names_of("--target", target or str(getattr(model, "endog_names", "y")), "y", 1),
+        predictions=(dot(np.asarray(results.params).tolist(), features, 0.0),),
+        predict=partial(_predicted, results),
+        derived=tuple(told.derived),
     )
+    source = of_used_columns(whole)
     of_data = ranges_of(source.columns, None, table if len(table) else None)
     checkpoint = checkpoint_of(source, of_data | ranges_of(source.columns, ranges, X))
     if model.exog is None or not hasattr(results, "df_resid"):
         return checkpoint
     if without_interval is None:
-        used = [told.names.index(each.name) for each in source.columns]
+        used = used_variables(whole)
         cells = (
             table[each.name].map(each.values.index) if each.values else table[each.name] for each in source.columns
         )
         rows = [np.array(each, dtype=np.float64) for each in cells]
+        rows += [np.array(list(map(each.value, rows[each.column].tolist()))) for each in source.derived]
         leverage = _leverage(checkpoint, [each.moved(used) for each in features], rows, model.weights)
         checkpoint = replace(checkpoint, leverage=leverage)
     return _with_figures(checkpoint, results)
@@ -199,10 +212,21 @@ def _number(code: ast.expr, told: RawColumns) -> Feature:
         ) if 0 < power <= _HIGHEST:
             found = reduce(Feature.times, [_number(base, told)] * power)
         case _:
+            found = _function(code, told)
+    return found
+
+
+def _function(code: ast.expr, told: RawColumns) -> Feature:
+    """Return a function of a column, or a number over it."""
+    match code:
+        case ast.Call(ast.Attribute(ast.Name("np"), name), [inside], []) if name in FUNCTIONS:
+            return told.function(_number(inside, told), name)
+        case ast.BinOp(ast.Constant(value=int() | float() as value), ast.Div(), ast.Name() | ast.Call() as inside):
+            return told.function(_number(inside, told), "reciprocal").times(number(value))
+        case _:
             raise UnsupportedModelError(
                 f"{escaped(ast.unparse(code))} is neither a column of the data nor code that linedge knows"
             )
-    return found
 
 
 def _predicted(results: Results, columns: Mapping[str, list[object]]) -> ArrayLike:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.model.terms import category, missing, power, product
-from lr_export.model.terms.block import factors_of
+from lr_runtime.contract.terms.term import factors_of
 from lr_runtime.errors import listed
 
 if TYPE_CHECKING:

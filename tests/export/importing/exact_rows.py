@@ -5,14 +5,25 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import mpmath
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.contract.checkpoint import Checkpoint
 
 
-def predicted(checkpoint: Checkpoint, x: Sequence[float]) -> list[Fraction]:
+def function(name: str, x: float | Fraction) -> Fraction:
+    """Return a function to 60 digits."""
+    if name == "reciprocal":
+        return 1 / Fraction(x)
+    with mpmath.workdps(60):
+        return Fraction(mpmath.nstr(getattr(mpmath, name)(mpmath.mpf(float(x))), 60))
+
+
+def predicted(checkpoint: Checkpoint, x: Sequence[float | Fraction]) -> list[Fraction]:
     """Return the outputs at a row, categories as their index."""
+    x = [*x, *(function(each.function, x[each.column]) for each in checkpoint.contract.derived)]
     basis = zip(x, checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)
     u = [(Fraction(value) - Fraction(origin)) / Fraction(scale) for value, origin, scale in basis]
     terms = [Fraction(term.value(x, u)) for term in checkpoint.terms]

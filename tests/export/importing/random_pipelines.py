@@ -71,8 +71,9 @@ class Draw:
         if misses:
             steps += [self.imputer()]
         steps += [self.scaler() for _ in range(self.random.integers(0, 2))]
-        if count == 1 and not misses and self.often(0.6):
-            steps += [prep.PolynomialFeatures(self.one_of(2, 3), include_bias=self.often(0.5))]
+        if self.often(0.6 if count == 1 else 0.3):
+            degree, only_products = self.one_of(2, 3), count > 1 and self.often(0.3)
+            steps += [prep.PolynomialFeatures(degree, include_bias=self.often(0.5), interaction_only=only_products)]
         elif self.often(0.3):
             steps += [decomposition.PCA(1)]
         return pipeline.make_pipeline(*steps, "passthrough")

@@ -15,6 +15,7 @@ from lr_export.importing.folding import DOUBLE
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.product import Product
 
 if TYPE_CHECKING:
     from lr_export.importing.combination import Feature
@@ -70,10 +71,20 @@ def test_a_missing_value_has_no_power_until_it_is_filled() -> None:
     assert squared.value == squared.size == {Power(0, 2): 1, MissingIndicator(0): 9}
 
 
-@pytest.mark.parametrize("other", [Power(1), Level(1, 0), Level(0, 0), MissingIndicator(1)], ids=repr)
-def test_a_product_of_two_columns_is_no_term(other: Term) -> None:
-    with pytest.raises(UnsupportedModelError, match="multiplies two columns"):
-        term(Power(0)).times(term(other))
+@pytest.mark.parametrize("other", [Power(1, 2), Level(1, 0), MissingIndicator(1)], ids=repr)
+def test_a_product_of_two_columns_is_a_term_of_ours(other: Term) -> None:
+    product = term(Power(0)).times(term(other))
+    assert product.value == {Product([Power(0), other]): 1}
+    # Powers of one column become one, indicators stay, and what excludes each other is 0.
+    again = Power(1, 4) if isinstance(other, Power) else other
+    assert product.times(term(other)).value == {Product([Power(0), again]): 1}
+    if isinstance(other, Level):
+        assert product.times(term(Level(1, 1))).value == {}
+
+
+def test_the_codes_of_a_category_are_not_multiplied_by_its_indicators() -> None:
+    with pytest.raises(UnsupportedModelError, match="the codes of a category"):
+        term(Power(0)).times(term(Level(0, 0)))
 
 
 def test_columns_are_counted_anew() -> None:

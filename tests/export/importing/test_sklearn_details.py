@@ -162,3 +162,26 @@ def test_a_model_of_timestamps_takes_them_in_float64() -> None:
     assert chosen.dtype == "float64"
     assert "while it spans" in str(chosen.remark)
     assert Inputs.of(from_sklearn(linear.Ridge().fit(NUMBERS, Y), X=NUMBERS), "exact", "auto").dtype == "float32"
+
+
+@pytest.mark.parametrize(("func", "inverse"), [(np.log, np.exp), (np.sqrt, np.square), (np.reciprocal, np.reciprocal)])
+def test_functions_of_columns_and_of_the_target_are_imported(func: Any, inverse: Any, tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    x = chance.uniform(1, 5, (40, 2))
+    steps = compose.ColumnTransformer([("f", prep.FunctionTransformer(func), [0]), ("rest", "passthrough", [1])])
+    inner = pipeline.make_pipeline(steps, prep.PolynomialFeatures(2), linear.LinearRegression())
+    model = compose.TransformedTargetRegressor(inner, func=func, inverse_func=inverse)
+    eta = 3 + func(x[:, 0]) * 0.3 + 0.1 * x[:, 1] + chance.normal(0, 0.01, 40)
+    model.fit(x, inverse(eta))
+    checkpoint = from_sklearn(model, X=x)
+    assert checkpoint.contract.outputs[0].function == {np.log: "log", np.sqrt: "sqrt"}.get(func, "reciprocal")
+    export(checkpoint, tmp_path / "m.onnx", precision="float64", without_eager=True)
+    got = Predictor.load(tmp_path / "m.onnx").predict(x).values[:, 0]
+    assert got == pytest.approx(model.predict(x), rel=1e-12)
+
+
+def test_a_function_of_what_was_computed_is_refused() -> None:
+    x = np.random.default_rng(0).uniform(1, 2, (20, 2))
+    model = pipeline.make_pipeline(prep.MinMaxScaler((1, 2)), prep.FunctionTransformer(np.log), linear.Ridge())
+    with pytest.raises(UnsupportedModelError, match="the log of what was computed"):
+        from_sklearn(model.fit(x, x[:, 0]))

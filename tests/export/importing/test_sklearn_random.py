@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tests.export.importing.exact_sklearn import Table
 
-RANDOM = range(50)
+RANDOM = [seed for seed in range(51) if seed != 25]
+"""Pipeline 25 leaves one column, and TruncatedSVD takes two or more."""
 EXPORTED = range(0, 50, 10)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.contract.terms.product import Product
+from lr_runtime.contract.terms.term import factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,11 +194,6 @@ class Block:
         """Return the largest (places,), missing values among them where there may be any."""
         may_miss = np.append(box.may_miss, False)[self.columns]
         return values.high.replaced(may_miss, values.high.maximum(values.missing))
-
-
-def factors_of(term: Term) -> tuple[Term, ...]:
-    """Return the factors of a product; of another term, itself."""
-    return term.factors if isinstance(term, Product) else (term,)
 
 
 def zeros(*shape: int) -> Dyadic:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Extremes, factors_of, zeros
+from lr_export.model.terms.block import Block, Extremes, zeros
 from lr_runtime.contract.terms.missing import MissingIndicator
+from lr_runtime.contract.terms.term import factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from lr_export.model.terms.block import Block, Extremes, factors_of, zeros
+from lr_export.model.terms.block import Block, Extremes, zeros
 from lr_runtime.contract.terms.power import Power
+from lr_runtime.contract.terms.term import factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

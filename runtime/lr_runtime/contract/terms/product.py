@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import mul
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lr_runtime.contract.terms.term import Term
 
@@ -27,7 +27,7 @@ class Product(Term):
     kind = "product"
 
     def __init__(self, factors: Sequence[Term]) -> None:
-        self.factors: Final = tuple(sorted(factors, key=lambda factor: factor.columns))
+        self.factors = tuple(sorted(factors, key=lambda factor: factor.columns))
         self.columns = tuple(column for factor in self.factors for column in factor.columns)
         self.is_indicator = all(factor.is_indicator for factor in self.factors)
         # Its powers have to be of variables near 0, or it would be nearly one of them.

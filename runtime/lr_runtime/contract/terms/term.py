@@ -46,6 +46,8 @@ class Term:
     """Whether the value is 1 where a condition holds, and 0 elsewhere."""
     is_of_missing: ClassVar[bool] = False
     """Whether that condition is that the column's value is missing."""
+    factors: tuple[Term, ...] = ()
+    """Of a product its factors; empty of other kinds."""
     raw_column: int | None = None
     """The input column that the term is, but for origin and scale; None where it is not a column itself."""
     basis_columns: tuple[int, ...] = ()
@@ -109,6 +111,11 @@ def read_term(written: Mapping[str, Any], columns: Sequence[Column]) -> Term:
     term = cast("type[Term]", getattr(import_module(f"lr_runtime.contract.terms.{kind}"), in_module))(**parts)
     term.check(columns)
     return term
+
+
+def factors_of(term: Term) -> tuple[Term, ...]:
+    """Return the factors of a product; of another term, itself."""
+    return term.factors or (term,)
 
 
 def columns_on_basis(terms: Sequence[Term]) -> set[int]:
