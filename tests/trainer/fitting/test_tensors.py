@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lr_trainer import fit
-from lr_trainer.moments import passes
+from lr_trainer.moments import passes, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,8 @@ def test_tensors_give_the_fit_of_arrays(way: str, monkeypatch: pytest.MonkeyPatc
         moved.append(place)
         return torch.from_numpy(array.copy())
 
-    monkeypatch.setattr(passes, "on", on)
+    for module in (passes, prepared):
+        monkeypatch.setattr(module, "on", on)
     found = fit(rows, target="y", **options)
     assert moved
     np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-9, atol=1e-14)

@@ -65,11 +65,15 @@ def _leaks(moments: Moments, names: Sequence[str], targets: Sequence[str]) -> It
 
 
 def _far_rows(data: TrainingData) -> Iterator[str]:
-    """Yield the term of which a single row has the most leverage, 1/n + (x - mean)^2 / sum of squares or more."""
+    """Yield the variable of which a single row has the most leverage, 1/n + (x - mean)^2 / sum of squares or more.
+
+    The ends of a range always have much of the leverage of powers and products, so they say nothing of a row.
+    """
     moments, terms, intercept = data.moments, len(data.names), data.intercept
     center, squares = moments.mean * intercept, moments.squares(intercept=intercept)
     reach = np.maximum(moments.maximum - center, center - moments.minimum)
     own = np.divide(reach**2, squares, out=np.zeros_like(center), where=moments.varies(intercept=intercept))[:terms]
+    own = own * [term.raw_column is not None for term in data.design.terms]
     leverage, place = float(own.max() + intercept / moments.rows), int(own.argmax())
     is_weighted = moments.weight != moments.count  # the weight of the row at an end is not known
     if leverage > max(_HIGH, 3 * (terms + intercept) / moments.rows) and not is_weighted:
