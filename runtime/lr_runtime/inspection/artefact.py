@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FileKind = Literal["checkpoint", FormatName]
 _LARGEST_CONTRACT = 64 << 20
 """Bounds the memory that a hostile file can take."""
+_FEW = 24
+"""More operators than these are counted, not listed: a graph with functions has a hundred."""
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
 
 
@@ -33,7 +36,8 @@ class Graph:
     ir_version: int
 
     def __str__(self) -> str:
-        return f"{', '.join(self.nodes)}; opset {self.opset}, IR {self.ir_version}"
+        listed = self.nodes if len(self.nodes) <= _FEW else [f"{n} {each}" for each, n in Counter(self.nodes).items()]
+        return f"{', '.join(listed)}; opset {self.opset}, IR {self.ir_version}"
 
     def to_json(self) -> dict[str, object]:
         """Return JSON values."""
