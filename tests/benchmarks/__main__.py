@@ -9,7 +9,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import checking, descent, export, fits, frames, grid, predict, size, start, streams, wheels
+from tests.benchmarks import checking, descent, export, fits, frames, grid, predict, size, start, streams, terms, wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "export": export.report,
     "fits": fits.report,
     "frames": frames.report,
+    "terms": terms.report,
     "grid": grid.report,
     "descent": descent.report,
     "predict": predict.report,
