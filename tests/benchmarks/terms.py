@@ -42,7 +42,7 @@ def report() -> Iterator[str]:
             f"linedge, {2 * COLUMNS} plain columns": partial(fit, {"x": wide, "y": y}, target="y"),
             f"linedge, {COLUMNS} and {len(PAIRS)} products": partial(fit, {"x": x, "y": y}, target="y", interact=PAIRS),
             "the same, separate columns": partial(fit, {**columns, "y": y}, target="y", interact=PAIRS),
-            "PolynomialFeatures (45 products)": lambda y=y: products.fit(x, y),
+            "PolynomialFeatures (45 products)": partial(products.fit, x, y),
         }
         costs = least(ways)
         yield f"{ROWS} rows, {r2}"

@@ -94,8 +94,8 @@ class FitOptions:
     transforms: Mapping[str, str] | None = option(
         None,
         PAIRS,
-        "A function in place of a column, or of a target (log, sqrt, reciprocal): log, log1p, exp, sqrt, reciprocal, hinge:KNOT, or several with commas, of "
-        "which linear is the column itself; may be repeated.",
+        "A function in place of a column, or of a target (log, sqrt, reciprocal): log, log1p, exp, sqrt, reciprocal, "
+        "hinge:KNOT, or several with commas, of which linear is the column itself; may be repeated.",
         "--transform NAME=FUNCTION",
     )
     interact: Sequence[str] = option((), REPEATED, "A product of columns; may be repeated.", "--interact A:B")
