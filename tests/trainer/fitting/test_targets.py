@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from lr_export import export
 from lr_runtime import Predictor
+from lr_runtime.contract.fit_report import OwnScale
 from lr_runtime.errors import FitError, OptionError, TableError
 from lr_trainer import fit, merge, update
 from lr_trainer.cli import main
@@ -73,6 +74,25 @@ def test_module_file_and_estimator_predict_the_target(function: TargetFunction, 
 
 def x_frame(rows: dict[str, np.ndarray]) -> Any:
     return pandas.DataFrame({"x": rows["x"]})
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-9, 1e100])
+@pytest.mark.parametrize("function", list(FORWARD))
+def test_the_own_scale_is_known_in_any_unit(function: TargetFunction, unit: float) -> None:
+    rows = table(function)
+    wanted = fit(rows, target="y", features=["x"], transforms={"y": function}).report.own_scale[0]
+    in_unit = {**rows, "y": unit * rows["y"]}
+    own = fit(in_unit, target="y", features=["x"], transforms={"y": function}).report.own_scale[0]
+    assert own.r2 == pytest.approx(wanted.r2, rel=1e-9)
+    assert own.residual_sd == pytest.approx(unit * wanted.residual_sd, rel=1e-9)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-161, 1e155, 1e300])
+def test_squares_that_float64_does_not_hold_are_no_figures(unit: float) -> None:
+    rows = {"x": table("log")["x"], "y": unit * table("log")["y"]}
+    report = fit(rows, target="y", transforms={"y": "log"}).report
+    assert report.own_scale == (OwnScale(None, None),)
+    assert report.quality[0].residual_sd == pytest.approx(0.1, rel=0.3)
 
 
 def named(y: np.ndarray) -> Any:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _OWN_ROUNDINGS = 16
-"""Of a function, its inverse and the sum between them, each relative to the size of what it makes."""
+"""Of a function, its inverse and the sum between them, each relative to the size of what it is made of."""
+
+_SLOPES = {None: 0.0, "log": 1.0, "sqrt": 0.5, "reciprocal": 2.0}
+"""The power of a target's size that its slope in what was fitted has, but for the 2 of a square."""
 
 
 def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = None) -> tuple[Array, Array]:
@@ -68,6 +71,7 @@ def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Ar
     return over_blocks(one, blocks_of(prepared))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # `with_own_scale` tells what float64 does not hold
 def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array, Array]:
     """Take one pass for sums of squares of the targets themselves, where functions of them were fitted.
 
@@ -80,11 +84,15 @@ def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array,
     residual, off = np.zeros(outputs), np.zeros(outputs)
     total, about, mean = 0.0, np.zeros(outputs), np.zeros(outputs)
     for terms, fitted, weights in expanded(prepared):
-        predicted = host(on_own_scale(matmul(terms, beside(terms, weight).T) + beside(terms, bias), functions))
+        slope, start = beside(terms, weight).T, beside(terms, bias)
+        predicted = host(on_own_scale(matmul(terms, slope) + start, functions))
+        size = host(abs(fitted) + matmul(abs(terms), abs(slope)) + abs(start))
         y, w = host(on_own_scale(fitted, functions)), np.ones(len(fitted)) if weights is None else host(weights)
         residual += w @ (y - predicted) ** 2
         here, share = w @ y / w.sum(), w.sum() / (total + w.sum())
         about += w @ (y - here) ** 2 + total * share * (here - mean) ** 2  # Chan, Golub and LeVeque 1983, eq. 2.1
         total, mean = total + w.sum(), mean + share * (here - mean)
-        off = np.maximum(off, _OWN_ROUNDINGS * 2.0**-53 * (abs(y) * (1 + abs(host(fitted)))).max(axis=0))
+        most = np.maximum(abs(y), abs(predicted))
+        moved = most + most ** [_SLOPES[function] for function in functions] * size
+        off = np.maximum(off, _OWN_ROUNDINGS * 2.0**-53 * moved.max(axis=0))
     return residual, about, off

@@ -50,7 +50,7 @@ def digits(noise: float, value: float) -> float:
     """Return how many digits of a value hold that is off by up to `noise`: at most 15.9, at least 0."""
     if not noise:
         return _MOST_DIGITS
-    return min(_MOST_DIGITS, -math.log10(noise / value)) if noise < value else 0.0
+    return min(_MOST_DIGITS, math.log10(value) - math.log10(noise)) if noise < value else 0.0
 
 
 @dataclass(frozen=True)

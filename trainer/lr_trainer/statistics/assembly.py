@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_LEAST_SQUARES = 2.0**-900
+"""Sums of squares below it may have lost parts below the normal numbers of float64."""
+
 
 def report_of(data: TrainingData, solved: Solved, rows: RowCounts, by_row: ByRow | None = None) -> FitReport:
     """Return the report of a solution; its cautions say which figures are left out for want of digits."""
@@ -84,8 +87,9 @@ def with_own_scale(report: FitReport, sums: tuple[Array, Array, Array]) -> FitRe
     found = []
     for fitted, residual, about, off in zip(report.quality, *(each.tolist() for each in sums), strict=True):
         sd = math.sqrt(residual / max(report.df_resid, 1))
-        is_known = digits(off, sd) >= FEWEST_DIGITS
-        r2 = 1 - residual / about if about > 0 and digits(off * sd, about) >= FEWEST_DIGITS else None
+        is_held = _LEAST_SQUARES < about < math.inf
+        is_known = is_held and digits(off, sd) >= FEWEST_DIGITS
+        r2 = 1 - residual / about if is_held and digits(off * sd, about) >= FEWEST_DIGITS else None
         found.append(OwnScale(r2, sd if is_known and fitted.residual_sd is not None else None))
     return report._replace(own_scale=tuple(found))
 
