@@ -87,6 +87,17 @@ def test_the_own_scale_is_known_in_any_unit(function: TargetFunction, unit: floa
     assert own.residual_sd == pytest.approx(unit * wanted.residual_sd, rel=1e-9)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("start", [20.0, 2e4, 1.7e9])
+@pytest.mark.parametrize("function", list(FORWARD))
+def test_the_own_scale_is_that_of_columns_far_from_0(function: TargetFunction, start: float) -> None:
+    """Such a column has an origin in the model, which it did not have in the moments."""
+    rows = table(function)
+    wanted = fit(rows, target="y", features=["x"], transforms={"y": function}).report.own_scale[0]
+    moved = {**rows, "x": start + rows["x"]}
+    own = fit(moved, target="y", features=["x"], transforms={"y": function}).report.own_scale[0]
+    assert own == pytest.approx(wanted, rel=1e-5)
+
+
 @pytest.mark.parametrize("unit", [1e-300, 1e-161, 1e155, 1e300])
 def test_squares_that_float64_does_not_hold_are_no_figures(unit: float) -> None:
     rows = {"x": table("log")["x"], "y": unit * table("log")["y"]}

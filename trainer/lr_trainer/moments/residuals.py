@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -83,7 +84,7 @@ def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array,
     weight, bias, outputs = checkpoint.weight, checkpoint.bias, len(functions)
     residual, off = np.zeros(outputs), np.zeros(outputs)
     total, about, mean = 0.0, np.zeros(outputs), np.zeros(outputs)
-    for terms, fitted, weights in expanded(prepared):
+    for terms, fitted, weights in expanded(replace(prepared, design=Design.of(checkpoint))):
         slope, start = beside(terms, weight).T, beside(terms, bias)
         predicted = host(on_own_scale(matmul(terms, slope) + start, functions))
         size = host(abs(fitted) + matmul(abs(terms), abs(slope)) + abs(start))
