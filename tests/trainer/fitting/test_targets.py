@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from lr_export import export
 from lr_runtime import Predictor
-from lr_runtime.contract.fit_report import OwnScale
+from lr_runtime.contract.fit_report import FitReport, OwnScale
 from lr_runtime.errors import FitError, OptionError, TableError
-from lr_trainer import fit, merge, update
+from lr_trainer import Descent, fit, merge, update
 from lr_trainer.cli import main
 from lr_trainer.sklearn import LinearModelRegressor
 from tests.optional import needs, optional
@@ -96,6 +96,20 @@ def test_the_own_scale_is_that_of_columns_far_from_0(function: TargetFunction, s
     moved = {**rows, "x": start + rows["x"]}
     own = fit(moved, target="y", features=["x"], transforms={"y": function}).report.own_scale[0]
     assert own == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"nonnegative": ["x"]}, {"l2": 1e-3}, {"descent": Descent()}])
+def test_the_own_scale_is_that_of_the_rows_that_trained(options: dict[str, Any]) -> None:
+    """A wild value in a row held out for the interval moves no figure of the fit, on either scale."""
+    rows = table("log", 200)
+
+    def reported(row: int, factor: float) -> FitReport:
+        y = np.where(np.arange(200) == row, factor, 1) * rows["y"]
+        return fit({"x": rows["x"], "y": y}, target="y", transforms={"y": "log"}, interval=0.8, **options).report
+
+    wanted = reported(0, 1)
+    others = (reported(row, 100) for row in range(60))
+    assert next(each for each in others if each.quality == wanted.quality).own_scale == wanted.own_scale
 
 
 @pytest.mark.parametrize("unit", [1e-300, 1e-161, 1e155, 1e300])

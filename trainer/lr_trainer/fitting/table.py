@@ -218,10 +218,6 @@ def fit(
         checkpoint = _descended(prepared, asked, descent, memory, report)
     else:
         checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
-    if any(output.function for output in checkpoint.contract.outputs):
-        said = with_own_scale(checkpoint.report, own_scale(prepared, checkpoint))
-        counts = said.rows._replace(passes=prepared.rows.counts.passes)
-        checkpoint = checkpoint.with_report(said._replace(rows=counts))
     return checkpoint.with_units(_units(asked), asked.clocks)
 
 
@@ -257,7 +253,7 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
     by_row = look(prepared, solved, asked) if asked.errors or asked.influence else None
     report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]), by_row=by_row)
-    return checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked))
+    return _with_own_scale(checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked)), prepared)
 
 
 @one_thread()
@@ -273,10 +269,10 @@ def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
         bounds=asked.limits,
     )
     report = _cross_validated(report, folds, data, aim, asked)
-    checkpoint = checkpoint_of(data, solved, report)
+    checkpoint = _with_own_scale(checkpoint_of(data, solved, report), prepared, parts)
     if asked.interval is None:
         return checkpoint
-    return _with_interval(checkpoint, report, asked.interval, prepared, parts)
+    return _with_interval(checkpoint, asked.interval, prepared, parts)
 
 
 def _parts(prepared: Prepared, asked: FitOptions) -> Parts:
@@ -339,8 +335,8 @@ def _descended(
     # How far a descent is from its optimum is no matter of rounding.
     coefficients = tuple(each._replace(digits=None) for each in described.coefficients)
     described = described._replace(solver="descent", descent=found.report, penalty=penalty, coefficients=coefficients)
-    checkpoint = checkpoint_of(setting.data, found.solved, described)
-    return checkpoint if level is None else _with_interval(checkpoint, described, level, others)
+    checkpoint = _with_own_scale(checkpoint_of(setting.data, found.solved, described), setting.prepared)
+    return checkpoint if level is None else _with_interval(checkpoint, level, others)
 
 
 def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str, by_row: ByRow | None = None) -> FitReport:
@@ -350,11 +346,17 @@ def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str, by_row: 
     return report._replace(cautions=(*lines, *report.cautions, *outliers.caution(rows.outliers), *more))
 
 
-def _with_interval(
-    checkpoint: Checkpoint, report: FitReport, level: float, held_out: Prepared, parts: Parts | None = None
-) -> Checkpoint:
+def _with_own_scale(checkpoint: Checkpoint, prepared: Prepared, parts: Parts | None = None) -> Checkpoint:
+    """Return the checkpoint with the quality on the targets' own scales, in the rows that trained."""
+    if not any(output.function for output in checkpoint.contract.outputs):
+        return checkpoint
+    report = with_own_scale(checkpoint.report, own_scale(prepared, checkpoint, parts))
+    return checkpoint.with_report(report._replace(rows=report.rows._replace(passes=prepared.rows.counts.passes)))
+
+
+def _with_interval(checkpoint: Checkpoint, level: float, held_out: Prepared, parts: Parts | None = None) -> Checkpoint:
     """Return the checkpoint with the conformal interval that its residuals on the rows held out give."""
-    sizes, off = residuals(held_out, checkpoint, parts)
+    report, (sizes, off) = checkpoint.report, residuals(held_out, checkpoint, parts)
     widths = conformal_quantile(sizes, level).tolist()
     known = [digits(noise, width) >= FEWEST_DIGITS for noise, width in zip(off.tolist(), widths, strict=True)]
     half_width = tuple(width if is_known else None for width, is_known in zip(widths, known, strict=True))

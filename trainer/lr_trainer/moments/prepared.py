@@ -164,10 +164,10 @@ def labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray[
         start += rows
 
 
-def held_out_blocks(prepared: Prepared, parts: Parts) -> Iterator[Block]:
-    """Take one pass over the rows that `parts` hold out."""
+def blocks_of_part(prepared: Prepared, parts: Parts, *, held_out: bool) -> Iterator[Block]:
+    """Take one pass over the rows that `parts` hold out, or over all others."""
     for block, labels in labelled(prepared, parts):
-        rows = joined(block)[labels == parts.held_out]
+        rows = joined(block)[(labels == parts.held_out) == held_out]
         if len(rows):
             yield (rows,)
 

@@ -11,7 +11,7 @@ from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of
 from lr_trainer.arithmetic.functions import on_own_scale
 from lr_trainer.model.design import Design
 from lr_trainer.moments.blocks import formed
-from lr_trainer.moments.prepared import blocks_of, expanded, held_out_blocks, in_parts, parts_of
+from lr_trainer.moments.prepared import blocks_of, blocks_of_part, expanded, in_parts, parts_of
 from lr_trainer.rows.blocks import joined, over_blocks
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     """
     weight, bias = checkpoint.weight, checkpoint.bias
     design, found, sizes = Design.of(checkpoint), [], [np.zeros_like(bias)]
-    for block in blocks_of(prepared) if parts is None else held_out_blocks(prepared, parts):
+    for block in blocks_of(prepared) if parts is None else blocks_of_part(prepared, parts, held_out=True):
         x, y, _ = parts_of(prepared, block)
         slope, start = beside(x, weight).T, beside(x, bias)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -73,8 +73,13 @@ def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Ar
 
 
 @np.errstate(over="ignore", invalid="ignore")  # `with_own_scale` tells what float64 does not hold
-def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array, Array]:
+def own_scale(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = None) -> tuple[Array, Array, Array]:
     """Take one pass for sums of squares of the targets themselves, where functions of them were fitted.
+
+    Args:
+        prepared: the rows.
+        checkpoint: the model.
+        parts: of the rows that `parts` do not hold out; None for all rows.
 
     Returns:
         Of each output, float64 (outputs,), the sum of w (y - prediction)^2, that of w (y - mean)^2, and the most that
@@ -84,7 +89,8 @@ def own_scale(prepared: Prepared, checkpoint: Checkpoint) -> tuple[Array, Array,
     weight, bias, outputs = checkpoint.weight, checkpoint.bias, len(functions)
     residual, off = np.zeros(outputs), np.zeros(outputs)
     total, about, mean = 0.0, np.zeros(outputs), np.zeros(outputs)
-    for terms, fitted, weights in expanded(replace(prepared, design=Design.of(checkpoint))):
+    blocks = None if parts is None else blocks_of_part(prepared, parts, held_out=False)
+    for terms, fitted, weights in expanded(replace(prepared, design=Design.of(checkpoint)), blocks):
         slope, start = beside(terms, weight).T, beside(terms, bias)
         predicted = host(on_own_scale(matmul(terms, slope) + start, functions))
         size = host(abs(fitted) + matmul(abs(terms), abs(slope)) + abs(start))
