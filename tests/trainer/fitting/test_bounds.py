@@ -170,3 +170,12 @@ def test_names_of_an_iterator_are_all_kept() -> None:
     rows = table()
     found = fit(rows, target="y", nonpositive=(name for name in "ab"))  # type: ignore[arg-type] # not promised, and not silently lost
     assert at_bounds(found) == ["a", "b"]
+
+
+def test_a_name_of_two_coefficients_is_not_bounded() -> None:
+    """A column may be called as a product, a power or an indicator is, and a bound held the first of them."""
+    rows = table()
+    named = {"a": rows["a"], "b": rows["b"], "y": rows["y"]}
+    for other, terms in (("a:b", {"formula": "y ~ a + a:b + `a:b`"}), ("a^2", {"target": "y", "degree": 2})):
+        with pytest.raises(OptionError, match=rf"\"{other[0]}.*\" is the name of 2 coefficients. Rename a column"):
+            fit({**named, other: rows["b"] ** 2}, nonnegative=[other], **terms)

@@ -112,6 +112,15 @@ def test_the_own_scale_is_that_of_the_rows_that_trained(options: dict[str, Any])
     assert next(each for each in others if each.quality == wanted.quality).own_scale == wanted.own_scale
 
 
+@pytest.mark.parametrize("other", [None, "sqrt", "reciprocal"])
+def test_a_start_is_of_the_same_function(other: TargetFunction | None) -> None:
+    rows = table("log")
+    init = fit(rows, target="y", features=["x"], transforms={"y": "log"})
+    fit(rows, target="y", features=["x"], transforms={"y": "log"}, descent=Descent(init=init))
+    with pytest.raises(OptionError, match="init: the checkpoint has other columns, targets"):
+        fit(rows, target="y", features=["x"], transforms={"y": other} if other else {}, descent=Descent(init=init))
+
+
 @pytest.mark.parametrize("unit", [1e-300, 1e-161, 1e155, 1e300])
 def test_squares_that_float64_does_not_hold_are_no_figures(unit: float) -> None:
     rows = {"x": table("log")["x"], "y": unit * table("log")["y"]}

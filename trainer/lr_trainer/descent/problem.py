@@ -82,18 +82,21 @@ def start_of(init: Checkpoint, setting: Setting, coordinates: Coordinates) -> Ar
     """Return the coordinates, float64 (outputs, size), of a checkpoint's model, where the descent is to start.
 
     Raises:
-        OptionError: the model has other columns, targets, categories or powers.
+        OptionError: the model has other columns, targets, categories, powers or functions.
     """
     design, data = Design.of(init), setting.data
     same = (
         init.contract.column_names == setting.prepared.roles.features
         and init.contract.derived == data.design.derived
         and init.contract.output_names == data.targets
+        and tuple(output.function for output in init.contract.outputs) == data.functions
         and init.terms == data.design.terms
         and [column.categories for column in init.contract.columns] == [c.categories for c in data.columns]
     )
     if not same:
-        raise OptionError("--init: the checkpoint has other columns, targets, categories or powers than this fit")
+        raise OptionError(
+            "--init: the checkpoint has other columns, targets, categories, powers or functions than this fit"
+        )
     plain, fixed = free_columns(data.design.terms), columns_on_basis(data.design.terms)
     if any(
         design.origin[column] != data.design.origin[column] or design.scale[column] != data.design.scale[column]

@@ -58,6 +58,8 @@ def ends_of(bounds: Sequence[Bound], parts: Sequence[Parts], names: Sequence[str
             levels = [each for each in names if each.startswith(f"{name}=")]
             near = levels or difflib.get_close_matches(name, names) or names
             raise OptionError(f"no coefficient is called {escaped(name)}. Bound {listed(near)}")
+        if names.count(name) > 1:
+            raise OptionError(f"{escaped(name)} is the name of {names.count(name)} coefficients. Rename a column")
         place = names.index(name)
         if sum(place in shares for shares in parts) > 1:
             raise FitError(f"the coefficient of {escaped(name)} is made of several weights, which no bound can hold")
