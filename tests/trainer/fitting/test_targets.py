@@ -121,6 +121,14 @@ def test_a_start_is_of_the_same_function(other: TargetFunction | None) -> None:
         fit(rows, target="y", features=["x"], transforms={"y": other} if other else {}, descent=Descent(init=init))
 
 
+@pytest.mark.parametrize("value", [5e-324, -1e-310])
+def test_what_a_function_makes_too_large_is_said_to_be(value: float) -> None:
+    for name in ("x", "y"):
+        rows = {"x": [1.0, 2.0, 4.0], "y": [2.0, 3.0, 1.0], name: [1.0, value, 3.0]}
+        with pytest.raises(TableError, match=r"row 2.*, and reciprocal of it is beyond float64"):
+            fit(rows, target="y", transforms={name: "reciprocal"})
+
+
 @pytest.mark.parametrize("unit", [1e-300, 1e-161, 1e155, 1e300])
 def test_squares_that_float64_does_not_hold_are_no_figures(unit: float) -> None:
     rows = {"x": table("log")["x"], "y": unit * table("log")["y"]}

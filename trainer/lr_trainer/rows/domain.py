@@ -31,7 +31,9 @@ def with_computed(batch: Batch, roles: Roles) -> tuple[Batch, dict[int, str]]:
             found: NDArray[np.float64] = function_of(derived, given)
         for row in np.flatnonzero(~(np.isfinite(found) | np.isnan(given))).tolist():
             domain = DOMAINS.get(derived.function)
-            limit = "of it is beyond float64" if domain is None else f"takes numbers {domain.words}"
+            limit = "of it is beyond float64"
+            if domain is not None and not domain.holds(given[row]):
+                limit = f"takes numbers {domain.words}"
             what = f"the value is {float(given[row])!r}, and {derived.function} {limit}"
             faults.setdefault(row, f"column {escaped(name)}: {what}")
         return found
