@@ -70,7 +70,7 @@ class RawColumns:
             UnsupportedModelError: it is what an earlier step computed.
         """
         column = raw_column(feature)
-        if column is None or column in self.values or _is_filled(feature):
+        if column is None or column >= len(self.names) or column in self.values or _is_filled(feature):
             what = f"it takes the {name} of what was computed of {self.listed(feature)}"
             raise refused(what, f"the {name} of a column as it comes")
         self.takes_no_missing([feature])

@@ -205,6 +205,25 @@ def _inverted(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     return list(x)
 
 
+def _transformed_target(step: Step, x: Features, told: RawColumns) -> list[Feature]:
+    made = _folded(_MODELS, step.regressor_, x, told)
+    if any(told.functions):
+        raise refused("what is made of a function of the target is transformed once more", "one function of a target")
+    return _folded(_BACK, step.transformer_, made, told)
+
+
+def _side_by_side(step: Step, x: Features, told: RawColumns) -> list[Feature]:
+    """Return the outputs of its models one after another, and note the function of each."""
+    made: list[Feature] = []
+    functions: list[TargetFunction | None] = []
+    for each in step.estimators_:
+        told.functions = ()
+        own = _folded(_MODELS, each, x, told)
+        made, functions = [*made, *own], [*functions, *(told.functions or (None,) * len(own))]
+    told.functions = tuple(functions) if any(functions) else ()
+    return made
+
+
 def _by_column(step: Step, x: Features, told: RawColumns) -> list[Feature]:
     places = step._transformer_to_input_indices  # of names, masks, slices and callables alike
     parts = [(each, [x[place] for place in places[name]]) for name, each, _ in step.transformers_]
@@ -269,10 +288,8 @@ _MODELS: dict[str, Fold] = {
     **dict.fromkeys(_WITH_COEFFICIENTS.split(), _mapped),
     "GridSearchCV": lambda step, x, told: _folded(_MODELS, step.best_estimator_, x, told),
     "RANSACRegressor": lambda step, x, told: _folded(_MODELS, step.estimator_, x, told),
-    "MultiOutputRegressor": lambda step, x, told: [y for m in step.estimators_ for y in _folded(_MODELS, m, x, told)],
-    "TransformedTargetRegressor": lambda step, x, told: _folded(
-        _BACK, step.transformer_, _folded(_MODELS, step.regressor_, x, told), told
-    ),
+    "MultiOutputRegressor": _side_by_side,
+    "TransformedTargetRegressor": _transformed_target,
     "Pipeline": lambda step, x, told: _folded(_MODELS, step.steps[-1][1], _in_a_row(step.steps[:-1], x, told), told),
 }
 """The same of regressors."""

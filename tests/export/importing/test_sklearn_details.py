@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 compose, decomposition, impute = map(optional, ["sklearn.compose", "sklearn.decomposition", "sklearn.impute"])
 linear, pipeline, prep = map(optional, ["sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"])
+multi = optional("sklearn.multioutput")
 make = pipeline.make_pipeline
 
 RANDOM = np.random.default_rng(21)
@@ -180,8 +181,44 @@ def test_functions_of_columns_and_of_the_target_are_imported(func: Any, inverse:
     assert got == pytest.approx(model.predict(x), rel=1e-12)
 
 
+def test_each_target_of_several_models_has_its_own_function() -> None:
+    x = RANDOM.uniform(1, 2, (20, 2))
+    y = np.exp(x @ [[0.2, 0.1], [0.3, -0.2]])
+    log = compose.TransformedTargetRegressor(linear.Ridge(), func=np.log, inverse_func=np.exp)
+    model = multi.MultiOutputRegressor(log).fit(x, y)
+    model.estimators_.append(linear.Ridge().fit(x, y[:, 0]))
+    assert [each.function for each in from_sklearn(model, X=x).contract.outputs] == ["log", "log", None]
+
+
+@pytest.mark.parametrize("transformer", [None, "scaler"])
+def test_a_function_of_a_target_is_the_last_step_of_it(transformer: str | None) -> None:
+    x = RANDOM.uniform(1, 2, (20, 2))
+    log = {"func": np.log, "inverse_func": np.exp}
+    inner = compose.TransformedTargetRegressor(linear.Ridge(), **log)
+    outer = {"transformer": prep.MinMaxScaler((1, 2))} if transformer else log
+    model = compose.TransformedTargetRegressor(inner, **outer).fit(x, np.exp(np.exp(0.2 * x[:, 0])))
+    with pytest.raises(UnsupportedModelError, match=r"transformed once more.*one function of a target"):
+        from_sklearn(model, X=x)
+
+
+@pytest.mark.parametrize(("inverse", "ends"), [(np.reciprocal, (-9.0, 9.0)), (np.exp, (-1e9, 1e9))])
+def test_predictions_that_float64_does_not_hold_are_not_compared(inverse: Any, ends: tuple[float, float]) -> None:
+    x = np.linspace(1.0, 2.0, 20)[:, None]
+    func = np.log if inverse is np.exp else inverse
+    model = compose.TransformedTargetRegressor(linear.LinearRegression(), func=func, inverse_func=inverse)
+    model.fit(x, inverse(2 * x[:, 0]))
+    assert from_sklearn(model, ranges={"x": ends}).contract.outputs[0].function is not None
+
+
 def test_a_function_of_what_was_computed_is_refused() -> None:
     x = np.random.default_rng(0).uniform(1, 2, (20, 2))
     model = pipeline.make_pipeline(prep.MinMaxScaler((1, 2)), prep.FunctionTransformer(np.log), linear.Ridge())
     with pytest.raises(UnsupportedModelError, match="the log of what was computed"):
         from_sklearn(model.fit(x, x[:, 0]))
+
+
+def test_a_function_of_a_function_is_refused() -> None:
+    x = np.random.default_rng(0).uniform(1, 2, (20, 2))
+    model = make(prep.FunctionTransformer(np.exp), prep.FunctionTransformer(np.log), linear.Ridge()).fit(x, x[:, 0])
+    with pytest.raises(UnsupportedModelError, match=r"takes the log of what was computed of .exp\(x1\)"):
+        from_sklearn(model, X=x)
