@@ -44,7 +44,8 @@ def main(
     With --against the exact models of two files are compared: the largest difference of each output, proven, and the
     row where it occurs. A number may be anywhere in its training range of either file, a category any that both know,
     and missing what may be missing in both. Columns go by name; one that a single file has moves that model alone.
-    With --tolerance, in the unit of the outputs, a bound above it ends with exit code 3.
+    Of a model of log(y), that is what is compared. With --tolerance, in the unit of the outputs, a bound above it ends
+    with exit code 3.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.polynomial import Polynomial
 
-from lr_runtime.contract.equation import number, rounded_up
+from lr_runtime.contract.equation import fitted_name, number, rounded_up
 from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
@@ -115,17 +115,30 @@ class Difference(NamedTuple):
 
 
 def compare(first: Contract, second: Contract) -> dict[str, Difference]:
-    """Return the largest difference of each output that two models have, by its name.
+    """Return the largest difference of each output that two models have, by its name, such as log(y) of a function.
 
     A number may be anywhere in its training range of either, a category any that both know.
 
     Raises:
-        OptionError: there is nothing to compare: no output, column or value in common, no equation, or no float64.
+        OptionError: there is nothing to compare: no output, column or value in common, no equation, or no float64; or
+            the models fit different functions of an output, or count the instants of a column differently.
     """
-    outputs = [name for name in first.output_names if name in second.output_names]
-    if not outputs or not set(first.column_names) & set(second.column_names):
+    names = [name for name in first.output_names if name in second.output_names]
+    if not names or not set(first.column_names) & set(second.column_names):
         raise OptionError("the files have no output, or no column, of the same name, so there is nothing to compare")
-    return {name: largest_difference(Model.of(first, name), Model.of(second, name)) for name in outputs}
+    clocks = [{column.name: column.time for column in each.columns} for each in (first, second)]
+    if moved := [name for name in clocks[0] if clocks[0][name] != clocks[1].get(name, clocks[0][name])]:
+        raise OptionError(f"the models count the instants of {escaped(moved[0])} differently, and are not compared")
+    found = {}
+    for name in names:
+        outputs = [each.outputs[each.output_names.index(name)] for each in (first, second)]
+        fitted, other = map(fitted_name, outputs)
+        if fitted != other:
+            raise OptionError(f"one model is of {escaped(fitted)} and the other of {escaped(other)}: not compared")
+        found[fitted if outputs[0].function else name] = largest_difference(
+            Model.of(first, name), Model.of(second, name)
+        )
+    return found
 
 
 def largest_difference(first: Model, second: Model) -> Difference:

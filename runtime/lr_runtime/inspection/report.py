@@ -90,15 +90,23 @@ def changes(files: Sequence[Artefact], names: tuple[str, str], differences: Mapp
     first, second = ([" ".join(line.split()) for line in lines(file)] for file in files)
     yield from (line for line in unified_diff(first, second, *names, n=0, lineterm="") if line[:2] != "@@")
     if not any(most.bound for most in differences.values()):
-        yield "the models are equal as exact numbers"
+        fitted = [fitted_name(each) for each in files[0].contract.outputs if each.function]
+        of = f" of {', '.join(fitted)}" if fitted else ""
+        yield f"the models{of} are equal as exact numbers"
         return
     yield "largest difference anywhere in the training ranges of either file"
     for output, most in differences.items():
-        yield f"  {plain_name(output)}: {most}"
+        yield f"  {fitted_name(_of(files[0], output))}: {most}"
         for name, file, value in zip(names, files, most.values, strict=True):
-            of_output = file.contract.outputs[file.contract.output_names.index(output)]
+            of_output = _of(file, output)
+            unit = "" if of_output.function else _unit(of_output)
             row = " ".join(quote(f"{column}={_word(most.row[column])}") for column in file.contract.column_names)
-            yield f"    {name} {row}: {number(value)}{_unit(of_output)}"
+            yield f"    {name} {row}: {number(value)}{unit}"
+
+
+def _of(file: Artefact, name: str) -> Output:
+    """Return the output of a name in `differences`."""
+    return next(each for each in file.contract.outputs if name in {each.name, fitted_name(each)})
 
 
 def _word(value: float | str | None) -> str:

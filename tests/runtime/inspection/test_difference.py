@@ -20,11 +20,13 @@ from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.product import Product
 from lr_runtime.errors import OptionError
 from lr_runtime.inspection.difference import Model, compare, largest, largest_difference
+from lr_runtime.instants import Clock
 from tests.optional import optional
 
 if TYPE_CHECKING:
     import mpmath
 
+    from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import FunctionName
     from lr_runtime.contract.terms.term import Term
 else:
@@ -179,6 +181,26 @@ def test_a_model_of_another_form_is_refused() -> None:
     ):
         with pytest.raises(OptionError, match=why):
             compare(plain, other)
+
+
+@pytest.mark.parametrize("other", [None, "sqrt", "reciprocal"])
+def test_functions_of_a_target_are_compared_with_the_same_function_alone(other: TargetFunction | None) -> None:
+    model = of_functions([Derived(0, "log")], 1.0, 2.0, [0.0, 1.0])
+    of_log = model._replace(outputs=(model.outputs[0]._replace(function="log"),))
+    assert list(compare(of_log, of_log)) == ["log(y)"]
+    of_other = model._replace(outputs=(model.outputs[0]._replace(function=other),))
+    with pytest.raises(OptionError, match=r"one model is of .log\(y\). and the other of "):
+        compare(of_log, of_other)
+
+
+def test_instants_are_compared_in_the_same_count_alone() -> None:
+    column = Column("t", 0.0, 1.0, time=Clock("days"))
+    equation = Equation((Power(0),), ((1.0,),), (0.0,), (0.0,), (1.0,), (0.0,))
+    days = Contract((column,), (Output("y", None, None),), 1, "0.1.0", equation=equation)
+    assert compare(days, days)["y"].bound == 0
+    for other in (Clock("hours"), Clock("days", "2024-01-01"), None):
+        with pytest.raises(OptionError, match=r"count the instants of .t. differently"):
+            compare(days, days._replace(columns=(column._replace(time=other),)))
 
 
 def of_functions(derived: list[Derived], low: float, high: float, weight: list[float], power: int = 1) -> Contract:
