@@ -229,7 +229,10 @@ def test_no_difference_of_functions_is_above_the_bound(
     second = of_functions(derived[:1], low, low + width + 1, weights[3:5])
     most = compare(first, second)["y"]
     models = [Model.of(each, "y") for each in (first, second)]
-    rows: list[Row] = [{"r": None}, *[Row(r=low + (width + 1) * step / 200) for step in range(201)]]
+    rows: list[Row] = [
+        {"r": None},
+        *[Row(r=min(low + (width + 1) * step / 200, low + width + 1)) for step in range(201)],
+    ]
     assert max(abs(models[0].at(row) - models[1].at(row)) for row in rows) <= most.bound
     assert most.found <= most.bound
     assert [*most.row] == ["r"]
