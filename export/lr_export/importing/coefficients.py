@@ -11,11 +11,12 @@ import re
 from collections import defaultdict
 from functools import partial, reduce
 from math import isfinite
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, term
 from lr_export.importing.folding import Source, SourceColumn
+from lr_runtime.contract.contract import TargetFunction
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError, escaped, listed
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lr_runtime.contract.terms.term import Term
 
     Levels: TypeAlias = Sequence[str]
+    Estimates: TypeAlias = dict[str, dict[str, float]]
+    Functions: TypeAlias = dict[str, TargetFunction | None]
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
 _POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
@@ -52,7 +55,7 @@ def model_of(
             intercept.
         OptionError: there are not as many targets as outputs.
     """
-    given, known, ranges, without = _read(content)
+    given, known, ranges, without, functions = _read(content)
     levels, intercept = {**known, **levels}, without if intercept is None else intercept
     if odd := [column for column, values in levels.items() if not values or len(set(values)) < len(values)]:
         raise UnsupportedModelError(f"the levels of {escaped(odd[0])} are no list of different values")
@@ -75,11 +78,12 @@ def model_of(
             raise UnsupportedModelError(f"{escaped(output)} has {said}")
         predictions.append(dot([*weights.values()], [features[each] for each in weights], *constants))
     kinds = (SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns)
-    return Source(name, tuple(kinds), tuple(target or given), tuple(predictions))
+    of_targets = tuple(functions.get(output) for output in given)
+    return Source(name, tuple(kinds), tuple(target or given), tuple(predictions), functions=of_targets)
 
 
-def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels], dict[str, Range], float | None]:
-    """Return the estimates by output and term, levels and ranges by column, and 0 where there is to be no intercept."""
+def _read(content: bytes) -> tuple[Estimates, dict[str, Levels], dict[str, Range], float | None, Functions]:
+    """Return the estimates by output and term, levels and ranges by column, 0 for no intercept, functions by output."""
     outputs = defaultdict[str, dict[str, float]](dict)
     try:
         found = json.loads(content, object_pairs_hook=unique)
@@ -96,10 +100,13 @@ def _read(content: bytes) -> tuple[dict[str, dict[str, float]], dict[str, Levels
         given = table.get("levels", {}).items()  # a text is no list of one-letter levels
         levels: dict[str, Levels] = {each: [] if isinstance(of, str) else [*map(str, of)] for each, of in given}
         ranges = {column: (low, high) for column, (low, high) in table.get("ranges", {}).items()}
+        functions: Functions = dict(table.get("functions", {}))
+        if odd := [each for each in functions.values() if each not in (None, *get_args(TargetFunction))]:
+            raise ValueError(f"the function {odd[0]} of a target is none of ours")
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         expected = 'expected a list of rows with "term" and "estimate", alone or as "coefficients"'
         raise UnsupportedModelError(f"not JSON of coefficients ({error!s:.80}); {expected}") from error
-    return outputs, levels, ranges, 0.0 if table.get("intercept") is False else None
+    return outputs, levels, ranges, 0.0 if table.get("intercept") is False else None, functions
 
 
 def _factors(name: str, levels: Mapping[str, Levels]) -> list[tuple[str, Callable[[int], Term]]]:

@@ -284,6 +284,7 @@ class FitReport(NamedTuple):
     def to_json(self, contract: Contract) -> dict[str, Json]:
         """Return the JSON values, with the rows, columns and targets of the contract among them."""
         rows, numbers = self.rows, (column for column in contract.columns if column.kind == "number")
+        functions: dict[str, Json] = {output.name: output.function for output in contract.outputs}
         return {
             "rows": contract.rows,
             "rows_read": rows.rows_read,
@@ -295,6 +296,7 @@ class FitReport(NamedTuple):
             "columns": list(contract.column_names),
             "ranges": {column.name: [column.minimum, column.maximum] for column in numbers},
             "target": _flat(contract.output_names),
+            **({"functions": functions} if any(functions.values()) else {}),
             "weight": rows.weight,
             "solver": self.solver,
             "arithmetic": self.arithmetic,

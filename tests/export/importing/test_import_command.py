@@ -111,6 +111,17 @@ def _onnx(checkpoint: Checkpoint) -> str:
     return "some.onnx"
 
 
+@pytest.mark.parametrize("function", ["log", "sqrt", "reciprocal"])
+def test_json_of_a_function_of_a_target_predicts_the_target(here: Path, function: str) -> None:
+    numbers = {"x": TABLE["x"], "y": TABLE["y"]}
+    fit = lr_trainer.fit(numbers, target="y", transforms={"y": function})
+    imported(written(dict(fit.fit)))
+    found = model()
+    assert found.contract.outputs[0].function == function
+    np.testing.assert_allclose(found.weight / found.scale, fit.weight / fit.scale, rtol=1e-12)
+    assert "none of ours" in refused(written({**fit.fit, "functions": {"y": "sin"}}))
+
+
 def test_rows_of_broom_with_factors_powers_and_ranges_of_a_table(here: Path) -> None:
     rows = [
         {"term": "(Intercept)", "estimate": 1, "std.error": 0.5},
