@@ -72,7 +72,8 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(each: Option, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    parted = (text.rpartition("=") if each.kind is ENDS else text.partition("=") for text in texts)  # site=B=0:2
+    of_term = each.metavar.startswith("TERM=")  # site=B=0:2
+    parted = (text.rpartition("=") if of_term else text.partition("=") for text in texts)
     pairs = [(first.strip(), second.strip()) for first, _, second in parted]
     if odd := [text for text, pair in zip(texts, pairs, strict=True) if not all(pair)]:
         raise OptionError(f"{each.typed} takes {each.metavar}, not {escaped(odd[0])}")

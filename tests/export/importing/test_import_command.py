@@ -92,6 +92,13 @@ def test_typed_coefficients_go_all_the_way_to_a_prediction(run: Runner, tmp_path
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
+def test_a_typed_term_may_be_of_a_level(here: Path) -> None:
+    levels = ("--coef", "site=A=1", "--coef", "site=B=2", "--coef", "site=B:x=3", "--levels", "site=A,B")
+    imported(*levels, "--intercept", "0", "--range", "x=0:1")
+    found = Predictor.load(_onnx(model())).predict({"site": ["A", "B", "B"], "x": [1.0, 0.0, 1.0]})
+    assert found.values[:, 0].tolist() == [1.0, 2.0, 5.0]
+
+
 def test_a_decimal_is_the_float64_nearest_to_it(here: Path) -> None:
     imported("--coef", "x=0.1", "--intercept", "1e-3", "--range", "x=-1e5:.5", "--quiet")
     assert (model().weight.tolist(), model().bias.tolist()) == ([[0.1]], [0.001])
