@@ -53,6 +53,25 @@ def test_the_function_is_fitted_and_both_scales_are_said(function: TargetFunctio
     assert own.residual_sd == pytest.approx(np.sqrt(residual / 58), rel=1e-10)
 
 
+@pytest.mark.parametrize("missing", ["error", "mean"])
+@pytest.mark.parametrize("offset", [1e3, 1.7e9])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_own_scale_is_of_the_model_wherever_the_columns_lie(offset: float, degree: int, missing: Any) -> None:
+    rows = table("log")
+    rows["x"] = rows["x"] + offset
+    moved = rows["x"] - offset
+    if missing == "mean":
+        rows["x"][7] = np.nan
+        moved[7] = np.nanmean(np.delete(moved, 7))
+    (own,) = fit(
+        rows, target="y", features=["x"], degree=degree, transforms={"y": "log"}, missing=missing
+    ).report.own_scale
+    design = np.stack([moved**power for power in range(degree + 1)], axis=1)
+    residual = np.sum((rows["y"] - np.exp(sm.OLS(np.log(rows["y"]), design).fit().fittedvalues)) ** 2)
+    assert own.residual_sd == pytest.approx(np.sqrt(residual / (59 - degree)), rel=1e-6)
+    assert own.r2 == pytest.approx(1 - residual / np.sum((rows["y"] - rows["y"].mean()) ** 2), rel=1e-6)
+
+
 @needs(torch)
 @pytest.mark.parametrize("function", list(FORWARD))
 def test_module_file_and_estimator_predict_the_target(function: TargetFunction, tmp_path: Path) -> None:
@@ -152,6 +171,15 @@ def test_updates_and_merges_keep_the_function() -> None:
         assert joined.report.own_scale == ()
     with pytest.raises(FitError, match=r"what is fitted"):
         merge(whole, fit(rest, target="y", features=["x"]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e150])
+def test_squares_beyond_float64_leave_the_own_scale_unknown(scale: float) -> None:
+    y = np.exp(np.append(np.linspace(0.0, 700.0, 20) + np.tile([0.1, -0.1], 10), 705.0))
+    (own,) = fit(
+        {"x": np.append(np.arange(20.0), 30.0), "y": y / scale}, target="y", transforms={"y": "log"}
+    ).report.own_scale
+    assert own == (None, None)
 
 
 @pytest.mark.parametrize(
