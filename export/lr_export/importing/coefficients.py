@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
 _POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
-_COMPUTED = re.compile(r".*=.*|[\w.]+\(.*\).*|.* missing")
+_COMPUTED = re.compile(r".*=.*|\(.*\).*|[\w.]+\(.*\).*|.* missing")
 """What a function makes of columns, as R writes it; an indicator, as `lr-train --json` does."""
 
 

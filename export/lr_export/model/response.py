@@ -97,19 +97,16 @@ class Response:
 
 
 def _correction(output: Output) -> float:
-    if output.function is None:
-        return 0.0
     if output.function == "reciprocal":
         raise UnsupportedModelError(
             f"the output {escaped(output.name)} was fitted as its reciprocal, which has no mean. Leave --mean out"
         )
-    if output.residual_sd is None:
+    if (correction := output.correction) is None:
         raise UnsupportedModelError(
             f"the mean of {escaped(output.name)} takes a residual standard deviation, and the fit has none. "
             "Leave --mean out, for the median"
         )
-    square = output.residual_sd * output.residual_sd
-    return square / 2 if output.function == "log" else square
+    return correction
 
 
 def _inverse(build: Builder, function: TargetFunction | None, eta: Value, correction: Floats | None) -> Value:

@@ -18,10 +18,13 @@ from lr_export.model.in_range import Limits
 from lr_export.model.leverage import leverage_numbers
 from lr_export.model.numbers import narrowed
 from lr_export.program.program import Constant
+from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.interval import interval_of, why_no_leverage
 from lr_runtime.system.lazy import needs_extra
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lr_export.model.build import ModelValues
     from lr_export.model.exact import Floats
     from lr_export.model.leverage import LeverageNumbers
@@ -80,7 +83,7 @@ class Uncertainty:
             leverage=leverage_numbers(checkpoint, exact, numbers) if exact is not None and takes else None,
             limits=Limits.of(checkpoint, numbers.layout, numbers.input) if flags else None,
             shows_leverage=flags and exact is not None,
-            remark=f"no leverage: {why_no_leverage(checkpoint)}" if flags and exact is None else None,
+            remark="; ".join(_remarks(checkpoint, interval=asked, lacks_leverage=flags and exact is None)) or None,
             response=numbers.response,
         )
 
@@ -116,6 +119,14 @@ class Uncertainty:
             return build.multiply(build.sqrt(build.add(h, one)), Constant("width", self.width))
         square = Constant("square", self.width)
         return build.sqrt(build.add(build.multiply(h, square), square))
+
+
+def _remarks(checkpoint: Checkpoint, *, interval: Interval | None, lacks_leverage: bool) -> Iterator[str]:
+    roots = [output for output in checkpoint.contract.outputs if output.function == "sqrt"]
+    for output in roots if interval is not None else ():
+        yield f"ends of the interval of {fitted_name(output)} below 0 are 0"
+    if lacks_leverage:
+        yield f"no leverage: {why_no_leverage(checkpoint)}"
 
 
 def _asked(checkpoint: Checkpoint, level: float) -> Interval:

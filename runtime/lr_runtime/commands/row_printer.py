@@ -10,7 +10,7 @@ from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lr_runtime.prediction.explanation import Explanation
     from lr_runtime.prediction.result import Prediction
@@ -44,6 +44,14 @@ def _table(explanation: Explanation) -> str:
             for share in explanation.shares
         ),
         (f"sum{of}", "", "", repr(explanation.total)),
+        *_corrected(explanation),
         ("prediction", "", "", repr(explanation.prediction)),
     ]
     return "\n".join([shown(explanation.output), *aligned(rows, numbers=True)]) + "\n"
+
+
+def _corrected(explanation: Explanation) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what the mean adds, where the prediction is one of a target that was fitted as a function."""
+    if explanation.correction is not None:
+        to = "it" if explanation.fitted.startswith("log(") else "its square"
+        yield f"for the mean, to {to}", "", "", repr(explanation.correction)

@@ -53,8 +53,8 @@ class Output(NamedTuple):
     """An output: its name, and the quality of its fit.
 
     `r2` is the share of the variance explained, `residual_sd` the residual standard deviation in the output's unit;
-    None for a figure that the rows do not determine (no variance, no degrees of freedom left). Of an
-    output with a `function`, log, sqrt or reciprocal, that is what was fitted, and both figures are of it.
+    None for a figure that the rows do not determine (no variance, no degrees of freedom left). Of an output with a
+    `function`, log, sqrt or reciprocal, that is what was fitted, and both figures are of it.
 
     Example:
         >>> Output("ozone", r2=0.98, residual_sd=1.5, unit="ppb").residual_sd
@@ -66,6 +66,17 @@ class Output(NamedTuple):
     residual_sd: float | None
     unit: str | None = None
     function: TargetFunction | None = None
+
+    @property
+    def correction(self) -> float | None:
+        """What a mean adds to what was fitted of a log, or to the square of a root; None where that is not known.
+
+        With s the residual standard deviation s^2 / 2 and s^2: see `lr_export.model.response`.
+        """
+        share = {None: 0.0, "log": 0.5, "sqrt": 1.0}.get(self.function)
+        if not share:
+            return share
+        return None if self.residual_sd is None else self.residual_sd * self.residual_sd * share
 
 
 class GoldenRow(NamedTuple):

@@ -38,6 +38,7 @@ class Explanation:
         prediction: the prediction of the model, within the bound of its certificate from `total`, or from y where the
             total is a function of it.
         fitted: what the total is: the name of the output, or such as `log(y)`.
+        correction: what a mean adds to the total of a log, or to the square of that of a root; None for a median.
     """
 
     output: str
@@ -46,6 +47,7 @@ class Explanation:
     total: float
     prediction: float
     fitted: str
+    correction: float | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return JSON values."""
@@ -75,7 +77,7 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     values = [float(term.value(row, u)) for term in equation.terms]
     names = [term.name(variables, scaled) for term in equation.terms]
     return tuple(
-        _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction)
+        _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction, is_mean=contract.is_mean)
         for output, bias, weights, prediction in zip(
             contract.outputs, equation.bias, equation.weight, predictions, strict=True
         )
@@ -83,8 +85,16 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
 
 
 def _explanation(
-    output: Output, bias: float, terms: Sequence[tuple[str, float, float]], prediction: float
+    output: Output, bias: float, terms: Sequence[tuple[str, float, float]], prediction: float, *, is_mean: bool
 ) -> Explanation:
     shares = tuple(Share(name, value, weight, weight * value) for name, value, weight in terms)
     total = math.fsum([bias, *(share.contribution for share in shares)])
-    return Explanation(output.name, bias, shares, total, prediction, fitted_name(output))
+    return Explanation(
+        output.name,
+        bias,
+        shares,
+        total,
+        prediction,
+        fitted_name(output),
+        (output.correction or None) if is_mean else None,
+    )
