@@ -171,3 +171,19 @@ def test_the_predictor_explains_what_was_fitted(tmp_path: Path) -> None:
     (explanation,) = predictor.explain([[0.5, 100.5]])
     assert explanation.fitted == "log(y0)"
     assert np.exp(explanation.total) == pytest.approx(explanation.prediction, rel=1e-14)
+
+
+@pytest.mark.parametrize("function", ["log", "sqrt"])
+def test_the_explanation_of_a_mean_adds_up(function: TargetFunction, tmp_path: Path) -> None:
+    export(fitted((function,)), tmp_path / "model.onnx", precision="float64", mean=True)
+    (explanation,) = Predictor.load(tmp_path / "model.onnx").explain([[0.5, 100.5]])
+    added, total = explanation.correction, explanation.total
+    assert added is not None
+    whole = np.exp(total + added) if function == "log" else total**2 + added
+    assert whole == pytest.approx(explanation.prediction, rel=1e-13)
+
+
+def test_cut_ends_are_said(tmp_path: Path) -> None:
+    certificate = export(fitted(("sqrt",)), tmp_path / "model.onnx", interval=0.9)
+    assert certificate.remark == "ends of the interval of sqrt(y0) below 0 are 0"
+    assert export(fitted(("sqrt",)), tmp_path / "model.onnx").remark is None
