@@ -89,12 +89,5 @@ def _explanation(
 ) -> Explanation:
     shares = tuple(Share(name, value, weight, weight * value) for name, value, weight in terms)
     total = math.fsum([bias, *(share.contribution for share in shares)])
-    return Explanation(
-        output.name,
-        bias,
-        shares,
-        total,
-        prediction,
-        fitted_name(output),
-        (output.correction or None) if is_mean else None,
-    )
+    correction = (output.correction or None) if is_mean else None
+    return Explanation(output.name, bias, shares, total, prediction, fitted_name(output), correction)

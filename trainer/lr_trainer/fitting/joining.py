@@ -135,8 +135,8 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
         _check_plain(other)
         if difference := _difference(first, other):
             raise FitError(
-                f"checkpoint {number} does not match the first: {difference}. Fit both with the same options, or, where "
-                "the origins are those of each fit, add the rows with --update"
+                f"checkpoint {number} does not match the first: {difference}. Fit both with the same options, or, "
+                "where the origins are those of each fit, add the rows with --update"
             )
     parts = [_data_of(each) for each in (first, *others)]
     levels = union(*(levels_of(each.columns) for each in parts))
