@@ -26,6 +26,8 @@ from lr_export.program.functions import roundings
 from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
+    from lr_export.bounds.forward import ForwardError
+    from lr_export.model.exact import Floats
     from lr_export.model.response import Response
     from lr_runtime.contract.contract import Dtype, TargetFunction
 
@@ -59,6 +61,13 @@ def on_own_scale(response: Response, eta: Near, compute: Dtype, *, is_end: bool 
             own = _inverse(function, Near(*(each.columns(places) for each in eta)), correction, compute)
             found = Near(*(each.with_columns(places, new) for each, new in zip(found, own, strict=True)))
     return found
+
+
+def outputs_at(error: ForwardError, x: Floats) -> Near:
+    """Return the outputs at rows (rows, columns), and their bounds before they are rounded to their own dtype."""
+    design, numbers = error.exact.design(x), error.numbers
+    eta = Near(error.exact.outputs(design), error.before_rounding(design))
+    return on_own_scale(numbers.response, eta, numbers.compute)
 
 
 def check_reciprocals(response: Response, names: tuple[str, ...], ends: Near) -> None:

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.bounds.forward import ForwardError
-from lr_export.bounds.response import Near, on_own_scale
 from lr_export.exact.box import spread_row
 from lr_export.program.evaluation import evaluated
 from lr_runtime.contract.contract import GoldenRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lr_export.bounds.response import Near
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program
-    from lr_runtime.contract.checkpoint import Checkpoint
+    from lr_runtime.contract.contract import Contract
 
 GOLDEN_ROWS = 3
 _TRIED = 64
 """Candidate rows; only where terms cancel do nearly all of them lie near a tie."""
 
 
-def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ...]:
+def golden_rows(contract: Contract, numbers: Numbers, at: Callable[[Floats], Near]) -> tuple[GoldenRow, ...]:
     """Return rows in the training box whose outputs every engine must round alike.
 
     In every second row, columns with a policy for missing values are missing. No two columns are at the same share of
@@ -32,14 +33,19 @@ def golden_rows(checkpoint: Checkpoint, numbers: Numbers) -> tuple[GoldenRow, ..
 
     Rows whose exact output lies within the float64 bound of a rounding tie are left out; where nearly all do (terms
     that cancel), there may be fewer rows than GOLDEN_ROWS.
+
+    Args:
+        contract: with the columns and their ranges.
+        numbers: the dtypes.
+        at: gives the exact outputs at rows, and their bounds before they are rounded to the outputs' dtype.
     """
-    error, found = ForwardError.of(checkpoint, numbers), []
+    found = list[GoldenRow]()
     for step in range(_TRIED):
         with np.errstate(over="ignore"):
-            x = spread_row(checkpoint.contract, step).astype(numbers.input)
+            x = spread_row(contract, step).astype(numbers.input)
         if np.isinf(x).any():
             continue
-        row = _golden(error, x[None, :])
+        row = _golden(numbers, at, x[None, :])
         if row is not None and row not in found:
             found.append(row)
         if len(found) == GOLDEN_ROWS:
@@ -55,10 +61,8 @@ def as_computed(rows: tuple[GoldenRow, ...], program: Program) -> tuple[GoldenRo
     return tuple(row._replace(y=tuple(y)) for row, y in zip(rows, evaluated(program, x)["y"].tolist(), strict=True))
 
 
-def _golden(error: ForwardError, x: Floats) -> GoldenRow | None:
-    numbers, design = error.numbers, error.exact.design(x)
-    eta = Near(error.exact.outputs(design), error.before_rounding(design))
-    exact, bound = on_own_scale(numbers.response, eta, numbers.compute)
+def _golden(numbers: Numbers, at: Callable[[Floats], Near], x: Floats) -> GoldenRow | None:
+    exact, bound = at(x)
     wanted = exact.rounded(numbers.output, "nearest")
     if (np.abs(wanted) > np.finfo(numbers.output).max).any():
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from lr_export.bounds.forward import ForwardError
 from lr_export.bounds.input_dtype import Inputs
+from lr_export.bounds.response import outputs_at
 from lr_export.bounds.uncertainty import claims_of
 from lr_export.certificate.golden import as_computed, golden_rows
 from lr_export.model.build import program_of
@@ -66,7 +69,8 @@ class Blueprint:
         numbers = numbers_at(checkpoint, precision, inputs.dtype, mean=mean)
         further = Uncertainty.of(checkpoint, numbers, interval=interval, flags=flags)
         claims = claims_of(further, checkpoint, numbers)
-        program, golden = program_of(numbers, further.append), golden_rows(checkpoint, numbers)
+        program, at = program_of(numbers, further.append), partial(outputs_at, ForwardError.of(checkpoint, numbers))
+        golden = golden_rows(checkpoint.contract, numbers, at)
         contract = checkpoint.contract._replace(
             precision=precision,
             input_dtype=numbers.input,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from lr_export.bounds.forward import ForwardError
+from lr_export.bounds.response import outputs_at
 from lr_export.certificate.golden import GOLDEN_ROWS, golden_rows
 from lr_export.exact.box import box
 from lr_export.model.numbers import numbers_at
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def rows_of(checkpoint: Checkpoint, precision: Precision = "exact") -> tuple[GoldenRow, ...]:
-    return golden_rows(checkpoint, numbers_at(checkpoint, precision))
+    numbers = numbers_at(checkpoint, precision)
+    return golden_rows(checkpoint.contract, numbers, partial(outputs_at, ForwardError.of(checkpoint, numbers)))
 
 
 def inputs(rows: tuple[GoldenRow, ...], dtype: str = "float32") -> Floats:
