@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from lr_export.errors import MissingToolError
 from lr_runtime.contract.contract import PRECISIONS
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.errors import OptionError
-from lr_runtime.options import AT_LEAST_1, FLAG, LEVEL, TEXT, OneOf, check_options, check_value, option
+from lr_runtime.options import AT_LEAST_1, FLAG, LEVEL, TEXT, VALUES, OneOf, check_options, check_value, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lr_runtime.contract.contract import Precision, Result
     from lr_runtime.contract.formats import FormatName
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
+
+Values: TypeAlias = "Mapping[str, object] | tuple[tuple[str, object], ...]"
 
 OPSET = 13
 """The lowest opset of ONNX that has every operator of a graph in its present form."""
@@ -43,6 +45,10 @@ class ExportOptions:
     )
     flags: bool = option(False, FLAG, "Also give in_range and leverage: whether a row is like the training rows.")
     mean: bool = option(False, FLAG, "Of a target fitted as log(y) or sqrt(y) give the mean; else y is the median.")
+    inverse: str | None = option(
+        None, TEXT, "Take a reading of the output back to COLUMN, or the only one.", "--inverse [COLUMN]"
+    )
+    at: Values = option((), VALUES, "With --inverse the values of the other columns.", "--at NAME=VALUE,...")
     opset: int | None = option(
         None, AT_LEAST_1, f"The opset of ONNX. [default: the lowest that has the graph, {OPSET}]"
     )
@@ -54,10 +60,18 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.inverse is None and self.at:
+            raise OptionError("--at goes with --inverse, whose other columns it holds")
+        if self.inverse is not None and (self.flags or self.mean):
+            raise OptionError(
+                "--inverse gives in_range by itself, and no leverage or mean: leave --flags and --mean out"
+            )
 
 
-def asked_for(*, interval: float | None, flags: bool) -> tuple[Result, ...]:
+def asked_for(*, interval: float | None, flags: bool, inverse: bool = False) -> tuple[Result, ...]:
     """Return the results that these options add to y, for any model."""
+    if inverse:
+        return ("y", *(() if interval is None else ("y_lower", "y_upper")), "in_range")
     ends: tuple[Result, ...] = () if interval is None else ("y_lower", "y_upper")
     return ("y", *ends, *(("in_range", "leverage") if flags else ()))
 

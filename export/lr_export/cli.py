@@ -161,19 +161,20 @@ def _targets(
     Raises:
         OptionError: the format does not have the precision or the results, or -o does not go with it.
     """
-    results = asked_for(interval=asked.interval, flags=asked.flags)
+    inverse = asked.inverse is not None
+    results, inner = asked_for(interval=asked.interval, flags=asked.flags, inverse=inverse), ".inverse" * inverse
     if checkpoint.is_dir():
         raise OptionError(f"{checkpoint} is a directory. Name a checkpoint, which lr-train writes")
     if format_name != "all":
         check_pair(format_name, asked.precision, results)
-        targets = {format_name: output or checkpoint.with_suffix(EXPORT_FORMATS[format_name].suffix)}
+        targets = {format_name: output or checkpoint.with_suffix(inner + EXPORT_FORMATS[format_name].suffix)}
     elif output is not None and is_stdout(output):
         raise OptionError("-o - takes one file; --format all writes several. Name a folder, or one format")
     else:
         folder = output or checkpoint.parent
         allowed = WITHOUT_TORCH if asked.without_eager else EXPORT_FORMATS
         names = [name for name in that_have(asked.precision, results) if name in allowed]
-        targets = {name: folder / f"{checkpoint.stem}{EXPORT_FORMATS[name].suffix}" for name in names}
+        targets = {name: folder / f"{checkpoint.stem}{inner}{EXPORT_FORMATS[name].suffix}" for name in names}
     return targets
 
 

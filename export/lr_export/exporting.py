@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lr_export.certificate.certify import Certificate, certify
+from lr_export.certificate.inverse import inverse_blueprint
 from lr_export.certificate.specification import Blueprint
 from lr_export.choices import ExportOptions, asked_for, check_pair
 from lr_export.errors import MissingReferenceError
@@ -21,7 +23,7 @@ from lr_runtime.system.replacement import replacing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lr_export.choices import InputChoice
+    from lr_export.choices import InputChoice, Values
     from lr_runtime.contract.contract import Precision
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.replacement import Together
@@ -42,6 +44,8 @@ def export(
     interval: float | None = None,
     flags: bool = False,
     mean: bool = False,
+    inverse: str | None = None,
+    at: Values = (),
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
@@ -61,6 +65,9 @@ def export(
         flags: whether to give `in_range` (rows, 1) bool, and of a least-squares fit `leverage` (rows, 1).
         mean: of targets that were fitted as their log or root, whether y is the mean (of normal errors about what was
             fitted), and not the median; the ends of an interval are the same.
+        inverse: a numeric column, or "" for the only one: the file takes a reading of the output back to that column,
+            with its limits in place of the interval and with in_range; see `lr_export.model.inverse`.
+        at: the values at which an inverse holds the other columns, by name.
         opset: of an ONNX file; by default the lowest that expresses the graph.
         name: of the graph in an ONNX file; what the names in a C header begin with.
         unverified: write source code even where no compiler or interpreter is there to run it; whatever can be checked
@@ -92,9 +99,9 @@ def export(
         (1042, 1022, 'float32')
     """
     ExportOptions(
-        precision, input_dtype, interval, flags, mean, opset, name, unverified, without_eager
+        precision, input_dtype, interval, flags, mean, inverse, at, opset, name, unverified, without_eager
     )  # refuses what is none of their values
-    check_pair(format, precision, asked_for(interval=interval, flags=flags))
+    check_pair(format, precision, asked_for(interval=interval, flags=flags, inverse=inverse is not None))
     check_packages([format], without_eager=without_eager)
     found: object = getattr(checkpoint, "checkpoint_", checkpoint)
     model = Checkpoint.load(Path(found)) if isinstance(found, str | PathLike) else found
@@ -105,9 +112,10 @@ def export(
     if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
         having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
-    blueprint = Blueprint.of(
-        model, precision, input_dtype, interval=interval, flags=flags, mean=mean, without_eager=without_eager
-    )
+    make = partial(Blueprint.of, flags=flags, mean=mean)
+    if inverse is not None:
+        make = partial(inverse_blueprint, column=inverse, at=dict(at))
+    blueprint = make(model, precision, input_dtype, interval=interval, without_eager=without_eager)
     with replacing(Path(target), together) as part:
         part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))
         return certify(part.read_bytes(), blueprint, format, unverified=unverified)

@@ -109,6 +109,7 @@ ENDS = Kind(
     "a lower and an upper end by name, None for an open one",
     lambda value: isinstance(value, Mapping) and all(map(_are_ends, value.values())),
 )
+VALUES = Kind("values by name", lambda value: isinstance(value, Mapping | tuple))
 CHECKPOINT = Kind("a checkpoint, which a command loads from a path", lambda value: hasattr(value, "contract"))
 
 

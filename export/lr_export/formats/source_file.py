@@ -139,7 +139,10 @@ def _documented(program: Program, contract: Contract) -> Iterator[str]:
     for place, output in enumerate(contract.outputs):
         yield f"  y[{place}]  {escaped(output.name)}{_unit(output)}"
     if contract.interval_level is not None:
-        yield f"y_lower, y_upper: the ends of the prediction interval at the level {number(contract.interval_level)}"
+        ends = (
+            "the ends of the prediction interval" if contract.inverse is None else "Fieller's limits, -+inf for none,"
+        )
+        yield f"y_lower, y_upper: {ends} at the level {number(contract.interval_level)}"
     if "in_range" in program.results:
         yield "in_range: whether every column is within the range above"
     if "leverage" in program.results:

@@ -73,7 +73,7 @@ class Uncertainty:
             OptionError: the interval has another level.
             CheckFailedError: a number is beyond the range of the computing dtype.
         """
-        asked, exact = None if interval is None else _asked(checkpoint, interval), checkpoint.leverage
+        asked, exact = None if interval is None else asked_interval(checkpoint, interval), checkpoint.leverage
         takes = exact is not None and (flags or (asked is not None and asked.leverage is not None))
         is_squared = asked is not None and _is_squared(asked, numbers.compute)
         return Uncertainty(
@@ -129,7 +129,8 @@ def _remarks(checkpoint: Checkpoint, *, interval: Interval | None, lacks_leverag
         yield f"no leverage: {why_no_leverage(checkpoint)}"
 
 
-def _asked(checkpoint: Checkpoint, level: float) -> Interval:
+def asked_interval(checkpoint: Checkpoint, level: float) -> Interval:
+    """Return the interval of a level; see `interval_of`."""
     with needs_extra("export"):
         from scipy.special import stdtrit  # to 1e-12 for levels from 0.01 on
     return interval_of(checkpoint, level, stdtrit)

@@ -8,7 +8,19 @@ import click
 
 from lr_runtime.commands.console import FilePath, FiniteRange, option
 from lr_runtime.errors import OptionError, escaped
-from lr_runtime.options import CHECKPOINT, ENDS, FLAG, NAME_OR_NAMES, NAMES, PAIRS, REPEATED, Number, OneOf, options_in
+from lr_runtime.options import (
+    CHECKPOINT,
+    ENDS,
+    FLAG,
+    NAME_OR_NAMES,
+    NAMES,
+    PAIRS,
+    REPEATED,
+    VALUES,
+    Number,
+    OneOf,
+    options_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -39,13 +51,13 @@ def _as_click(each: Option) -> dict[str, Any]:
         return {"type": click.IntRange(*ends) if kind.is_whole else FiniteRange(kind)}
     if isinstance(kind, OneOf):
         return {"type": click.Choice(kind.words)}
-    if kind is FLAG:
-        return {"is_flag": True, "default": None}
+    if kind is FLAG or each.metavar.startswith("["):  # a flag, or what may come without its value
+        return {"is_flag": True, "default": None} if kind is FLAG else {"is_flag": False, "flag_value": ""}
     if kind is CHECKPOINT:
         return {"type": FilePath()}  # click looks its words up in the catalogues for each, which takes 0.1 ms
     if kind in {NAMES, NAME_OR_NAMES}:
         return {"callback": read_names}
-    return {"multiple": True} if kind in {ENDS, PAIRS, REPEATED} else {}
+    return {"multiple": True} if kind in {ENDS, PAIRS, REPEATED, VALUES} else {}
 
 
 def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +73,9 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
             continue
         if each.kind is FLAG and each.default is True:
             value = not value  # --no-header
-        elif each.kind is PAIRS:
+        elif each.kind in {PAIRS, VALUES}:
+            if each.kind is VALUES:
+                value = [pair for text in value for pair in _names(text)]
             value = _pairs(each, value)
         elif each.kind is ENDS:
             value = {name: _ends(each, text) for name, text in _pairs(each, value)}
@@ -95,8 +109,10 @@ def _ends(each: Option, text: str) -> list[float | None]:
 
 def read_names(_: click.Context, __: click.Parameter, text: str | None) -> list[str] | None:
     """Read the value of an option that takes names, separated by commas; one that holds a comma in double quotes."""
-    if text is None:
-        return None
+    return None if text is None else _names(text)
+
+
+def _names(text: str) -> list[str]:
     import csv
 
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]

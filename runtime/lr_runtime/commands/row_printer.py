@@ -21,12 +21,23 @@ _TITLES = ("term", "value", "weight", "contribution")
 def line(prediction: Prediction) -> str:
     """Return the results of a row, tabs between them."""
     (row,) = prediction.rows()
+    return values(row)
+
+
+def values(row: Mapping[str, object]) -> str:
+    """Return named values, tabs between them."""
     return "\t".join(str(value).lower() if isinstance(value, bool) else repr(value) for value in row.values()) + "\n"
 
 
 def document(results: Mapping[str, object], sha256: str) -> str:
-    """Return results as one JSON object, with the digest of the model that gave them."""
-    return json.dumps({**results, "model_sha256": sha256}, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return results as one JSON object, with the digest of the model that gave them; null for an infinite limit."""
+    named = {**results, "model_sha256": sha256}
+    try:
+        return json.dumps(named, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError:
+        from lr_runtime.tables.writing import json_object  # takes 5 ms
+
+        return json_object(named) + "\n"
 
 
 def tables(explanations: Sequence[Explanation]) -> str:

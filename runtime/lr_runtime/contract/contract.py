@@ -131,6 +131,8 @@ class Contract(NamedTuple):
         equation: the exact model itself; None in a checkpoint, whose tensors it is.
         eager: `not run` where the artefact was verified without eager PyTorch (`lr-export --without-eager`).
         is_mean: whether outputs that were fitted as a function of them are means (`lr-export --mean`), not medians.
+        inverse: of a file that takes a reading, its column, back to a column, its output (`lr-export --inverse`), the
+            values that other columns are held at; `y_lower` and `y_upper` are Fieller's limits and may be infinite.
 
     Example:
         >>> from lr_runtime import Column, Output
@@ -156,6 +158,7 @@ class Contract(NamedTuple):
     eager: NotRun | None = None
     derived: tuple[Derived, ...] = ()
     is_mean: bool = False
+    inverse: tuple[str, ...] | None = None
 
     @property
     def output_dtype(self) -> Dtype:
@@ -265,6 +268,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
         eager=None if fields["eager"] is None else cast("NotRun", _one_of(get_args(NotRun), fields["eager"])),
         derived=derived,
         is_mean=fields["is_mean"] is True,
+        inverse=None if fields["inverse"] is None else _texts(fields["inverse"]),
     )
     _check_consistent(contract)
     return contract

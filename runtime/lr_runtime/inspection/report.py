@@ -142,10 +142,14 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
     yield f"precision {contract.precision}: x {contract.input_dtype} (rows, {columns}), results {contract.output_dtype}"
     if any(output.function for output in contract.outputs):
         yield f"y is the {'mean' if contract.is_mean else 'median'} where a function of it was fitted"
+    if contract.inverse is not None:
+        held = f", where {', '.join(map(shown, contract.inverse))}" if contract.inverse else ""
+        yield f"inverse: a reading of {plain_name(contract.column_names[0])} is taken back to the output{held}"
     yield "results"
     yield from _table([(name, _shape(name, outputs), _RESULTS[name]) for name in contract.results])
     if contract.interval_level is not None:
-        yield f"interval: {contract.interval_level:.12g} of new observations fall inside"
+        what = "of new observations fall inside" if contract.inverse is None else "of Fieller's limits hold the output"
+        yield f"interval: {contract.interval_level:.12g} {what}"
     if contract.bound is not None:
         yield f"certificate: {_each(contract, contract.bound)} of the exact model anywhere in the training ranges"
     if contract.eager is not None:

@@ -216,14 +216,15 @@ class Predictor:
     def _check(self, results: Sequence[NDArray[np.generic]], faults: dict[int, str]) -> None:
         """Add the rows with a result that is not finite to `faults`, and set the results of all bad rows to NaN."""
         for name, result in zip(self._results, results, strict=True):
-            if np.isfinite(result).all():
-                continue
-            for row, output in np.argwhere(~np.isfinite(result)).tolist():
+            bad = ~np.isfinite(result)
+            if bad.any() and self.contract.inverse is not None and name != "y":
+                bad = np.isnan(result)  # a side without a limit is infinite
+            for row, output in np.argwhere(bad).tolist() if bad.any() else ():
                 if row not in faults:
                     faults[row] = f"{self._called(name, output)} is beyond the range of {result.dtype} there"
-        if bad := list(faults):
+        if rows := list(faults):
             for result in results:
-                result[bad] = np.nan if result.dtype.kind == "f" else False
+                result[rows] = np.nan if result.dtype.kind == "f" else False
 
     def _called(self, result: str, output: int) -> str:
         name = self._names[output] if result.startswith("y") else ""

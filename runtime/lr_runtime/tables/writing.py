@@ -136,10 +136,10 @@ class JsonDocumentWriter:
 
 def _objects(rows: OutputRows) -> Iterator[str]:
     names = [*rows.kept, *rows.results]
-    return (_object(dict(zip(names, row, strict=True))) for row in zip(*rows.lists(), strict=True))
+    return (json_object(dict(zip(names, row, strict=True))) for row in zip(*rows.lists(), strict=True))
 
 
-def _object(row: Mapping[str, object]) -> str:
+def json_object(row: Mapping[str, object]) -> str:
     """Return an object in one line; null for what JSON has not."""
     try:
         return json.dumps(row, ensure_ascii=False, allow_nan=False, default=str)
