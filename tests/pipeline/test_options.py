@@ -66,6 +66,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
     "--resume": (Resume, "goes_on"),
     "--format": (export, "format"),
     "--explain": (Predictor.explain, "x"),
+    "--invert": (Predictor.invert, "reading"),
     "--ranges-from": (from_torch, "X"),
 }
 """Options of no record, and the parameters that they are from Python."""

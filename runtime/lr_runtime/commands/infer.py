@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @output_option("Write there in place of standard output; the suffix tells the format.")
 @option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
 @option("--explain", is_flag=True, help="Show what each term adds to the prediction of one row.")
+@option("--invert", metavar="NAME=VALUE", help="Take a reading of an output back to the column without a VALUE.")
 @option("--follow", is_flag=True, help="Answer each line of standard input before the next is read.")
 @option("--on-error", type=click.Choice(ON_ERROR), help=f"What a bad row of a table does. [default: {ON_ERROR[0]}]")
 @option("--to", type=click.Choice(FORMATS), help="The format to write. [default: that of -o's suffix, or csv]")
@@ -55,6 +56,7 @@ def main(
     values: tuple[str, ...],
     output: Path | None,
     explain: bool,
+    invert: str | None,
     follow: bool,
     keep: list[str] | None,
     on_error: OnError | None,
@@ -72,6 +74,7 @@ def main(
     Examples:
       lr-infer model.onnx 4.0
       lr-infer model.onnx rh=0.3 temp=-1.5 --explain
+      lr-infer model.onnx rh=0.3 --invert ozone=41.5
       lr-infer model.onnx readings.csv -o predictions.csv --keep id,time
       lr-infer model.onnx readings.parquet -o predictions.parquet --on-error skip
       sensor | lr-infer model.onnx --follow --on-error null
@@ -82,10 +85,13 @@ def main(
     reading = TableOptions(**values_of(TableOptions, given))
     follows, from_ = follow or None, reading.format
     of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follows}
-    tables = _tables(values, follow=follow, named=from_ is not None)
+    tables = None if invert is not None else _tables(values, follow=follow, named=from_ is not None)
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     check_output(output, model)  # a table may be replaced by what is kept of it and predictions
     predictor = _loaded(model, values_of(LoadOptions, given), quiet=quiet)
+    if invert is not None:
+        write_text([_inverse(predictor, invert, values, as_json=as_json)], output)
+        return
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
@@ -177,6 +183,17 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
         explained = {"explanations": [one.to_json() for one in explanations]}
         return row_printer.document(explained if explain else {"predictions": prediction.rows()}, predictor.sha256)
     return row_printer.tables(explanations) if explain else row_printer.line(prediction)
+
+
+def _inverse(predictor: Predictor, reading: str, values: Sequence[str], *, as_json: bool) -> str:
+    """Return the column that a reading is taken back to, as text."""
+    from lr_runtime.commands import row_printer
+
+    (output, value), *held = (word.rpartition("=")[::2] for word in (reading, *values))
+    if not output or not all(name for name, _ in held) or not TableOptions().is_number(value):
+        raise OptionError("--invert takes OUTPUT=NUMBER, and the other columns are column=value")
+    found = predictor.invert({output: float(value)}, at=dict(held)).to_json()
+    return row_printer.document({"inverse": found}, predictor.sha256) if as_json else row_printer.values(found)
 
 
 def _write_rows(

@@ -18,13 +18,14 @@ from lr_runtime.system.files import sha256
 from lr_runtime.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.choices import Unknown
     from lr_runtime.onnx_file.check import Source
     from lr_runtime.prediction.explanation import Explanation
+    from lr_runtime.prediction.inversion import Inversion
 
 
 class Predictor:
@@ -209,6 +210,24 @@ class Predictor:
             raise InputError(f"an explanation is of one row, not of {len(values)}")
         (row,) = self._coerced(self._given(x))[0].tolist()
         return explained(self.contract, row, values[0].tolist())
+
+    def invert(
+        self, reading: Mapping[str, float] | None = None, *, at: Mapping[str, object] | None = None, **named: float
+    ) -> Inversion:
+        """Return the value of the one column that is not in `at` at which an output is a reading: `invert(y=7.2)`.
+
+        Args:
+            reading: the output's name and the reading, where the name is none of Python's.
+            at: the values of all other columns, by name.
+            named: the reading, by the output's name.
+
+        Raises:
+            OptionError: it is not one output, or not one numeric column is left.
+            InputError: over the training range the model does not rise or fall throughout, or reach the reading.
+        """
+        from lr_runtime.prediction.inversion import inverted
+
+        return inverted(self.contract, self.predict, {**(reading or {}), **named}, at or {})
 
     def _given(self, x: object) -> Given:
         return x if isinstance(x, Given) else given(x, self.contract.column_names, self.contract.category_names)
