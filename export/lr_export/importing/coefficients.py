@@ -1,7 +1,7 @@
 """Coefficients by the names of their terms, as R's broom::tidy or `lr-train --json` writes them, to a model.
 
-A term is a column, its power (x^2, I(x^2)), a level of a category (site=B, or as R has it siteB), a product of these
-(x:z, x:siteB) or the intercept. A number is the float64 nearest to its decimal text.
+A term is a column, a function of one (log(x), I(1/x)), a power of these (x^2, I(x^2)), a level of a category (site=B,
+or as R has it siteB), a product (x:z, x:siteB) or the intercept. A number is the float64 nearest to its decimal text.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import re
 from collections import defaultdict
 from functools import partial, reduce
 from math import isfinite
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast, get_args
 
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import Feature, dot, term
+from lr_export.importing.combination import Feature, columns_of, dot, term
 from lr_export.importing.folding import Source, SourceColumn
+from lr_export.importing.raw_columns import RawColumns
 from lr_runtime.contract.contract import TargetFunction
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.power import Power
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lr_export.importing.folding import Range
+    from lr_runtime.contract.derived import FunctionName
     from lr_runtime.contract.terms.term import Term
 
     Levels: TypeAlias = Sequence[str]
@@ -33,9 +35,22 @@ if TYPE_CHECKING:
     Functions: TypeAlias = dict[str, TargetFunction | None]
 
 _INTERCEPTS = ("(Intercept)", "Intercept", "intercept", "const")
-_POWER = re.compile(r"I\((`[^`]+`|[\w.]+)\^([1-9]\d?)\)|([^^]+)\^([1-9]\d?)")
+_NAME, _POWER = r"(`[^`]+`|[\w.]+)", r"(?:\^([1-9]\d?))?"
+_FUNCTION = re.compile(
+    rf"(?:I\()?(?:(log|log1p|exp|sqrt)\({_NAME}\)|\(?1 ?/ ?{_NAME}\)?|hinge\({_NAME}, ([-+\w.]+)\)){_POWER}\)?"
+)
+_RAISED = re.compile(rf"I\({_NAME}{_POWER}\)|([^^]+){_POWER}")
 _COMPUTED = re.compile(r".*=.*|\(.*\).*|[\w.]+\(.*\).*|.* missing")
-"""What a function makes of columns, as R writes it; an indicator, as `lr-train --json` does."""
+"""What else is made of columns, as R writes it; an indicator, as `lr-train --json` does."""
+
+
+class Part(NamedTuple):
+    """A factor of a term: a column or a function of it, and what makes the factor of the place of either."""
+
+    column: str
+    kind: Callable[[int], Term]
+    function: FunctionName | None = None
+    knot: float | None = None
 
 
 def model_of(
@@ -63,12 +78,8 @@ def model_of(
         raise OptionError(f"--target takes a name for each of {listed(list(given))}, not {listed(target)}")
     names = (each for weights in given.values() for each in weights)
     terms = {each: _factors(each, levels) for each in names if each not in _INTERCEPTS}
-    named = dict.fromkeys(column for factors in terms.values() for column, _ in factors)
-    columns = {column: place for place, column in enumerate(named)}
-    features = {
-        each: reduce(Feature.times, (term(kind(columns[column])) for column, kind in factors))
-        for each, factors in terms.items()
-    }
+    told = RawColumns(tuple(dict.fromkeys(part.column for factors in terms.values() for part in factors)))
+    features = {each: reduce(Feature.times, (_made(part, told) for part in parts)) for each, parts in terms.items()}
     predictions = []
     for output, weights in given.items():
         constants = [weights.pop(each) for each in _INTERCEPTS if each in weights]
@@ -77,9 +88,18 @@ def model_of(
             said = "more than one intercept. Leave one" if constants else "no intercept. Say --intercept 0 for none"
             raise UnsupportedModelError(f"{escaped(output)} has {said}")
         predictions.append(dot([*weights.values()], [features[each] for each in weights], *constants))
-    kinds = (SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in columns)
-    of_targets = tuple(functions.get(output) for output in given)
-    return Source(name, tuple(kinds), tuple(target or given), tuple(predictions), functions=of_targets)
+    kinds = tuple(SourceColumn(each, ranges.get(each), tuple(levels.get(each, ()))) for each in told.names)
+    derived, of_targets = tuple(told.derived), tuple(functions.get(output) for output in given)
+    return Source(name, kinds, tuple(target or given), tuple(predictions), derived=derived, functions=of_targets)
+
+
+def _made(part: Part, told: RawColumns) -> Feature:
+    """Return the factor of a term; coefficients have been computed with no rounding of a function."""
+    place = told.names.index(part.column)
+    if part.function is None:
+        return term(part.kind(place))
+    (variable,) = columns_of(told.function(term(Power(place)), part.function, part.knot))
+    return term(part.kind(variable))
 
 
 def _read(content: bytes) -> tuple[Estimates, dict[str, Levels], dict[str, Range], float | None, Functions]:
@@ -109,8 +129,8 @@ def _read(content: bytes) -> tuple[Estimates, dict[str, Levels], dict[str, Range
     return outputs, levels, ranges, 0.0 if table.get("intercept") is False else None, functions
 
 
-def _factors(name: str, levels: Mapping[str, Levels]) -> list[tuple[str, Callable[[int], Term]]]:
-    """Return, for each factor of a term, its column and what makes it from the place of its column."""
+def _factors(name: str, levels: Mapping[str, Levels]) -> list[Part]:
+    """Return the factors of a term."""
     try:
         return [_term(name, levels)]  # a level may have a colon
     except UnsupportedModelError:
@@ -119,21 +139,27 @@ def _factors(name: str, levels: Mapping[str, Levels]) -> list[tuple[str, Callabl
         return [_term(factor, levels) for factor in name.split(":")]
 
 
-def _term(name: str, levels: Mapping[str, Levels]) -> tuple[str, Callable[[int], Term]]:
-    """Return the column of a term, and what makes the term from the place of its column."""
+def _term(name: str, levels: Mapping[str, Levels]) -> Part:
+    """Return a term that is no product."""
     named = [
-        (column, partial(Level, category=place))
+        Part(column, partial(Level, category=place))
         for column, values in levels.items()
         for place, value in enumerate(values)
         if name in {f"{column}={value}", f"{column}{value}"}
     ]
     if len(named) == 1:
         return named[0]
-    power = _POWER.fullmatch(name)
-    column = (power[1] or power[3] if power else name).strip("` ")
+    if (found := _FUNCTION.fullmatch(name)) is not None and not named:
+        function, of, under, bent, knot, power = found.groups()
+        kind = partial(Power, power=int(power or 1))
+        called = cast("FunctionName", function or ("reciprocal" if under else "hinge"))
+        return Part((of or under or bent).strip("`"), kind, called, None if knot is None else float(knot))
+    raised = _RAISED.fullmatch(name)
+    column = (raised[1] or raised[3] if raised else name).strip("` ")
     if named or column in levels or _COMPUTED.fullmatch(column) or ":" in column:
         raise UnsupportedModelError(
-            f"the term {escaped(name)} cannot be folded. A column can be, its power as x^2 or I(x^2), a product as "
-            "x:z, and a level as site=B of a category whose levels are given, --levels site=A,B"
+            f"the term {escaped(name)} cannot be folded. A column can be, log(x), log1p(x), exp(x), sqrt(x), I(1/x) "
+            "and hinge(x, 25), powers as x^2 or I(x^2), a product as x:z, and a level as site=B of a category whose levels "
+            "are given, --levels site=A,B"
         )
-    return column, partial(Power, power=int(power[2] or power[4]) if power else 1)
+    return Part(column, partial(Power, power=int(raised[2] or raised[4] or 1) if raised else 1))

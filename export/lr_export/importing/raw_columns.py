@@ -63,7 +63,7 @@ class RawColumns:
         """Note that a step takes no missing value among its features."""
         self.complete |= {column for each in features if (column := open_column(each)) is not None}
 
-    def function(self, feature: Feature, name: FunctionName) -> Feature:
+    def function(self, feature: Feature, name: FunctionName, knot: float | None = None) -> Feature:
         """Return a function of a feature, which has to be a raw column.
 
         Raises:
@@ -74,7 +74,7 @@ class RawColumns:
             what = f"it takes the {name} of what was computed of {self.listed(feature)}"
             raise refused(what, f"the {name} of a column as it comes")
         self.takes_no_missing([feature])
-        if (derived := Derived(column, name)) not in self.derived:
+        if (derived := Derived(column, name, knot)) not in self.derived:
             self.derived.append(derived)
         # A library's own function is off by an ulp or two.
         return term(Power(len(self.names) + self.derived.index(derived)))._replace(roundings=feature.roundings + 4)
