@@ -159,7 +159,7 @@ def _term(name: str, levels: Mapping[str, Levels]) -> Part:
     if named or column in levels or _COMPUTED.fullmatch(column) or ":" in column:
         raise UnsupportedModelError(
             f"the term {escaped(name)} cannot be folded. A column can be, log(x), log1p(x), exp(x), sqrt(x), I(1/x) "
-            "and hinge(x, 25), powers as x^2 or I(x^2), a product as x:z, and a level as site=B of a category whose levels "
-            "are given, --levels site=A,B"
+            "and hinge(x, 25), powers as x^2 or I(x^2), a product as x:z, and a level as site=B of a category whose "
+            "levels are given, --levels site=A,B"
         )
     return Part(column, partial(Power, power=int(raised[2] or raised[4] or 1) if raised else 1))
