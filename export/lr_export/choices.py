@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.errors import MissingToolError
 from lr_runtime.contract.contract import PRECISIONS
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)
-
-Values: TypeAlias = "Mapping[str, object] | tuple[tuple[str, object], ...]"
 
 OPSET = 13
 """The lowest opset of ONNX that has every operator of a graph in its present form."""
@@ -48,7 +46,9 @@ class ExportOptions:
     inverse: str | None = option(
         None, TEXT, "Take a reading of the output back to COLUMN, or the only one.", "--inverse [COLUMN]"
     )
-    at: Values = option((), VALUES, "With --inverse the values of the other columns.", "--at NAME=VALUE,...")
+    at: Mapping[str, object] | None = option(
+        None, VALUES, "With --inverse the values of the other columns.", "--at NAME=VALUE,..."
+    )
     opset: int | None = option(
         None, AT_LEAST_1, f"The opset of ONNX. [default: the lowest that has the graph, {OPSET}]"
     )

@@ -21,9 +21,9 @@ from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.replacement import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from lr_export.choices import InputChoice, Values
+    from lr_export.choices import InputChoice
     from lr_runtime.contract.contract import Precision
     from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.replacement import Together
@@ -45,7 +45,7 @@ def export(
     flags: bool = False,
     mean: bool = False,
     inverse: str | None = None,
-    at: Values = (),
+    at: Mapping[str, object] | None = None,
     opset: int | None = None,
     name: str | None = None,
     unverified: bool = False,
@@ -114,7 +114,7 @@ def export(
         raise OptionError(f"--{strange[0]} goes with --format {having}; a {format} file has none")
     make = partial(Blueprint.of, flags=flags, mean=mean)
     if inverse is not None:
-        make = partial(inverse_blueprint, column=inverse, at=dict(at))
+        make = partial(inverse_blueprint, column=inverse, at=at or {})
     blueprint = make(model, precision, input_dtype, interval=interval, without_eager=without_eager)
     with replacing(Path(target), together) as part:
         part.write_bytes(BACKENDS[format].build(blueprint.program, blueprint.contract, **options))

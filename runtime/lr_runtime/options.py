@@ -92,6 +92,12 @@ def _are_ends(value: object) -> bool:
     return bool(given) and all(map(_ANY.takes, given))
 
 
+def _are_values(value: object) -> bool:
+    if not isinstance(value, Mapping) or not _are_names([*value]):
+        return False
+    return all(isinstance(one, str) or not hasattr(one, "__iter__") for one in value.values())
+
+
 _ANY = Number("a number")
 POSITIVE = Number("a positive number", 0, ends=(False, True))
 NOT_NEGATIVE = Number("0 or a positive number", 0)
@@ -109,7 +115,8 @@ ENDS = Kind(
     "a lower and an upper end by name, None for an open one",
     lambda value: isinstance(value, Mapping) and all(map(_are_ends, value.values())),
 )
-VALUES = Kind("values by name", lambda value: isinstance(value, Mapping | tuple))
+NUMBER = Kind("one finite number", _ANY.takes)
+VALUES = Kind("one number or text for each name", _are_values)
 CHECKPOINT = Kind("a checkpoint, which a command loads from a path", lambda value: hasattr(value, "contract"))
 
 

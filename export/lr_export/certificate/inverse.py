@@ -28,7 +28,7 @@ from lr_runtime.contract.contract import Output
 from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.errors import UnsupportedModelError, escaped
+from lr_runtime.errors import UnsupportedModelError, escaped, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,8 @@ def inverse_blueprint(
         inverse=tuple(f"{name}={value}" for name, value in at.items()),
     )
     own = replace(readings, contract=contract, fit=checkpoint.fit)
-    return Blueprint(own, inputs, numbers, program, contract, claims, replace(flags, remark=None))
+    remark = f"held outside the training range: {listed(curve.outside)}" if curve.outside else None
+    return Blueprint(own, inputs, numbers, program, contract, claims, replace(flags, remark=remark))
 
 
 def _is_within(derived: Derived, reading: Column) -> bool:

@@ -63,6 +63,7 @@ class Curve(NamedTuple):
         eta: what was fitted there.
         z: (3, terms), whose squares add up to the leverage there, but for its constant; None without one.
         is_bent: whether it is a parabola.
+        outside: the other columns that are held outside their training ranges.
     """
 
     column: str
@@ -71,6 +72,7 @@ class Curve(NamedTuple):
     eta: tuple[Fraction, ...]
     z: Dyadic | None
     is_bent: bool
+    outside: tuple[str, ...] = ()
 
     @property
     def bend(self) -> Fraction:
@@ -253,7 +255,12 @@ def curve_of(checkpoint: Checkpoint, column: str, at: Mapping[str, object]) -> C
             f"the training range of {escaped(column)} is one value, so that nothing is read off"
         )
     eta = model.outputs(design).fractions()
-    return Curve(column, None if derived is None else derived.function, tuple(v), tuple(eta), z, is_bent)
+    outside = tuple(
+        each.name
+        for each, held in zip(contract.columns, rows[0].tolist(), strict=True)
+        if each.kind != "category" and (held < each.minimum or held > each.maximum)
+    )
+    return Curve(column, None if derived is None else derived.function, tuple(v), tuple(eta), z, is_bent, outside)
 
 
 def _column(checkpoint: Checkpoint, column: str, at: Mapping[str, object]) -> str:

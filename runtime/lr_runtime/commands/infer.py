@@ -86,11 +86,13 @@ def main(
     follows, from_ = follow or None, reading.format
     of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follows}
     tables = None if invert is not None else _tables(values, follow=follow, named=from_ is not None)
+    if explain and invert is not None:
+        raise OptionError("--explain is of a prediction, not of --invert. Leave one of them out")
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     check_output(output, model)  # a table may be replaced by what is kept of it and predictions
     predictor = _loaded(model, values_of(LoadOptions, given), quiet=quiet)
     if invert is not None:
-        write_text([_inverse(predictor, invert, values, as_json=as_json)], output)
+        write_text([_inverse(predictor, invert, values, reading, as_json=as_json)], output)
         return
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
@@ -185,14 +187,18 @@ def _answer(predictor: Predictor, values: Sequence[str], reading: TableOptions, 
     return row_printer.tables(explanations) if explain else row_printer.line(prediction)
 
 
-def _inverse(predictor: Predictor, reading: str, values: Sequence[str], *, as_json: bool) -> str:
+def _inverse(predictor: Predictor, invert: str, values: Sequence[str], reading: TableOptions, *, as_json: bool) -> str:
     """Return the column that a reading is taken back to, as text."""
     from lr_runtime.commands import row_printer
+    from lr_runtime.commands.row_parser import row_of
 
-    (output, value), *held = (word.rpartition("=")[::2] for word in (reading, *values))
-    if not output or not all(name for name, _ in held) or not TableOptions().is_number(value):
+    columns, (output, value) = predictor.contract.columns, invert.rpartition("=")[::2]
+    if not output or not reading.is_number(value):
         raise OptionError("--invert takes OUTPUT=NUMBER, and the other columns are column=value")
-    found = predictor.invert({output: float(value)}, at=dict(held)).to_json()
+    named = {word.rpartition("=")[0] for word in values}
+    is_known = named <= {column.name for column in columns}  # of a word that names none, the row's own message tells
+    held = [column for column in columns if column.name in named] if is_known else columns
+    found = predictor.invert({output: reading.number(value)}, at=row_of(values, held, reading)).to_json()
     return row_printer.document({"inverse": found}, predictor.sha256) if as_json else row_printer.values(found)
 
 

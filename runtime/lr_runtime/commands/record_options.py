@@ -73,10 +73,10 @@ def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
             continue
         if each.kind is FLAG and each.default is True:
             value = not value  # --no-header
-        elif each.kind in {PAIRS, VALUES}:
-            if each.kind is VALUES:
-                value = [pair for text in value for pair in _names(text)]
+        elif each.kind is PAIRS:
             value = _pairs(each, value)
+        elif each.kind is VALUES:
+            value = dict(_pairs(each, [pair for text in value for pair in _names(text)]))
         elif each.kind is ENDS:
             value = {name: _ends(each, text) for name, text in _pairs(each, value)}
         elif each.kind is REPEATED:

@@ -53,6 +53,8 @@ class Model(NamedTuple):
     def of(contract: Contract, output: str) -> Model:
         """Return an output by its name."""
         columns, equation = {variable.name: variable for variable in contract.variables}, contract.equation
+        if contract.inverse is not None:
+            raise OptionError("--against takes no file of lr-export --inverse. Compare the models that they invert")
         if equation is None:
             raise OptionError("--against takes models that carry an equation. Export them again")
         if products := [term.name(contract.variables) for term in equation.terms if len(term.columns) > 1]:

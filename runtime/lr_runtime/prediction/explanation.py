@@ -65,6 +65,8 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
     Raises:
         InputError: the contract has no equation.
     """
+    if contract.inverse is not None:
+        raise InputError("a file of lr-export --inverse has no terms to explain. Explain the model that it inverts")
     if (equation := contract.equation) is None:
         raise InputError("the model carries no equation to explain it with. Export it again")
     basis, variables = [*zip(equation.origin, equation.scale, strict=True)], contract.variables

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lr_runtime.errors import InputError, OptionError, escaped, listed
+from lr_runtime.errors import InputError, OptionError, RowError, escaped, listed
+from lr_runtime.options import NUMBER, VALUES, check_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,13 +51,19 @@ def inverted(
     contract: Contract, predict: Callable[[object], Prediction], reading: Mapping[str, float], at: Mapping[str, object]
 ) -> Inversion:
     """Return where a model gives a reading of one output; see `Predictor.invert`."""
+    check_value("--invert", VALUES, reading)
+    check_value("--at", VALUES, at)
     if len(reading) != 1 or (output := next(iter(reading))) not in contract.output_names:
         raise OptionError(f"--invert takes a reading of one output of {listed(contract.output_names)}, such as y=7.2")
+    check_value(f"the reading of {escaped(output)}", NUMBER, reading[output])
     column, place = _free(contract.columns, at), contract.output_names.index(output)
     y, x = float(reading[output]), _between(column, contract.input_dtype)
 
     def predicted(x: Sequence[np.floating] | NDArray[np.floating]) -> Prediction:
-        return predict({**{name: [value] * len(x) for name, value in at.items()}, column.name: np.array(x)})
+        try:
+            return predict({**{name: [value] * len(x) for name, value in at.items()}, column.name: np.array(x)})
+        except RowError as error:  # the rows are ours
+            raise InputError(error.what) from error
 
     first = predicted(x)
     values = first.values[:, place].astype(np.float64)

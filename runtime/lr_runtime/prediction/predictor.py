@@ -217,7 +217,7 @@ class Predictor:
         """Return the value of the one column that is not in `at` at which an output is a reading: `invert(y=7.2)`.
 
         Args:
-            reading: the output's name and the reading, where the name is none of Python's.
+            reading: the output's name and the reading, where the name is none of Python's; in place of `named`.
             at: the values of all other columns, by name.
             named: the reading, by the output's name.
 
@@ -227,7 +227,7 @@ class Predictor:
         """
         from lr_runtime.prediction.inversion import inverted
 
-        return inverted(self.contract, self.predict, {**(reading or {}), **named}, at or {})
+        return inverted(self.contract, self.predict, named if reading is None else reading, at or {})
 
     def _given(self, x: object) -> Given:
         return x if isinstance(x, Given) else given(x, self.contract.column_names, self.contract.category_names)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from lr_export import export
 from lr_export.certificate.inverse import inverse_blueprint
@@ -14,8 +15,9 @@ from lr_export.certificate.trial import Allowed
 from lr_export.exact.box import box
 from lr_export.program.evaluation import evaluated
 from lr_runtime import Predictor
+from lr_runtime.commands.inspect import main as inspect
 from lr_runtime.contract.contract import PRECISIONS, Contract
-from lr_runtime.errors import CheckFailedError, RowError
+from lr_runtime.errors import CheckFailedError, InputError, OptionError, RowError
 from tests.export.inverses import RANGES, fitted
 
 if TYPE_CHECKING:
@@ -136,6 +138,28 @@ def test_a_reading_that_no_x_gives_is_a_fault_of_its_row(tmp_path: Path) -> None
     export(fitted(None, "log"), tmp_path / "l.onnx", inverse="x", without_eager=True)
     with pytest.raises(RowError, match="above 0"):
         Predictor.load(tmp_path / "l.onnx").predict([[-1.0]])
+
+
+@pytest.mark.parametrize(("held", "said"), [(0.5, None), (40.0, 'held outside the training range: "h"'), (-3.0, '"h"')])
+def test_a_column_that_is_held_outside_its_training_range_is_said(held: float, said: str | None) -> None:
+    remark = inverse_blueprint(fitted(None, held=True), column="x", at={"h": held}).uncertainty.remark
+    assert remark is None if said is None else said in str(remark)
+
+
+@pytest.mark.parametrize("at", [{"h": [1, 2]}, {1: 2.0}, ("h",), 3])
+def test_values_that_no_column_has_are_one_line(tmp_path: Path, at: Any) -> None:
+    with pytest.raises(OptionError, match=r"^at takes one number or text for each name"):
+        export(fitted(None, held=True), tmp_path / "i.onnx", inverse="x", at=at)
+
+
+def test_an_inverse_has_no_terms_to_explain_or_compare(tmp_path: Path) -> None:
+    path = tmp_path / "i.onnx"
+    export(fitted(None), path, inverse="x", without_eager=True)
+    with pytest.raises(InputError, match="has no terms to explain"):
+        Predictor.load(path).explain([[3.0]])
+    said = CliRunner().invoke(inspect, [str(path), "--against", str(path)])
+    assert (said.exit_code, said.stderr.count("\n")) == (2, 1)
+    assert "Compare the models that they invert" in said.stderr
 
 
 def test_the_contract_says_what_an_inverse_holds(tmp_path: Path) -> None:

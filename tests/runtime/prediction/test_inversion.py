@@ -85,6 +85,8 @@ def test_other_columns_are_held_at_values(tmp_path: Path) -> None:
     assert predictor.predict({"x": [found.x], "site": ["south"]}).values[0, 0] == pytest.approx(20.0, rel=1e-14)
     said = CliRunner().invoke(main, [str(tmp_path / "m.onnx"), "site=south", "--invert", "y=20"]).output
     assert float(said) == found.x
+    twice = CliRunner().invoke(main, [str(tmp_path / "m.onnx"), "site=east", "site=south", "--invert", "y=20"])
+    assert (twice.exit_code, twice.stderr) == (2, "lr-infer: a column stands twice; give each one value\n")
     export(made, tmp_path / "i.onnx", precision="float64", inverse="x", at={"site": "south"}, without_eager=True)
     assert Predictor.load(tmp_path / "i.onnx").predict([[20.0]]).values[0, 0] == pytest.approx(found.x, rel=1e-14)
 
@@ -96,6 +98,12 @@ def test_other_columns_are_held_at_values(tmp_path: Path) -> None:
         ({"z": 1.0}, {}, OptionError, 'a reading of one output of "y"'),
         ({"y": 1.0}, {"q": 1}, OptionError, 'no column "q"'),
         ({"y": 1.0}, {"x": 1}, OptionError, "left is none"),
+        ({"y": "1"}, {}, OptionError, 'the reading of "y" takes one finite number, not "1"'),
+        ({"y": math.nan}, {}, OptionError, "one finite number, not nan"),
+        ({"y": np.zeros(1)}, {}, OptionError, "invert takes one number or text for each name"),
+        (7.2, {}, OptionError, "invert takes one number or text for each name"),
+        ({"y": 1.0}, {"h": [1, 2]}, OptionError, "at takes one number or text for each name"),
+        ({"y": 1.0}, {1: 2.0}, OptionError, "at takes one number or text for each name"),
     ],
 )
 def test_what_cannot_be_inverted_is_one_line(
@@ -121,7 +129,13 @@ def test_the_command_answers_in_text_and_in_json(tmp_path: Path) -> None:
     lowest = predictor.predict([[-3.0]]).values[0, 0]
     said = CliRunner().invoke(main, [path, "--invert", f"y={lowest}", "--json"])
     assert json.loads(said.output)["inverse"]["x_lower"] is None
-    for words in (["--invert", "y"], ["--invert", "y=a"], ["3", "--invert", "y=2"]):
+    wrong = (
+        ["--invert", "y"],
+        ["--invert", "y=a"],
+        ["--invert", "y=2", "--explain"],
+        ["--invert", "y=2.5", "--decimal", ","],
+    )
+    for words in (*wrong, ["3", "--invert", "y=2"]):
         said = CliRunner().invoke(main, [path, *words])
         assert (said.exit_code, said.output.count("\n")) == (2, 1)
 
