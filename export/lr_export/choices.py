@@ -70,10 +70,9 @@ class ExportOptions:
 
 def asked_for(*, interval: float | None, flags: bool, inverse: bool = False) -> tuple[Result, ...]:
     """Return the results that these options add to y, for any model."""
-    if inverse:
-        return ("y", *(() if interval is None else ("y_lower", "y_upper")), "in_range")
     ends: tuple[Result, ...] = () if interval is None else ("y_lower", "y_upper")
-    return ("y", *ends, *(("in_range", "leverage") if flags else ()))
+    further: tuple[Result, ...] = ("in_range",) if inverse else ("in_range", "leverage") if flags else ()
+    return ("y", *ends, *further)
 
 
 def that_have(precision: Precision, results: Iterable[Result] = ("y",)) -> list[FormatName]:

@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from lr_export.bounds.forward import ForwardError
+from lr_export.bounds.forward import ForwardError, as_result
 from lr_export.program.program import Constant
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def bounds(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:
     """Return the library's bound at each row, (rows, outputs)."""
     error = ForwardError.of(checkpoint, numbers)
     design = error.exact.design(x)
-    return as_array(error.rounded(error.before_rounding(design), error.exact.outputs(design)))
+    return as_array(as_result(error.before_rounding(design), error.exact.outputs(design), error.numbers))
 
 
 def bounds_before_rounding(checkpoint: Checkpoint, numbers: Numbers, x: Floats) -> Exact:

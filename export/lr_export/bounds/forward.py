@@ -112,19 +112,20 @@ class ForwardError:
 
     def over(self, low: Floats, high: Floats) -> Dyadic:
         """Return an upper limit (outputs,) of the bound over the box from `low` to `high` (columns,)."""
-        return self.rounded(self.before_rounding_over(low, high), self.exact.largest_output(low, high))
+        return as_result(self.before_rounding_over(low, high), self.exact.largest_output(low, high), self.numbers)
 
     def before_rounding_over(self, low: Floats, high: Floats) -> Dyadic:
         """Return the limit (outputs,) of `over` before the result is rounded to its own dtype."""
         gap = across(self.exact.gap(low, high), self.moving)
         return self.exact.largest_sum(self.allowed, low, high) + self.underflow + gap
 
-    def rounded(self, error: Dyadic, value: Dyadic) -> Dyadic:
-        """Return a bound of a result's error with the half ulp by which rounding it to its own dtype moves it."""
-        output = self.numbers.output
-        if output == self.numbers.compute:
-            return error
-        return error + Dyadic.power_of_two(-DIGITS[output]) * (abs(value) + error) + times(1, SMALLEST[output] - 1)
+
+def as_result(error: Dyadic, value: Dyadic, numbers: Numbers) -> Dyadic:
+    """Return a bound of a result's error with the half ulp by which rounding it to its own dtype moves it."""
+    output = numbers.output
+    if output == numbers.compute:
+        return error
+    return error + Dyadic.power_of_two(-DIGITS[output]) * (abs(value) + error) + times(1, SMALLEST[output] - 1)
 
 
 def gamma(operations: int, digits: int) -> Dyadic:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.bounds.claim import Claims, check_reach
-from lr_export.bounds.forward import times, units
+from lr_export.bounds.forward import as_result, times, units
 from lr_export.bounds.response import Near, on_own_scale
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact.functions import exact
@@ -210,9 +210,6 @@ class InverseBounds:
         return near
 
     def _finished(self, near: Near) -> tuple[Dyadic, Dyadic]:
-        """Return a result and its bound with the half ulp of its own dtype."""
+        """Return a result and its bound in its own dtype; an infinite limit is not rounded."""
         value, bound = near
-        if (output := self.numbers.output) == self.numbers.compute:
-            return value, bound
-        half = Dyadic.power_of_two(-DIGITS[output]) * (abs(value) + bound) + times(1, SMALLEST[output] - 1)
-        return value, bound + half.replaced(abs(value) >= _BEYOND, _ZERO)
+        return value, as_result(bound, value, self.numbers).replaced(abs(value) >= _BEYOND, _ZERO)

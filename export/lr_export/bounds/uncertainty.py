@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.bounds.claim import Claims, check_digits, check_reach, check_sums, rounded_box
-from lr_export.bounds.forward import ForwardError, gamma, times
+from lr_export.bounds.forward import ForwardError, as_result, gamma, times
 from lr_export.bounds.leverage import ExactLeverage
 from lr_export.bounds.response import Near, check_reciprocals, on_own_scale
 from lr_export.exact.dyadic import DIGITS, Dyadic
@@ -149,12 +149,12 @@ class _Bounds:
         found: dict[str, tuple[Dyadic, Dyadic]] = {}
         for name, each in near.items():
             value, bound = on_own_scale(self.numbers.response, each, self.numbers.compute, is_end=name != "y")
-            bound = self.y.rounded(bound, value)
+            bound = as_result(bound, value, self.numbers)
             found[name] = value, bound if name == "y" else self._safely(bound, root)
         if inside is not None:
             found["in_range"] = Dyadic(inside.astype(object), 0), Dyadic(inside.astype(object) * 0, 0)
         if root is not None:
-            found["leverage"] = root.h, self._safely(self.y.rounded(root.h_error, root.h), root)
+            found["leverage"] = root.h, self._safely(as_result(root.h_error, root.h, self.numbers), root)
         return found
 
     def _half(self, root: Root | None) -> tuple[Dyadic, Dyadic]:

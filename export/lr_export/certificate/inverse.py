@@ -109,8 +109,8 @@ def _readings(checkpoint: Checkpoint, curve: Curve) -> Checkpoint:
             "of one alone, so that no file inverts the model"
         )
     slope = (column.maximum - column.minimum) / float(curve.eta[2] - curve.eta[0])
-    is_straight = output.function is curve.function is None and output.residual_sd is not None
-    spread = abs(output.residual_sd * slope) if is_straight and output.residual_sd is not None else None
+    has_spread = output.function is curve.function is None  # the one spread of a straight line
+    spread = abs(output.residual_sd * slope) if has_spread and output.residual_sd is not None else None
     zeros = np.zeros(1 + len(derived))
     return Checkpoint(
         contract._replace(

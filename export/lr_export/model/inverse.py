@@ -33,9 +33,10 @@ from lr_export.program import functions
 from lr_export.program.program import Constant
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.term import factors_of
-from lr_runtime.errors import CheckFailedError, OptionError, UnsupportedModelError, escaped, listed
+from lr_runtime.errors import CheckFailedError, OptionError, UnsupportedModelError, escaped
 from lr_runtime.prediction.coercion import Coercion
 from lr_runtime.prediction.inputs import given
+from lr_runtime.prediction.inversion import free_column
 
 T = TypeVar("T")
 
@@ -234,10 +235,14 @@ def curve_of(checkpoint: Checkpoint, column: str, at: Mapping[str, object]) -> C
         OptionError: a column has no value, or a name or value is none of the model's.
         UnsupportedModelError: the model has several outputs, or the curve is none that a file inverts.
     """
-    contract, column = checkpoint.contract, _column(checkpoint, column, at)
-    place = contract.column_names.index(column)
-    derived, is_bent = _function(checkpoint, place)
-    low, high = contract.columns[place].minimum, contract.columns[place].maximum
+    contract = checkpoint.contract
+    if len(contract.outputs) > 1:
+        raise UnsupportedModelError(f"an inverse is of a model of one output, and this one has {len(contract.outputs)}")
+    free = free_column(contract, at)
+    if column not in {"", free.name}:
+        raise OptionError(f"--inverse {escaped(column)}: the column that has no value is {escaped(free.name)}")
+    column, low, high = free.name, free.minimum, free.maximum
+    derived, is_bent = _function(checkpoint, contract.columns.index(free))
     x = np.array([low, low / 2 + high / 2, high])
     rows, faults = Coercion(contract)(
         given({**{n: [v] * 3 for n, v in at.items()}, column: x}, contract.column_names, contract.category_names)
@@ -261,23 +266,6 @@ def curve_of(checkpoint: Checkpoint, column: str, at: Mapping[str, object]) -> C
         if each.kind != "category" and (held < each.minimum or held > each.maximum)
     )
     return Curve(column, None if derived is None else derived.function, tuple(v), tuple(eta), z, is_bent, outside)
-
-
-def _column(checkpoint: Checkpoint, column: str, at: Mapping[str, object]) -> str:
-    contract = checkpoint.contract
-    free = [each.name for each in contract.columns if each.name not in at]
-    if len(contract.outputs) > 1:
-        raise UnsupportedModelError(f"an inverse is of a model of one output, and this one has {len(contract.outputs)}")
-    if strange := [name for name in at if name not in contract.column_names]:
-        raise OptionError(
-            f"--at: the model has no column {escaped(strange[0])}; it has {listed(contract.column_names)}"
-        )
-    if len(free) != 1 or column not in {"", *free} or free[0] in contract.category_names:
-        what = (
-            f"--inverse takes one numeric column of {listed(contract.column_names)}, and --at the values of the others"
-        )
-        raise OptionError(f"{what}: none is given of {listed(free)}" if len(free) > 1 else what)
-    return free[0]
 
 
 def _function(checkpoint: Checkpoint, place: int) -> tuple[Derived | None, bool]:

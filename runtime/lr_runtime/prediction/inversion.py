@@ -56,7 +56,7 @@ def inverted(
     if len(reading) != 1 or (output := next(iter(reading))) not in contract.output_names:
         raise OptionError(f"--invert takes a reading of one output of {listed(contract.output_names)}, such as y=7.2")
     check_value(f"the reading of {escaped(output)}", NUMBER, reading[output])
-    column, place = _free(contract.columns, at), contract.output_names.index(output)
+    column, place = free_column(contract, at), contract.output_names.index(output)
     y, x = float(reading[output]), _between(column, contract.input_dtype)
 
     def predicted(x: Sequence[np.floating] | NDArray[np.floating]) -> Prediction:
@@ -86,21 +86,22 @@ def inverted(
     return Inversion(column.name, found, -math.inf if lower is None else lower, math.inf if upper is None else upper)
 
 
-def _free(columns: tuple[Column, ...], at: Mapping[str, object]) -> Column:
-    names = [column.name for column in columns]
+def free_column(contract: Contract, at: Mapping[str, object]) -> Column:
+    """Return the one column, a numeric one, that has no value in `at`; OptionError where there is no such one."""
+    names = contract.column_names
     if strange := [name for name in at if name not in names]:
         raise OptionError(f"the model has no column {escaped(strange[0])}; its columns are {listed(names)}")
-    free = [column for column in columns if column.name not in at]
+    free = [column for column in contract.columns if column.name not in at]
     if len(free) != 1 or free[0].kind == "category":
         left = listed([column.name for column in free]) if free else "none"
-        raise OptionError(f"a reading is taken back to one numeric column, and the others have values; left is {left}")
-    if not math.isfinite(free[0].maximum - free[0].minimum):
-        raise InputError(f"the model does not say between which values of {escaped(free[0].name)} to look")
+        raise OptionError(f"a reading is taken back to one numeric column: give each other one a value; left is {left}")
     return free[0]
 
 
 def _between(column: Column, dtype: str) -> NDArray[np.floating]:
     """Return even steps of the training range in the dtype of x, none beyond its ends."""
+    if not math.isfinite(column.maximum - column.minimum):
+        raise InputError(f"the model does not say between which values of {escaped(column.name)} to look")
     low, high = (np.array(end).astype(dtype) for end in (column.minimum, column.maximum))
     share = np.linspace(0, 1, _STEPS + 1)
     return np.unique(np.clip((low * (1 - share) + high * share).astype(dtype), low, high))

@@ -186,10 +186,20 @@ SITE = {"site": ["a", "b", "a", "b", "b", "a"]}
 @pytest.mark.parametrize(
     ("table", "options", "error", "words"),
     [
-        (X, {"column": "z"}, OptionError, 'inverse takes one numeric column of "x"'),
+        (X, {"column": "z"}, OptionError, 'inverse="z": the column that has no value is "x"'),
         (X, {"at": {"z": 1}}, OptionError, 'the model has no column "z"'),
-        ({**X, **SITE}, {"column": "x"}, OptionError, 'none is given of "x", "site"'),
-        ({**X, **SITE}, {"at": {"x": 3}}, OptionError, "inverse takes one numeric column"),
+        (
+            {**X, **SITE},
+            {"column": "x"},
+            OptionError,
+            'one numeric column: give each other one a value; left is "x", "site"',
+        ),
+        (
+            {**X, **SITE},
+            {"at": {"x": 3}},
+            OptionError,
+            'back to one numeric column: give each other one a value; left is "site"',
+        ),
         ({**X, **SITE}, {"at": {"site": "c"}}, OptionError, 'the category "c" is unknown'),
         ({**X, "h": [1.0, 1, 0, 1, 0, 1]}, {"column": "x", "at": {"h": "q"}}, OptionError, '"q" is not a number'),
         ({"x": [3.0, 1.0, 2.0, 2.1, 1.0, 3.1]}, {"interval": 0.999}, UnsupportedModelError, "does not differ from 0"),
