@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from lr_trainer.arithmetic.arrays import names_of
+from lr_trainer.arithmetic.arrays import A, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import Derived
-    from lr_trainer.arithmetic.arrays import A
 
 
 def function_of(derived: Derived, x: A) -> A:

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of
+from lr_trainer.arithmetic.arrays import A, beside, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lr_trainer.arithmetic.arrays import A
 
 _PRECISION_BITS = 106
 _LEAST_EXPONENT = -1022

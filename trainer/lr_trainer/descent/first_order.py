@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from lr_trainer.descent.epoch import Epoch
-from lr_trainer.descent.options import ADAM_LR
+from lr_trainer.descent.options import ADAM_LR, Descent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.descent.objective import Objective
-    from lr_trainer.descent.options import Descent
 
     Array = NDArray[np.float64]
 

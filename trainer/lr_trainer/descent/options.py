@@ -18,10 +18,9 @@ from lr_runtime.options import (
     check_options,
     option,
 )
-from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES, SEED, LessonOptions
+from lr_trainer.choices import LOSSES, OPTIMIZERS, SCHEDULES, SEED, LessonOptions, LossName, Optimizer, Schedule
 
 if TYPE_CHECKING:
-    from lr_trainer.choices import LossName, Optimizer, Schedule
     from lr_trainer.model.checkpoint import Checkpoint
 
 HUBER = 1.345

@@ -13,8 +13,8 @@ from lr_runtime.errors import OptionError
 from lr_trainer.errors import TooFewRowsError
 from lr_trainer.model.design import Design
 from lr_trainer.moments.passes import take_moments
-from lr_trainer.moments.prepared import split
-from lr_trainer.moments.training_data import training_data
+from lr_trainer.moments.prepared import Prepared, split
+from lr_trainer.moments.training_data import TrainingData, training_data
 from lr_trainer.solvers.aim import LeastSquares
 from lr_trainer.solvers.strategy import Solved, solve
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.prepared import Prepared
-    from lr_trainer.moments.training_data import TrainingData
 
     Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.descent.first_order import FirstOrder
 from lr_trainer.descent.losses import Loss
 from lr_trainer.descent.objective import Objective
-from lr_trainer.descent.options import MEDIAN
+from lr_trainer.descent.options import MEDIAN, Descent
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.solvers.digits import Rounding
 from lr_trainer.solvers.normal_equations import NormalEquations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_trainer.descent.cycle import Cycle
-    from lr_trainer.descent.options import Descent
     from lr_trainer.descent.problem import Setting
 
     Array = NDArray[np.float64]

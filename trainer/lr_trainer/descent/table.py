@@ -17,13 +17,13 @@ from lr_trainer.descent.cycle import Cycle
 from lr_trainer.descent.first_order import Batches, FirstOrder
 from lr_trainer.descent.losses import MAD, Loss
 from lr_trainer.descent.objective import Objective, Penalties
-from lr_trainer.descent.options import HUBER, MEDIAN
+from lr_trainer.descent.options import HUBER, MEDIAN, Descent
 from lr_trainer.descent.order_statistics import median_size
-from lr_trainer.descent.problem import start_of
+from lr_trainer.descent.problem import Setting, start_of
 from lr_trainer.descent.quasi_newton import QuasiNewton
 from lr_trainer.descent.result import Descended, descended
 from lr_trainer.descent.row_store import Store
-from lr_trainer.moments.prepared import expanded
+from lr_trainer.moments.prepared import Prepared, expanded
 from lr_trainer.rows.blocks import one_thread
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 
     from lr_trainer.choices import FitOptions
     from lr_trainer.descent.epoch import Epoch
-    from lr_trainer.descent.options import Descent
-    from lr_trainer.descent.problem import Setting
     from lr_trainer.descent.resume import Resume
-    from lr_trainer.moments.prepared import Prepared
 
     Array = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from lr_runtime.contract.columns import Column
 from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import OptionError
-from lr_trainer.choices import LessonOptions
+from lr_trainer.choices import Device, LessonOptions, LossName, Optimizer
 from lr_trainer.errors import DivergedError
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.moments.blocks import block_moments
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import lr_runtime.contract.checkpoint
-    from lr_trainer.choices import Device, LossName, Optimizer
 
 X = ((1.0,), (2.0,), (3.0,))
 Y = ((2.0,), (4.0,), (6.0,))

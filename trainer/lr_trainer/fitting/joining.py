@@ -11,7 +11,7 @@ import numpy as np
 from lr_runtime.contract.equation import fitted_name
 from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
-from lr_trainer.choices import FitOptions
+from lr_trainer.choices import Device, FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.levels import (
     Levels,
@@ -33,7 +33,7 @@ from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.reading import Rows
 from lr_trainer.rows.roles import Missing, roles_of
-from lr_trainer.rows.sources import opened, paired
+from lr_trainer.rows.sources import Source, opened, paired
 from lr_trainer.solvers.aim import Bounded, LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.strategy import solve, without_origins
@@ -48,9 +48,7 @@ if TYPE_CHECKING:
     from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.contract.fit_report import RowCounts
     from lr_runtime.tables import TableOptions
-    from lr_trainer.choices import Device
     from lr_trainer.model.checkpoint import Checkpoint
-    from lr_trainer.rows.sources import Source
 
 _KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
 _NUMBERS = ("origin", "scale", "fill")

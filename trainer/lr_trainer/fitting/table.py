@@ -16,32 +16,32 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lr_runtime.contract.fit_report import Conformal, Penalty
+from lr_runtime.contract.fit_report import Conformal, FitReport, Penalty
 from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_runtime.tables.timed import timed
-from lr_trainer.choices import FitOptions
+from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.few_rows import few_rows
 from lr_trainer.moments.passes import Folded, take_moments, take_moments_of_folds
-from lr_trainer.moments.prepared import prepare, split
+from lr_trainer.moments.prepared import Prepared, prepare, split
 from lr_trainer.moments.residuals import own_scale, residuals
-from lr_trainer.moments.training_data import training_data
+from lr_trainer.moments.training_data import TrainingData, training_data
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.device import device_named
 from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.reading import Rows
 from lr_trainer.rows.roles import Missing, roles_of
-from lr_trainer.rows.sources import opened, paired
-from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
+from lr_trainer.rows.sources import Source, opened, paired
+from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
-from lr_trainer.solvers.strategy import solve
+from lr_trainer.solvers.strategy import Solved, solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of, with_own_scale
-from lr_trainer.statistics.by_row import look
+from lr_trainer.statistics.by_row import ByRow, look
 from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
 from lr_trainer.statistics.cross_validation import cross_validated
@@ -51,20 +51,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import Table, TableOptions
-    from lr_trainer.choices import Device, MissingPolicy, MissingTarget
     from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.options import Descent
     from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.prepared import Prepared
-    from lr_trainer.moments.training_data import TrainingData
-    from lr_trainer.rows.sources import Source
-    from lr_trainer.solvers.aim import Aim
-    from lr_trainer.solvers.strategy import Solved
-    from lr_trainer.statistics.by_row import ByRow
 
 _FOLDS = 5
 """The folds of a cross-validated penalty: as a rule 5 or 10 (Hastie, Tibshirani and Friedman 2009, 7.10.1)."""

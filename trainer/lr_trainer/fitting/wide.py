@@ -8,7 +8,7 @@ import numpy as np
 
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.errors import TooFewRowsError
-from lr_trainer.moments.training_data import training_data
+from lr_trainer.moments.training_data import TrainingData, training_data
 from lr_trainer.solvers.dual import solve_dual
 from lr_trainer.solvers.strategy import Solved, with_origins
 
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import Penalty
     from lr_trainer.moments.few_rows import FewRows
     from lr_trainer.moments.prepared import Prepared
-    from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.solvers.aim import MinimumNorm
-
 
 _MOST_TERMS = 1 << 13
 """The products of as many terms take 512 MiB, and their solution several times that."""

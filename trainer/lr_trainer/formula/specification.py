@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lr_runtime.contract.derived import Derived
+from lr_runtime.contract.derived import Derived, FunctionName
 from lr_runtime.errors import OptionError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from lr_runtime.contract.contract import TargetFunction
-    from lr_runtime.contract.derived import FunctionName
 
 
 class Factor(NamedTuple):

@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lr_runtime.contract.terms.term import columns_on_basis
-from lr_trainer.arithmetic.arrays import beside, empty, names_of
+from lr_runtime.contract.terms.term import Term, columns_on_basis
+from lr_trainer.arithmetic.arrays import A, beside, empty, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import rounding_of
-from lr_trainer.model.terms.evaluation import evaluation_of
+from lr_trainer.model.terms.evaluation import Evaluation, evaluation_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.derived import Derived
-    from lr_runtime.contract.terms.term import Term
-    from lr_trainer.arithmetic.arrays import A
-    from lr_trainer.model.terms.evaluation import Array, Evaluation, Parts
-
+    from lr_trainer.model.terms.evaluation import Array, Parts
 
 _MOST_ON_BASIS = 2.0
 """The scale of a variable on a basis is the power of two up to its reach, which is less than twice as far."""

@@ -7,7 +7,16 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract.equation import fitted_name
-from lr_runtime.contract.fit_report import Penalty
+from lr_runtime.contract.fit_report import (
+    Coefficient,
+    CrossValidation,
+    DescentReport,
+    FitReport,
+    OwnScale,
+    Penalty,
+    Quality,
+    RowCounts,
+)
 from lr_runtime.errors import shown
 from lr_runtime.system.text import aligned
 
@@ -15,15 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.contract.contract import Contract, Output
-    from lr_runtime.contract.fit_report import (
-        Coefficient,
-        CrossValidation,
-        DescentReport,
-        FitReport,
-        OwnScale,
-        Quality,
-        RowCounts,
-    )
 
 _HEADS = ("", "estimate", "standard error", "t", "p", "95 % from", "to")
 _DIGITS = (12, 12, 6, 4, 9, 9)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import beside, empty, host, matmul, names_of
+from lr_trainer.arithmetic.arrays import A, beside, empty, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import powers_of_two, product
 from lr_trainer.moments.moments import Moments
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from lr_trainer.arithmetic.arrays import A
 
     Array = NDArray[np.float64]
 

@@ -9,13 +9,11 @@ import numpy as np
 
 from lr_trainer.arithmetic.double_double import two_sum
 from lr_trainer.moments.moments import Moments
-from lr_trainer.moments.prepared import expanded, few_blocks
+from lr_trainer.moments.prepared import Prepared, expanded, few_blocks
 from lr_trainer.rows.device import device_named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lr_trainer.moments.prepared import Prepared
 
     Array = NDArray[np.float64]
 

@@ -20,16 +20,14 @@ from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.moments.prepared import BlockParts, blocks_of, in_parts, labelled, width_of
-from lr_trainer.rows.blocks import block_rows, in_one, joined, one_thread, over_blocks, side_by_side
+from lr_trainer.moments.prepared import BlockParts, Prepared, blocks_of, in_parts, labelled, width_of
+from lr_trainer.rows.blocks import Block, block_rows, in_one, joined, one_thread, over_blocks, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_trainer.moments.prepared import Prepared
-    from lr_trainer.rows.blocks import Block
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.reading import Rows
 

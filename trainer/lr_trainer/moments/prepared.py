@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer.arithmetic.arrays import host, names_of, on
+from lr_trainer.arithmetic.arrays import Place, host, names_of, on
 from lr_trainer.moments.terms import check_present, design_of, needs_survey
-from lr_trainer.rows.blocks import block_rows, in_blocks, in_one, joined
+from lr_trainer.rows.blocks import Block, block_rows, in_blocks, in_one, joined
 from lr_trainer.rows.reading import Rows, check_weights
 from lr_trainer.rows.survey import Survey, survey
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.arithmetic.arrays import Place
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.model.design import Design
-    from lr_trainer.rows.blocks import Block
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.roles import Roles
 

@@ -11,8 +11,8 @@ from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of
 from lr_trainer.arithmetic.functions import on_own_scale
 from lr_trainer.model.design import Design
 from lr_trainer.moments.blocks import formed
-from lr_trainer.moments.prepared import blocks_of, blocks_of_part, expanded, in_parts, parts_of
-from lr_trainer.rows.blocks import joined, over_blocks
+from lr_trainer.moments.prepared import Prepared, blocks_of, blocks_of_part, expanded, in_parts, parts_of
+from lr_trainer.rows.blocks import Block, joined, over_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.pilot import Pilot
-    from lr_trainer.moments.prepared import Prepared
-    from lr_trainer.rows.blocks import Block
     from lr_trainer.rows.holdout import Parts
 
     Array = NDArray[np.float64]

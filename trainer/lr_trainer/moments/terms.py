@@ -11,12 +11,12 @@ import numpy as np
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.contract.terms.term import columns_on_basis
+from lr_runtime.contract.terms.term import Term, columns_on_basis
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.arithmetic.rounding import varies
-from lr_trainer.formula.coding import coded_terms
+from lr_trainer.formula.coding import Coded, coded_terms
 from lr_trainer.model.design import Design, nearest_float32
-from lr_trainer.model.terms.evaluation import evaluation_of
+from lr_trainer.model.terms.evaluation import Evaluation, evaluation_of
 from lr_trainer.model.terms.product import product_of
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.derived import FunctionName
-    from lr_runtime.contract.terms.term import Term
     from lr_trainer.choices import MissingPolicy
-    from lr_trainer.formula.coding import Coded
     from lr_trainer.formula.specification import Specification
-    from lr_trainer.model.terms.evaluation import Evaluation
     from lr_trainer.rows.roles import Roles
     from lr_trainer.rows.survey import Survey
 

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.columns import Column
+from lr_runtime.contract.columns import Column, Kind
+from lr_runtime.contract.columns import Missing as MissingPolicy
 from lr_runtime.errors import FitError, escaped
-from lr_trainer.moments.prepared import equal_pairs
+from lr_trainer.moments.prepared import Prepared, equal_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract.columns import Kind
-    from lr_runtime.contract.columns import Missing as MissingPolicy
     from lr_runtime.contract.contract import TargetFunction
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.prepared import Prepared
     from lr_trainer.rows.survey import Survey
 
 PROPORTIONAL = 0.9999999

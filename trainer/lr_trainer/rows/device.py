@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from lr_runtime.errors import OptionError
 from lr_runtime.options import OneOf, check_value
 from lr_runtime.system.lazy import needs_extra
-from lr_trainer.choices import DEVICES
+from lr_trainer.choices import DEVICES, Device
 
 if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Place
-    from lr_trainer.choices import Device
 
 
 def device_named(name: Device) -> Place:

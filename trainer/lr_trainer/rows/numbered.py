@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import coded, place_of
+from lr_runtime.tables.batch import Coded, coded, place_of
 from lr_trainer.rows.holdout import Part
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables import Batch, Table
-    from lr_runtime.tables.batch import Coded
 
 NUMBERS = ("the row's number, counted from 1", "its cluster's, from 0 as they come")
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from lr_runtime.errors import TableError, escaped, shown
 from lr_runtime.system.text import composed
-from lr_runtime.tables import TableOptions, place_of
+from lr_runtime.tables import Batch, ColumnKind, Table, TableOptions, place_of
 from lr_runtime.tables.kinds import Kinds, first_kinds
 from lr_runtime.tables.table import positions
 from lr_trainer.rows.blocks import in_blocks
 from lr_trainer.rows.reading import numbers_among
-from lr_trainer.rows.sources import opened
+from lr_trainer.rows.sources import Source, opened
 from lr_trainer.rows.survey import survey
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.system.text import Json
-    from lr_runtime.tables import Batch, ColumnKind, Table
-    from lr_trainer.rows.sources import Source
 
 _MOST_CATEGORIES = 20
 _MOST_DISTINCT = 100_000

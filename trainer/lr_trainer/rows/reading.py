@@ -9,13 +9,13 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, TableError, escaped, listed
-from lr_runtime.tables import place_of
+from lr_runtime.tables import Batch, Table, TableOptions, place_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import host
 from lr_trainer.rows.domain import with_computed
 from lr_trainer.rows.holdout import Part
-from lr_trainer.rows.numbered import NUMBERS
-from lr_trainer.rows.outliers import FirstRows
+from lr_trainer.rows.numbered import NUMBERS, Numbered
+from lr_trainer.rows.outliers import FirstRows, Found
 from lr_trainer.rows.sources import ArrayTable
 
 if TYPE_CHECKING:
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.tables import Batch, Table, TableOptions
     from lr_runtime.tables.batch import Coded
-    from lr_trainer.rows.numbered import Numbered
-    from lr_trainer.rows.outliers import Found
     from lr_trainer.rows.roles import Missing, Roles
 
 MOST_LEVELS = 4096

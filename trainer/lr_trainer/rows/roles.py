@@ -12,7 +12,7 @@ from lr_runtime.system.text import composed
 from lr_runtime.tables.cells.options import DATE
 from lr_runtime.tables.kinds import kinds_of
 from lr_trainer.formula.options import specified
-from lr_trainer.formula.specification import functions_in
+from lr_trainer.formula.specification import Specification, functions_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lr_runtime.contract.derived import Derived
     from lr_runtime.tables import Table
     from lr_trainer.choices import FitOptions, MissingPolicy, MissingTarget
-    from lr_trainer.formula.specification import Specification
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from lr_runtime.errors import OptionError, TableError, escaped
 from lr_runtime.prediction.inputs import as_cells, as_text, by_name, unmasked
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables import TableOptions, open_table
+from lr_runtime.tables import Table, TableOptions, open_table
 from lr_runtime.tables.batch import Batch, Coded, coded, indexes_among, renamed
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.table import positions, without_faults
@@ -21,11 +21,8 @@ from lr_runtime.wording import worded
 from lr_trainer.arithmetic.arrays import host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import ArrayLike, NDArray
 
-    from lr_runtime.tables import Table
     from lr_runtime.tables.sample import Sample
 
 _BATCH_ROWS = 1 << 16

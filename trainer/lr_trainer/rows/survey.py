@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_trainer.rows.blocks import joined, over_blocks
+from lr_trainer.rows.blocks import Block, joined, over_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
-
-    from lr_trainer.rows.blocks import Block
 
 
 @dataclass(frozen=True)

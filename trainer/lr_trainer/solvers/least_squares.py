@@ -18,15 +18,13 @@ from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError, TooFewRowsError
 from lr_trainer.solvers.collinearity import Floor
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
-from lr_trainer.solvers.normal_equations import sweep
+from lr_trainer.solvers.normal_equations import NormalEquations, sweep
 from lr_trainer.solvers.solution import Solution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from lr_trainer.solvers.normal_equations import NormalEquations
 
     Array = NDArray[np.float64]
 

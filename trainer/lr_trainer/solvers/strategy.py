@@ -14,8 +14,8 @@ import numpy as np
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import free_columns
 from lr_trainer.errors import CollinearError
-from lr_trainer.model.design import nearest_float32, raw_parts
-from lr_trainer.solvers.aim import Bounded, LeastSquares, MinimumNorm
+from lr_trainer.model.design import Design, nearest_float32, raw_parts
+from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.bounded import bounded, ends_of
 from lr_trainer.solvers.elastic_net_extended import penalised
 from lr_trainer.solvers.least_squares import least_squares
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.solvers.aim import Aim
     from lr_trainer.solvers.solution import Solution
 
     Array = NDArray[np.float64]

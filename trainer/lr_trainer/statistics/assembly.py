@@ -11,22 +11,20 @@ import numpy as np
 
 from lr_runtime import __version__
 from lr_runtime.contract.contract import Contract, Output
-from lr_runtime.contract.fit_report import Coefficient, FitReport, InfluentialRow, OwnScale, Quality
+from lr_runtime.contract.fit_report import Coefficient, FitReport, InfluentialRow, OwnScale, Quality, RowCounts
 from lr_trainer.model.checkpoint import Checkpoint
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.statistics.certainty import Certainty
-from lr_trainer.statistics.statistics import coefficient, quality, raw_estimates, raw_units, robust_units
+from lr_trainer.statistics.statistics import Figures, Pair, coefficient, quality, raw_estimates, raw_units, robust_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract.fit_report import RowCounts
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.solvers.strategy import Solved
     from lr_trainer.statistics.by_row import ByRow
-    from lr_trainer.statistics.statistics import Figures, Pair
 
     Array = NDArray[np.float64]
 

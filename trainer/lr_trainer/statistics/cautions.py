@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.contract.terms.category import Level
-from lr_runtime.contract.terms.term import columns_on_basis
+from lr_runtime.contract.terms.term import Term, columns_on_basis
 from lr_runtime.errors import escaped
 from lr_trainer.arithmetic.rounding import varies
-from lr_trainer.moments.training_data import PROPORTIONAL
+from lr_trainer.moments.training_data import PROPORTIONAL, TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.fit_report import DescentReport
-    from lr_runtime.contract.terms.term import Term
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.training_data import TrainingData
 
 _HIGH = 0.5
 """A row of a larger leverage weighs more in its prediction than all others do (Huber 1981, "Robust Statistics", 7.2).

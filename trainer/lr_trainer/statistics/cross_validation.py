@@ -17,10 +17,10 @@ from lr_runtime.contract.fit_report import CrossValidation
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 from lr_trainer.errors import CollinearError
-from lr_trainer.solvers.aim import LeastSquares
+from lr_trainer.solvers.aim import Aim, LeastSquares
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE, FEWEST_DIGITS, digits
 from lr_trainer.solvers.normal_equations import NormalEquations
-from lr_trainer.solvers.solution import sums_of
+from lr_trainer.solvers.solution import Solution, sums_of
 from lr_trainer.solvers.strategy import solve
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Folded
     from lr_trainer.moments.training_data import TrainingData
-    from lr_trainer.solvers.aim import Aim
-    from lr_trainer.solvers.solution import Solution
 
     Array = NDArray[np.float64]
 

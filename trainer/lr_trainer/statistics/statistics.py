@@ -13,9 +13,9 @@ from scipy import linalg
 
 from lr_runtime.contract.fit_report import Quality
 from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.model.design import raw_parts
+from lr_trainer.model.design import Design, raw_parts
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
-from lr_trainer.solvers.strategy import without_origins
+from lr_trainer.solvers.strategy import Solved, without_origins
 from lr_trainer.statistics import student
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
-    from lr_trainer.solvers.strategy import Solved
 
     Array = NDArray[np.float64]
 
