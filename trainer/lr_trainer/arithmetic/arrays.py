@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-A = TypeVar("A", "NDArray[np.float64]", "torch.Tensor")
+Array: TypeAlias = "NDArray[np.float64]"
+A = TypeVar("A", "Array", "torch.Tensor")
 Place: TypeAlias = Literal["cpu", "cuda"]
 """Where arrays lie: in memory as NumPy's, or on the CUDA device as tensors."""
 
@@ -43,7 +44,7 @@ def names_of(array: A) -> _Names[A]:
     return cast("_Names[A]", np if isinstance(array, np.ndarray) else import_module("torch"))
 
 
-def on(place: Place, array: NDArray[np.float64]) -> NDArray[np.float64]:
+def on(place: Place, array: Array) -> Array:
     """Return the array itself, or a tensor on the device with its numbers, which has the type of an array to mypy."""
     if not isinstance(array, np.ndarray):
         return array.double()  # a tensor, which stays where it is
@@ -54,7 +55,7 @@ def on(place: Place, array: NDArray[np.float64]) -> NDArray[np.float64]:
     # torch takes no steps backwards or between elements, and warns of memory that it may not write to.
     steps = all(stride >= 0 and stride % array.itemsize == 0 for stride in array.strides)
     plain = array if steps and array.flags.writeable else array.copy()
-    return cast("NDArray[np.float64]", torch.from_numpy(plain).to(place))
+    return cast("Array", torch.from_numpy(plain).to(place))
 
 
 def beside(like: A, values: NDArray[np.generic]) -> A:
@@ -71,7 +72,7 @@ def empty(like: A, shape: tuple[int, ...]) -> A:
     return np.empty(shape) if isinstance(like, np.ndarray) else like.new_empty(shape)
 
 
-def host(array: A) -> NDArray[np.float64]:
+def host(array: A) -> Array:
     """Return the numbers as NumPy's array."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.cpu().numpy())
 

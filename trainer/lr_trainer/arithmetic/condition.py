@@ -10,9 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from lr_trainer.arithmetic.arrays import Array
 
-    Array = NDArray[np.float64]
 
 _FEW_COLUMNS = 256
 """All eigenvalues of a matrix up to this size are found faster than the one that counts."""

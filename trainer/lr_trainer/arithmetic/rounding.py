@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    Array = NDArray[np.float64]
+    from lr_trainer.arithmetic.arrays import Array
 
 
 FLOAT64 = 64 * 2.0**-53

@@ -16,11 +16,9 @@ import numpy as np
 from lr_trainer.descent.newton import newton_steps
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-    Array = NDArray[np.float64]
 
 LBFGS_STAGES = 3
 """The stages that LBFGS takes: down to a smoothing parameter of 0.01, where it still learns the curvature quickly."""

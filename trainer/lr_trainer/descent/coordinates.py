@@ -19,9 +19,8 @@ from scipy import linalg
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

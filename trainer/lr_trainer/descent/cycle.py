@@ -13,15 +13,13 @@ from lr_trainer.errors import DivergedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.first_order import FirstOrder
     from lr_trainer.descent.objective import Objective
     from lr_trainer.descent.quasi_newton import QuasiNewton
     from lr_trainer.descent.resume import Resume
 
-    Array = NDArray[np.float64]
 
 _BLOWN_UP = 1e6
 """The ratio of the loss to that of the first epoch at which a descent has diverged: steps of a sane length never

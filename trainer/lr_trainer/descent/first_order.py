@@ -19,11 +19,9 @@ from lr_trainer.descent.options import ADAM_LR, Descent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-    Array = NDArray[np.float64]
 
 TOLERANCE = 1e-12
 """The gradient norm, on columns and targets at unit deviation, at which a smooth objective has converged."""

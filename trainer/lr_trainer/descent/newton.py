@@ -8,11 +8,9 @@ import numpy as np
 from scipy import linalg
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-    Array = NDArray[np.float64]
 
 _TRIALS = 40
 """The most lengths that a line search tries: bisection alone would find the 40th binary digit of the length."""

@@ -27,13 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.coordinates import Coordinates
     from lr_trainer.descent.losses import Loss
     from lr_trainer.descent.row_store import Store
 
-    Array = NDArray[np.float64]
     T = TypeVar("T")
 
 

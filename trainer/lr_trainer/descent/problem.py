@@ -21,13 +21,12 @@ from lr_trainer.solvers.strategy import Solved, solve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.choices import FitOptions
     from lr_trainer.descent.coordinates import Coordinates
     from lr_trainer.descent.options import Descent
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,9 @@ from lr_trainer.descent.newton import line_search, newton_steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-    Array = NDArray[np.float64]
 
 _HISTORY = 20
 

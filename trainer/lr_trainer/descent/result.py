@@ -21,12 +21,10 @@ from lr_trainer.solvers.solution import Solution
 from lr_trainer.solvers.strategy import Solved, with_origins
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.cycle import Cycle
     from lr_trainer.descent.problem import Setting
 
-    Array = NDArray[np.float64]
 
 _CONVERGED = 1e-9
 """The gradient norm below which a smooth objective has converged: nine digits of the weights."""

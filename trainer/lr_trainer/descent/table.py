@@ -29,13 +29,11 @@ from lr_trainer.rows.blocks import one_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.choices import FitOptions
     from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.resume import Resume
 
-    Array = NDArray[np.float64]
 
 _LARGE = 1 << 16
 """The numbers of a batch from which torch's threads gain more than they cost."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from lr_runtime.contract.terms.term import Term, columns_on_basis
-from lr_trainer.arithmetic.arrays import A, beside, empty, names_of
+from lr_trainer.arithmetic.arrays import A, Array, beside, empty, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.model.terms.evaluation import Evaluation, evaluation_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.derived import Derived
-    from lr_trainer.model.terms.evaluation import Array, Parts
+    from lr_trainer.model.terms.evaluation import Parts
 
 _MOST_ON_BASIS = 2.0
 """The scale of a variable on a basis is the power of two up to its reach, which is less than twice as far."""
@@ -46,9 +46,9 @@ class Design:
     """
 
     terms: tuple[Term, ...]
-    origin: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    fill: NDArray[np.float64]
+    origin: Array
+    scale: Array
+    fill: Array
     levels: NDArray[np.int64]
     derived: tuple[Derived, ...] = ()
 

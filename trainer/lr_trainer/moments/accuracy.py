@@ -16,10 +16,10 @@ from lr_trainer.moments.preconditioner import size_of_parts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.pilot import Pilot
 
-    Array = NDArray[np.float64]
 
 _SURE = 8.0
 """A sum of roundings that do not depend on one another is, but for one in 10^15, less than 8 times the root of the sum

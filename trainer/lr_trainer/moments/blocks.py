@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import A, beside, empty, host, matmul, names_of
+from lr_trainer.arithmetic.arrays import A, Array, beside, empty, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.gram import powers_of_two, product
 from lr_trainer.moments.moments import Moments
@@ -17,9 +17,6 @@ from lr_trainer.moments.pilot import GRID, Pilot, run_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
 
 _NEAR = 2.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 2 bits at most."""

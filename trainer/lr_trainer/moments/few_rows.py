@@ -15,7 +15,8 @@ from lr_trainer.rows.device import device_named
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    from lr_trainer.arithmetic.arrays import Array
+
 
 _NARROW = 256
 """The products of so many terms take half a megabyte and a few milliseconds: there is nothing to be spared."""
@@ -41,7 +42,7 @@ class MarginalMoments(Moments):
         """See `Moments.own`."""
         return self.diagonal
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
+    def arrays(self) -> dict[str, Array]:
         """Return no array: with these moments no other rows can be joined."""
         return {}
 

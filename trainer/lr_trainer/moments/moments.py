@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    from lr_trainer.arithmetic.arrays import Array
+
 
 _FINE = "fine"
 _NOT_STORED = {_FINE, "others"}
@@ -49,16 +50,16 @@ class Moments:
         others: float64 (), the weight of all rows but the heaviest, or more; no checkpoint stores it.
     """
 
-    count: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    log_weight: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    mean_low: NDArray[np.float64]
-    comoment: NDArray[np.float64]
-    minimum: NDArray[np.float64]
-    maximum: NDArray[np.float64]
+    count: Array
+    weight: Array
+    log_weight: Array
+    mean: Array
+    mean_low: Array
+    comoment: Array
+    minimum: Array
+    maximum: Array
     fine: Preconditioned | None = None
-    others: NDArray[np.float64] = field(default_factory=lambda: np.array(math.inf))
+    others: Array = field(default_factory=lambda: np.array(math.inf))
 
     @property
     def rows(self) -> int:
@@ -66,7 +67,7 @@ class Moments:
         return int(self.count)
 
     @property
-    def largest(self) -> NDArray[np.float64]:
+    def largest(self) -> Array:
         """float64 (columns,), the largest absolute values."""
         return np.maximum(np.abs(self.minimum), np.abs(self.maximum))
 
@@ -74,11 +75,11 @@ class Moments:
         """Return bool (columns,): which columns are not constant, or without an intercept not 0 throughout."""
         return varies(self.minimum, self.maximum) if intercept else np.asarray(self.largest > 0)
 
-    def gram(self, *, intercept: bool) -> NDArray[np.float64]:
+    def gram(self, *, intercept: bool) -> Array:
         """Return float64 (columns, columns), the sums of products about the mean, or without an intercept about 0."""
         return self.comoment if intercept else self.about(None)
 
-    def about(self, other: Moments | None) -> NDArray[np.float64]:
+    def about(self, other: Moments | None) -> Array:
         """Return float64 (columns, columns), the sums of products about the mean of `other` rows, or about 0 for None.
 
         A square is added to the sum about the mean, so nothing cancels. The low parts of the means count where two are
@@ -93,11 +94,11 @@ class Moments:
         return products
 
     @property
-    def own(self) -> NDArray[np.float64]:
+    def own(self) -> Array:
         """float64 (columns,), the products of each column with itself."""
         return np.diag(self.comoment)
 
-    def squares(self, *, intercept: bool) -> NDArray[np.float64]:
+    def squares(self, *, intercept: bool) -> Array:
         """Return float64 (columns,), the sums of squares about the mean, or without an intercept about 0."""
         return self.own if intercept else self.own + self.weight * (self.mean + self.mean_low) ** 2
 
@@ -115,7 +116,7 @@ class Moments:
         return max(float(self.weight - self.others), 0.0)
 
     @property
-    def _mean(self) -> Extended[NDArray[np.float64]]:
+    def _mean(self) -> Extended[Array]:
         return Extended(self.mean, self.mean_low)
 
     def preconditioned(self, terms: int, *, intercept: bool) -> Preconditioned:
@@ -132,14 +133,14 @@ class Moments:
         away = self._mean if other is None else self._mean - other._mean
         return self.preconditioned(terms, intercept=True).about_zero(away, float(self.weight))
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
+    def arrays(self) -> dict[str, Array]:
         """The arrays by the names of the fields, as a checkpoint stores them."""
         own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_STORED}
         fine = {} if self.fine is None else {each.name: getattr(self.fine, each.name) for each in fields(self.fine)}
         return own | {f"{_FINE}.{name}": array for name, array in fine.items()}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> Moments:
+    def from_arrays(arrays: Mapping[str, Array]) -> Moments:
         """Return the moments that a checkpoint stores; before version 0.3 it stored none on a transform."""
         own = {each.name: arrays[each.name] for each in fields(Moments) if each.name not in _NOT_STORED}
         names = [each.name for each in fields(Preconditioned)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from lr_runtime.errors import TableError
-from lr_trainer.arithmetic.arrays import host, on
+from lr_trainer.arithmetic.arrays import Array, host, on
 from lr_trainer.choices import FitOptions
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.reading import Rows
 
-    Array = NDArray[np.float64]
 
 B = TypeVar("B")
 

@@ -24,9 +24,9 @@ from lr_trainer.moments.preconditioner import LITTLE, improved, preconditioner, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
 
-    Array = NDArray[np.float64]
 
 _SMALL = 1 << 17
 """Numbers of a table whose products are summed in double-double, in about 10 ms."""

@@ -30,7 +30,8 @@ from lr_trainer.moments.preconditioner import improved
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    from lr_trainer.arithmetic.arrays import Array
+
 
 _GOOD = 4.0
 """Correlations whose inverse has a norm below this lose less than a digit."""

@@ -9,9 +9,8 @@ import numpy as np
 from scipy import linalg
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from lr_trainer.arithmetic.arrays import Array
 
-    Array = NDArray[np.float64]
 
 LITTLE = 0.1
 """A term of which others leave less than this share of its length is replaced by what they leave: two digits are lost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.errors import FitError, escaped, listed
-from lr_trainer.arithmetic.arrays import Place, host, names_of, on
+from lr_trainer.arithmetic.arrays import Array, Place, host, names_of, on
 from lr_trainer.moments.terms import check_present, design_of, needs_survey
 from lr_trainer.rows.blocks import Block, block_rows, in_blocks, in_one, joined
 from lr_trainer.rows.reading import Rows, check_weights
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.roles import Roles
 
-    Array = NDArray[np.float64]
 
 _TERMS_A_COLUMN = 8
 """Of more terms a column, as many levels are, a block has fewer rows, so that its terms take at most 64 MiB."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import beside, host, matmul, names_of
+from lr_trainer.arithmetic.arrays import Array, beside, host, matmul, names_of
 from lr_trainer.arithmetic.functions import on_own_scale
 from lr_trainer.model.design import Design
 from lr_trainer.moments.blocks import formed
@@ -17,13 +17,10 @@ from lr_trainer.rows.blocks import Block, joined, over_blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.pilot import Pilot
     from lr_trainer.rows.holdout import Parts
 
-    Array = NDArray[np.float64]
 
 T = TypeVar("T")
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.fit_report import Bound
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.model.terms.evaluation import Parts
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-    Array = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
 _MISSED = 1e-13

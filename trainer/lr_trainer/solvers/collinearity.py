@@ -13,11 +13,8 @@ from lr_trainer.arithmetic.rounding import rounding_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
-
-    Array = NDArray[np.float64]
 
 
 _LEAST_SHARE = 0.25

@@ -28,11 +28,9 @@ import numpy as np
 from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-    Array = NDArray[np.float64]
 
 FEWEST_DIGITS = 6
 """A figure with fewer certain digits is not reported: a float32 holds seven."""

@@ -28,12 +28,10 @@ from lr_trainer.solvers.normal_equations import NormalEquations
 from lr_trainer.solvers.solution import Solution
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.few_rows import MarginalMoments
     from lr_trainer.solvers.aim import MinimumNorm
 
-    Array = NDArray[np.float64]
 
 _DIGITS = 8
 """As many as `lr_trainer.solvers.strategy` asks of ridges in float64."""

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.fit_report import Penalty
+    from lr_trainer.arithmetic.arrays import Array
 
-    Array = NDArray[np.float64]
 
 PENALTIES = 100
 """The length of a path."""

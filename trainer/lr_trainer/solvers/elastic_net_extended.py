@@ -21,12 +21,10 @@ from lr_trainer.solvers.solution import Solution
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lr_runtime.contract.fit_report import Penalty
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-    Array = NDArray[np.float64]
 
 _MISSED = 1e-12
 """By this share of its bound the optimality condition of a weight of 0 may be missed: float64 has four digits more."""

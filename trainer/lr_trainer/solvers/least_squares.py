@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    from lr_trainer.arithmetic.arrays import Array
+
 
 _NEGLIGIBLE = 1e-9
 """A column whose share in a combination is below this part of the largest is rounding."""

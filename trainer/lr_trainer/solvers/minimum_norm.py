@@ -14,11 +14,8 @@ from lr_trainer.solvers.pivoted import Factor, solution_of
 from lr_trainer.solvers.solution import Solution
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
-
-    Array = NDArray[np.float64]
 
 
 def minimum_norm(normal: NormalEquations) -> Solution:

@@ -14,10 +14,9 @@ from lr_trainer.arithmetic.gram import powers_of_two
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.preconditioned import Preconditioned
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

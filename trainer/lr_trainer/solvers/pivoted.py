@@ -16,11 +16,8 @@ from lr_trainer.arithmetic.double_double import Extended, sum_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.collinearity import Floor
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

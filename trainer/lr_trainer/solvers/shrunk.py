@@ -26,9 +26,8 @@ from lr_trainer.solvers.digits import DOUBLE_DOUBLE, Rounding, together
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
-
-    Array = NDArray[np.float64]
 
 
 _MOST = 0.1

@@ -16,9 +16,8 @@ from lr_trainer.solvers.shrunk import rounding_of_shrunk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
-
-    Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

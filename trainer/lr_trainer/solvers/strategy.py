@@ -25,12 +25,9 @@ from lr_trainer.solvers.normal_equations import NormalEquations
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lr_trainer.moments.moments import Moments
     from lr_trainer.solvers.solution import Solution
 
-    Array = NDArray[np.float64]
 
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""

@@ -20,13 +20,11 @@ from lr_trainer.statistics.statistics import Figures, Pair, coefficient, quality
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.training_data import TrainingData
     from lr_trainer.solvers.strategy import Solved
     from lr_trainer.statistics.by_row import ByRow
 
-    Array = NDArray[np.float64]
 
 _LEAST_SQUARES = 2.0**-900
 """Sums of squares below it may have lost parts below the normal numbers of float64."""

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.choices import FitOptions
     from lr_trainer.moments.prepared import Prepared
     from lr_trainer.solvers.strategy import Solved
 
-    Array = NDArray[np.float64]
 
 _SHARE, _MARGIN = 1e-11, 1e-2
 """Columns of which rounding is a larger share are formed exactly, and then those within two digits of it, too."""

@@ -24,13 +24,10 @@ from lr_trainer.solvers.solution import Solution, sums_of
 from lr_trainer.solvers.strategy import solve
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.passes import Folded
     from lr_trainer.moments.training_data import TrainingData
-
-    Array = NDArray[np.float64]
 
 
 def cross_validated(

@@ -21,11 +21,9 @@ from lr_trainer.statistics import student
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
 
-    Array = NDArray[np.float64]
 
 N = TypeVar("N", float, Fraction)
 

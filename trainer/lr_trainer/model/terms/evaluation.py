@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lr_runtime.contract.terms.term import Term
+    from lr_trainer.arithmetic.arrays import Array
 
-    Array = NDArray[np.float64]
     RawTerms = dict[Term | None, Fraction]
     Parts = dict[int | None, Fraction]
 

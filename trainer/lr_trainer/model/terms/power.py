@@ -12,7 +12,8 @@ from lr_trainer.model.terms.evaluation import Evaluation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lr_trainer.model.terms.evaluation import Array, RawTerms
+    from lr_trainer.arithmetic.arrays import Array
+    from lr_trainer.model.terms.evaluation import RawTerms
 
 
 class PowerEvaluation(Evaluation):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.contract.terms.term import Term
-    from lr_trainer.model.terms.evaluation import Array, RawTerms
+    from lr_trainer.arithmetic.arrays import Array
+    from lr_trainer.model.terms.evaluation import RawTerms
 
 
 def product_of(factors: Sequence[Term]) -> Term | None:
