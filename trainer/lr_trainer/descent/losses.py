@@ -22,8 +22,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.choices import LossName
 
 MAD = 0.6744897501960817
@@ -40,12 +39,12 @@ class Loss:
         softness: the reciprocal of its curvature at 0; 0 for a loss with a corner there.
     """
 
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: Array
+    high: Array
     softness: float
 
     @staticmethod
-    def named(name: LossName, outputs: int, *, delta: NDArray[np.float64] | None = None, quantile: float = 0.5) -> Loss:
+    def named(name: LossName, outputs: int, *, delta: Array | None = None, quantile: float = 0.5) -> Loss:
         """Return the loss called `name`; `delta` (outputs,) is Huber's, `quantile` that of the quantile loss."""
         ones = np.ones(outputs)
         if name == "squared":
@@ -71,7 +70,7 @@ class Loss:
         """Return the Moreau-smoothed loss with smoothing parameter `softness`; one without a corner unchanged."""
         return replace(self, softness=softness) if self.has_corner else self
 
-    def scaled(self, scale: NDArray[np.float64]) -> Loss:
+    def scaled(self, scale: Array) -> Loss:
         """Return the loss of errors in units of `scale` (outputs,): Huber's delta changes, a quantile does not."""
         return self if self.has_corner else replace(self, low=self.low / scale, high=self.high / scale)
 

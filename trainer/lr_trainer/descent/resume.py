@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from lr_trainer.arithmetic.arrays import Array
 
 _KEY = "linedge.resume.3"
 """Numbered, because a state of another layout of the steppers cannot be gone on from."""
@@ -147,7 +146,7 @@ def _difference(then: Mapping[str, object], now: Mapping[str, object]) -> str | 
 def _packed(record: object, tensors: dict[str, torch.Tensor]) -> str:
     """Return a record in JSON, its tensors and arrays moved to `tensors` and replaced by their numbers there."""
 
-    def moved(value: torch.Tensor | NDArray[np.float64]) -> dict[str, str]:
+    def moved(value: torch.Tensor | Array) -> dict[str, str]:
         name, is_tensor = str(len(tensors)), isinstance(value, torch.Tensor)
         tensors[name] = torch.as_tensor(value).detach().cpu().clone().contiguous()
         return {_TENSOR if is_tensor else _ARRAY: name}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.derived import FunctionName
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.formula.specification import Specification
     from lr_trainer.rows.roles import Roles
@@ -112,9 +113,7 @@ def _products(factors: Sequence[Sequence[Term]]) -> Iterator[Term]:
         yield term
 
 
-def _basis(
-    terms: Sequence[Term], seen: Survey | None, variables: int, *, intercept: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _basis(terms: Sequence[Term], seen: Survey | None, variables: int, *, intercept: bool) -> tuple[Array, Array]:
     """Return the origins and scales, float64 (variables,), of those that are raised to a power or multiplied."""
     origin, scale, known = np.zeros(variables), np.ones(variables), {None, *terms}
     own: dict[int, list[Evaluation]] = {variable: [] for variable in columns_on_basis(terms)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.contract import TargetFunction
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.model.design import Design
     from lr_trainer.moments.moments import Moments
     from lr_trainer.rows.survey import Survey
@@ -105,9 +106,7 @@ def columns_of(
     return tuple(columns)
 
 
-def training_box(
-    design: Design, low: NDArray[np.float64], high: NDArray[np.float64], seen: Survey | None = None
-) -> dict[int, tuple[float, float]]:
+def training_box(design: Design, low: Array, high: Array, seen: Survey | None = None) -> dict[int, tuple[float, float]]:
     """Return the smallest and the largest value of each numeric column; a missing value counts as its fill.
 
     From the look at the columns where there was one. From the terms' `low` and `high`, float64 (terms + targets,),
@@ -173,7 +172,7 @@ def check_values(data: TrainingData) -> None:
             )
 
 
-def _is_held(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _is_held(values: Array) -> NDArray[np.bool_]:
     # The low parts of double-double products lie 106 bits below.
     return np.asarray((values >= 2.0**-900) & (values <= 2.0**900))
 

@@ -11,12 +11,11 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from lr_runtime.system.parallel import in_order
-from lr_trainer.arithmetic.arrays import empty
+from lr_trainer.arithmetic.arrays import Array, empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from numpy.typing import NDArray
 
 _MOST_ROWS, _FEWEST_ROWS = 1 << 16, 1 << 8
 """A million narrow rows still give 16 threads a block each; fewer rows cost more to hand over than to compute."""
@@ -27,7 +26,7 @@ _NUMBERS = 1 << 20
 B = TypeVar("B")
 T = TypeVar("T")
 
-Block: TypeAlias = "tuple[NDArray[np.float64], ...]"
+Block: TypeAlias = "tuple[Array, ...]"
 """Consecutive rows as they lie in memory: float64 (rows, columns) each, one under the other."""
 
 
@@ -36,10 +35,10 @@ def block_rows(columns: int) -> int:
     return min(_MOST_ROWS, max(_FEWEST_ROWS, 1 << (_NUMBERS // columns).bit_length() - 1))
 
 
-def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[Block]:
+def in_blocks(batches: Iterable[Array], columns: int) -> Iterator[Block]:
     """Cut batches of any number of rows into blocks of `block_rows`, the last shorter, without a copy."""
     rows = block_rows(max(columns, 1))
-    pieces: list[NDArray[np.float64]] = []
+    pieces: list[Array] = []
     filled = 0
     for batch in batches:
         start = 0
@@ -54,14 +53,14 @@ def in_blocks(batches: Iterable[NDArray[np.float64]], columns: int) -> Iterator[
         yield tuple(pieces)
 
 
-def side_by_side(parts: tuple[NDArray[np.float64], ...]) -> tuple[NDArray[np.float64], ...]:
+def side_by_side(parts: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return columns that lie apart as one array: a few calls for each of them would cost more than a copy."""
     if len(parts) == 1 or any(part.shape[1] > 1 for part in parts):
         return parts
     return (in_one(parts),)
 
 
-def in_one(parts: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+def in_one(parts: tuple[Array, ...]) -> Array:
     """Return columns that lie apart as one column-major array."""
     room, top = empty(parts[0], (sum(part.shape[1] for part in parts), len(parts[0]))), 0
     for part in parts:
@@ -70,7 +69,7 @@ def in_one(parts: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
     return room.T
 
 
-def joined(block: Block) -> NDArray[np.float64]:
+def joined(block: Block) -> Array:
     """Return the rows of a block as one column-major array."""
     if len(block) == 1 and block[0].flags.f_contiguous:
         return block[0]

@@ -12,9 +12,8 @@ from lr_runtime.errors import escaped
 from lr_trainer.arithmetic.functions import function_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lr_runtime.tables import Batch
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.rows.roles import Roles
 
 
@@ -25,10 +24,10 @@ def with_computed(batch: Batch, roles: Roles) -> tuple[Batch, dict[int, str]]:
     """
     columns, faults = [*batch.values.T], dict[int, str]()
 
-    def computed(name: str, derived: Derived) -> NDArray[np.float64]:
+    def computed(name: str, derived: Derived) -> Array:
         given = columns[roles.read.index(name)]
         with np.errstate(all="ignore"):
-            found: NDArray[np.float64] = function_of(derived, given)
+            found: Array = function_of(derived, given)
         for row in np.flatnonzero(~(np.isfinite(found) | np.isnan(given))).tolist():
             domain = DOMAINS.get(derived.function)
             limit = "of it is beyond float64"

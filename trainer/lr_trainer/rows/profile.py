@@ -22,9 +22,8 @@ from lr_trainer.rows.survey import survey
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from lr_runtime.system.text import Json
+    from lr_trainer.arithmetic.arrays import Array
 
 _MOST_CATEGORIES = 20
 _MOST_DISTINCT = 100_000
@@ -173,7 +172,7 @@ class _Seen:
         self._first_malformed: str | None = None
         self._survey = survey(in_blocks(self._values(), len(self._numbers)), len(self._numbers))
 
-    def _values(self) -> Iterator[NDArray[np.float64]]:
+    def _values(self) -> Iterator[Array]:
         try:
             for batch in self._table.batches(self._numbers, list(self._texts)):
                 self.rows += len(batch.values)

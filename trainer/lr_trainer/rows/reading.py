@@ -11,7 +11,7 @@ from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_runtime.tables import Batch, Table, TableOptions, place_of
 from lr_runtime.tables.table import without_faults
-from lr_trainer.arithmetic.arrays import host
+from lr_trainer.arithmetic.arrays import Array, host
 from lr_trainer.rows.domain import with_computed
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.numbered import NUMBERS, Numbered
@@ -130,7 +130,7 @@ class Rows:
             missing |= coded.codes < 0
         return np.flatnonzero(~missing) if missing.any() else None
 
-    def views(self, rows: int) -> Iterator[tuple[NDArray[np.float64], ...]] | None:
+    def views(self, rows: int) -> Iterator[tuple[Array, ...]] | None:
         """Return unchecked views of the numeric columns, `rows` rows at a time; None where memory has no such views."""
         if self.roles.computes or not isinstance(self.table, ArrayTable):
             return None
@@ -151,7 +151,7 @@ class Rows:
         columns = enumerate((*self.roles.variables, *self.roles.targets))
         return FirstRows({place: name for place, name in columns if name not in self.roles.categories})
 
-    def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[NDArray[np.float64]]:
+    def arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[Array]:
         """Yield the rows of one pass, categories by their index in `levels`.
 
         Raises:
@@ -178,7 +178,7 @@ class Rows:
         if first is not None:
             self._outliers = first.outliers()
 
-    def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> NDArray[np.float64]:
+    def _placed(self, batch: Batch, levels: Mapping[str, tuple[str, ...]]) -> Array:
         roles = self.roles
         if not roles.categories:
             return batch.values
@@ -189,9 +189,7 @@ class Rows:
             values[:, index] = self._indexes(batch, name, next(categories), levels) if is_category else next(numbers)
         return values
 
-    def _indexes(
-        self, batch: Batch, name: str, coded: Coded, levels: Mapping[str, tuple[str, ...]]
-    ) -> NDArray[np.float64]:
+    def _indexes(self, batch: Batch, name: str, coded: Coded, levels: Mapping[str, tuple[str, ...]]) -> Array:
         """Return the values of a category by their index in `levels`, NaN where one is missing."""
         places = {level: place for place, level in enumerate(levels[name])}
         if unknown := [value for value in coded.values if value not in places]:
@@ -202,7 +200,7 @@ class Rows:
         known = np.array([*(places[value] for value in coded.values), np.nan])
         return np.asarray(known[coded.codes])  # the code -1, missing, takes the NaN at the end
 
-    def _check_missing(self, batch: Batch, values: NDArray[np.float64]) -> None:
+    def _check_missing(self, batch: Batch, values: Array) -> None:
         """Raise TableError for the first missing value that is not filled in."""
         missing = np.isnan(values)
         if not missing.any():
@@ -231,7 +229,7 @@ def numbers_among(words: Coded, name: str, options: TableOptions) -> dict[int, s
     return {row: f"column {escaped(name)}: {numbers[words.codes[row]]} is a number among text" for row in rows}
 
 
-def check_weights(weights: NDArray[np.float64]) -> None:
+def check_weights(weights: Array) -> None:
     """Raise FitError unless every weight is positive."""
     if not (weights > 0).all():
         raise FitError(f"a weight is {float(weights[~(weights > 0)][0])!r}; weights are positive. Leave such rows out")
