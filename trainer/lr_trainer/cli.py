@@ -186,13 +186,7 @@ def _remove(state: Path) -> None:
 
 
 def _descend(
-    tables: tuple[str, ...],
-    chosen: dict[str, Any],
-    options: TableOptions,
-    device: Device,
-    output: Path,
-    *,
-    quiet: bool,
+    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, output: Path, *, quiet: bool
 ) -> Checkpoint:
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")

@@ -13,15 +13,7 @@ from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import Device, FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
-from lr_trainer.fitting.levels import (
-    Levels,
-    check_levels_apart,
-    design_with,
-    levels_of,
-    relevelled,
-    union,
-    with_levels,
-)
+from lr_trainer.fitting.levels import Levels, check_levels_apart, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
 from lr_trainer.moments.moments import Moments

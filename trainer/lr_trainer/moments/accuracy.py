@@ -37,13 +37,7 @@ blocks. Of a single block, further passes cost little, and a better pilot has th
 
 
 def preconditioned(
-    pilot: Pilot,
-    found: Moments,
-    terms: int,
-    *,
-    rounded: NDArray[np.bool_],
-    functions: Array,
-    intercept: bool,
+    pilot: Pilot, found: Moments, terms: int, *, rounded: NDArray[np.bool_], functions: Array, intercept: bool
 ) -> tuple[Moments, float]:
     """Return the moments of D from those of Z about a pilot, and how many digits of a fit are to be expected of them.
 
