@@ -25,16 +25,7 @@ class TooFewRowsError(FitError):
 
 
 class CollinearError(FitError):
-    """A column is a linear combination of others.
-
-    Args:
-        name: the column.
-        shares: the columns before it, and how much of each it is made of; 0 of those it is not.
-
-    Attributes:
-        name: the column.
-        shares: likewise.
-    """
+    """The column `name` is a combination of those before it, of each by its share in `shares`; 0 of the others."""
 
     def __init__(self, name: str, shares: Mapping[str, float]) -> None:
         self.name, self.shares = name, shares

@@ -63,13 +63,8 @@ class Coordinates:
     ) -> Coordinates:
         """Return the coordinates for these rows: the columns of `kept`, and the targets that follow them.
 
-        Args:
-            moments: of the terms and the targets.
-            kept: bool (terms,).
-            intercept: whether one is fitted.
-            weighted: whether rows have weights.
-            ridge: what the penalty adds to the curvature of columns at unit deviation.
-            uncorrelated: whether the columns are mixed; if not, they are at unit deviation only.
+        Unless they are to be `uncorrelated`, the columns are at unit deviation and not mixed; `ridge` is what the
+        penalty adds to their curvature.
         """
         gram = moments.gram(intercept=intercept)
         lengths = np.sqrt(np.maximum(np.diag(gram), 0.0) / float(moments.weight))

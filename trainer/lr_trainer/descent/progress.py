@@ -84,11 +84,7 @@ def watching(
 ) -> Iterator[tuple[Callable[[int], None], Callable[[Epoch], None]]]:
     """Show a bar for the table's bytes or rows, then one for the epochs; gives what advances each.
 
-    Args:
-        size: of the table, in the unit in which reading advances.
-        epochs: the most that there will be.
-        quiet: whether to show nothing.
-        also: a further function to call with each epoch.
+    `size` is in the unit in which reading advances, `epochs` the most; `also` is called with each epoch, too.
     """
     with ExitStack() as bars:
         reading = bars.enter_context(progress("reading", size, quiet=quiet))

@@ -97,13 +97,8 @@ class Store:
 
         Chunks of consecutive rows come in random order, as many as fill a buffer, and their rows are shuffled there: a
         table up to the buffer's size is shuffled whole. The order follows from the seed and the epoch's number, so
-        there is no generator whose state would have to be kept.
-
-        Args:
-            batch: the rows of a batch; every buffer is cut from its start.
-            seed: of the order.
-            epoch: its number.
-            skip: how many batches at the start to leave out, those of an epoch that was stopped.
+        there is no generator whose state would have to be kept. Buffers are cut into batches of `batch` rows from
+        their start; `skip` of these, the first, are left out: those of an epoch that was stopped.
         """
         random = np.random.default_rng([seed, epoch])
         chunk = batch * max(1, _CHUNK_ROWS // batch)

@@ -85,14 +85,7 @@ def check_levels_apart(design: Design, old: tuple[Column, ...], new: tuple[Colum
 
 @one_thread()
 def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]) -> Moments:
-    """Return the moments of rows with the levels of `old` on the levels of `new`.
-
-    Args:
-        moments: the moments of the terms of `before`, and of the targets.
-        old: the columns of the part.
-        before: the design of the part.
-        new: the same columns with the levels of all parts.
-    """
+    """Return the moments of a part, of the columns `old` and the design `before`, on the levels of all parts, `new`."""
     after = design_with(before, new)
     places = {_named(term, old): place for place, term in enumerate(before.terms)}
     source = [places.get(_named(term, new)) for term in after.terms]

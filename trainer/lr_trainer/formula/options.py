@@ -15,16 +15,11 @@ from lr_trainer.formula.specification import Factor, Specification, Target
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from lr_trainer.choices import FitOptions
+
 
 def specified(
-    targets: Sequence[str],
-    features: Sequence[str],
-    categories: Collection[str],
-    *,
-    degree: int,
-    transforms: Mapping[str, str],
-    interact: Sequence[str],
-    intercept: bool,
+    asked: FitOptions, targets: Sequence[str], features: Sequence[str], categories: Collection[str]
 ) -> Specification:
     """Return the terms of options: the powers of each column, or of its functions in its place, then the products.
 
@@ -33,7 +28,7 @@ def specified(
     Raises:
         OptionError: an option names none of the features, no function, or a column twice.
     """
-    given = {composed(name): text for name, text in transforms.items()}
+    given = {composed(name): text for name, text in (asked.transforms or {}).items()}
     known = (*features, *targets)
     if strangers := [name for name in given if name not in known]:
         raise OptionError(f"--transform {escaped(strangers[0])} is none of the columns{near(strangers[0], known)}")
@@ -41,12 +36,12 @@ def specified(
     terms: list[tuple[Factor, ...]] = [
         (main._replace(power=power),)
         for main in mains
-        for power in range(1, (1 if main.column in categories else degree) + 1)
+        for power in range(1, (1 if main.column in categories else asked.degree) + 1)
     ]
     named = {name_of(main): main for main in mains}
-    terms += dict.fromkeys(_product(composed(text), named) for text in interact)
+    terms += dict.fromkeys(_product(composed(text), named) for text in asked.interact)
     fitted = tuple(_target(name, given.get(name)) for name in targets)
-    return Specification(fitted, tuple(terms), intercept, leaves_reference=True)
+    return Specification(fitted, tuple(terms), asked.intercept, leaves_reference=True)
 
 
 def name_of(factor: Factor) -> str:

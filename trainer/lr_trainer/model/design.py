@@ -120,9 +120,7 @@ class Design:
 
         A term is computed from the value in double-double, so the terms of a variable move together, each by its
         derivative. That is largest at the ends of the range, so one with powers is two sources. Indicators are exact.
-
-        Args:
-            largest: float64 (terms or more,), the largest absolute value of each term.
+        `largest`, float64 (terms or more,), is the largest absolute value of each term.
         """
         reach, fixed = np.zeros(len(self.origin)), columns_on_basis(self.terms)
         reach[list(fixed)] = _MOST_ON_BASIS

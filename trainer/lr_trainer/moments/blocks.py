@@ -32,11 +32,8 @@ def block_moments(*parts: A | tuple[A, ...], weights: A | None = None) -> Moment
     """Return the moments of one block.
 
     Of deviations from the medians of some rows, then their own mean taken out, which rounds little because the medians
-    are near the mean; where they are not, once more about the mean (Chan, Golub and LeVeque 1983).
-
-    Args:
-        parts: float64 (rows, columns), at least one row; the columns of several parts are side by side.
-        weights: float64 (rows,), positive.
+    are near the mean; where they are not, once more about the mean (Chan, Golub and LeVeque 1983). `parts` and
+    `weights` are those of `moments_about`.
     """
     shift = np.concatenate([_middle(part if isinstance(part, tuple) else (part,)) for part in parts])
     # Of numbers that are infinite, or too large to be squared, the moments are not finite; whoever takes them looks.
@@ -132,13 +129,8 @@ def _rows(block: tuple[A, ...], start: int, stop: int) -> tuple[A, ...]:
 def _columns(pilot: Pilot, tile: Sequence[tuple[A, ...]], ranges: Array, low: A | None) -> Extended[A]:
     """Return (1 + columns, rows), the columns of Z one under the other, then ones, which give their sums.
 
-    The low parts are those of a pilot that sums exactly; of others they are the same as the high parts, unused.
-
-    Args:
-        pilot: the pilot.
-        tile: D, consecutive pieces of columns side by side.
-        ranges: float64 (2, columns), the least and the largest values of D.
-        low: float64 (rows, columns), what D rounds away of the values; None where they are exact.
+    The low parts are those of a pilot that sums exactly; of others they are the same as the high parts, unused. Of D,
+    `tile` has consecutive pieces of columns side by side, `ranges`, float64 (2, columns), the least and largest values.
     """
     first = tile[0][0]
     columns = _scratch.block(first, 1 + len(pilot.center), sum(len(piece) for piece in tile[0]))
@@ -175,11 +167,7 @@ def _columns(pilot: Pilot, tile: Sequence[tuple[A, ...]], ranges: Array, low: A 
 def _exactly(pilot: Pilot, high: A, low: A, reach: Array) -> Extended[A]:
     """Return the columns of Z that are formed exactly, to 2^-80 of `reach`, a row each.
 
-    Args:
-        pilot: the pilot.
-        high: float64 (columns, rows), the deviations from the center.
-        low: float64 (columns, rows), what these round away.
-        reach: float64 (columns,), powers of two that no deviation exceeds.
+    Deviations from the center are high + low, float64 (columns, rows); none exceeds its power of two in `reach`.
     """
     grid = beside(high, GRID * reach[:, None])
     near = (high + grid) - grid

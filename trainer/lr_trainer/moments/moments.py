@@ -120,12 +120,7 @@ class Moments:
         return Extended(self.mean, self.mean_low)
 
     def preconditioned(self, terms: int, *, intercept: bool) -> Preconditioned:
-        """Return the Gram matrix on the transform that keeps its digits, about the mean, without an intercept about 0.
-
-        Args:
-            terms: how many columns are terms.
-            intercept: whether one is fitted.
-        """
+        """Return the Gram matrix on the transform that keeps its digits, about the mean or, without intercept, 0."""
         return self.fine or Preconditioned.plain(self.comoment, terms) if intercept else self.fine_about(None, terms)
 
     def fine_about(self, other: Moments | None, terms: int) -> Preconditioned:
@@ -150,13 +145,7 @@ class Moments:
 
     @one_thread()
     def joined(self, other: Moments, terms: int, *, intercept: bool) -> Moments:
-        """Return the moments of the rows of both parts of a fit, on a transform that keeps their digits.
-
-        Args:
-            other: of the other rows.
-            terms: how many columns are terms.
-            intercept: whether one is fitted.
-        """
+        """Return the moments of the rows of both parts of a fit, on a transform that keeps their digits."""
         merged, delta = self.merge(other), other._mean - self._mean
         fines = [each.fine or Preconditioned.plain(each.comoment, terms) for each in (self, other)]
         # What a transform leaves of the mean may be far smaller than the rounding of a mean's high part.

@@ -56,11 +56,9 @@ class _Source(Generic[B]):
 
 
 def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments:
-    """Take the pass for the moments of the terms and targets, and further ones while they have too few digits.
+    """Take the pass for the moments of the terms and targets, and further ones while there are too few digits.
 
-    Args:
-        prepared: the rows.
-        digits: how many digits of weights and standard errors are wanted.
+    `digits` are those that weights and standard errors should have.
 
     Raises:
         TableError: there are no rows.

@@ -75,14 +75,9 @@ class Pilot:
 
     @staticmethod
     def sketched(block: Moments, terms: int, share: float, *, intercept: bool, is_whole: bool) -> Pilot:
-        """Return the pilot that the moments of a block give.
+        """Return the pilot that the moments of a block give; of the whole table, its own fit is the best there is.
 
-        Args:
-            block: the moments of the terms and targets.
-            terms: how many columns are terms.
-            share: of a figure of the fit that its rounding may be.
-            intercept: whether one is fitted.
-            is_whole: whether the block is the table: its own fit is the best pilot there is.
+        `share` is that of a figure of the fit that its rounding may be.
         """
         center = block.mean if intercept else np.zeros_like(block.mean)
         gram = _varying(block, block.gram(intercept=intercept), intercept=intercept)

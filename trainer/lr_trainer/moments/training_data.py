@@ -67,10 +67,7 @@ class TrainingData:
 def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None = None) -> TrainingData:
     """Return the checked moments of the rows that train with their columns.
 
-    Args:
-        prepared: the rows that train.
-        moments: their moments.
-        held_out: the moments of rows that speak for an interval: the model is not beyond its data there.
+    `held_out` are the moments of rows that speak for an interval: the model is not beyond its data there.
 
     Raises:
         FitError: float64 does not hold the squares of a column, or a column is a target itself.

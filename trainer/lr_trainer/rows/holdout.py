@@ -36,11 +36,6 @@ class Parts:
     groups: int | None = None
 
     @property
-    def count(self) -> int:
-        """The number of parts: the folds, then the rows held out."""
-        return self.folds + 1
-
-    @property
     def held_out(self) -> int:
         """The label of the rows held out."""
         return self.folds

@@ -15,7 +15,7 @@ from lr_trainer.formula.options import specified
 from lr_trainer.formula.specification import Specification, functions_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from lr_runtime.contract.derived import Derived
     from lr_runtime.tables import Table
@@ -138,7 +138,7 @@ def roles_of(table: Table, asked: FitOptions, given: Specification | None = None
     categories = frozenset([*texts, *category, *(name for name in groups if name not in names)])
     if group in names and group not in categories:
         raise OptionError(f"--cv-group {escaped(str(group))} is a feature of numbers. Name it in --category, too")
-    specification = (given or _of_options(asked, targets, names, categories)).with_categories(categories)
+    specification = (given or specified(asked, targets, names, categories)).with_categories(categories)
     derived = functions_in(specification, names)
     roles = Roles(tuple(names), tuple(targets), weight, categories, specification, kinds.words, group, derived)
     if twice := [name for name, count in Counter(roles.columns).items() if count > 1]:
@@ -177,17 +177,3 @@ def _of_formula(asked: FitOptions, table: Table) -> Specification | None:
     target = [asked.target] if isinstance(asked.target, str) else asked.target or ()
     beside = [composed(name) for name in (asked.weight, asked.cv_group) if name is not None]
     return parsed(asked.formula, table.names, [*map(composed, target)], [*table.indexes, *beside])
-
-
-def _of_options(
-    asked: FitOptions, targets: Sequence[str], names: Sequence[str], categories: Collection[str]
-) -> Specification:
-    return specified(
-        targets,
-        names,
-        categories,
-        degree=asked.degree,
-        transforms=dict(asked.transforms or ()),
-        interact=asked.interact,
-        intercept=asked.intercept,
-    )

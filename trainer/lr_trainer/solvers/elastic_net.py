@@ -230,12 +230,9 @@ def _path(R: Array, r: Array, l1: Array, l2: Array) -> Array:
 
 
 def _squares(products: Array, weight: Array, output: int) -> Array:
-    """Return float64 (penalties,), the sums of squared errors on held-out rows.
+    """Return float64 (penalties,), the sums of squared errors of weights (penalties, terms) on held-out rows.
 
-    Args:
-        products: float64 (terms + outputs, terms + outputs), of those rows about what the intercepts make 0.
-        weight: float64 (penalties, terms).
-        output: the target.
+    Their products, float64 (terms + outputs, terms + outputs), are about what the intercepts make 0.
     """
     terms = weight.shape[1]
     slope = 2.0 * products[:terms, terms + output] - weight @ products[:terms, :terms]

@@ -37,13 +37,7 @@ _SURELY = 4.0
 
 
 def least_squares(normal: NormalEquations, names: Sequence[str], *, drop_collinear: bool = False) -> Solution:
-    """Return the solution; a term that is a combination of those before it is an error, unless it is dropped.
-
-    Args:
-        normal: the normal equations.
-        names: of the terms.
-        drop_collinear: whether to leave out such terms.
-    """
+    """Return the solution; a term that is a combination of those before it is an error, unless it is dropped."""
     if not drop_collinear:
         _check_rows(normal)
     found = None if drop_collinear else solved_alone(normal)

@@ -83,11 +83,7 @@ def solution_of(
 ) -> tuple[Extended[Array], list[int]]:
     """Return X (columns, outputs) with matrix X = right on the pivots and 0 elsewhere, and the pivots.
 
-    Args:
-        matrix: double-double (columns, columns), symmetric and positive semidefinite.
-        right: double-double (columns, outputs).
-        candidates: the columns that may become pivots.
-        floor: leaves out dependent columns; None where there are none.
+    The matrix is positive semidefinite, and the floor leaves out dependent columns; None where there are none.
     """
     count, outputs = right.high.shape
     # The targets are further rows and columns; nothing reads the corner where they meet.

@@ -78,14 +78,10 @@ class Solution:
     def of_preconditioned(
         normal: NormalEquations, support: NDArray[np.bool_], weight: Array, factor: Array, ssr: Array
     ) -> Solution:
-        """Return the least-squares solution from that of the preconditioned normal equations.
+        """Return the least-squares solution from that of the preconditioned normal equations on the support.
 
-        Args:
-            normal: the normal equations.
-            support: bool (terms,), the columns that have weights.
-            weight: float64 (terms, outputs), of the preconditioned columns for what the transform left of the targets.
-            factor: float64 (terms, terms), upper triangular: factor @ factor.T is the inverse of their Gram matrix.
-            ssr: float64 (outputs,), the residual sums.
+        The weights, float64 (terms, outputs), are of the preconditioned columns for what the transform left of the
+        targets, and factor @ factor.T, upper triangular, is the inverse of their Gram matrix.
         """
         terms, fine = normal.terms, normal.preconditioned
         transform, taken = fine.transform[:terms, :terms] * support[:, None] * support, fine.transform[:terms, terms:]
@@ -125,13 +121,9 @@ class Solution:
 
         The sums come from the weights, in double-double: near the least one they hardly depend on their rounding.
 
-        Args:
-            normal: the normal equations.
-            weight: double-double (outputs, terms).
-            unit: of their arithmetic, `lr_trainer.solvers.digits`.
-            ridge: the least ridge penalty of the targets; None where no penalty holds the weights off the best fit.
-            pivots: bool (terms,), columns of which all that have weights are combinations; None for these themselves.
-            held: bool (outputs, terms), weights that are exact, whatever the rounding of the products.
+        `unit` is of their arithmetic (`lr_trainer.solvers.digits`), `ridge` the least ridge penalty of the targets,
+        None where none holds the weights off the best fit. All columns with weights are combinations of the `pivots`,
+        bool (terms,), None for these themselves; `held`, bool (outputs, terms), are exact, whatever the products are.
         """
         ssr, ess, slope = sums_of(normal, weight)
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)

@@ -89,14 +89,7 @@ class Solved:
 
 
 def solve(moments: Moments, design: Design, names: Sequence[str], aim: Aim, *, intercept: bool) -> Solved:
-    """Return the solution that is asked for.
-
-    Args:
-        moments: of the terms and the targets.
-        design: of the terms.
-        names: of the terms.
-        aim: which solution is asked for.
-        intercept: whether one is fitted.
+    """Return the solution that is asked for, from the moments of the terms and targets.
 
     Raises:
         TooFewRowsError: there are fewer rows than coefficients.

@@ -73,12 +73,9 @@ def _influential(targets: Sequence[str], found: Sequence[Figures], worst: Sequen
 
 
 def with_own_scale(report: FitReport, sums: tuple[Array, Array, Array]) -> FitReport:
-    """Return the report with the quality on the targets' own scales.
+    """Return the report of the functions that were fitted with the quality on the targets' own scales.
 
-    Args:
-        report: of the functions that were fitted.
-        sums: float64 (outputs,) each, of the residuals' squares, of those about the mean, and the most that rounding
-            moves a residual.
+    From `sums`, of the residuals' squares, of those about the mean, and the most that rounding moves a residual.
     """
     found = []
     for fitted, residual, about, off in zip(report.quality, *(each.tolist() for each in sums), strict=True):

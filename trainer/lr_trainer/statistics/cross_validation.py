@@ -33,13 +33,9 @@ if TYPE_CHECKING:
 def cross_validated(
     found: Folded, data: TrainingData, aim: Aim, group: str | None
 ) -> tuple[tuple[CrossValidation, ...], list[str]]:
-    """Return the figures of each target, and a line on those that are left out.
+    """Return the figures of each target, from the moments of two folds or more, and a line on those left out.
 
-    Args:
-        found: the moments of two folds or more.
-        data: the moments of all rows, with the design.
-        aim: of the fit, the same in each fold.
-        group: the column whose groups each lie in one fold, if there are.
+    `data` are those of all rows; the aim of the fit is the same in each fold; each group, if any, lies in one.
     """
     folds, why = len(found.folds), list[str]()
     sums = np.full((folds, 3, len(data.targets)), math.nan)

@@ -41,13 +41,7 @@ _LARGEST = Fraction(sys.float_info.max)
 
 
 def raw_estimates(design: Design, weight: Sequence[Fraction], bias: Fraction) -> list[Fraction]:
-    """Return the intercept, then the weights on the raw columns.
-
-    Args:
-        design: the model's terms.
-        weight: the weights of the terms for one output, before rounding to the model's float64.
-        bias: the bias of the same output.
-    """
+    """Return the intercept, then the weights on the raw columns, from an output's bias and weights before rounding."""
     intercept, raw = bias, [Fraction(0)] * len(weight)
     for value, parts in zip(weight, raw_parts(design), strict=True):
         for place, share in parts.items():
@@ -90,12 +84,9 @@ def raw_units(solved: Solved) -> list[Unit]:
 
 
 def robust_units(solved: Solved, meat: Array, noise: float) -> list[Unit]:
-    """Return the units under the robust covariance T F M F' T' of `lr_trainer.statistics.by_row`.
+    """Return the units under the robust covariance T F M F' T' of `lr_trainer.statistics.by_row`, M its `meat`.
 
-    Args:
-        solved: a least-squares solution; its basis T F gets the constant as one more term.
-        meat: M, float64 (terms + 1, terms + 1).
-        noise: how far rounding moves a unit, as a share of the one with equal variances.
+    The basis T F gets the constant as one more term. Rounding moves a unit by `noise` times that of equal variances.
     """
     assert solved.solution.basis is not None
     transform, factor = (linalg.block_diag(each, 1.0) for each in solved.solution.basis)
@@ -131,10 +122,7 @@ def _apart(spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
 def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mapping[int, Fraction]], Fraction]:
     """Return m -> the root of m' C m, |m' T F|: the parts of m' T may cancel, which double-double allows for.
 
-    Args:
-        transform: float64 (terms, terms), T.
-        factor: float64 (terms, terms), F: F F' is the inverse of the preconditioned Gram matrix.
-        spread: float64 (terms,), the roots of the diagonal of C.
+    With T and F, float64 (terms, terms), F F' the inverse of the preconditioned Gram matrix, and the roots of C_ii.
     """
     changed = np.flatnonzero((transform != np.eye(len(transform))).any(axis=0))
 
@@ -189,12 +177,7 @@ class Figures:
 def coefficient(estimate: Fraction, noise: Fraction, unit: Unit, sd: Pair, degrees: int) -> Figures:
     """Return estimate, standard error, t, two-sided p, 95 % interval of a coefficient, each rounded once.
 
-    Args:
-        estimate: the coefficient.
-        noise: the largest rounding error of the coefficient.
-        unit: the standard error of the coefficient at unit residual standard deviation.
-        sd: the residual standard deviation.
-        degrees: the degrees of freedom of the residuals.
+    `noise` is the most that rounding moves the coefficient, `sd` the residual standard deviation.
     """
     found: dict[str, Pair] = {"estimate": (held(estimate), 0.0), **dict.fromkeys(_OF_ERRORS)}
     if sd is None or unit.error is None:
