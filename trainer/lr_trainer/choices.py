@@ -198,7 +198,6 @@ class FitOptions:
     def limits(self) -> tuple[Bound, ...]:
         """The bounds of coefficients, those of one that were given in several ways together."""
         from lr_runtime.contract.fit_report import Bound
-        from lr_runtime.system.text import composed
 
         given = [(name, 0.0, inf) for name in self.nonnegative] + [(name, -inf, 0.0) for name in self.nonpositive]
         for name, (low, high) in (self.bounds or {}).items():

@@ -136,9 +136,8 @@ def main(
 
 def _check_ways(way: str, options: TableOptions, *, update: Path | None, dry_run: bool) -> None:
     if way == "merge" and (update or dry_run):
-        raise OptionError(
-            f"--merge joins checkpoints; {'--update' if update else '--dry-run'} takes tables. Choose one"
-        )
+        other = "--update" if update else "--dry-run"
+        raise OptionError(f"--merge joins checkpoints; {other} takes tables. Choose one")
     if way in {"merge", "lesson"} and options != type(options)() and not dry_run:
         what = "--merge joins checkpoints" if way == "merge" else "there is no table: lr-train TABLE"
         raise OptionError(f"an option says how a table is read, and {what}. Leave it out, or name the table")
@@ -157,13 +156,10 @@ def _belonging(way: str, given: dict[str, Any]) -> dict[str, Any]:
             beside = "" if way == "lesson" else f", not to --{way}"
             raise OptionError(f"{dashed(name)} belongs to {where}{beside}. Leave it out")
         if way == "fit" and name in (*_LESSON, *_DESCENT) and name not in {"loss", "seed"} and not _descends(chosen):
-            home = (
-                "the lesson, or a table with --solver descent" if name in _LESSON else "a table with --solver descent"
-            )
+            home = f"{'the lesson, or ' * (name in _LESSON)}a table with --solver descent"
             raise OptionError(f"{dashed(name)} belongs to a descent ({home}). Add that, or leave it out")
-    if way == "lesson" and (
-        solver == "exact" or chosen.get("optimizer") == "lbfgs" or chosen.get("loss") == "quantile"
-    ):
+    of_tables = {"solver": "exact", "optimizer": "lbfgs", "loss": "quantile"}
+    if way == "lesson" and any(chosen.get(name) == value for name, value in of_tables.items()):
         raise OptionError("--solver exact, --optimizer lbfgs and --loss quantile belong to fitting a table: TABLE")
     return chosen
 
@@ -201,9 +197,8 @@ def _descend(
     if is_stdout(output) and (resumes or every is not None):
         raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
     init = chosen.pop("init", None)
-    descent = Descent(
-        **values_of(Descent, chosen | {"seed": seed}), init=None if init is None else Checkpoint.load(init)
-    )
+    start = None if init is None else Checkpoint.load(init)
+    descent = Descent(**values_of(Descent, chosen | {"seed": seed}), init=start)
     also = None if log is None else Log(log, goes_on=bool(resumes))
     with ExitStack() as stack:
         memory = None

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 _FEW_COLUMNS = 256
 """All eigenvalues of a matrix up to this size are found faster than the one that counts."""
 

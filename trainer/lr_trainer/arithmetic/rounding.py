@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 FLOAT64 = 64 * 2.0**-53
 """The rounding of sums of products in float64, as a share of the columns' lengths: no figure of the tests came within
 a seventh of the bounds that follow from it, in any order of the rows."""

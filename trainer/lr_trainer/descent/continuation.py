@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-
 LBFGS_STAGES = 3
 """The stages that LBFGS takes: down to a smoothing parameter of 0.01, where it still learns the curvature quickly."""
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lr_trainer.descent.quasi_newton import QuasiNewton
     from lr_trainer.descent.resume import Resume
 
-
 _BLOWN_UP = 1e6
 """The ratio of the loss to that of the first epoch at which a descent has diverged: steps of a sane length never
 come near it."""

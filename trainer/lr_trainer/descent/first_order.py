@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-
 TOLERANCE = 1e-12
 """The gradient norm, on columns and targets at unit deviation, at which a smooth objective has converged."""
 

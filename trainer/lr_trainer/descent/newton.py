@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-
 _TRIALS = 40
 """The most lengths that a line search tries: bisection alone would find the 40th binary digit of the length."""
 

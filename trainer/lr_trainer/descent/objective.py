@@ -49,14 +49,7 @@ class Penalties:
 
 
 class Objective:
-    """The objective of a descent over the rows of a store.
-
-    Args:
-        store: the rows in coordinates.
-        coordinates: those of the rows.
-        loss: of errors in units of the targets' deviations.
-        penalties: on weights in these units.
-    """
+    """The objective of a descent over the rows of a store, its loss and penalties in units of deviations."""
 
     def __init__(self, store: Store, coordinates: Coordinates, loss: Loss, penalties: Penalties) -> None:
         self.store = store

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 class Log:
     """A file with one line of JSON for each epoch: number, loss, validation loss, gradient norm, rate, rows, seconds.
 
-    Args:
-        path: the file; it is started anew unless the descent goes on.
-        goes_on: whether to keep the lines of the epochs before the first that comes, as a resumed descent needs.
+    It is started anew unless the descent goes on: then the lines of the epochs before the first that comes are kept.
 
     Raises:
         UnusableFileError: it cannot be written.

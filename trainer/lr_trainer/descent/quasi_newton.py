@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
 
-
 _HISTORY = 20
 
 _LBFGS_EPOCHS = 100
@@ -59,12 +58,7 @@ _ROUNDING = 1e-9
 
 
 class QuasiNewton:
-    """A stepper whose epoch is one step on all rows, of LBFGS or of Newton's method.
-
-    Args:
-        objective: over all rows.
-        start: float64 (outputs, size), the first point.
-    """
+    """A stepper whose epoch is one step on all rows, of LBFGS or of Newton's method, from a start (outputs, size)."""
 
     def __init__(self, objective: Objective, start: Array) -> None:
         self.objective = objective

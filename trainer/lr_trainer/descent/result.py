@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lr_trainer.descent.cycle import Cycle
     from lr_trainer.descent.problem import Setting
 
-
 _CONVERGED = 1e-9
 """The gradient norm below which a smooth objective has converged: nine digits of the weights."""
 

@@ -31,17 +31,9 @@ _BLOCK_NUMBERS = 1 << 18
 
 
 class Store:
-    """Rows, float64 (rows, width), in the order in which they were read.
+    """Rows, float64 (rows, width), in the order in which they were read, with the SHA-256 of their bytes, `digest`.
 
-    Args:
-        blocks: the rows, in order.
-        width: their number of columns.
-        device: of the blocks that are yielded.
-        held: the most bytes of rows in memory.
-
-    Attributes:
-        rows: how many there are.
-        digest: the SHA-256 of their bytes.
+    At most `held` bytes of them are in memory; `device` is that of the blocks that are yielded.
     """
 
     def __init__(self, blocks: Iterable[torch.Tensor], width: int, device: torch.device, held: int = IN_MEMORY) -> None:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lr_trainer.descent.epoch import Epoch
     from lr_trainer.descent.resume import Resume
 
-
 _LARGE = 1 << 16
 """The numbers of a batch from which torch's threads gain more than they cost."""
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lr_runtime.contract.columns import Column, Kind
+    from lr_runtime.contract.columns import Kind
     from lr_runtime.contract.fit_report import RowCounts
     from lr_runtime.tables import TableOptions
     from lr_trainer.model.checkpoint import Checkpoint
@@ -163,17 +163,12 @@ def _on(data: TrainingData, levels: Levels) -> TrainingData:
 def _with_rows(data: TrainingData, new: Moments, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
     """Return the data with further rows, from their moments and the ranges of their columns."""
     moments = data.moments.joined(new, len(data.design.terms), intercept=data.intercept)
-    return replace(data, moments=moments, columns=_widened(data.columns, ranges))
-
-
-def _widened(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
-    """Return the columns with their ranges widened to those of more rows."""
-    return tuple(
-        column._replace(minimum=min(column.minimum, ranges[place][0]), maximum=max(column.maximum, ranges[place][1]))
-        if place in ranges
-        else column
-        for place, column in enumerate(columns)
+    ends = [ranges.get(place, (column.minimum, column.maximum)) for place, column in enumerate(data.columns)]
+    columns = tuple(
+        column._replace(minimum=min(column.minimum, low), maximum=max(column.maximum, high))
+        for column, (low, high) in zip(data.columns, ends, strict=True)
     )
+    return replace(data, moments=moments, columns=columns)
 
 
 @one_thread()

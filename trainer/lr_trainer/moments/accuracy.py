@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
     from lr_trainer.moments.pilot import Pilot
 
-
 _SURE = 8.0
 """A sum of roundings that do not depend on one another is, but for one in 10^15, less than 8 times the root of the sum
 of their squares."""

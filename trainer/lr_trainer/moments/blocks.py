@@ -17,7 +17,6 @@ from lr_trainer.moments.pilot import GRID, Pilot, run_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
 _NEAR = 2.0
 """How far a shift may be from the mean, in variances: the squares of deviations then lose 2 bits at most."""
 _SAMPLED = 31

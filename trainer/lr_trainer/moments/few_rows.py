@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 _NARROW = 256
 """The products of so many terms take half a megabyte and a few milliseconds: there is nothing to be spared."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 _FINE = "fine"
 _NOT_STORED = {_FINE, "others"}
 

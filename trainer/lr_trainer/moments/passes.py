@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.reading import Rows
 
-
 B = TypeVar("B")
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
 
-
 _SMALL = 1 << 17
 """Numbers of a table whose products are summed in double-double, in about 10 ms."""
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 _GOOD = 4.0
 """Correlations whose inverse has a norm below this lose less than a digit."""
 
@@ -129,11 +128,8 @@ class Preconditioned:
     def mapped(self, matrix: Array, terms: int, own: Array, lengths: Array) -> Preconditioned:
         """Return that of the columns D matrix, on a transform of their own; the bounds hold for any such columns.
 
-        Args:
-            matrix: float64 (columns, new columns), of a few ones; it takes the targets as they are.
-            terms: how many of the new columns are terms.
-            own: float64 (columns,), the lengths of D.
-            lengths: float64 (new columns,), theirs.
+        The matrix is of a few ones, and takes the targets as they are; D has the lengths `own`, the new columns
+        `lengths`, and the first `terms` of these are terms.
         """
         scale, to = powers_of_two(np.sqrt(np.maximum(np.diag(self.comoment), 0.0))), powers_of_two(lengths)
         back = transposed(inverse(self.transform, own))

@@ -11,7 +11,6 @@ from scipy import linalg
 if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
 
-
 LITTLE = 0.1
 """A term of which others leave less than this share of its length is replaced by what they leave: two digits are lost
 at most where they leave more, and each replaced term costs its share of a matrix product."""

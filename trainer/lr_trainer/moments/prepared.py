@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.roles import Roles
 
-
 _TERMS_A_COLUMN = 8
 """Of more terms a column, as many levels are, a block has fewer rows, so that its terms take at most 64 MiB."""
 

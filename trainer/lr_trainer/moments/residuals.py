@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.pilot import Pilot
     from lr_trainer.rows.holdout import Parts
 
-
 T = TypeVar("T")
 
 _OWN_ROUNDINGS = 16

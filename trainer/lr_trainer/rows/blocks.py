@@ -16,7 +16,6 @@ from lr_trainer.arithmetic.arrays import Array, empty
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-
 _MOST_ROWS, _FEWEST_ROWS = 1 << 16, 1 << 8
 """A million narrow rows still give 16 threads a block each; fewer rows cost more to hand over than to compute."""
 

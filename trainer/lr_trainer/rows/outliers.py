@@ -84,11 +84,7 @@ def _quartiles(ordered: NDArray[np.float64]) -> list[float]:
 
 
 class FirstRows:
-    """A sample of the first rows of a pass, in which gross outliers are sought.
-
-    Args:
-        columns: the names of the numeric columns by their places among a row's values.
-    """
+    """The first rows of a pass, in which gross outliers are sought in `columns`, named by their places in a row."""
 
     def __init__(self, columns: Mapping[int, str]) -> None:
         self.left = FIRST_ROWS

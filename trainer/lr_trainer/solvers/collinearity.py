@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-
 _LEAST_SHARE = 0.25
 """A column is no combination of others where they leave more than this share of its sum of squares: one that varies in
 its last digits only is not told from rounding otherwise. What rounding leaves of a true combination of such columns

@@ -20,7 +20,7 @@ came is not at issue.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,6 @@ from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
-
 
 FEWEST_DIGITS = 6
 """A figure with fewer certain digits is not reported: a float32 holds seven."""
@@ -75,15 +74,10 @@ class Rounding:
     def of_preconditioned(
         normal: NormalEquations, weight: Array, inverse: tuple[Array, float], ssr: Array, ess: Array
     ) -> Rounding:
-        """Return the rounding of least-squares weights, by `lr_trainer.moments.preconditioned`.
+        """Return the rounding of least-squares weights (outputs, terms), by `lr_trainer.moments.preconditioned`.
 
-        Args:
-            normal: the normal equations.
-            weight: float64 (outputs, terms).
-            inverse: float64 (terms,), the roots of the diagonal of the inverse of the Gram matrix, and the norm of that
-                of the correlations of the preconditioned columns.
-            ssr: float64 (outputs,), the residual sums.
-            ess: float64 (outputs,), the explained sums.
+        `inverse` has the roots of the diagonal of that of the Gram matrix, float64 (terms,), and the norm of that of
+        the correlations of the preconditioned columns.
         """
         terms, fine, (spread, norm) = normal.terms, normal.preconditioned, inverse
         inside = np.flatnonzero(spread)
@@ -109,19 +103,13 @@ class Rounding:
     @staticmethod
     def of_rows(normal: NormalEquations, weight: Array, residual_sum: Array) -> Rounding:
         """Return the rounding of weights whose residuals were computed row by row in float64, and squared."""
-        found = Rounding.of_sizes(normal, weight, np.zeros(weight.shape[1]), FLOAT64)
-        moved = (weight.shape[1] + 4) * 2.0**-53 * found.reach
-        residual = moved * (2 * np.sqrt(residual_sum) + moved)
-        return replace(found, residual=residual)
-
-    @staticmethod
-    def of_sizes(normal: NormalEquations, weight: Array, spread: Array, unit: float) -> Rounding:
-        """Return the rounding of weights (outputs, terms) that follows from the sizes of all parts alone."""
         terms = weight.shape[1]
         lengths, target = normal.lengths[:terms], normal.lengths[terms:]
         part = together(weight, lengths)
         reach = target + part
-        return Rounding(unit, lengths, reach, unit * reach**2, unit * part * (2 * target + part), spread)
+        moved = (terms + 4) * 2.0**-53 * reach
+        residual, explained = moved * (2 * np.sqrt(residual_sum) + moved), FLOAT64 * part * (2 * target + part)
+        return Rounding(FLOAT64, lengths, reach, residual, explained, np.zeros(terms))
 
 
 def together(shares: Array, lengths: Array) -> Array:

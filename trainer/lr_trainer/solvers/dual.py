@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.few_rows import MarginalMoments
     from lr_trainer.solvers.aim import MinimumNorm
 
-
 _DIGITS = 8
 """As many as `lr_trainer.solvers.strategy` asks of ridges in float64."""
 

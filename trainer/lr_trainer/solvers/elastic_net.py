@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from lr_runtime.contract.fit_report import Penalty
     from lr_trainer.arithmetic.arrays import Array
 
-
 PENALTIES = 100
 """The length of a path."""
 

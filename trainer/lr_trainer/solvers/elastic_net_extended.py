@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-
 _MISSED = 1e-12
 """By this share of its bound the optimality condition of a weight of 0 may be missed: float64 has four digits more."""
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-
 _NEGLIGIBLE = 1e-9
 """A column whose share in a combination is below this part of the largest is rounding."""
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.solvers.normal_equations import NormalEquations
 
-
 _MOST = 0.1
 """Of a larger share of rounding the first order says too little."""
 
@@ -49,14 +48,9 @@ def rounding_of_shrunk(
 ) -> Rounding:
     """Return the rounding of weights at another optimum, where the residual sum is not stationary.
 
-    Args:
-        normal: the normal equations.
-        weight: float64 (outputs, terms).
-        ssr: float64 (outputs,), the residual sums.
-        slope: float64 (outputs, terms), X' (y - X w) of the terms that have weights; 0 where no penalty balances it.
-        among: bool (terms,), independent columns, of which all that have weights are combinations.
-        ridge: the penalty of each term, as a share of its sum of squares.
-        unit: of the arithmetic of solving, `lr_trainer.solvers.digits`.
+    `slope` (outputs, terms) is X' (y - X w) of the terms that have weights, 0 where no penalty balances it; `among`,
+    bool (terms,), are independent columns, of which all that have weights are combinations; `ridge` is the penalty of
+    each term, as a share of its sum of squares, and `unit` that of the arithmetic of solving.
     """
     terms, lengths, transform = normal.terms, normal.lengths[: normal.terms], normal.preconditioned.transform
     # Of few columns the bound is sharper, and costs nothing where the transform takes none of the others.

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.moments import Moments
     from lr_trainer.solvers.solution import Solution
 
-
 _FAR = 1000
 """A column whose mean lies this many standard deviations from 0 gets an origin."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lr_trainer.solvers.strategy import Solved
     from lr_trainer.statistics.by_row import ByRow
 
-
 _LEAST_SQUARES = 2.0**-900
 """Sums of squares below it may have lost parts below the normal numbers of float64."""
 

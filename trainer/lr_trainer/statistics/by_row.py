@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from lr_trainer.moments.prepared import Prepared
     from lr_trainer.solvers.strategy import Solved
 
-
 _SHARE, _MARGIN = 1e-11, 1e-2
 """Columns of which rounding is a larger share are formed exactly, and then those within two digits of it, too."""
 

@@ -41,15 +41,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Certainty:
-    """The certain digits of the figures of a report.
-
-    Attributes:
-        solution: the solution that the figures describe.
-        targets: the names of the targets.
-        figures: the figures of each target.
-        names: the names of the coefficients.
-        coefficients: the figures of each target's coefficients.
-    """
+    """The certain digits of a solution's figures: those of each target, and of its coefficients by their names."""
 
     solution: Solution
     targets: Sequence[str]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.moments.moments import Moments
 
-
 N = TypeVar("N", float, Fraction)
 
 _LEVEL = 0.95
