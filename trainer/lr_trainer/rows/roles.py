@@ -112,23 +112,22 @@ def roles_of(table: Table, asked: FitOptions, given: Specification | None = None
         asked = _with_columns_of(given, asked)
     named = () if asked.target is None else [asked.target] if isinstance(asked.target, str) else asked.target
     targets, ignore, category = (list(map(composed, names)) for names in (named, asked.ignore, asked.category))
-    weight, group = (None if name is None else composed(name) for name in (asked.weight, asked.cv_group))
-    groups = [] if group is None else [group]
+    weight, group, cluster = (name and composed(name) for name in (asked.weight, asked.cv_group, asked.cluster))
+    weights, groups, clusters = ([] if name is None else [name] for name in (weight, group, cluster))
     if not targets:
         raise OptionError(f"which column is to be predicted? Add --target NAME; the table has {listed(table.names)}")
-    taken = [*targets, *ignore, *([] if weight is None else [weight])]
-    cluster = [] if asked.cluster is None else [asked.cluster]
-    beside = {*taken, *table.indexes, *groups, *cluster}
+    taken = [*targets, *ignore, *weights]
+    beside = {*taken, *table.indexes, *groups, *clusters}
     others = [name for name in table.names if name not in beside]
     names = others if asked.features is None else list(map(composed, asked.features))
     known = frozenset(table.names)
-    if missing := [name for name in (*taken, *names, *category, *groups, *cluster) if name not in known]:
+    if missing := [name for name in (*taken, *names, *category, *groups, *clusters) if name not in known]:
         raise MissingColumnError(table.name, missing, table.names)
     if not names:
         raise OptionError(f"{table.name} has no column beside the target {listed(targets)} to predict it from")
     _check_once(names, targets, [*taken, *(name for name in groups if name in targets or name == weight)])
     _check_features(asked, names, category)
-    numeric = [*targets, *([] if weight is None else [weight])]
+    numeric = [*targets, *weights]
     told = {*category, *asked.clocks}
     kinds = kinds_of(table, [name for name in (*names, *numeric) if name not in told], numeric)
     if dates := [name for name in names if kinds.of.get(name) == "date"]:
