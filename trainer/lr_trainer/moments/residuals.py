@@ -34,7 +34,7 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     """Take one pass for the absolute residuals (rows, outputs) of a model, and how far any is off (outputs,).
 
     A sum of products is off by its number of roundings times what its parts are in all (Higham 2002, Accuracy and
-    Stability of Numerical Algorithms, 3.1). Of the rows that `parts` hold out; None for all rows.
+    Stability of Numerical Algorithms, 3.1). The rows are those that `parts` hold out, or all of them.
     """
     weight, bias = checkpoint.weight, checkpoint.bias
     design, found, sizes = Design.of(checkpoint), [], [np.zeros_like(bias)]
@@ -66,7 +66,7 @@ def own_scale(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     """Take one pass for sums of squares of the targets themselves, where functions of them were fitted.
 
     Return float64 (outputs,) each, the sum of w (y - prediction)^2, that of w (y - mean)^2, and the most that rounding
-    moves a prediction, of the rows that `parts` do not hold out; None for all rows.
+    moves a prediction. The rows are those that `parts` do not hold out, or all of them.
     """
     functions = tuple(output.function for output in checkpoint.contract.outputs)
     weight, bias, outputs = checkpoint.weight, checkpoint.bias, len(functions)
