@@ -157,9 +157,7 @@ def _targets(
     output: Path | None,
 ) -> dict[FormatName, Path]:
     """Return the file of each format that is asked for.
-
-    Raises:
-        OptionError: the format does not have the precision or the results, or -o does not go with it.
+    Raises OptionError where the format does not have the precision or the results, or -o does not go with it.
     """
     inverse = asked.inverse is not None
     results, inner = asked_for(interval=asked.interval, flags=asked.flags, inverse=inverse), ".inverse" * inverse

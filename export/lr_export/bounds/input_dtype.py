@@ -65,9 +65,7 @@ class Inputs:
     @staticmethod
     def of(checkpoint: Checkpoint, precision: Precision, choice: InputChoice) -> Inputs:
         """Return the inputs of the dtype that was chosen; for "auto", of the dtype that the data need.
-
-        Raises:
-            OptionError: the precision does not take inputs of that dtype.
+        Raises OptionError where the precision does not take inputs of that dtype.
         """
         check_value("--input", OneOf(INPUT_CHOICES), choice)
         taken = _TAKEN[precision]

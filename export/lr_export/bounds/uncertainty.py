@@ -55,10 +55,8 @@ _FIRST = np.array([[1], [0]], dtype=object)
 
 def claims_of(uncertainty: Uncertainty, checkpoint: Checkpoint, numbers: Numbers) -> Claims:
     """Return the claims for y and the results besides it.
-
-    Raises:
-        CheckFailedError: a result or an intermediate number may be beyond the range of its dtype within the training
-            ranges, or an output is so small everywhere there that its dtype loses digits.
+    Raises CheckFailedError where a result or an intermediate number may be beyond the range of its dtype within the
+    training ranges, or an output is so small everywhere there that its dtype loses digits.
     """
     bounds, (low, high) = _Bounds.of(uncertainty, checkpoint, numbers), rounded_box(checkpoint, numbers)
     check_sums(bounds.y, low, high)
@@ -99,9 +97,7 @@ class _Bounds:
 
     def over(self, low: Floats, high: Floats) -> dict[str, tuple[Dyadic, Dyadic]]:
         """Return upper limits of each result's size and bound in the box from `low` to `high` (columns,).
-
-        Raises:
-            CheckFailedError: a reciprocal may reach 0 there.
+        Raises CheckFailedError where a reciprocal may reach 0 there.
         """
         root = None if self.leverage is None else self.leverage.over(low, high)
         exact = self.y.exact

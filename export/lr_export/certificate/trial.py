@@ -139,9 +139,7 @@ class Trial:
 
     def measure(self, engine: str, run: Engine) -> Measured:
         """Return the errors of an engine.
-
-        Raises:
-            CheckFailedError: a result is not as claimed; the message names the first one.
+        Raises CheckFailedError where a result is not as claimed; the message names the first one.
         """
         for size in BATCH_SIZES:
             self.check(engine, run, size)
@@ -158,9 +156,7 @@ class Trial:
 
     def check(self, engine: str, run: Engine, size: int | None = None) -> Results:
         """Return the results of an engine for the first rows in one batch, all by default.
-
-        Raises:
-            CheckFailedError: a result is not within its bound.
+        Raises CheckFailedError where a result is not within its bound.
         """
         results = self._checked_run(engine, run, self.x[:size])
         for name, got in results.items():

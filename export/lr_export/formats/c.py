@@ -175,9 +175,7 @@ int main(int count, char **words)
 
 class C(Language):
     """C for a header in which every name begins with `name`, so that a program can include several models.
-
-    Raises:
-        OptionError: the name is none that C has.
+    Raises OptionError where the name is none that C has.
     """
 
     name = "c"

@@ -69,9 +69,7 @@ def written(language: Language, program: Program, contract: Contract) -> bytes:
 
 def read(language: type[Language], content: bytes) -> tuple[dict[str, Array], str]:
     """Return the numbers in a file under the names of the program's constants, and its contract as JSON in ASCII.
-
-    Raises:
-        ValueError: the file is not one that `written` gives.
+    Raises ValueError where the file is not one that `written` gives.
     """
     found = from_comment(content)
     if found is None or found[0] != language.name:
@@ -116,9 +114,7 @@ def _initializer(words: list[str]) -> str:
 
 def _numbers(text: str, shape: tuple[int, ...], dtype: str, language: Language) -> Array:
     """Return the numbers between an initializer's braces; each is spelled as it would be written, or the file is wrong.
-
-    Raises:
-        ValueError: they are not as many as the shape takes, or not of the dtype.
+    Raises ValueError where they are not as many as the shape takes, or not of the dtype.
     """
     words = [word.strip() for word in text.replace("\n", " ").split(",") if word.strip()]
     with np.errstate(over="ignore"):

@@ -70,9 +70,7 @@ class Driver:
 
     def self_test(self) -> int:
         """Return what the artefact's own self-test gives: 0, or the number of the first row that is wrong.
-
-        Raises:
-            ChildProcessError: the driver cannot be made, or fails.
+        Raises ChildProcessError where the driver cannot be made, or fails.
         """
         return int(self._ran("self-test"))
 
@@ -111,9 +109,7 @@ def version_of(path: str) -> str:
 
 def output_of(command: Sequence[str], *, folder: Path | None = None, given: bytes = b"") -> bytes:
     """Return what a command writes to standard output.
-
-    Raises:
-        ChildProcessError: it fails, hangs, or cannot be started; with the last line of what it says.
+    Raises ChildProcessError where it fails, hangs, or cannot be started; with the last line of what it says.
     """
     try:
         done = subprocess.run(  # noqa: S603 - the compiler or interpreter that the user has on PATH

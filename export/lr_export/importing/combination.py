@@ -61,9 +61,7 @@ class Feature(NamedTuple):
 
     def times(self, other: Feature) -> Feature:
         """Return the product, rounded once.
-
-        Raises:
-            UnsupportedModelError: it computes with the codes of a category, as with a number.
+        Raises UnsupportedModelError where it computes with the codes of a category, as with a number.
         """
         value, size = product(self.value, other.value), product(self.size, other.size)
         return Feature(value, size, self.roundings + other.roundings + 1)
@@ -100,11 +98,7 @@ def term(given: Term) -> Feature:
 
 
 def number(given: float) -> Feature:
-    """Return a constant.
-
-    Raises:
-        UnsupportedModelError: it is not finite.
-    """
+    """Return a constant. Raises UnsupportedModelError where it is not finite."""
     if not isfinite(given):
         raise UnsupportedModelError("the model has learned a number that is not finite")
     return exactly({None: Fraction(given)})

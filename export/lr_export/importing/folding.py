@@ -63,9 +63,7 @@ _MOST_PROBED = 20_000
 
 def names_of(option: str, given: str | Sequence[object] | None, letter: str, count: int) -> tuple[str, ...]:
     """Return the names that were given, else a letter, with a number where there are several, as a fit calls arrays.
-
-    Raises:
-        OptionError: they are not as many different ones.
+    Raises OptionError where they are not as many different ones.
     """
     if given is None:
         return (letter,) if count == 1 else tuple(f"{letter}{place + 1}" for place in range(count))
@@ -286,9 +284,7 @@ def _rounded(numbers: list[list[Fraction]]) -> NDArray[np.float64]:
 
 def _held(source: Source, predict: Predict, checkpoint: Checkpoint) -> Imported:
     """Compare the source's own predictions with the checkpoint on rows of the training box.
-
-    Raises:
-        CheckFailedError: they differ by more than the rounding of both.
+    Raises CheckFailedError where they differ by more than the rounding of both.
     """
     rows = probe_rows(checkpoint, "float32" if source.unit == SINGLE else "float64").astype(np.float64)
     rows = rows[~((rows != 0) & (np.abs(rows) < _TINY)).any(axis=1)]

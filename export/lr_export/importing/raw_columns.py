@@ -65,9 +65,7 @@ class RawColumns:
 
     def function(self, feature: Feature, name: FunctionName, knot: float | None = None) -> Feature:
         """Return a function of a feature, which has to be a raw column.
-
-        Raises:
-            UnsupportedModelError: it is what an earlier step computed.
+        Raises UnsupportedModelError where it is what an earlier step computed.
         """
         column = raw_column(feature)
         if column is None or column >= len(self.names) or column in self.values or _is_filled(feature):

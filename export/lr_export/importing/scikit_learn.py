@@ -117,10 +117,8 @@ def _predicted(model: Step, told: RawColumns, columns: Mapping[str, list[object]
 
 
 def _folded(table: Mapping[str, Fold], step: Step, x: Features, told: RawColumns) -> list[Feature]:
-    """Return what a fitted step makes of features x, and note what it tells of the raw columns.
-
-    Raises:
-        UnsupportedModelError: it is none of scikit-learn's own in the table, is not fitted, or cannot be folded.
+    """Return what a fitted step makes of features x, and note what it tells of the raw columns. Raises
+    UnsupportedModelError where it is none of scikit-learn's own in the table, is not fitted, or cannot be folded.
     """
     if isinstance(step, str) and step in {"passthrough", "drop"}:
         return [] if step == "drop" else list(x)

@@ -51,9 +51,7 @@ class Layout:
     @staticmethod
     def of(checkpoint: Checkpoint) -> Layout:
         """Return the layout of a checkpoint's terms.
-
-        Raises:
-            UnsupportedModelError: a term comes twice, or does not go with the kind of its column.
+        Raises UnsupportedModelError where a term comes twice, or does not go with the kind of its column.
         """
         contract, terms = checkpoint.contract, checkpoint.terms
         variables, functions = contract.variables, ["" for _ in contract.columns]

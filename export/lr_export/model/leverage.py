@@ -63,9 +63,7 @@ class LeverageNumbers:
 
 def leverage_numbers(checkpoint: Checkpoint, leverage: Leverage, numbers: Numbers) -> LeverageNumbers:
     """Return a checkpoint's leverage at a precision.
-
-    Raises:
-        CheckFailedError: a number is beyond the range of the computing dtype.
+    Raises CheckFailedError where a number is beyond the range of the computing dtype.
     """
     layout = numbers.layout
     center, factor = layout.placed(leverage.mean[None, :]), layout.placed(kept(leverage))

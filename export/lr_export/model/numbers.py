@@ -163,9 +163,7 @@ def _exactly(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np
 
 def narrowed(values: NDArray[np.float64], dtype: Dtype, what: str) -> NDArray[np.floating]:
     """Return numbers rounded once to a dtype; `what` they are stands in an error.
-
-    Raises:
-        CheckFailedError: one overflows, or becomes subnormal and loses its digits.
+    Raises CheckFailedError where one overflows, or becomes subnormal and loses its digits.
     """
     with np.errstate(over="ignore", under="ignore"):
         converted = values.astype(dtype)

@@ -62,9 +62,7 @@ def _as_click(each: Option) -> dict[str, Any]:
 
 def values_of(record: type, given: dict[str, Any]) -> dict[str, Any]:
     """Take the values of a record's fields out of what a command was given; those not given stay the record's own.
-
-    Raises:
-        OptionError: an option that takes A=B came without, or with one A twice.
+    Raises OptionError where an option that takes A=B came without, or with one A twice.
     """
     values = {}
     for each in options_in(record):

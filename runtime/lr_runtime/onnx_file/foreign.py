@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 class ForeignSession(Session):
     """A session that gives all outputs of a model side by side as `y` (rows, outputs).
-
-    Raises:
-        ValueError: ONNX Runtime refuses the model, or it does not take one table of floats and give others.
+    Raises ValueError where ONNX Runtime refuses the model, or it does not take one table of floats and give others.
     """
 
     is_foreign = True
@@ -70,9 +68,7 @@ def _listed(values: list[tuple[str, str, int]]) -> str:
 
 def open_foreign(content: bytes, *, threads: int = 1, provider: str = "cpu") -> tuple[Session, Contract]:
     """Make a session of any ONNX model, and the contract that it shows: columns x1, x2, ... of any number.
-
-    Raises:
-        ModelFileError: ONNX Runtime refuses the model, or it is no table of floats to others.
+    Raises ModelFileError where ONNX Runtime refuses the model, or it is no table of floats to others.
     """
     try:
         session = ForeignSession(content, threads=threads, provider=provider)

@@ -115,9 +115,7 @@ def _refusal(message: Message, tag: int) -> ModelFileError:
 
 def varint(data: bytes, start: int, end: int) -> tuple[int, int]:
     """Return the unsigned number that begins at `start`, and where the next byte stands.
-
-    Raises:
-        WireError: it does not end before `end`, is over 64 bits, or is longer than need be.
+    Raises WireError where it does not end before `end`, is over 64 bits, or is longer than need be.
     """
     if start < end and (byte := data[start]) < 0x80:
         return byte, start + 1

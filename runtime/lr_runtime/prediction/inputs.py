@@ -271,9 +271,7 @@ _KINDS = {"S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 
 def number_in(cell: Any) -> float:
     """Return an object as float64, NaN for a missing value; text is read as in a table.
-
-    Raises:
-        NotANumberError: the object is no number; an infinity is a number.
+    Raises NotANumberError where the object is no number; an infinity is a number.
     """
     from lr_runtime.tables.cells.options import DATE, NotANumberError, TableOptions
 

@@ -77,9 +77,7 @@ def _check_regular(path: str | Path, mode: int) -> None:
 @contextmanager
 def in_temporary_folder(what: str) -> Iterator[None]:
     """Have an error of a temporary file, which holds `what`, name its folder.
-
-    Raises:
-        UnusableFileError: the folder is full, or its disk fails; or no folder can be written.
+    Raises UnusableFileError where the folder is full, or its disk fails; or no folder can be written.
     """
     try:
         yield

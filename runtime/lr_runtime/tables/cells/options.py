@@ -143,9 +143,7 @@ class TableOptions:
 
     def number(self, cell: str) -> float:
         """Return the float64 nearest to the decimal number in `cell`; NaN where it is missing, 1 or 0 for a boolean.
-
-        Raises:
-            NotANumberError: the cell is none of these, or beyond the range of float64.
+        Raises NotANumberError where the cell is none of these, or beyond the range of float64.
         """
         text = cell.strip(" \t")
         if text in self.tokens:

@@ -105,11 +105,7 @@ def _unpacked(packed: IO[bytes], make: Callable[[], _Decompressor]) -> Iterator[
 
 
 def members_of(opener: Opener, name: str) -> dict[str, ZipInfo]:
-    """Return what a zip archive holds, by name.
-
-    Raises:
-        TableError: it is damaged.
-    """
+    """Return what a zip archive holds, by name. Raises TableError where it is damaged."""
     from zipfile import BadZipFile, ZipFile
 
     try:

@@ -44,9 +44,7 @@ def has_returns_alone(head: bytes) -> bool:
 
 def transcoded(pieces: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
     """Yield text in UTF-8.
-
-    Raises:
-        TableError: a byte is not of this encoding; the message has its offset in the file.
+    Raises TableError where a byte is not of this encoding; the message has its offset in the file.
     """
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     offset, line = 0, 1

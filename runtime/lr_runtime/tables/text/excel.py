@@ -34,9 +34,7 @@ _MOST_BESIDE_SHEETS = 256 << 20
 
 def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notices) -> TextTable:
     """Return the table in a workbook's sheet: the one that the options name, or the first that is not hidden.
-
-    Raises:
-        TableError: the workbook is damaged or too large, or has no such sheet.
+    Raises TableError where the workbook is damaged or too large, or has no such sheet.
     """
     try:
         with opener() as stream, ZipFile(stream) as archive:
