@@ -141,13 +141,8 @@ class Option:
 
 
 def option(default: T, kind: Kind, text: str, typed: str = "") -> T:
-    """Return the field of a record for an option.
-
-    Args:
-        default: of the field; a number or a text is named in the help.
-        kind: see `Option`, as for the others.
-        text: the help, without such a default.
-        typed: the option as it is typed.
+    """Return the field of a record for an option, see `Option`; a default that is a number or a text is named in the
+    help.
     """
     is_number = isinstance(default, int | float) and not isinstance(default, bool)
     if is_number or isinstance(default, str):

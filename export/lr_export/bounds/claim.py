@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims for the results of an artefact, by name.
-
-    Attributes:
-        at: gives, for rows x (rows, columns), each exact result and a bound of any engine's error, both (rows, width).
-        bounds: for each column of a result, a bound of any engine's error anywhere in the training box.
+    """The claims for the results of an artefact, by name: `at` gives for rows x (rows, columns) each exact result and a
+    bound of any engine's error, both (rows, width); `bounds` has such a bound for each column of a result, anywhere in
+    the training box.
     """
 
     at: Callable[[Floats], Mapping[str, tuple[Dyadic, Dyadic]]]

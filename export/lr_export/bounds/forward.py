@@ -147,12 +147,8 @@ def times(count: int, exponent: int) -> Dyadic:
 
 
 def underflow_of(numbers: Numbers, weight: Floats, terms: int) -> Dyadic:
-    """Return n eta + U of the module's docstring, (outputs,) or (), for n terms.
-
-    Args:
-        numbers: the numbers of the artefact.
-        weight: (outputs, places), the factor of the artefact's design matrix, in the dtype `numbers.compute`.
-        terms: the number of terms of the model.
+    """Return n eta + U of the module's docstring, (outputs,) or (), for n terms and the factor `weight` (outputs,
+    places) of the artefact's design matrix, in the dtype `numbers.compute`.
     """
     eta = SMALLEST[numbers.compute]
     if numbers.layout.is_linear and numbers.fill is None:

@@ -115,12 +115,7 @@ class _Bounds:
 
     def _near(self, eta: Near, root: Root | None, below: Dyadic, above: Dyadic) -> dict[str, Near]:
         """Return what was fitted and the ends of its interval, (rows, outputs), before the inverses of functions.
-
-        Args:
-            eta: what was fitted.
-            root: the leverage and its root; None without leverage.
-            below: (rows, 1), how often half the interval is taken away for its lower end.
-            above: likewise added for its upper end.
+        Half the interval is taken away `below` times for its lower end, and added `above` times, both (rows, 1).
         """
         found = {"y": eta}
         if self.uncertainty.interval is not None:
@@ -135,13 +130,7 @@ class _Bounds:
     def _results(
         self, near: Mapping[str, Near], root: Root | None, inside: NDArray[np.bool_] | None
     ) -> dict[str, tuple[Dyadic, Dyadic]]:
-        """Return each result and its bound.
-
-        Args:
-            near: what was fitted and the ends of its interval.
-            root: the leverage and its root; None without leverage.
-            inside: what in_range (rows, 1) is; None without flags.
-        """
+        """Return each result and its bound; `inside` is what in_range (rows, 1) is, None without flags."""
         found: dict[str, tuple[Dyadic, Dyadic]] = {}
         for name, each in near.items():
             value, bound = on_own_scale(self.numbers.response, each, self.numbers.compute, is_end=name != "y")

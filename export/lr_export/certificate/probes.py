@@ -137,7 +137,6 @@ def _variables(checkpoint: Checkpoint, x: Row) -> Row:
 
 
 def _scaled(checkpoint: Checkpoint, v: Row) -> Row:
-    """Return variables on origin and scale, missing values filled in."""
     return np.asarray((np.where(np.isnan(v), checkpoint.fill, v) - checkpoint.origin) / checkpoint.scale)
 
 

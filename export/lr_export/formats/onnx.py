@@ -214,16 +214,9 @@ def _check_kept(model: onnx.ModelProto) -> None:
 
 
 def onnx_bytes(program: Program, contract: Contract, *, opset: int = OPSET, name: str = NAME) -> bytes:
-    """Return the ONNX file; equal programs and contracts give equal bytes.
-
-    Args:
-        program: what it computes.
-        contract: what it says.
-        opset: of the standard domain, OPSET or later; the IR version is the lowest that goes with it.
-        name: of the graph.
-
-    Raises:
-        OptionError: the opset is too low, or beyond those that onnx knows; or the name is empty.
+    """Return the ONNX file; equal programs and contracts give equal bytes. `opset` is of the standard domain, OPSET or
+    later, the IR version the lowest that goes with it, and `name` the graph's.
+    Raises OptionError where the opset is too low, or beyond those that onnx knows; or the name is empty.
     """
     if not OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise OptionError(f"--opset takes {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
@@ -250,11 +243,8 @@ def _described(name: str, value: Value) -> onnx.ValueInfoProto:
 
 def read_checked(content: bytes) -> tuple[onnx.ModelProto, dict[str, Array], str]:
     """Return the checked model, its numbers under the names of the program's constants, and its contract as text.
-
-    The indices of columns, which are no numbers of the model, are left out.
-
-    Raises:
-        Exception: onnx finds the file wrong (its exceptions share no base).
+    The indices of columns, which are no numbers of the model, are left out. Where onnx finds the file wrong it raises
+    any Exception, for its own share no base.
     """
     model = onnx.load_model_from_string(content)
     onnx.checker.check_model(model, full_check=True)

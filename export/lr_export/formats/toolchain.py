@@ -59,11 +59,8 @@ class Driver:
         self._row = np.dtype([(name, wire or dtype, (width,)) for name, (dtype, width) in self._results.items()])
 
     def __call__(self, x: NDArray[np.floating]) -> dict[str, Array]:
-        """Evaluate.
-
-        Raises:
-            ChildProcessError: the driver cannot be made, or fails.
-            ValueError: it writes something else than the results, or a number that is not of its result's dtype.
+        """Evaluate. Raises ChildProcessError where the driver cannot be made, or fails; ValueError where it writes
+        something else than the results, or a number that is not of its result's dtype.
         """
         written = np.frombuffer(self._ran(given=x.tobytes()), dtype=self._row)
         return {name: _exactly(written[name], dtype) for name, (dtype, _) in self._results.items()}

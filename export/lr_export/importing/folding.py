@@ -20,9 +20,8 @@ import numpy as np
 
 from lr_export.certificate.probes import probe_rows
 from lr_export.errors import UnsupportedModelError
-from lr_export.exact.dyadic import Dyadic
-from lr_export.exact.functions import exact as exact_function
 from lr_export.importing.combination import columns_of, evaluated, product
+from lr_export.model.variables import exact as exact_value
 from lr_runtime import __version__
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.columns import Column
@@ -318,7 +317,7 @@ def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[floa
     """Return the checkpoint's output at a row, and how far rounding may bring the source's from it."""
     prediction, filled = source.predictions[output], checkpoint.fill.tolist()
     raw = [Fraction(fill if isnan(value) else value) for value, fill in zip(x, filled, strict=False)]
-    raw += [_function(each, x[each.column]) for each in source.derived]
+    raw += [exact_value(each, np.array(x[each.column])).fractions()[0] for each in source.derived]
     basis = zip(raw, checkpoint.origin.tolist(), checkpoint.scale.tolist(), strict=True)
     u = [(value - Fraction(origin)) / Fraction(scale) for value, origin, scale in basis]
 
@@ -329,12 +328,6 @@ def _exact(source: Source, checkpoint: Checkpoint, output: int, x: Sequence[floa
     exact = sum((weight * Fraction(term.value(x, u)) for weight, term in weights), Fraction(checkpoint.bias[output]))
     folded = evaluated(prediction.value, raw_value)
     return exact, prediction.error(source.unit, raw_value) + abs(folded - exact)
-
-
-def _function(derived: Derived, x: float) -> Fraction:
-    """Return a function of a column to 190 binary digits."""
-    knots = None if derived.knot is None else np.array([derived.knot])
-    return exact_function(derived.function, Dyadic.of(np.array([x])), knots).fractions()[0]
 
 
 def _is_beyond(function: TargetFunction | None, eta: Fraction, off: Fraction) -> bool:

@@ -79,11 +79,8 @@ class RawColumns:
 
     def coded(self, feature: Feature, categories: Sequence[object], codes: NDArray[np.float64]) -> list[Feature]:
         """Return the columns of a coding (categories, columns): a linear map of the indicators of the levels.
-
-        The feature is a raw column, or the codes that another coding gave to the levels of one.
-
-        Raises:
-            UnsupportedModelError: a category stands for missing values, or the feature has no categories.
+        The feature is a raw column, or the codes that another coding gave to the levels of one. Raises
+        UnsupportedModelError where a category stands for missing values, or the feature has no categories.
         """
         columns, levels = columns_of(feature), tuple(categories)
         column, value = min(columns, default=-1), feature.value
@@ -142,7 +139,6 @@ class RawColumns:
 
 
 def _is_flagged(given: Term) -> bool:
-    """Return whether a term depends on whether a value is missing."""
     return any(isinstance(each, MissingIndicator) for each in factors_of(given))
 
 

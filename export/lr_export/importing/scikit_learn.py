@@ -16,6 +16,7 @@ from lr_export.importing.combination import Feature, dot, number, term
 from lr_export.importing.folding import Source, checkpoint_of, names_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns, open_column, raw_column, refused
+from lr_runtime.contract.derived import FUNCTIONS
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import listed, shown
@@ -248,13 +249,7 @@ _CENTERS = {"StandardScaler": "mean_", "RobustScaler": "center_", "MaxAbsScaler"
 _PLAIN = {"clip": "False", "whiten": "False", "missing_values": "nan"}
 _PLAIN |= dict.fromkeys(["min_frequency", "max_categories"], "None")
 """Options with which alone a step is folded."""
-_FUNCTIONS: dict[object, FunctionName] = {
-    np.log: "log",
-    np.log1p: "log1p",
-    np.exp: "exp",
-    np.sqrt: "sqrt",
-    np.reciprocal: "reciprocal",
-}
+_FUNCTIONS: dict[object, FunctionName] = {getattr(np, each): each for each in FUNCTIONS if each != "hinge"}
 _INVERSES: dict[object, TargetFunction] = {np.exp: "log", np.square: "sqrt", np.reciprocal: "reciprocal"}
 """The function of a target by its inverse, with which predictions are made."""
 _SELECTORS = "SelectKBest SelectPercentile SelectFromModel RFE RFECV VarianceThreshold"

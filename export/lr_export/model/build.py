@@ -48,11 +48,8 @@ class ModelValues:
 
 
 def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], None]) -> Program:
-    """Return the program of a model.
-
-    Args:
-        numbers: the checkpoint's, at a precision and input dtype: `numbers_at(checkpoint, precision, input_dtype)`.
-        extensions: append further results, in order; see `program`.
+    """Return the program of a model from its `numbers_at(checkpoint, precision, input_dtype)`; `extensions` append
+    further results, in order.
     """
     build = Builder(numbers.layout.columns, numbers.input, ordered=numbers.ordered)
     design = build.concatenate(*_design(build, numbers))

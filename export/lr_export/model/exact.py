@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Coefficients:
     """A number for each place of a design matrix, and one beside them: weights and bias, or what is allowed for them.
-
-    Attributes:
-        parts: for each block, (outputs, places); 0 where there is no term.
-        bias: (outputs,).
+    For each block `parts` are (outputs, places), 0 where there is no term; the bias is (outputs,).
     """
 
     parts: tuple[Dyadic, ...]

@@ -48,11 +48,9 @@ class Response:
 
     @staticmethod
     def of(outputs: Sequence[Output], *, mean: bool) -> Response:
-        """Return the inverses for medians, or for means.
-
-        Raises:
-            OptionError: the mean is asked of a model whose outputs have no function.
-            UnsupportedModelError: an output has no mean, or no residual standard deviation to correct it by.
+        """Return the inverses for medians, or for means. Raises OptionError where the mean is asked of a model whose
+        outputs have no function; UnsupportedModelError where an output has no mean, or no residual standard deviation
+        for it.
         """
         found = tuple(output.function for output in outputs)
         if mean and not any(found):
@@ -77,13 +75,8 @@ class Response:
     def append(
         self, build: Builder, eta: Value, correction: Floats | None = None, *, across: Value | None = None
     ) -> Value:
-        """Append the outputs (rows, outputs), or an end of their interval, which no mean corrects.
-
-        Args:
-            build: the program.
-            eta: (rows, outputs), what was fitted.
-            correction: (outputs,), that of the mean in the dtype of eta.
-            across: of an end of the interval, the other end.
+        """Append the outputs (rows, outputs) of what was fitted, `eta`, with the correction (outputs,) of a mean in its
+        dtype; or an end of their interval, which no mean corrects, where `across` is the other end.
         """
         if self.is_plain:
             return eta

@@ -88,13 +88,8 @@ def roundings(function: FunctionName, dtype: Dtype) -> Fraction:
 
 
 def append(build: Builder, function: FunctionName, value: Value, knots: NDArray[np.float64] | None = None) -> Value:
-    """Append the function of every column of a value, all at once.
-
-    Args:
-        build: the program.
-        function: which.
-        value: float32 or float64, (rows, width); the result has its dtype and width.
-        knots: of a hinge, (width,): numbers in the range of the dtype. All hinges of a program are appended at once.
+    """Append the function of every column of a value, float32 or float64 (rows, width), all at once.
+    The knots (width,) are of a hinge, in the range of the dtype; all hinges of a program are appended at once.
     """
     steps = Steps(build, cast("Dtype", value.dtype))
     if function == "hinge":
@@ -194,7 +189,6 @@ class Steps:
         return below, factor, y, self._rounded(y, 1)
 
     def _rounded(self, value: Value, digits: int) -> Value:
-        """Append the value rounded to some binary digits."""
         shifted = self._build.multiply(value, self._number(f"shift{digits}", 2.0 ** (self._of.digits - digits)))
         return self._build.subtract(shifted, self._build.subtract(shifted, value))
 

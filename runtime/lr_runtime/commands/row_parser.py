@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 
 
 def row_of(words: Sequence[str], columns: Sequence[Column], options: TableOptions) -> dict[str, Value]:
-    """Return the values of one row by name: a category's as text, None where one is missing.
-
-    Raises:
-        OptionError: too few, too many, or names that are none of the model's.
-        InputError: text for a number.
+    """Return the values of one row by name: a category's as text, None where one is missing. Raises OptionError for too
+    few, too many, or names that are none of the model's; InputError for text in place of a number.
     """
     return {column.name: _value(column, word, options) for column, word in _assigned(words, columns, options)}
 

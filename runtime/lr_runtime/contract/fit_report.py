@@ -167,6 +167,10 @@ class Validation(NamedTuple):
     stopped_early: bool
 
 
+_OF_EACH_DESCENT = ["loss", "optimizer", "epochs", "batch_size", "objective", "gradient_norm", "gap", "converged"]
+"""The fields that every descent's report has; others stand in JSON where they are not None."""
+
+
 class DescentReport(NamedTuple):
     """The state in which a descent ended.
 
@@ -195,18 +199,10 @@ class DescentReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON values."""
-        return {
-            "loss": self.loss,
-            "optimizer": self.optimizer,
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "objective": _flat(self.objective),
-            "gradient_norm": self.gradient_norm,
-            "gap": _finite(self.gap),
-            "converged": self.converged,
-            **_given(distance=self.distance, delta=_flat(self.delta) if self.delta else None, quantile=self.quantile),
-            **_given(lr=self.lr, schedule=self.schedule, validation=self.validation),
-        }
+        fields: dict[str, Any] = self._asdict()
+        always = {name: fields.pop(name) for name in _OF_EACH_DESCENT}
+        fields["delta"] = _flat(self.delta) if self.delta else None
+        return always | {"objective": _flat(self.objective), "gap": _finite(self.gap)} | _given(**fields)
 
 
 class Imported(NamedTuple):
@@ -380,7 +376,6 @@ def _key(name: str) -> str:
 
 
 def _object(record: NamedTuple) -> dict[str, Json]:
-    """Return the JSON object of a record."""
     return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()}
 
 

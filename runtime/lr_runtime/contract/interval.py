@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interval:
-    """The interval from y - half to y + half, with half = width sqrt(1 + h), or the width itself.
-
-    Attributes:
-        level: the probability, between 0 and 1.
-        width: float64 (outputs,), in the outputs' units.
-        leverage: the numbers of h; None where half is the width itself.
+    """The interval from y - half to y + half at a level, with half = width sqrt(1 + h), or the width itself where there
+    is no leverage h; the width is float64 (outputs,), in the outputs' units.
     """
 
     level: float

@@ -105,12 +105,10 @@ def changes(files: Sequence[Artefact], names: tuple[str, str], differences: Mapp
 
 
 def _of(file: Artefact, name: str) -> Output:
-    """Return the output of a name in `differences`."""
     return next(each for each in file.contract.outputs if name in {each.name, fitted_name(each)})
 
 
 def _word(value: float | str | None) -> str:
-    """Return a value as lr-infer takes it."""
     return "NA" if value is None else value if isinstance(value, str) else number(value)
 
 

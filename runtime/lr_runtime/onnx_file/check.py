@@ -102,11 +102,8 @@ def _digest(text: str) -> str:
 
 
 def check_model(content: bytes) -> ModelFile:
-    """Hold bytes to what linedge writes; nothing is run.
-
-    Raises:
-        ForeignModelError: an ONNX model that something else wrote.
-        ModelFileError: no ONNX model, or not one that linedge could have written; one line says what it is.
+    """Hold bytes to what linedge writes; nothing is run. Raises ForeignModelError for an ONNX model that something else
+    wrote; ModelFileError for what is none, or could not be of linedge: one line says what it is.
     """
     try:
         onnx = read_onnx(content)
@@ -142,10 +139,8 @@ def open_model(
     content: bytes, *, allow_foreign: bool = False, threads: int = 1, provider: str = "cpu"
 ) -> tuple[Session, Contract]:
     """Make a session from bytes that hold a model that linedge wrote, or with `allow_foreign` from any ONNX model.
-
-    Raises:
-        OptionError: the provider is not here.
-        ModelFileError: see `check_model`; or ONNX Runtime refuses what linedge wrote.
+    Raises OptionError where the provider is not here; ModelFileError as `check_model`, or where ONNX Runtime refuses
+    it.
     """
     try:
         model = check_model(content)

@@ -123,15 +123,9 @@ class _Operator(NamedTuple):
 
 
 def widths(nodes: Sequence[Node], known: Mapping[str, RowTensor | Initializer], opset: int) -> Derived:
-    """Derive what every node makes.
-
-    Args:
-        nodes: each after those that it takes values from.
-        known: the graph's input and its initializers.
-        opset: of the standard domain.
-
-    Raises:
-        ModelFileError: an operator that linedge does not write, used as linedge does not use it, or too much for a row.
+    """Derive what every node makes, each of which stands after those that it takes values from; `known` are the graph's
+    input and its initializers. Raises ModelFileError for an operator that linedge does not write, or used as linedge
+    does not use it, or too much for a row.
     """
     values, made, cells, work = dict(known), {}, 0, 0
     for number, node in enumerate(nodes, 1):

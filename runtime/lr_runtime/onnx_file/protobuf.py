@@ -50,13 +50,8 @@ class Field(NamedTuple):
 
 
 class Message:
-    """A kind of message.
-
-    Attributes:
-        name: how errors call it.
-        fields: what it may hold, by tag.
-        required: the names of what it has to hold.
-        refused: what else the format has, by field number, in the words of the error.
+    """A kind of message, by the name that errors have for it: the fields that it may hold, by tag, the names of those
+    it has to hold, and what is refused of the format, by field number, in the words of the error.
     """
 
     def __init__(
@@ -65,11 +60,9 @@ class Message:
         self.name, self.fields, self.required, self.refused = name, fields, required, refused or {}
 
     def __call__(self, source: Source, start: int, end: int) -> Decoded:
-        """Return the fields' values by name; a field that may repeat is a list, and there only if it came.
-
-        Raises:
-            WireError: the bytes are no protocol buffer.
-            ModelFileError: a field that the message may not have, too many of one, or one that is missing.
+        """Return the fields' values by name; a field that may repeat is a list, and there only if it came. Raises
+        WireError where the bytes are no protocol buffer; ModelFileError for a field too many, or one that is missing or
+        forbidden.
         """
         data, fields = source.data, self.fields
         found: Decoded = {}

@@ -17,18 +17,7 @@ import numpy as np
 
 from lr_runtime.errors import ModelFileError, escaped
 from lr_runtime.onnx_file.operators import MAX_WIDTH, Initializer, Node, RowTensor, widths
-from lr_runtime.onnx_file.protobuf import (
-    LENGTH,
-    VARINT,
-    Decoded,
-    Field,
-    Message,
-    Source,
-    WireError,
-    integer,
-    raw,
-    text,
-)
+from lr_runtime.onnx_file.protobuf import LENGTH, VARINT, Decoded, Field, Message, Source, WireError, integer, raw, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -212,10 +201,7 @@ class OnnxFile(NamedTuple):
 
 def read_onnx(content: bytes) -> OnnxFile:
     """Read the bytes of an ONNX file, and refuse what linedge would not write. No file is opened, nothing is run.
-
-    Raises:
-        WireError: it is no ONNX file, or a damaged one.
-        ModelFileError: it holds what linedge never writes; one line says what.
+    Raises WireError where it is no ONNX file, or damaged; ModelFileError where it holds what linedge never writes.
     """
     if len(content) > MAX_BYTES:
         raise ModelFileError(f"it has {len(content)} bytes, and {MAX_BYTES} are the most that is read")

@@ -33,12 +33,7 @@ _NEAR = 3
 
 
 class Coercion:
-    """The conversion for one model.
-
-    Args:
-        contract: the columns of the model and the type of `x`.
-        unknown: how to treat an unknown category.
-    """
+    """The conversion to the `x` of one model's contract; `unknown` says how to treat an unknown category."""
 
     def __init__(self, contract: Contract, unknown: Unknown = "error") -> None:
         self._columns = contract.columns

@@ -74,12 +74,8 @@ def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Giv
 
 
 def as_array(x: object, what: str, error: type[LinedgeError] = InputError) -> NDArray[np.generic]:
-    """Return anything that holds values as an array, tensors of PyTorch as their values.
-
-    Args:
-        x: an array, a tensor, or a sequence of numbers, arrays or tensors.
-        what: the name of `x` in messages.
-        error: raised, with the reason, where rows have different lengths or numpy has no such values.
+    """Return an array, a tensor, or a sequence of numbers, arrays or tensors as an array; messages call it `what`.
+    Raises `error`, with the reason, where rows have different lengths or numpy has no such values.
     """
     try:
         array = _array(x)
@@ -226,15 +222,8 @@ def as_cells(values: object, what: str, error: type[LinedgeError] = InputError) 
 
 
 def as_numbers(cells: NDArray[np.generic], name: str, faults: dict[int, str]) -> NDArray[np.float64]:
-    """Return a column as float64 (rows,), NaN for a missing value and for a cell that is no number.
-
-    Args:
-        cells: numbers, text or objects.
-        name: the name of the column.
-        faults: receives, by row, the faults of cells that are no numbers.
-
-    Raises:
-        InputError: the whole column is dates or the like.
+    """Return numbers, text or objects as float64 (rows,), NaN for a missing value and for a cell that is no number,
+    whose fault `faults` receives by row. Raises InputError where the whole column is dates or the like.
     """
     if cells.dtype.kind in "biuf":
         return cells.astype(np.float64)

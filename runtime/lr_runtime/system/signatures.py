@@ -11,12 +11,8 @@ PARQUET, ARROW = b"PAR1", b"ARROW1"
 
 
 class FileFormat(NamedTuple):
-    """A format of files.
-
-    Attributes:
-        what: its name, with an article.
-        to_table: what makes a text table of such a file, in a sentence.
-        reader: what reads such a file as a model or array, in a clause.
+    """A format of files: its name, with an article; what makes a text table of such a file, in a sentence; and what
+    reads such a file as a model or array, in a clause.
     """
 
     what: str

@@ -49,12 +49,7 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Coded:
-    """A column of text, each value written once.
-
-    Attributes:
-        codes: int64 (rows,), positions in `values`; -1 where a value is missing.
-        values: the distinct values of these rows.
-    """
+    """A column of text, each value once: `codes` int64 (rows,) are positions in `values`, -1 where one is missing."""
 
     codes: NDArray[np.int64]
     values: tuple[str, ...]

@@ -106,16 +106,13 @@ def _kept(frames: object, name: str) -> Callable[[], IO[bytes]]:
 def _array(column: Any, what: str) -> pa.Array | pa.ChunkedArray:
     kind = getattr(column, "dtype", None)
     try:
-        if isinstance(kind, np.dtype) and kind.kind in "biuf":
-            return as_arrow(np.asarray(column))
-        if isinstance(kind, np.dtype) and kind.kind == "O":
-            return _of_cells([None if is_missing(cell) else cell for cell in column.tolist()])
-        if (
-            isinstance(kind, np.dtype)
-            and kind.kind == "M"
-            and np.datetime_data(kind)[0] not in {"D", "s", "ms", "us", "ns"}
-        ):
-            column = np.asarray(column).astype("M8[s]")
+        if isinstance(kind, np.dtype):
+            if kind.kind in "biuf":
+                return as_arrow(np.asarray(column))
+            if kind.kind == "O":
+                return _of_cells([None if is_missing(cell) else cell for cell in column.tolist()])
+            if kind.kind == "M" and np.datetime_data(kind)[0] not in {"D", "s", "ms", "us", "ns"}:
+                column = np.asarray(column).astype("M8[s]")
         is_arrow = hasattr(column, "__arrow_c_stream__") and not hasattr(column, "iloc")
         return pa.chunked_array(column) if is_arrow else pa.array(column)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -135,9 +132,7 @@ def _of_cells(cells: Sequence[object]) -> pa.Array:
     if not any(isinstance(cell, str) or hasattr(cell, "isoformat") for cell in cells):
         return pa.array(cells)
     text = [b"" if cell is None else str(cell).encode() for cell in cells]  # pyarrow's own way imports pandas
-    offsets, held = (
-        np.cumsum([0, *map(len, text)]),
-        np.packbits([cell is not None for cell in cells], bitorder="little"),
-    )
+    offsets = np.cumsum([0, *map(len, text)])
+    held = np.packbits([cell is not None for cell in cells], bitorder="little")
     buffers = [pa.py_buffer(held), pa.py_buffer(offsets), pa.py_buffer(b"".join(text))]
     return pa.Array.from_buffers(pa.large_string(), len(cells), buffers)

@@ -30,11 +30,8 @@ _FEWEST_WITH_UNITS = 2
 
 @dataclass(frozen=True)
 class Kinds:
-    """The kinds of columns.
-
-    Attributes:
-        of: each column's; one without any value has none.
-        words: the categories that hold numbers among their text, which are bad cells of them.
+    """The kinds of columns, none of one without any value; `words` are the categories that hold numbers among their
+    text, which are bad cells of them.
     """
 
     of: Mapping[str, ColumnKind]

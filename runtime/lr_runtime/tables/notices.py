@@ -20,11 +20,8 @@ _SPARSE = 2.0**53
 
 
 class Notices:
-    """Says each thing once, however many passes a table is read in.
-
-    Args:
-        say: takes a line; None where nobody listens.
-        for_fit: whether the rows are for a fit, where a large integer may be an identifier, and an index a feature.
+    """Says each thing once, however many passes a table is read in. Nobody listens where `say` is None; in the rows of
+    a fit a large integer may be an identifier, and an index a feature.
     """
 
     def __init__(self, say: Callable[[str], None] | None, *, for_fit: bool = True) -> None:
@@ -41,13 +38,8 @@ class Notices:
             self._say(line)
 
     def passed_over(self, table: Named, columns: Sequence[str], indexes: Sequence[str], wanted: Sequence[str]) -> None:
-        """Say which columns nothing takes: those without a name, and indexes; of several files, for the first.
-
-        Args:
-            table: whose columns they are.
-            columns: the names of all of them, "" where there is none.
-            indexes: those that tell rows apart.
-            wanted: those that were asked for.
+        """Say which of a table's columns, "" without a name, nothing takes that wants others: those without a name, and
+        indexes, which tell rows apart; of several files, for the first.
         """
         unnamed = [str(place) for place, name in enumerate(columns, 1) if not name]
         left = [name for name in indexes if name not in wanted] if self._for_fit else []
@@ -75,13 +67,8 @@ class Notices:
             )
 
     def large_integers(self, table: Named, batch: Batch, columns: Sequence[str], among: Sequence[int]) -> None:
-        """Say where a column first has an integer that float64 rounds.
-
-        Args:
-            table: where the batch comes from.
-            batch: whose `integer` tells how a value is written.
-            columns: the names of its numbers.
-            among: the positions of those that can hold integers.
+        """Say where a batch of a table first has an integer that float64 rounds: `columns` are the names of its
+        numbers, `among` the positions of those that can hold integers, and `Batch.integer` tells how one is written.
         """
         listens = self._say is not None and self._for_fit
         if not listens or not among or batch.integer is None or batch.square_sum < _SPARSE**2:

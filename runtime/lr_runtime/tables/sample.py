@@ -74,13 +74,8 @@ class Cells:
             self.units.add(example.why.unit)
 
     def add_coded(self, column: Coded, read: Read, first: int, where: Callable[[int], str]) -> None:
-        """Count the cells of a column of text, each distinct value read once.
-
-        Args:
-            column: its rows.
-            read: returns a cell as a number, or raises NotANumberError.
-            first: the row that they begin with, in the table.
-            where: the place of one of them, counted from 0.
+        """Count the cells of a column of text, each distinct value read once; its rows begin with number `first` of the
+        table, and `where` tells the place of one of them, counted from 0.
         """
         counts = np.bincount(column.codes + 1, minlength=len(column.values) + 1)
         self.counts["missing"] += int(counts[0])
@@ -120,14 +115,7 @@ def sort_of(cell: object, read: Read) -> tuple[Sort, NotANumberError | None]:
 
 
 class Sample:
-    """The first rows of a table, by column.
-
-    Args:
-        columns: that are looked at.
-
-    Attributes:
-        rows: how many there are yet.
-    """
+    """The first rows of a table, by column: `rows` so far."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.cells = {name: Cells() for name in columns}
@@ -146,14 +134,8 @@ class Sample:
         read: Read,
         where: Callable[[int], str],
     ) -> None:
-        """Add the first of some rows, as many as there is room for.
-
-        Args:
-            rows: how many there are.
-            numbers: the columns that hold numbers alone, NaN where one is missing.
-            texts: the columns of text.
-            read: returns the text of a cell as a number, or raises NotANumberError.
-            where: the place of one of the rows, counted from 0.
+        """Add the first of some rows, as many as there is room for: columns of numbers alone, NaN where one is missing,
+        and columns of text; `where` tells the place of one of the rows, counted from 0.
         """
         taken = min(rows, self.left)
         for name, values in numbers.items():

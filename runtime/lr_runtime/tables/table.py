@@ -73,12 +73,8 @@ def positions(table: Table, columns: Sequence[str]) -> list[int]:
 
 
 def without_faults(table: Table, batch: Batch, columns: Sequence[str]) -> Batch:
-    """Return the rows that have no fault and whose numbers are finite or missing.
-
-    Where the table skips bad rows, what is wrong with each is said.
-
-    Raises:
-        TableError: there are others, and they are not to be skipped.
+    """Return the rows that have no fault and whose numbers are finite or missing. Where the table skips bad rows, what
+    is wrong with each is said; otherwise they raise TableError.
     """
     faults = dict(batch.faults)
     if not batch.is_full:

@@ -110,12 +110,8 @@ class JsonLinesWriter(TableWriter):
 
 
 class JsonDocumentWriter:
-    """One JSON document with an array of objects in it.
-
-    Args:
-        sink: takes the bytes.
-        head: stands before the objects.
-        tail: gives what stands behind them.
+    """One JSON document with an array of objects in it: `head` stands before the objects, and `tail` gives what stands
+    behind them.
     """
 
     def __init__(self, sink: IO[bytes], head: str, tail: Callable[[], str]) -> None:

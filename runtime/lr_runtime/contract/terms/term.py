@@ -94,11 +94,7 @@ class Term:
 
 
 def read_term(written: Mapping[str, Any], columns: Sequence[Column]) -> Term:
-    """Return the term of a JSON form.
-
-    Raises:
-        ValueError, TypeError, KeyError: it is not a term of these columns.
-    """
+    """Return the term of a JSON form; raises ValueError, TypeError or KeyError where it is none of these columns."""
     parts = {name: value for name, value in written.items() if name not in _DEFAULTS or value is not _DEFAULTS[name]}
     if parts.get("missing") is True:
         kind = "missing"

@@ -283,10 +283,7 @@ def packed_name(name: str) -> str:
 
 def names_table(value: str, *, alone: bool) -> bool:
     """Whether an argument of a command means a table: a file, a folder, a pattern, or "-".
-
-    Args:
-        value: the argument.
-        alone: whether no others stand beside it: a number is then a file where there is one.
+    Where it stands `alone`, a number is a file where there is one.
     """
     if value == "-" or has_table_suffix(value) or (alone and os.path.isfile(value)):  # noqa: PTH113 - Path.is_file raises on a name too long for a file
         return True

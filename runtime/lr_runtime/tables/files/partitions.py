@@ -61,13 +61,8 @@ def _kind(values: set[str | None], options: TableOptions) -> ColumnKind:
 
 
 class PartitionedTable:
-    """A table with columns that have one value in all its rows; see `Table`.
-
-    Args:
-        table: the file.
-        values: of those columns.
-        kinds: theirs, as all files together tell it.
-        alike: those that have the same value in all files.
+    """A table with columns that have one value in all its rows; see `Table`. `kinds` are what all files together tell
+    of these, `alike` those that have the same value in all files.
     """
 
     def __init__(self, table: FileTable, values: Values, kinds: Mapping[str, ColumnKind], alike: Sequence[str]) -> None:

@@ -45,11 +45,8 @@ def is_comment(line: str, delimiter: str) -> bool:
 
 
 def proposed(text: str, options: TableOptions) -> str | None:
-    """Say what the first lines of a table look like, and the options that read them; None where nothing tells.
-
-    Args:
-        text: the first lines, each with its end.
-        options: how the table was read.
+    """Say what the first lines of a table, each with its end, look like, and the options that read them; None where
+    nothing tells. `options` are how the table was read.
     """
     lines = [_Line(at, line) for at, line in enumerate(text.split("\n")[:_MOST_LINES], 1) if line.strip()]
     if not lines or lines[0].text.count('"') % 2:

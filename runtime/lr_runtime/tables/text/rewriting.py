@@ -26,13 +26,8 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 def rewritten(opener: Opener, head: bytes, options: TableOptions, name: str) -> tuple[Opener, TableOptions] | None:
-    """Return what opens a text as the parsers take it, and its options; None where it is that already.
-
-    Args:
-        opener: gives the text, UTF-8, at its start.
-        head: the first bytes of it.
-        options: which lines hold no cells. A first line `sep=;` names the delimiter, unless these name another.
-        name: the file's name, for messages.
+    """Return what opens a text, UTF-8 with these first bytes, as the parsers take it, and its options; None where it is
+    that already. A first line `sep=;` names the delimiter, unless the options name another.
     """
     given = _given(head)
     if not (given or options.skip_rows or options.comment or options.delimiter == "whitespace"):
@@ -52,13 +47,8 @@ def with_delimiter(options: TableOptions, given: str | None) -> TableOptions:
 
 
 class Rewriter:
-    """Takes whole lines in order, and gives as many.
-
-    Args:
-        options: how many lines are left out, what begins a comment, what stands between cells.
-
-    Attributes:
-        given: the delimiter that the first line gives, None where it gives none.
+    """Takes whole lines in order, and gives as many, without lines and comments that the options leave out.
+    The delimiter that the first line gives is `given`, None where it gives none.
     """
 
     def __init__(self, options: TableOptions) -> None:

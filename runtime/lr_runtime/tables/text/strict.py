@@ -22,13 +22,8 @@ _T = TypeVar("_T", float, "str | None")
 
 
 class StrictRows:
-    """The rows of some records.
-
-    Args:
-        place: where the table's columns stand, by name.
-        syntax: how their cells are written.
-        wanted: which of them are.
-        marks: whether bad records stand among them.
+    """The rows of some records: where the table's columns stand, by name, how their cells are written, which of them
+    are wanted, and whether bad records stand among them (`marks`).
     """
 
     def __init__(self, place: Mapping[str, int], syntax: Syntax, wanted: Wanted, *, marks: bool) -> None:

@@ -40,11 +40,8 @@ class Parsed(NamedTuple):
 
 
 class LineError(ValueError):
-    """A record is not what the syntax allows.
-
-    Attributes:
-        line: where, in the text.
-        hides_rows: whether it may have swallowed the rows behind it, so that none may be skipped.
+    """A record is not what the syntax allows, at a line of the text; where it `hides_rows`, it may have swallowed the
+    rows behind it, so that none may be skipped.
     """
 
     def __init__(self, line: int, what: str, *, hides_rows: bool = False) -> None:
