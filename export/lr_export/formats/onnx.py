@@ -71,20 +71,8 @@ _REWRITTEN = {
 """Of operations that an optimiser may drop: the second operand that changes no number, the operator in place of the
 usual one, what its constant is multiplied by, and its name's end."""
 _FACTORS = {ending: factor for *_, factor, ending in _REWRITTEN.values() if ending}
-_OPERATORS = {
-    "add": "Add",
-    "subtract": "Sub",
-    "multiply": "Mul",
-    "divide": "Div",
-    "sqrt": "Sqrt",
-    "log": "Log",
-    "exp": "Exp",
-    "is_nan": "IsNaN",
-    "equal": "Equal",
-    "less": "Less",
-    "and": "And",
-    "where": "Where",
-}
+_OPERATORS = {"subtract": "Sub", "multiply": "Mul", "divide": "Div", "is_nan": "IsNaN"}
+_OPERATORS |= {each: each.title() for each in ("add", "sqrt", "log", "exp", "equal", "less", "and", "where")}
 _OPERATIONS = {operator: operation for operation, operator in _OPERATORS.items()}
 
 

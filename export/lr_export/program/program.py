@@ -55,27 +55,11 @@ if TYPE_CHECKING:
     """Numbers of one of a program's dtypes: float32, float64 or bool."""
 
 ValueType = Literal["float32", "float64", "bool"]
-Operation = Literal[
-    "cast",
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "sqrt",
-    "log",
-    "exp",
-    "affine",
-    "ordered_affine",
-    "sum",
-    "ordered_sum",
-    "concatenate",
-    "select",
-    "is_nan",
-    "equal",
-    "less",
-    "and",
-    "where",
-]
+Arithmetic = Literal["add", "subtract", "multiply", "divide"]
+Function = Literal["sqrt", "log", "exp"]
+Sum = Literal["affine", "ordered_affine", "sum", "ordered_sum"]
+Test = Literal["is_nan", "equal", "less", "and"]
+Operation = Literal["cast", Arithmetic, Function, Sum, "concatenate", "select", Test, "where"]
 
 T = TypeVar("T")
 _IN_ORDER: dict[Operation, Operation] = {"affine": "ordered_affine", "sum": "ordered_sum"}
