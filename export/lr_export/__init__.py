@@ -37,11 +37,11 @@ __all__ = ["Certificate", "export", "from_sklearn", "from_statsmodels", "from_to
 __getattr__ = lazily(
     __name__,
     {
-        "Certificate": "certificate.certify",
-        "export": "exporting",
-        "from_sklearn": "importing.scikit_learn",
-        "from_statsmodels": "importing.statsmodels_results",
-        "from_torch": "importing.torch_layers",
+        "certificate.certify": "Certificate",
+        "exporting": "export",
+        "importing.scikit_learn": "from_sklearn",
+        "importing.statsmodels_results": "from_statsmodels",
+        "importing.torch_layers": "from_torch",
     },
     extra="export",
 )

@@ -61,13 +61,11 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Column": "contract.columns",
-        "Contract": "contract.contract",
-        "GoldenRow": "contract.contract",
-        "LinedgeError": "errors",
-        "Output": "contract.contract",
-        "Prediction": "prediction.result",
-        "Predictor": "prediction.predictor",
-        "predict_batches": "prediction.batches",
+        "contract.columns": "Column",
+        "contract.contract": "Contract GoldenRow Output",
+        "errors": "LinedgeError",
+        "prediction.batches": "predict_batches",
+        "prediction.predictor": "Predictor",
+        "prediction.result": "Prediction",
     },
 )

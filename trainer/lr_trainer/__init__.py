@@ -38,14 +38,13 @@ __all__ = ["Checkpoint", "Descent", "LinearModel", "fit", "lesson", "look", "mer
 __getattr__ = lazily(
     __name__,
     {
-        "Checkpoint": "model.checkpoint",
-        "Descent": "descent.options",
-        "LinearModel": "model.module",
-        "fit": "fitting.table",
-        "lesson": "fitting.first_lesson",
-        "look": "rows.profile",
-        "merge": "fitting.joining",
-        "update": "fitting.joining",
+        "descent.options": "Descent",
+        "fitting.first_lesson": "lesson",
+        "fitting.joining": "merge update",
+        "fitting.table": "fit",
+        "model.checkpoint": "Checkpoint",
+        "model.module": "LinearModel",
+        "rows.profile": "look",
     },
     extra="train",
 )

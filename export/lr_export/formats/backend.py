@@ -38,9 +38,8 @@ class Opened:
 
 @dataclass(frozen=True)
 class Backend:
-    """How a format is written, and read back for a check of it: `build` gives the bytes of a program and its contract,
-    and takes the options that the format has as keywords; `reopen` takes the program beside the bytes, for the names of
-    its results.
+    """How a format is written, and read back for a check: `build` gives the bytes of a program and its contract, and
+    takes the format's options as keywords; `reopen` takes the program beside the bytes, for the names of its results.
     """
 
     build: Callable[..., bytes]

@@ -48,9 +48,7 @@ class ModelValues:
 
 
 def program_of(numbers: Numbers, *extensions: Callable[[Builder, ModelValues], None]) -> Program:
-    """Return the program of a model from its `numbers_at(checkpoint, precision, input_dtype)`; `extensions` append
-    further results, in order.
-    """
+    """Return the program of a model from its `numbers_at`; `extensions` append further results, in order."""
     build = Builder(numbers.layout.columns, numbers.input, ordered=numbers.ordered)
     design = build.concatenate(*_design(build, numbers))
     eta = build.affine(design, Constant("weight", numbers.weight), Constant("bias", numbers.bias))

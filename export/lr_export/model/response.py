@@ -48,9 +48,8 @@ class Response:
 
     @staticmethod
     def of(outputs: Sequence[Output], *, mean: bool) -> Response:
-        """Return the inverses for medians, or for means. Raises OptionError where the mean is asked of a model whose
-        outputs have no function; UnsupportedModelError where an output has no mean, or no residual standard deviation
-        for it.
+        """Return the inverses for medians, or for means. Raises OptionError where a mean is asked for and no output has
+        a function; UnsupportedModelError where an output has no mean, or no residual standard deviation for it.
         """
         found = tuple(output.function for output in outputs)
         if mean and not any(found):

@@ -139,8 +139,7 @@ def open_model(
     content: bytes, *, allow_foreign: bool = False, threads: int = 1, provider: str = "cpu"
 ) -> tuple[Session, Contract]:
     """Make a session from bytes that hold a model that linedge wrote, or with `allow_foreign` from any ONNX model.
-    Raises OptionError where the provider is not here; ModelFileError as `check_model`, or where ONNX Runtime refuses
-    it.
+    Raises OptionError where the provider is not here; ModelFileError as `check_model`, or of ONNX Runtime's refusal.
     """
     try:
         model = check_model(content)

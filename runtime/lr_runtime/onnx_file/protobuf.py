@@ -60,9 +60,8 @@ class Message:
         self.name, self.fields, self.required, self.refused = name, fields, required, refused or {}
 
     def __call__(self, source: Source, start: int, end: int) -> Decoded:
-        """Return the fields' values by name; a field that may repeat is a list, and there only if it came. Raises
-        WireError where the bytes are no protocol buffer; ModelFileError for a field too many, or one that is missing or
-        forbidden.
+        """Return the fields' values by name; a field that may repeat is a list, and there only if it came.
+        Raises WireError where it is no protocol buffer; ModelFileError for a field too many, missing or forbidden.
         """
         data, fields = source.data, self.fields
         found: Decoded = {}

@@ -17,14 +17,15 @@ _ALONE = {"torch": "torch"}
 """Packages that no other extra brings than this one: gigabytes, which a device that fits exactly does without."""
 
 
-def lazily(package: str, homes: Mapping[str, str], extra: str | None = None) -> Callable[[str], object]:
+def lazily(package: str, offered: Mapping[str, str], extra: str | None = None) -> Callable[[str], object]:
     """Return the `__getattr__` of `package` (PEP 562).
 
     Args:
         package: its `__name__`.
-        homes: the name of the module, inside the package, that defines each offered name.
+        offered: by module inside the package, the names that it defines, with blanks between them.
         extra: what installs the third-party packages that those modules need.
     """
+    homes = {name: module for module, names in offered.items() for name in names.split()}
 
     def getattribute(name: str) -> object:
         if name not in homes:

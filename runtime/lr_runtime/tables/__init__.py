@@ -40,16 +40,9 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "Batch": "batch",
-        "ColumnKind": "batch",
-        "FileTable": "table",
-        "Table": "table",
-        "TableOptions": "cells.options",
-        "format_of": "cells.options",
-        "has_table_suffix": "cells.options",
-        "names_table": "cells.options",
-        "open_followed": "opening",
-        "open_table": "opening",
-        "place_of": "batch",
+        "batch": "Batch ColumnKind place_of",
+        "cells.options": "TableOptions format_of has_table_suffix names_table",
+        "opening": "open_followed open_table",
+        "table": "FileTable Table",
     },
 )

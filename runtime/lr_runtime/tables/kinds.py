@@ -30,9 +30,7 @@ _FEWEST_WITH_UNITS = 2
 
 @dataclass(frozen=True)
 class Kinds:
-    """The kinds of columns, none of one without any value; `words` are the categories that hold numbers among their
-    text, which are bad cells of them.
-    """
+    """The kinds of columns that have any value; `words` are the categories that hold numbers, bad cells, among text."""
 
     of: Mapping[str, ColumnKind]
     words: frozenset[str] = frozenset()

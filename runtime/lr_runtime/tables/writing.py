@@ -110,9 +110,7 @@ class JsonLinesWriter(TableWriter):
 
 
 class JsonDocumentWriter:
-    """One JSON document with an array of objects in it: `head` stands before the objects, and `tail` gives what stands
-    behind them.
-    """
+    """One JSON document with an array of objects in it; `head` stands before them, and `tail` gives what follows."""
 
     def __init__(self, sink: IO[bytes], head: str, tail: Callable[[], str]) -> None:
         self._sink = sink

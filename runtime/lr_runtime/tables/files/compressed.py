@@ -39,9 +39,8 @@ _STORED, _DEFLATED, _ENCRYPTED = 0, 8, 1
 
 
 def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
-    """Return what opens the content of a packed file, whose first bytes are `head`; None where it is not packed.
-    Raises TableError for a zip archive of more than one file; MissingExtraError as Zstandard needs pyarrow, or Python
-    3.14.
+    """Return what opens the content of a packed file, whose first bytes are `head`; None where it is not packed. Raises
+    TableError for a zip archive of several files; MissingExtraError as Zstandard needs pyarrow or Python 3.14.
     """
     unpack = _way(opener, head, name)
     return None if unpack is None else converted(opener, partial(_content, unpack=unpack))

@@ -83,9 +83,7 @@ def _tables_in(folder: Path) -> list[str]:
 
 
 class SeveralTables:
-    """Tables with the same columns, one after the other; see `Table`. Raises TableError where one lacks a column of the
-    first, or has one more.
-    """
+    """Tables with the same columns, one after the other; see `Table`. TableError where one lacks or adds one."""
 
     def __init__(self, tables: Sequence[FileTable]) -> None:
         self._tables = tables
