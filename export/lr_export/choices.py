@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from lr_export.errors import MissingToolError
-from lr_runtime.contract.contract import PRECISIONS
-from lr_runtime.contract.formats import EXPORT_FORMATS
+from lr_runtime.contract.contract import PRECISIONS, Precision, Result
+from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.errors import OptionError
 from lr_runtime.options import AT_LEAST_1, FLAG, LEVEL, TEXT, VALUES, OneOf, check_options, check_value, option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lr_runtime.contract.contract import Precision, Result
-    from lr_runtime.contract.formats import FormatName
 
 InputChoice = Literal["auto", "float32", "float64"]
 INPUT_CHOICES: tuple[InputChoice, ...] = get_args(InputChoice)

@@ -25,7 +25,7 @@ from lr_runtime.commands.console import (
     output_option,
 )
 from lr_runtime.commands.record_options import options_of, values_of
-from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH
+from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH, FormatName
 from lr_runtime.errors import OptionError
 from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.lazy import needs_extra
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lr_export.certificate.certify import Certificate
-    from lr_runtime.contract.formats import FormatName
 
 
 @command("lr-export")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lr_runtime.contract.formats import WITHOUT_TORCH
-from lr_runtime.errors import CheckFailedError, UnsupportedModelError
+from lr_runtime.contract.formats import WITHOUT_TORCH, Tool
+from lr_runtime.errors import CheckFailedError, MissingExtraError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract.formats import Tool
-    from lr_runtime.errors import MissingExtraError
 
 __all__ = ["MissingReferenceError", "MissingToolError", "UnsupportedModelError"]
 

@@ -11,22 +11,19 @@ from typing import TYPE_CHECKING, Protocol
 from lr_export.certificate.certify import Certificate, certify
 from lr_export.certificate.inverse import inverse_blueprint
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import ExportOptions, asked_for, check_pair
+from lr_export.choices import ExportOptions, InputChoice, asked_for, check_pair
 from lr_export.errors import MissingReferenceError
 from lr_export.formats.registry import BACKENDS
 from lr_runtime.contract.checkpoint import Checkpoint
-from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH
+from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH, FormatName
 from lr_runtime.errors import MissingExtraError, OptionError
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.system.replacement import replacing
+from lr_runtime.system.replacement import Together, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lr_export.choices import InputChoice
     from lr_runtime.contract.contract import Precision
-    from lr_runtime.contract.formats import FormatName
-    from lr_runtime.system.replacement import Together
 
     class Fitted(Protocol):
         """What has a model, as a fitted `lr_trainer.sklearn.LinearModelRegressor`."""

@@ -7,15 +7,11 @@ A record of options is a dataclass with a field for each, made by `option`. A co
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar
 
 from lr_runtime.errors import OptionError, escaped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from dataclasses import Field
 
 T = TypeVar("T")
 

@@ -58,11 +58,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
-from lr_export.model.exact import Coefficients, ExactModel, across
+from lr_export.model.exact import Coefficients, ExactDesign, ExactModel, across
 from lr_export.model.variables import moved_by_float32
 
 if TYPE_CHECKING:
-    from lr_export.model.exact import ExactDesign, Floats
+    from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype

@@ -12,7 +12,7 @@ import numpy as np
 
 from lr_export.bounds.forward import input_rounding
 from lr_export.bounds.response import Near, on_own_scale
-from lr_export.choices import INPUT_CHOICES
+from lr_export.choices import INPUT_CHOICES, InputChoice
 from lr_export.exact.box import box
 from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import ExactModel
@@ -22,7 +22,6 @@ from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import OneOf, check_value
 
 if TYPE_CHECKING:
-    from lr_export.choices import InputChoice
     from lr_export.model.response import Response
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Precision

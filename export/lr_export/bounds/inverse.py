@@ -31,7 +31,7 @@ from lr_export.bounds.forward import as_result, times, units
 from lr_export.bounds.response import Near, on_own_scale
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact.functions import exact
-from lr_export.model.inverse import dyadic
+from lr_export.model.inverse import Inverse, dyadic
 from lr_export.model.response import Response
 from lr_export.model.variables import exact_variables, moved_by_float32, off
 from lr_export.program.functions import roundings
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from lr_export.model.exact import Floats
     from lr_export.model.in_range import Limits
-    from lr_export.model.inverse import Inverse
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.contract import Contract
 

@@ -37,13 +37,12 @@ import numpy as np
 from lr_export.bounds.forward import gamma, times, underflow_of
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.model.exact import Coefficients, ExactDesign, ExactModel, across, coefficients_of
-from lr_export.model.leverage import exact_shift, held_design, kept, mean_design
+from lr_export.model.leverage import LeverageNumbers, exact_shift, held_design, kept, mean_design
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_export.model.exact import Floats
-    from lr_export.model.leverage import LeverageNumbers
     from lr_export.model.numbers import Numbers
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.leverage import Leverage

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lr_export.bounds.forward import times, units
+from lr_export.bounds.forward import ForwardError, times, units
 from lr_export.exact.dyadic import DIGITS, SMALLEST, Dyadic
 from lr_export.exact.functions import exact
 from lr_export.program.functions import roundings
 from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
-    from lr_export.bounds.forward import ForwardError
     from lr_export.model.exact import Floats
     from lr_export.model.response import Response
     from lr_runtime.contract.contract import Dtype, TargetFunction

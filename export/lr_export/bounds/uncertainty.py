@@ -32,7 +32,7 @@ import numpy as np
 
 from lr_export.bounds.claim import Claims, check_digits, check_reach, check_sums, rounded_box
 from lr_export.bounds.forward import ForwardError, as_result, gamma, times
-from lr_export.bounds.leverage import ExactLeverage
+from lr_export.bounds.leverage import ExactLeverage, Root
 from lr_export.bounds.response import Near, check_reciprocals, on_own_scale
 from lr_export.exact.dyadic import DIGITS, Dyadic
 from lr_runtime.contract.equation import rounded_up
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.bounds.leverage import Root
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_export.model.uncertainty import Uncertainty

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lr_export.certificate.trial import Measured, Trial
 from lr_export.errors import MissingToolError
 from lr_export.formats.registry import BACKENDS
-from lr_runtime.contract.contract import EQUAL_BITS
-from lr_runtime.contract.formats import EXPORT_FORMATS
+from lr_runtime.contract.contract import EQUAL_BITS, Dtype, NotRun, Precision
+from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.errors import CheckFailedError
 from lr_runtime.system.files import sha256
 from lr_runtime.system.text import html_table
@@ -18,9 +18,7 @@ from lr_runtime.system.text import html_table
 if TYPE_CHECKING:
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Opened
-    from lr_runtime.contract.contract import Dtype, NotRun, Precision
     from lr_runtime.contract.fit_report import Imported
-    from lr_runtime.contract.formats import FormatName
     from lr_runtime.system.text import Json
 
 

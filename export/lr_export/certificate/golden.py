@@ -9,7 +9,7 @@ import numpy as np
 
 from lr_export.exact.box import spread_row
 from lr_export.program.evaluation import evaluated
-from lr_runtime.contract.contract import GoldenRow
+from lr_runtime.contract.contract import Contract, GoldenRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lr_export.model.exact import Floats
     from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program
-    from lr_runtime.contract.contract import Contract
 
 GOLDEN_ROWS = 3
 _TRIED = 64

@@ -13,10 +13,10 @@ from lr_export.bounds.inverse import InverseBounds
 from lr_export.bounds.response import Near, on_own_scale
 from lr_export.certificate.golden import as_computed, golden_rows
 from lr_export.certificate.specification import Blueprint
-from lr_export.choices import asked_for
+from lr_export.choices import InputChoice, asked_for
 from lr_export.exact.box import box
 from lr_export.model.build import ModelValues
-from lr_export.model.inverse import Inverse, curve_of, dyadic
+from lr_export.model.inverse import Curve, Inverse, curve_of, dyadic
 from lr_export.model.numbers import numbers_at
 from lr_export.model.response import Response
 from lr_export.model.uncertainty import Uncertainty, asked_interval
@@ -24,7 +24,7 @@ from lr_export.program import functions
 from lr_export.program.program import Builder
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.columns import Column
-from lr_runtime.contract.contract import Output
+from lr_runtime.contract.contract import Output, Precision
 from lr_runtime.contract.derived import Derived
 from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.terms.power import Power
@@ -32,10 +32,6 @@ from lr_runtime.errors import UnsupportedModelError, escaped, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from lr_export.choices import InputChoice
-    from lr_export.model.inverse import Curve
-    from lr_runtime.contract.contract import Precision
 
 
 def inverse_blueprint(

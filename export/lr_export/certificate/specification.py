@@ -12,13 +12,12 @@ from lr_export.bounds.response import outputs_at
 from lr_export.bounds.uncertainty import claims_of
 from lr_export.certificate.golden import as_computed, golden_rows
 from lr_export.model.build import program_of
-from lr_export.model.numbers import numbers_at
+from lr_export.model.numbers import Numbers, numbers_at
 from lr_export.model.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from lr_export.bounds.claim import Claims
     from lr_export.choices import InputChoice
-    from lr_export.model.numbers import Numbers
     from lr_export.program.program import Program
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Contract, Precision

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lr_export.bounds.claim import rounded_box
+from lr_export.bounds.claim import Claims, rounded_box
 from lr_export.certificate.probes import BATCH_SIZES, probe_rows, refused_rows, rows_outside
 from lr_export.exact.dyadic import Dyadic
 from lr_export.model.variables import are_held
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.bounds.claim import Claims
     from lr_export.certificate.specification import Blueprint
     from lr_export.formats.backend import Engine, Results
     from lr_export.model.exact import Floats

@@ -25,19 +25,17 @@ from onnx.reference import ReferenceEvaluator
 
 from lr_export.choices import NAME, OPSET
 from lr_export.formats.backend import Backend, Opened
-from lr_export.program.program import Constant
-from lr_runtime.contract.contract import METADATA_KEY
+from lr_export.program.program import Constant, Operand, Program, Step, Value
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 from lr_runtime.errors import OptionError
 from lr_runtime.onnx_file.operators import SPLIT_STATES_NUMBER
 from lr_runtime.onnx_file.reader import read_onnx
-from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Session
+from lr_runtime.onnx_file.session import ENGINE, OPTIMISATIONS, Optimisation, Session
 
 if TYPE_CHECKING:
     from lr_export.formats.backend import Engine
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Array, Operand, Program, Step, Value
-    from lr_runtime.contract.contract import Contract
-    from lr_runtime.onnx_file.session import Optimisation
+    from lr_export.program.program import Array
 
 REFERENCE = f"onnx reference evaluator {onnx.__version__}"
 ROWS = "N"

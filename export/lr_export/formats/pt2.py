@@ -10,11 +10,10 @@ import torch
 
 from lr_export.formats.backend import Backend, Opened
 from lr_export.formats.torch_module import ProgramModule, example, opened, repacked
-from lr_runtime.contract.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 
 if TYPE_CHECKING:
     from lr_export.program.program import Program
-    from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"/serialization_id$")
 _BUILD = re.compile(rb'("torch_version": "[0-9.]+)\+[^"]*')

@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from lr_export.program.program import Constant
+from lr_export.program.program import Constant, Operand, Program, Step, Value, ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lr_export.formats.known_rows import KnownRows
-    from lr_export.program.program import Array, Operand, Program, Step, Value, ValueType
+    from lr_export.program.program import Array
     from lr_runtime.contract.formats import FormatName
 
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "and": "&"}

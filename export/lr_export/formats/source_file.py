@@ -9,10 +9,10 @@ import numpy as np
 
 from lr_export.formats.backend import Backend, Opened
 from lr_export.formats.known_rows import KnownRows
-from lr_export.formats.source import filled, statements_of
+from lr_export.formats.source import Language, filled, statements_of
 from lr_export.formats.toolchain import driver_of, version_of
 from lr_runtime.contract.comment import as_comment, from_comment
-from lr_runtime.contract.contract import Contract
+from lr_runtime.contract.contract import Contract, Output
 from lr_runtime.contract.derived import DOMAINS
 from lr_runtime.contract.equation import number
 from lr_runtime.contract.formats import EXPORT_FORMATS
@@ -21,10 +21,8 @@ from lr_runtime.errors import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lr_export.formats.source import Language
     from lr_export.program.program import Array, Program, ValueType
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.contract import Output
 
 _ON_A_LINE = 4
 

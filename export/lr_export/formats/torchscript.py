@@ -11,13 +11,12 @@ import torch
 
 from lr_export.formats.backend import Backend, Opened
 from lr_export.formats.torch_module import ProgramModule, example, opened, repacked
-from lr_runtime.contract.contract import METADATA_KEY
+from lr_runtime.contract.contract import METADATA_KEY, Contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lr_export.program.program import Program
-    from lr_runtime.contract.contract import Contract
 
 _LEFT_OUT = re.compile(r"\.debug_pkl$|/traced_inputs|/serialization_id$")
 _COUNTER = re.compile(rb"[./]___torch_mangle_\d+")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast, get_args
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, columns_of, dot, term
-from lr_export.importing.folding import Source, SourceColumn
+from lr_export.importing.folding import Range, Source, SourceColumn
 from lr_export.importing.raw_columns import RawColumns
 from lr_runtime.contract.contract import TargetFunction
 from lr_runtime.contract.terms.category import Level
@@ -26,7 +26,6 @@ from lr_runtime.tables.text.json_lines import unique
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lr_export.importing.folding import Range
     from lr_runtime.contract.derived import FunctionName
     from lr_runtime.contract.terms.term import Term
 

@@ -25,12 +25,11 @@ from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.product import Product
-from lr_runtime.contract.terms.term import factors_of
+from lr_runtime.contract.terms.term import Term, factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lr_runtime.contract.terms.term import Term
 
 Combination: TypeAlias = "dict[Term | None, Fraction]"
 """The factor of each term; that of None is the constant."""

@@ -20,16 +20,16 @@ import numpy as np
 
 from lr_export.certificate.probes import probe_rows
 from lr_export.errors import UnsupportedModelError
-from lr_export.importing.combination import columns_of, evaluated, product
+from lr_export.importing.combination import Combination, Feature, columns_of, evaluated, product
 from lr_export.model.variables import exact as exact_value
 from lr_runtime import __version__
 from lr_runtime.contract.checkpoint import Checkpoint
-from lr_runtime.contract.columns import Column
+from lr_runtime.contract.columns import Column, Missing
 from lr_runtime.contract.contract import Contract, Output, TargetFunction
 from lr_runtime.contract.fit_report import FitReport, Imported
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.contract.terms.term import factors_of
+from lr_runtime.contract.terms.term import Term, factors_of
 from lr_runtime.errors import CheckFailedError, OptionError, escaped, listed, shown
 from lr_runtime.system.text import composed
 
@@ -38,10 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lr_export.importing.combination import Combination, Feature
-    from lr_runtime.contract.columns import Missing
     from lr_runtime.contract.derived import Derived
-    from lr_runtime.contract.terms.term import Term
 
     Predict: TypeAlias = Callable[[Mapping[str, list[object]]], ArrayLike]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,6 @@ from lr_runtime.prediction.inputs import as_numbers, first_fault, given
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lr_export.importing.folding import Range, SourceColumn
 
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, columns_of, exactly, term
-from lr_export.importing.folding import SourceColumn
+from lr_export.importing.folding import Range, SourceColumn
 from lr_runtime.contract.columns import Column
-from lr_runtime.contract.derived import Derived
+from lr_runtime.contract.derived import Derived, FunctionName
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.contract.terms.term import factors_of
+from lr_runtime.contract.terms.term import Term, factors_of
 from lr_runtime.errors import quoted
 from lr_runtime.system.text import is_missing
 
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lr_export.importing.folding import Range
     from lr_runtime.contract.contract import TargetFunction
-    from lr_runtime.contract.derived import FunctionName
-    from lr_runtime.contract.terms.term import Term
 
 
 @dataclass

@@ -13,10 +13,10 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, number, term
-from lr_export.importing.folding import Source, checkpoint_of, names_of, of_used_columns
+from lr_export.importing.folding import Range, Source, checkpoint_of, names_of, of_used_columns
 from lr_export.importing.ranges import ranges_of
 from lr_export.importing.raw_columns import RawColumns, open_column, raw_column, refused
-from lr_runtime.contract.derived import FUNCTIONS
+from lr_runtime.contract.derived import FUNCTIONS, FunctionName
 from lr_runtime.contract.terms.missing import MissingIndicator
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import listed, shown
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
 
-    from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import TargetFunction
-    from lr_runtime.contract.derived import FunctionName
 
     Floats: TypeAlias = NDArray[np.float64]
     Step: TypeAlias = BaseEstimator

@@ -19,6 +19,7 @@ from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, number, term
 from lr_export.importing.folding import (
     Basis,
+    Range,
     Source,
     checkpoint_of,
     names_of,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from statsmodels.base.model import LikelihoodModel
     from statsmodels.base.model import LikelihoodModelResults as Results
 
-    from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
 
     Floats = NDArray[np.float64]

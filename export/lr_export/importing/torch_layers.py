@@ -7,7 +7,7 @@ roundings in torch (eps, sum, root, quotient, product), and 3 more for the way i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import partial
@@ -19,20 +19,17 @@ import numpy as np
 
 from lr_export.errors import UnsupportedModelError
 from lr_export.importing.combination import Feature, dot, exactly, number, term
-from lr_export.importing.folding import DOUBLE, SINGLE, Source, SourceColumn, checkpoint_of, names_of
+from lr_export.importing.folding import DOUBLE, SINGLE, Range, Source, SourceColumn, checkpoint_of, names_of
 from lr_export.importing.ranges import ranges_of
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.errors import escaped, listed, shown
 from lr_runtime.prediction.inputs import as_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     import torch
     from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
-    from lr_export.importing.folding import Range
     from lr_runtime.contract.checkpoint import Checkpoint
 
     Numbers: TypeAlias = "NDArray[np.floating]"

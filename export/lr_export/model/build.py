@@ -18,13 +18,12 @@ import numpy as np
 
 from lr_export.model.terms.block import Steps
 from lr_export.program import functions
-from lr_export.program.program import Builder, Constant
+from lr_export.program.program import Builder, Constant, Program, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lr_export.model.numbers import Numbers
-    from lr_export.program.program import Program, Value
     from lr_runtime.contract.contract import Dtype
 
 

@@ -9,13 +9,12 @@ import numpy as np
 
 from lr_export.exact.dyadic import SMALLEST, Dyadic
 from lr_export.model.layout import Layout
-from lr_export.model.terms.block import Box, Rows, zeros
+from lr_export.model.terms.block import Box, Extremes, Rows, zeros
 from lr_export.model.variables import exact_variables, off
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_export.model.terms.block import Extremes
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Contract, Dtype
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_export.program.program import Constant
+from lr_export.program.program import Builder, Constant, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lr_export.model.build import ModelValues
     from lr_export.model.exact import Floats
     from lr_export.model.layout import Layout
-    from lr_export.program.program import Builder, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype
 

@@ -30,7 +30,7 @@ from lr_export.model.leverage import mean_design
 from lr_export.model.response import Response
 from lr_export.model.variables import exact
 from lr_export.program import functions
-from lr_export.program.program import Constant
+from lr_export.program.program import Builder, Constant, Value
 from lr_runtime.contract.terms.power import Power
 from lr_runtime.contract.terms.term import factors_of
 from lr_runtime.errors import CheckFailedError, OptionError, UnsupportedModelError, escaped
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lr_export.model.exact import Floats
-    from lr_export.program.program import Builder, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype
     from lr_runtime.contract.derived import Derived, FunctionName

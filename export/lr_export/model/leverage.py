@@ -16,7 +16,7 @@ import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
 from lr_export.model.exact import ExactDesign, coefficients_of, exponents_of
-from lr_export.program.program import Constant
+from lr_export.program.program import Builder, Constant, Value
 from lr_runtime.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lr_export.model.exact import Floats
     from lr_export.model.layout import Layout
     from lr_export.model.numbers import Numbers
-    from lr_export.program.program import Builder, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.leverage import Leverage
 

@@ -12,14 +12,13 @@ from lr_export.model.exact import exponents_of
 from lr_export.model.layout import Layout
 from lr_export.model.response import Response
 from lr_export.model.variables import is_within
-from lr_runtime.contract.contract import OUTPUT_DTYPES
+from lr_runtime.contract.contract import OUTPUT_DTYPES, Contract, Dtype, Precision
 from lr_runtime.errors import CheckFailedError, escaped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.contract.checkpoint import Checkpoint
-    from lr_runtime.contract.contract import Contract, Dtype, Precision
 
 COMPUTE_DTYPES: dict[Precision, Dtype] = {
     "exact": "float64",

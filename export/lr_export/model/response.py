@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.program.functions import append
-from lr_export.program.program import Constant
+from lr_export.program.program import Builder, Constant, Value
 from lr_runtime.errors import OptionError, UnsupportedModelError, escaped
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.program.program import Builder, Value
     from lr_runtime.contract.contract import Output, TargetFunction
 
     Floats = NDArray[np.floating]

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.model.in_range import Limits
-from lr_export.model.leverage import leverage_numbers
-from lr_export.model.numbers import narrowed
-from lr_export.program.program import Constant
+from lr_export.model.leverage import LeverageNumbers, leverage_numbers
+from lr_export.model.numbers import Numbers, narrowed
+from lr_export.program.program import Builder, Constant, Operand, Value
 from lr_runtime.contract.equation import fitted_name
-from lr_runtime.contract.interval import interval_of, why_no_leverage
+from lr_runtime.contract.interval import Interval, interval_of, why_no_leverage
 from lr_runtime.system.lazy import needs_extra
 
 if TYPE_CHECKING:
@@ -27,13 +27,9 @@ if TYPE_CHECKING:
 
     from lr_export.model.build import ModelValues
     from lr_export.model.exact import Floats
-    from lr_export.model.leverage import LeverageNumbers
-    from lr_export.model.numbers import Numbers
     from lr_export.model.response import Response
-    from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.contract.checkpoint import Checkpoint
     from lr_runtime.contract.contract import Dtype, Result
-    from lr_runtime.contract.interval import Interval
 
 
 _ROOM = 2.0**20

@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from lr_export.program.program import Constant
+from lr_export.program.program import Builder, Constant, Operand, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from lr_export.program.program import Builder, Operand, Value
     from lr_runtime.contract.contract import Dtype
     from lr_runtime.contract.derived import FunctionName
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from lr_runtime.choices import FORMATS, ON_ERROR, LoadOptions
+from lr_runtime.choices import FORMATS, ON_ERROR, Format, LoadOptions, OnError
 from lr_runtime.commands.console import (
     argument,
     check_output,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lr_runtime.choices import Format, OnError
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.tables.writing import OutputRows, TableWriter
 

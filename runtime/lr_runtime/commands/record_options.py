@@ -19,13 +19,13 @@ from lr_runtime.options import (
     VALUES,
     Number,
     OneOf,
+    Option,
     options_in,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from lr_runtime.options import Option
 
 _F = TypeVar("_F", bound="Callable[..., object]")
 

@@ -29,7 +29,7 @@ import numpy as np
 from lr_runtime.contract.contract import METADATA_KEY, Contract, Equation
 from lr_runtime.contract.fit_report import FitReport
 from lr_runtime.contract.leverage import Leverage
-from lr_runtime.contract.terms.term import read_term
+from lr_runtime.contract.terms.term import Term, read_term
 from lr_runtime.errors import CheckpointError, LinedgeError
 from lr_runtime.system.files import read_bytes
 from lr_runtime.system.text import html_table
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.contract.terms.term import Term
     from lr_runtime.instants import Clock
 
 _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")

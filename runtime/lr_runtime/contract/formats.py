@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from lr_runtime.contract.contract import PRECISIONS, RESULTS
-
-if TYPE_CHECKING:
-    from lr_runtime.contract.contract import Precision, Result
+from lr_runtime.contract.contract import PRECISIONS, RESULTS, Precision, Result
 
 FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
 

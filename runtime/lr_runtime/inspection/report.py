@@ -7,7 +7,7 @@ from shlex import quote
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from lr_runtime.contract.contract import CONTRACT_VERSION
+from lr_runtime.contract.contract import CONTRACT_VERSION, Contract, Output
 from lr_runtime.contract.equation import equation_lines, fitted_name, number, plain_name
 from lr_runtime.contract.fit_report import FitReport
 from lr_runtime.errors import shown
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.contract import Contract, Output
     from lr_runtime.inspection.artefact import Artefact
     from lr_runtime.inspection.difference import Difference
     from lr_runtime.inspection.self_test import SelfTest

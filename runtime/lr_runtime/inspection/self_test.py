@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.contract.contract import EQUAL_BITS
+from lr_runtime.contract.contract import EQUAL_BITS, Contract
 from lr_runtime.errors import CheckFailedError, escaped
 from lr_runtime.onnx_file.check import open_model
 from lr_runtime.onnx_file.session import ENGINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lr_runtime.contract.contract import Contract
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from lr_runtime.choices import ON_ERROR
+from lr_runtime.choices import ON_ERROR, OnError
 from lr_runtime.errors import LinedgeError, RowError
 from lr_runtime.options import OneOf, check_value
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.choices import OnError
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.result import Prediction
 

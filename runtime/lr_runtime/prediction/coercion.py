@@ -13,7 +13,7 @@ import numpy as np
 
 from lr_runtime.contract.derived import DOMAINS
 from lr_runtime.errors import escaped, listed
-from lr_runtime.prediction.inputs import Given, as_instants, as_numbers, as_text, as_text_or_index
+from lr_runtime.prediction.inputs import Cells, Given, as_instants, as_numbers, as_text, as_text_or_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lr_runtime.choices import Unknown
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract
-    from lr_runtime.prediction.inputs import Cells
     from lr_runtime.tables.batch import Coded
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 
-from lr_runtime.errors import InputError, MissingColumnError, RowError, escaped, listed, shown
+from lr_runtime.errors import InputError, LinedgeError, MissingColumnError, RowError, escaped, listed, shown
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed, is_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lr_runtime.errors import LinedgeError
     from lr_runtime.instants import Clock
     from lr_runtime.tables.batch import Coded
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lr_runtime.choices import LoadOptions
+from lr_runtime.choices import LoadOptions, Unknown
 from lr_runtime.errors import ForeignModelError, InputError, ModelFileError, OptionError, escaped
-from lr_runtime.onnx_file.check import called, open_model, read_model
+from lr_runtime.onnx_file.check import Source, called, open_model, read_model
 from lr_runtime.prediction.coercion import Coercion
 from lr_runtime.prediction.fast_row import OneRow
 from lr_runtime.prediction.inputs import Given, first_fault, given
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_runtime.choices import Unknown
-    from lr_runtime.onnx_file.check import Source
     from lr_runtime.prediction.explanation import Explanation
     from lr_runtime.prediction.inversion import Inversion
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
-from lr_runtime.prediction.batches import predict_batches
+from lr_runtime.prediction.batches import Predicted, predict_batches
 from lr_runtime.prediction.inputs import Given
 from lr_runtime.system.text import composed
-from lr_runtime.tables.batch import part_of, place_of
+from lr_runtime.tables.batch import Batch, Kept, part_of, place_of
 from lr_runtime.tables.timed import timed
 from lr_runtime.tables.writing import OutputRows
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.choices import OnError
-    from lr_runtime.prediction.batches import Predicted
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.result import Prediction
-    from lr_runtime.tables.batch import Batch, Kept
     from lr_runtime.tables.table import FileTable
 
 

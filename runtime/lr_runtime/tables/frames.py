@@ -14,13 +14,12 @@ from lr_runtime.errors import TableError, escaped
 from lr_runtime.system.files import in_temporary_folder
 from lr_runtime.system.text import is_missing
 from lr_runtime.tables.arrow.memory import as_arrow
-from lr_runtime.tables.arrow.table import ArrowTable, is_text, of_file, rows_at_once, told
+from lr_runtime.tables.arrow.table import ArrowTable, Read, is_text, of_file, rows_at_once, told
 from lr_runtime.tables.files.streams import spooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lr_runtime.tables.arrow.table import Read
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.batch import place_of
+from lr_runtime.tables.batch import Batch, Named, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lr_runtime.tables.batch import Batch, Named
 
 _MOST_FAULTS = 5
 _MOST_PLACES = 12

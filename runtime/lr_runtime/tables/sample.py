@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import isnan
@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from lr_runtime.tables.batch import Cell
+from lr_runtime.tables.batch import Cell, Coded, ColumnKind
 from lr_runtime.tables.cells.dress import are_codes
 from lr_runtime.tables.cells.options import NotANumberError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from lr_runtime.tables.batch import Coded, ColumnKind
 
 
 FIRST_ROWS = 10_000

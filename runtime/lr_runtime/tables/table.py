@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lr_runtime.errors import MissingColumnError, TableError, escaped
-from lr_runtime.tables.batch import place_of
+from lr_runtime.tables.batch import Batch, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_runtime.tables.batch import Batch
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample

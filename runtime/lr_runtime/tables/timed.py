@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.instants import numbers_of
-from lr_runtime.tables.batch import rows_of
-from lr_runtime.tables.table import without_faults
+from lr_runtime.instants import Clock, numbers_of
+from lr_runtime.tables.batch import Batch, Kept, rows_of
+from lr_runtime.tables.table import Table, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from lr_runtime.instants import Clock
-    from lr_runtime.tables.batch import Batch, Kept
-    from lr_runtime.tables.table import Table
 
 
 class TimedTable:

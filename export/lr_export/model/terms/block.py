@@ -14,7 +14,7 @@ import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
 from lr_runtime.contract.terms.power import Power
-from lr_runtime.contract.terms.term import factors_of
+from lr_runtime.contract.terms.term import Term, factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from lr_export.program.program import Builder, Value
     from lr_runtime.contract.contract import Dtype
-    from lr_runtime.contract.terms.term import Term
 
     Floats = NDArray[np.floating]
 

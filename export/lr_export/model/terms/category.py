@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Extremes, zeros
-from lr_export.program.program import Constant
+from lr_export.model.terms.block import Block, Box, Extremes, Rows, Steps, zeros
+from lr_export.program.program import Constant, Value
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.missing import MissingIndicator
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lr_export.model.terms.block import Box, Floats, Rows, Steps
-    from lr_export.program.program import Value
+    from lr_export.model.terms.block import Floats
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.terms.term import Term
 

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.exact.dyadic import Dyadic
-from lr_export.model.terms.block import Block, Extremes, zeros
+from lr_export.model.terms.block import Block, Box, Extremes, Rows, Steps, zeros
 from lr_runtime.contract.terms.missing import MissingIndicator
-from lr_runtime.contract.terms.term import factors_of
+from lr_runtime.contract.terms.term import Term, factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lr_export.model.terms.block import Box, Rows, Steps
     from lr_export.program.program import Value
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.terms.term import Term
 
 
 class Flags(Block):

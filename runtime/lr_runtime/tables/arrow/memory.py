@@ -14,14 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from lr_runtime.system.text import is_missing
-from lr_runtime.tables.batch import Coded
+from lr_runtime.tables.batch import ArrowColumn, Coded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
-
-    from lr_runtime.tables.batch import ArrowColumn
 
 
 def as_numbers(column: pa.Array) -> NDArray[np.generic]:

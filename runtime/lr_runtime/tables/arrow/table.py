@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
@@ -19,16 +19,23 @@ from lr_runtime.errors import LinedgeError, TableError, escaped
 from lr_runtime.system.parallel import made_ahead
 from lr_runtime.system.signatures import ARROW, PARQUET
 from lr_runtime.tables.arrow.memory import _coded, stacked
-from lr_runtime.tables.batch import READ_ERRORS, Batch, Coded, indexes_among, numbers_in, renamed, rows_of
-from lr_runtime.tables.cells.options import DATE
+from lr_runtime.tables.batch import (
+    READ_ERRORS,
+    ArrowColumn,
+    Batch,
+    Coded,
+    ColumnKind,
+    indexes_among,
+    numbers_in,
+    renamed,
+    rows_of,
+)
+from lr_runtime.tables.cells.options import DATE, TableOptions
 from lr_runtime.tables.table import positions, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
-    from lr_runtime.tables.batch import ArrowColumn, ColumnKind
-    from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
 

@@ -13,13 +13,12 @@ import pyarrow.parquet
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.arrow.memory import as_arrow
-from lr_runtime.tables.writing import CsvWriter, cell_text
+from lr_runtime.tables.writing import CsvWriter, OutputRows, cell_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Kept
-    from lr_runtime.tables.writing import OutputRows
 
     _Writer: TypeAlias = "pyarrow.parquet.ParquetWriter | pa.RecordBatchFileWriter | pa.RecordBatchStreamWriter"
 

@@ -10,17 +10,13 @@ from urllib.parse import unquote
 import numpy as np
 
 from lr_runtime.errors import TableError, escaped
-from lr_runtime.tables.batch import Batch, Coded
-from lr_runtime.tables.cells.options import NotANumberError, is_date
+from lr_runtime.tables.batch import Batch, Coded, ColumnKind
+from lr_runtime.tables.cells.options import NotANumberError, TableOptions, is_date
 from lr_runtime.tables.sample import Sample
-from lr_runtime.tables.table import positions
+from lr_runtime.tables.table import FileTable, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from lr_runtime.tables.batch import ColumnKind
-    from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.table import FileTable
 
     Values = dict[str, str | None]
 

@@ -14,13 +14,12 @@ import numpy as np
 from lr_runtime.errors import escaped
 from lr_runtime.tables.text import fast
 from lr_runtime.tables.text.layout import TYPED, is_comment, proposed
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Parsed, Record, Text, Wanted
 
 _WORTH_AN_IMPORT = 1 << 16
 """Bytes that the strict reader reads before pyarrow is imported."""

@@ -17,7 +17,7 @@ import openpyxl
 from lr_runtime.errors import TableError, escaped, listed
 from lr_runtime.system.streams import stream_of
 from lr_runtime.tables.text.json_lines import JsonLinesSyntax
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.syntax import LineError, Record
 from lr_runtime.tables.text.table import TextTable
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lr_runtime.system.streams import Opener
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.text.syntax import Record
 
 _MOST_BESIDE_SHEETS = 256 << 20
 """Bytes of texts and styles, which stand in memory as a whole; sheets are read row by row."""

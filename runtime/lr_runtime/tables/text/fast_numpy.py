@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.tables.text.syntax import Parsed
+from lr_runtime.tables.text.syntax import Parsed, Text, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Text, Wanted
 
 # numpy trims every kind of space around a number, the strict reader blanks and tabs.
 _OTHER_ASCII_SPACE = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x1f")

@@ -12,9 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from lr_runtime.tables.arrow.memory import _coded, has_row_without_values, stacked
-from lr_runtime.tables.cells.options import BOOLEANS
+from lr_runtime.tables.cells.options import BOOLEANS, TableOptions
 from lr_runtime.tables.text.encoding import BOM
-from lr_runtime.tables.text.syntax import Parsed
+from lr_runtime.tables.text.syntax import Parsed, Text, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Coded
-    from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Text, Wanted
 
 
 _FIRST_RECORD = re.compile(rb"[\r\n]*([^\n]+)")

@@ -8,15 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lr_runtime.errors import escaped
-from lr_runtime.tables.cells.options import NotANumberError
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.cells.options import NotANumberError, TableOptions
+from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lr_runtime.tables.batch import Cell
-    from lr_runtime.tables.cells.options import TableOptions
-    from lr_runtime.tables.text.syntax import Parsed, Record, Text
 
 
 _MOST_PATHS = 4

@@ -10,12 +10,11 @@ import numpy as np
 from lr_runtime.errors import escaped
 from lr_runtime.tables.batch import Batch, coded
 from lr_runtime.tables.cells.options import NotANumberError
-from lr_runtime.tables.text.syntax import LineError
+from lr_runtime.tables.text.syntax import LineError, Syntax, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lr_runtime.tables.text.syntax import Syntax, Wanted
 
 _T = TypeVar("_T", float, "str | None")
 """What a cell is read as: a number, or a category's value."""

@@ -18,11 +18,11 @@ import numpy as np
 from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.system.parallel import in_order
 from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, renamed
-from lr_runtime.tables.sample import sort_of
+from lr_runtime.tables.sample import Sample, sort_of
 from lr_runtime.tables.table import positions
 from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.strict import StrictRows
-from lr_runtime.tables.text.syntax import LineError, Wanted
+from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Syntax, Text, Wanted
 
 if TYPE_CHECKING:
     import io
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.tables.cells.options import TableOptions
     from lr_runtime.tables.notices import Notices
-    from lr_runtime.tables.sample import Sample
-    from lr_runtime.tables.text.syntax import Parsed, Record, Syntax, Text
 
 BLOCK_BYTES = 4 << 20
 _HEAD_BYTES = 1 << 14
