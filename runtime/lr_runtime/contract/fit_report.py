@@ -10,21 +10,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from lr_runtime.contract.records import fields_of, finite, flat, given, key_of, object_of, of_each
 from lr_runtime.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from lr_runtime.contract.contract import Contract
     from lr_runtime.system.text import Json
-
-_KEYS = {
-    "adjr2": "adjusted_r2",
-    "df_resid": "degrees_of_freedom",
-    "loglikelihood": "log_likelihood",
-    "stderror": "standard_error",
-}
-"""The JSON keys that are not the names of the fields."""
 
 
 class RowCounts(NamedTuple):
@@ -201,8 +194,8 @@ class DescentReport(NamedTuple):
         """Return the JSON values."""
         fields: dict[str, Any] = self._asdict()
         always = {name: fields.pop(name) for name in _OF_EACH_DESCENT}
-        fields["delta"] = _flat(self.delta) if self.delta else None
-        return always | {"objective": _flat(self.objective), "gap": _finite(self.gap)} | _given(**fields)
+        fields["delta"] = flat(self.delta) if self.delta else None
+        return always | {"objective": flat(self.objective), "gap": finite(self.gap)} | given(**fields)
 
 
 class Imported(NamedTuple):
@@ -287,35 +280,35 @@ class FitReport(NamedTuple):
             "rows_dropped": rows.rows_dropped,
             "rows_skipped": rows.rows_skipped,
             "drops_missing": rows.drops_missing,
-            **_given(drops_missing_targets=rows.drops_missing_targets or None),
+            **given(drops_missing_targets=rows.drops_missing_targets or None),
             "passes": rows.passes,
             "columns": list(contract.column_names),
             "ranges": {column.name: [column.minimum, column.maximum] for column in numbers},
-            "target": _flat(contract.output_names),
+            "target": flat(contract.output_names),
             **({"functions": functions} if any(functions.values()) else {}),
             "weight": rows.weight,
             "solver": self.solver,
             "arithmetic": self.arithmetic,
             "intercept": self.intercept,
             "degrees_of_freedom": self.df_resid,
-            "condition_number": _finite(self.condition_number),
+            "condition_number": finite(self.condition_number),
             "constant": list(self.constant),
             "collinear": list(self.collinear),
-            **{_key(name): _flat([getattr(each, name) for each in self.quality]) for name in Quality._fields},
+            **{key_of(name): flat([getattr(each, name) for each in self.quality]) for name in Quality._fields},
             **{
-                f"own_scale_{_key(name)}": _flat([getattr(each, name) for each in self.own_scale])
+                f"own_scale_{key_of(name)}": flat([getattr(each, name) for each in self.own_scale])
                 for name in (OwnScale._fields if self.own_scale else ())
             },
             "coefficients": [_coefficient(each) for each in self.coefficients],
-            **_given(coefficient_digits=self.coefficient_digits),
+            **given(coefficient_digits=self.coefficient_digits),
             "cautions": list(self.cautions),
             **({} if self.descent is None else self.descent.to_json()),
-            **_given(penalty=self.penalty, conformal=self.conformal, digits=self.digits, imported=self.imported),
-            **_given(cross_validation=[_object(each) for each in self.cross_validation] or None),
-            **_given(
-                bounds=[{"term": term, "lower": _finite(a), "upper": _finite(b)} for term, a, b in self.bounds] or None
+            **given(penalty=self.penalty, conformal=self.conformal, digits=self.digits, imported=self.imported),
+            **given(cross_validation=[object_of(each) for each in self.cross_validation] or None),
+            **given(
+                bounds=[{"term": term, "lower": finite(a), "upper": finite(b)} for term, a, b in self.bounds] or None
             ),
-            **_given(errors=self.errors, influence=[*map(_object, self.influence)] or None),
+            **given(errors=self.errors, influence=[*map(object_of, self.influence)] or None),
         }
 
     @staticmethod
@@ -330,7 +323,7 @@ class FitReport(NamedTuple):
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError("its conformal interval is damaged. Train the model again") from error
         try:
-            return FitReport(**_fields(FitReport, content) | _records(content) | {"conformal": conformal})
+            return FitReport(**fields_of(FitReport, content) | _records(content) | {"conformal": conformal})
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise CheckpointError(f"its report is damaged ({error!r:.60}). Train the model again") from error
 
@@ -339,31 +332,31 @@ def _records(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a report that are not JSON values themselves."""
     names = ("degrees_of_freedom", "penalty", "imported", "errors")
     degrees, penalty, imported, errors = map(content.get, names)
-    figures = {name: _each(content[_key(name)]) for name in Quality._fields if _key(name) in content}
+    figures = {name: of_each(content[key_of(name)]) for name in Quality._fields if key_of(name) in content}
     quality = (dict(zip(figures, row, strict=True)) for row in zip(*figures.values(), strict=True))
-    own = [_each(content.get(f"own_scale_{_key(name)}", ())) for name in OwnScale._fields]
+    own = [of_each(content.get(f"own_scale_{key_of(name)}", ())) for name in OwnScale._fields]
     return {
-        "rows": RowCounts(**_fields(RowCounts, content)),
+        "rows": RowCounts(**fields_of(RowCounts, content)),
         "df_resid": degrees if isinstance(degrees, int) else 0,
         "quality": tuple(Quality(**each) for each in quality),
         "own_scale": tuple(itertools.starmap(OwnScale, zip(*own, strict=True))),
-        "coefficients": tuple(Coefficient(**_fields(Coefficient, row)) for row in content.get("coefficients", ())),
+        "coefficients": tuple(Coefficient(**fields_of(Coefficient, row)) for row in content.get("coefficients", ())),
         "descent": _descent(content) if "loss" in content else None,
-        "penalty": Penalty(**_fields(Penalty, penalty)) if isinstance(penalty, dict) else penalty,
+        "penalty": Penalty(**fields_of(Penalty, penalty)) if isinstance(penalty, dict) else penalty,
         "cross_validation": tuple(
-            CrossValidation(**_fields(CrossValidation, row)) for row in content.get("cross_validation", ())
+            CrossValidation(**fields_of(CrossValidation, row)) for row in content.get("cross_validation", ())
         ),
-        "imported": imported and Imported(**_fields(Imported, imported)),
-        "bounds": tuple(Bound(**_fields(Bound, each)) for each in content.get("bounds") or ()),
-        "errors": errors and Errors(**_fields(Errors, errors)),
-        "influence": tuple(InfluentialRow(**_fields(InfluentialRow, row)) for row in content.get("influence", ())),
+        "imported": imported and Imported(**fields_of(Imported, imported)),
+        "bounds": tuple(Bound(**fields_of(Bound, each)) for each in content.get("bounds") or ()),
+        "errors": errors and Errors(**fields_of(Errors, errors)),
+        "influence": tuple(InfluentialRow(**fields_of(InfluentialRow, row)) for row in content.get("influence", ())),
     }
 
 
 def _descent(content: Mapping[str, Any]) -> DescentReport:
-    fields, validation = _fields(DescentReport, content), content.get("validation")
-    fields |= {name: _each(fields[name]) for name in ("objective", "delta") if name in fields}
-    return DescentReport(**fields | {"validation": validation and Validation(**_fields(Validation, validation))})
+    fields, validation = fields_of(DescentReport, content), content.get("validation")
+    fields |= {name: of_each(fields[name]) for name in ("objective", "delta") if name in fields}
+    return DescentReport(**fields | {"validation": validation and Validation(**fields_of(Validation, validation))})
 
 
 def _conformal(content: Any) -> Conformal:
@@ -371,44 +364,7 @@ def _conformal(content: Any) -> Conformal:
     return Conformal(float(content["level"]), widths, content.get("rows", 0))
 
 
-def _key(name: str) -> str:
-    return _KEYS.get(name, name)
-
-
-def _object(record: NamedTuple) -> dict[str, Json]:
-    return {_key(name): list(value) if isinstance(value, tuple) else value for name, value in record._asdict().items()}
-
-
 def _coefficient(record: Coefficient) -> dict[str, Json]:
     """Return the JSON object of a coefficient, without what not every fit has."""
     optional = {"digits", "at_bound"}
-    return {key: value for key, value in _object(record).items() if key not in optional or value is not None}
-
-
-def _given(**values: Any) -> dict[str, Json]:
-    """Return the JSON of the values that are not None, records as objects."""
-    return {
-        key: _object(value) if hasattr(value, "_fields") else value
-        for key, value in values.items()
-        if value is not None
-    }
-
-
-def _fields(kind: type[NamedTuple], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record that a JSON object has; null is the same as absent."""
-    found = {name: content.get(_key(name)) for name in kind._fields}
-    return {name: tuple(each) if isinstance(each, list) else each for name, each in found.items() if each is not None}
-
-
-def _flat(values: Sequence[Json]) -> Json:
-    """Return the figure of a single target as it is, those of several as a list."""
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _each(value: Any) -> Sequence[Any]:
-    """Return the figure of every target: the inverse of `_flat`."""
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return {key: value for key, value in object_of(record).items() if key not in optional or value is not None}
