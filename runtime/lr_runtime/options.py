@@ -64,7 +64,7 @@ class Number(Kind):
             return False
         try:
             number = operator.index(value) if self.is_whole else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # of an integer of over 308 digits
             return False
         above = self.low is None or number > self.low or (number == self.low and self.ends[0])
         below = self.high is None or number < self.high or (number == self.high and self.ends[1])
@@ -164,7 +164,7 @@ def check_value(option: str, kind: Kind, value: object) -> None:
     The commands let no other value through; from Python, one that nothing knows would pass for a default.
     """
     if not kind.takes(value):
-        said = f"{value:g}" if isinstance(value, int | float) else escaped(str(value))
+        said = f"{value:g}" if isinstance(value, float) else escaped(str(value))
         raise OptionError(f"{option} takes {kind.expected}, not {said}")
 
 

@@ -192,3 +192,11 @@ assert "formulaic" in sys.modules and "torch" not in sys.modules
 def test_a_formula_brings_no_torch_and_nothing_without_it() -> None:
     done = subprocess.run([sys.executable, "-c", FITS], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("l2", 10**400), ("interval", 10**400), ("degree", 10**400), ("degree", 40_000)]
+)
+def test_numbers_beyond_all_measure_are_one_line(option: str, value: int) -> None:
+    with pytest.raises(OptionError, match=rf"^{option} takes"):
+        fit({"a": [1.0, 2.0, 3.0], "b": [2.0, 1.0, 5.0], "y": [1.0, 2.0, 4.0]}, target="y", **{option: value})  # type: ignore[arg-type]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from lr_trainer.choices import FitOptions
 
+_MOST_TERMS = 1 << 16
+"""Their moments take 32 GiB: far more than there is, and soon told."""
+
 
 def specified(
     asked: FitOptions, targets: Sequence[str], features: Sequence[str], categories: Collection[str]
@@ -33,6 +36,10 @@ def specified(
     if strangers := [name for name in given if name not in known]:
         raise OptionError(f"--transform {escaped(strangers[0])} is none of the columns{near(strangers[0], known)}")
     mains = [main for name in features for main in _functions(name, given.get(name, "linear"))]
+    if asked.degree * len(mains) > _MOST_TERMS:
+        raise OptionError(
+            f"--degree takes powers that are {_MOST_TERMS:,} terms in all at most, of {len(mains)} columns"
+        )
     terms: list[tuple[Factor, ...]] = [
         (main._replace(power=power),)
         for main in mains
