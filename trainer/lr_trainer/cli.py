@@ -29,13 +29,14 @@ from lr_runtime.commands.record_options import options_of, values_of
 from lr_runtime.errors import OptionError, TableError, escaped
 from lr_runtime.options import NOT_NEGATIVE, dashed, options_in
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.tables import Table, TableOptions
+from lr_runtime.tables import TableOptions
 from lr_trainer.choices import SOLVERS, Device, FitOptions, LessonOptions
 from lr_trainer.descent.options import Descent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lr_runtime.tables import Table
     from lr_trainer.model.checkpoint import Checkpoint
 
     Say = Callable[[str], None]
