@@ -177,6 +177,8 @@ def main() -> None:
             if found is not None:
                 largest[precision].append((found, seed))
                 files.update(f"{name} {precision}" for name in formats)
+        of_model = [max(found) for shares in largest.values() for found, of_seed in shares if of_seed == seed]
+        print(f"model {seed}: at most {max(of_model, default=0.0):.4f} of a bound", flush=True)
     print(f"{models} models, seeds {asked.first} to {asked.first + models - 1}; files: {dict(sorted(files.items()))}")
     for precision, shares in largest.items():
         (y, of_y), (leverage, of_leverage) = max(shares), max(shares, key=lambda each: each[0].leverage)
