@@ -164,7 +164,8 @@ def check_value(option: str, kind: Kind, value: object) -> None:
     The commands let no other value through; from Python, one that nothing knows would pass for a default.
     """
     if not kind.takes(value):
-        said = f"{value:g}" if isinstance(value, float) else escaped(str(value))
+        is_short = isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 64)
+        said = f"{value:g}" if is_short else escaped(str(value))
         raise OptionError(f"{option} takes {kind.expected}, not {said}")
 
 
