@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lr_export.model.exact import Floats
     from lr_export.model.in_range import Limits
     from lr_export.model.numbers import Numbers
-    from lr_runtime.contract.contract import Contract
+    from lr_runtime.contract.contract import Contract, TargetFunction
 
 _BEYOND = times(1, 1100)
 """No number of any dtype comes near: an infinite limit, or a bound where there is none."""
@@ -202,8 +202,9 @@ class InverseBounds:
         if function == "exp":
             x, count = exact("log", v.value), units(roundings("log", compute), compute) + _CUT
             return Near(x, v.bound * exact("reciprocal", (v.value - v.bound).maximum(least)) + count * abs(x) + least)
-        own = "log" if function == "log1p" else function
-        near = on_own_scale(Response((own,)), v, compute)  # type: ignore[arg-type]
+        # What inverts log, sqrt and 1/x of a target inverts them of a column; log1p is a log, moved by 1.
+        own = cast("TargetFunction | None", "log" if function == "log1p" else function)
+        near = on_own_scale(Response((own,)), v, compute)
         if function == "log1p":
             return Near(near.value - _ONE, near.bound + unit * (abs(near.value - _ONE) + near.bound))
         return near

@@ -86,11 +86,10 @@ def _inverse(function: TargetFunction, eta: Near, correction: Dyadic | None, com
     value, error = eta
     unit = Dyadic.power_of_two(-DIGITS[compute])
     least, one, most = times(1, SMALLEST[compute]), times(1, 0), Dyadic.of(np.asarray(np.finfo(compute).max / 2))
-    added = None if correction is None else _rounded_once(correction, compute)
     match function:
         case "log":
-            if correction is not None and added is not None:
-                value, error = value + correction, error + added
+            if correction is not None:
+                value, error = value + correction, error + _rounded_once(correction, compute)
                 error = error + unit * (abs(value) + error)
             furthest = times(_FURTHEST, 0)
             clamped = value.maximum(-furthest).minimum(furthest)
@@ -102,8 +101,8 @@ def _inverse(function: TargetFunction, eta: Near, correction: Dyadic | None, com
             cut = value.maximum(times(0, 0))
             found = cut * cut
             bound = (times(2, 0) * cut * error + error * error) * (one + unit) + unit * found + least
-            if correction is not None and added is not None:
-                found, bound = found + correction, bound + added
+            if correction is not None:
+                found, bound = found + correction, bound + _rounded_once(correction, compute)
                 bound = bound + unit * (found + bound)
             known = np.ones(found.integers.shape, dtype=np.bool_)
         case "reciprocal":
@@ -118,5 +117,6 @@ def _inverse(function: TargetFunction, eta: Near, correction: Dyadic | None, com
 
 
 def _rounded_once(correction: Dyadic, compute: Dtype) -> Dyadic:
+    """Return how far the correction is off that an artefact holds: float64 holds it as it is."""
     rounds = compute == "float32"
     return Dyadic.power_of_two(-DIGITS[compute]) * correction if rounds else times(0, 0)

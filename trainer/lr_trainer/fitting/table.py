@@ -41,7 +41,7 @@ from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import Solved, solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of, with_own_scale
-from lr_trainer.statistics.by_row import ByRow, look
+from lr_trainer.statistics.by_row import ByRow, taken_by_row
 from lr_trainer.statistics.cautions import cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
 from lr_trainer.statistics.cross_validation import cross_validated
@@ -243,7 +243,7 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     data, aim = training_data(prepared, found.whole), LeastSquares(drop_collinear=asked.drop_collinear)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
     needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
-    by_row = look(prepared, solved, asked) if asked.errors or asked.influence else None
+    by_row = taken_by_row(prepared, solved, asked) if asked.errors or asked.influence else None
     report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]), by_row=by_row)
     return _with_own_scale(checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked)), prepared)
 

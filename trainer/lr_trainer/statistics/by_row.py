@@ -96,7 +96,7 @@ def _basis(solved: Solved) -> _Basis:
     return _Basis(pilot, matrix, shift, sds, unit * reach + off[terms + 1 :] + degrees**0.5 * (lost + unit))
 
 
-def look(prepared: Prepared, solved: Solved, asked: FitOptions) -> ByRow:
+def taken_by_row(prepared: Prepared, solved: Solved, asked: FitOptions) -> ByRow:
     """Take one pass over the rows for the robust errors and the influence that are asked for.
 
     Raises:
