@@ -7,7 +7,9 @@ It needs numpy, onnxruntime and click, and imports neither torch nor onnx, at no
 layout, the reading of tables, the errors and the habits of the commands live here because all three packages share
 them.
 
-    commands/     lr-infer and lr-inspect, and what all four commands do alike
+    commands/     lr-infer, lr-inspect and lr-serve, and what all commands do alike
+    serving/      models over HTTP
+    page/         the page on which a person tries a model
     prediction/   rows and tables to predictions
     inspection/   what any file of linedge says of itself
     onnx_file/    an ONNX file: read, checked, run

@@ -1,4 +1,4 @@
-"""lr-infer and lr-inspect as programs: a signal ends them without a word from the first line on, among imports too."""
+"""lr-infer, lr-inspect and lr-serve as programs: a signal ends them without a word from the first line on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def inspect() -> None:
     """Run lr-inspect."""
     with handled(at_once):
         from lr_runtime.commands.inspect import main
+
+        main()
+
+
+def serve() -> None:
+    """Run lr-serve."""
+    with handled(at_once):
+        from lr_runtime.commands.serve import main
 
         main()
 

@@ -1,0 +1,27 @@
+"""Models over HTTP: the Open Inference Protocol v2, rows in the formats that people have, and a page.
+
+    bytes -> server.py -> application.py -> routes.py -> protocol/ or rows.py -> Predictor -> Response
+
+`server.py` (lr-serve) owns the socket and what only a server can promise; `application.py` is the ASGI application,
+which runs under any ASGI server: limits of the body, statuses, one line of error. A handler is a function of a request
+and a model. `models.py` has the models and replaces them when their files are replaced.
+
+>>> import lr_export, lr_trainer
+>>> from lr_runtime.serving import create_app
+>>> table = {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.0, 5.0, 7.0, 9.0]}
+>>> certificate = lr_export.export(lr_trainer.fit(table, target="y"), "model.onnx")
+>>> app = create_app("model.onnx")  # uvicorn, granian or hypercorn runs it
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lr_runtime.system.lazy import lazily
+
+if TYPE_CHECKING:
+    from lr_runtime.serving.application import Application, create_app
+
+__all__ = ["Application", "create_app"]
+
+__getattr__ = lazily(__name__, {"application": "Application create_app"}, "serve")
