@@ -85,6 +85,7 @@ def test_the_golden_rows_hold_here() -> None:
         (["lr-train"], "torch"),
         (["lr-train", ROOT / "examples" / "norris.csv", "--target", "y"], "train"),
         (["lr-export"], "export"),
+        (["lr-serve", GOLDEN], "serve"),
     ],
 )
 def test_a_missing_extra_is_a_command_to_paste(bare: Path, command: list[object], extra: str) -> None:
@@ -102,7 +103,7 @@ def test_parquet_asks_for_its_extra(bare: Path, tmp_path: Path) -> None:
 
 
 def test_help_works_without_extras(bare: Path) -> None:
-    for command in ("lr-train", "lr-export", "lr-infer", "lr-inspect"):
+    for command in ("lr-train", "lr-export", "lr-infer", "lr-inspect", "lr-serve"):
         assert in_bare(bare, command, "--help").returncode == 0
 
 

@@ -15,6 +15,7 @@ import lr_export.cli
 import lr_export.import_cli
 import lr_runtime.commands.infer
 import lr_runtime.commands.inspect
+import lr_runtime.commands.serve
 import lr_trainer.cli
 from lr_export import export, from_torch
 from lr_export.choices import ExportOptions
@@ -22,6 +23,7 @@ from lr_export.import_cli import ImportOptions
 from lr_runtime import Predictor, predict_batches
 from lr_runtime.choices import LoadOptions
 from lr_runtime.options import options_in
+from lr_runtime.serving.options import Limits, ListenOptions
 from lr_runtime.tables import TableOptions
 from lr_runtime.wording import worded
 from lr_trainer import Descent, fit, lesson
@@ -39,6 +41,7 @@ COMMANDS: dict[str, click.Command] = {
     "lr-import": lr_export.import_cli.main,
     "lr-infer": lr_runtime.commands.infer.main,
     "lr-inspect": lr_runtime.commands.inspect.main,
+    "lr-serve": lr_runtime.commands.serve.main,
 }
 RECORDS: dict[str, tuple[type, ...]] = {
     "lr-train": (FitOptions, Descent, TableOptions),
@@ -46,6 +49,7 @@ RECORDS: dict[str, tuple[type, ...]] = {
     "lr-import": (ImportOptions, TableOptions),
     "lr-infer": (LoadOptions, TableOptions),
     "lr-inspect": (),
+    "lr-serve": (ListenOptions, Limits, LoadOptions),
 }
 FUNCTIONS: dict[type, tuple[Callable[..., Any], set[str]]] = {
     FitOptions: (fit, {"source", "y", "options", "advance", "warn", "descent", "memory", "report"}),

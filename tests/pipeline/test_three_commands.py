@@ -67,6 +67,7 @@ MODULES = {
     "lr-export": "lr_export.cli",
     "lr-infer": "lr_runtime.commands.infer",
     "lr-inspect": "lr_runtime.commands.inspect",
+    "lr-serve": "lr_runtime.commands.serve",
 }
 
 
