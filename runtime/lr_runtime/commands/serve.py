@@ -36,11 +36,18 @@ def main(*, model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     limits, loading = Limits(**values_of(Limits, given)), LoadOptions(**values_of(LoadOptions, given))
     with needs_extra("serve"):
         from lr_runtime.serving.application import create_app
+        from lr_runtime.serving.listening import is_world_readable, token_of
         from lr_runtime.serving.server import serve
 
-    app = create_app(model, loading, limits)
-    url = f"http://{listening.host}:{listening.port}"
-    note(f"lr-serve: {url}", quiet=quiet)
-    if as_json:
-        click.echo(json.dumps({"url": url, "models": [served.name for served in app.models]}))
-    serve(app, listening)
+    if listening.token_file is not None and is_world_readable(listening.token_file):
+        note(
+            f"lr-serve: warning: everyone on this machine can read {listening.token_file}. Run: chmod 600", quiet=quiet
+        )
+    app = create_app(model, loading, limits, token_of(listening.token_file))
+
+    def listens(url: str) -> None:
+        note(f"lr-serve: listening at {url}", quiet=quiet)
+        if as_json:
+            click.echo(json.dumps({"url": url, "models": [served.name for served in app.models]}))
+
+    serve(app, listening, listens)

@@ -1,14 +1,20 @@
-"""The ASGI application: a request's way in and out, its limits, and one line for whatever is wrong with it."""
+"""The ASGI application: a request's way in and out, its limits, and one line for whatever is wrong with it.
+
+No answer has a header of CORS, so that a page of another origin cannot read what a browser here may.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from lr_runtime.choices import LoadOptions
 from lr_runtime.errors import LinedgeError
 from lr_runtime.serving import rows
+from lr_runtime.serving.bodies import SMALL, Bodies, Message, Receive
 from lr_runtime.serving.http import HttpError, Request, Response
 from lr_runtime.serving.models import Models
 from lr_runtime.serving.options import Limits
@@ -17,14 +23,16 @@ from lr_runtime.serving.routes import Router
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-_INLINE_BYTES = 1 << 16
-"""A body below this is answered in the loop: a few thousand rows at most, done in less time than a thread takes to."""
+_THREADS = 2
+"""Large bodies that are computed at once: Python runs one at a time, and the other may wait for ONNX Runtime."""
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
+_PROBES = frozenset({"/v2/health/live", "/v2/health/ready"})
+"""What is answered without a token: probes carry none, and it says nothing of the models."""
+_log = logging.getLogger(__name__)
 
 
 class Application:
@@ -35,64 +43,74 @@ class Application:
         is_ready: whether it takes requests: a server that is about to stop says so here.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, token: str | None = None) -> None:
         self.models, self._limits = models, limits
         self._router = Router([*handlers.ROUTES, *rows.ROUTES])
+        self._bodies = Bodies(limits)
+        self._threads = asyncio.Semaphore(_THREADS)
+        self._credentials = None if token is None else f"Bearer {token}".encode("latin-1")
         self.is_ready = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """See the ASGI specification, 3.0."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            response = await self._response(scope, receive)
+            response = await self._response(scope, headers, receive)
         except HttpError as error:
             response = error.response()
-        except LinedgeError as error:
-            response = HttpError(400, str(error)).response()
-        await _send(response, send)
+        except Exception:
+            _log.exception("%s", scope["path"])
+            response = HttpError(500, "an internal error").response()
+        # What is left of a body that was refused ends the connection, and so does the end of the server.
+        is_last = not self.is_ready or (response.status >= 400 and "content-length" in headers)
+        await _send(response, send, is_last=is_last, has_body=scope["method"] != "HEAD")
 
-    async def _response(self, scope: Scope, receive: Receive) -> Response:
-        method = scope["method"]
-        route, path = self._router.found(method, scope["path"])
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = b"" if method in _WITHOUT_BODY else await self._body(headers, receive)
-        request = Request(headers, body, scope["query_string"].decode("latin-1"), path, self._limits)
-        if len(body) < _INLINE_BYTES:
-            return route.handler(request, self.models)
-        return await asyncio.to_thread(route.handler, request, self.models)
+    async def _response(self, scope: Message, headers: Mapping[str, str], receive: Receive) -> Response:
+        method, path = scope["method"], scope["path"]
+        self._check(path, headers)
+        route, parts = self._router.found("GET" if method == "HEAD" else method, path)
+        query = scope["query_string"].decode("latin-1")
 
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        """Return the body; HttpError 411 without a length, 413 of too many bytes, 408 where they come too late."""
-        most = self._limits.max_body
-        if (length := headers.get("content-length")) is None:
-            raise HttpError(411, "the request does not say how long its body is. Send Content-Length")
-        if int(length) > most:
-            raise HttpError(413, f"the body has {length} bytes; at most {most} are read")
-        parts: list[bytes] = []
-        try:
-            async with asyncio.timeout(self._limits.deadline):
-                while True:
-                    message = await receive()
-                    parts.append(message.get("body", b""))
-                    if not message.get("more_body"):
-                        return b"".join(parts) if len(parts) > 1 else parts[0]
-        except TimeoutError as error:
-            raise HttpError(408, f"the body did not come within {self._limits.deadline:g} s") from error
+        def answered(body: bytes) -> Response:
+            try:
+                return route.handler(Request(headers, body, query, parts, self._limits), self.models)
+            except LinedgeError as error:
+                raise HttpError(route.refusal, str(error)) from error
+
+        length = 0 if method in _WITHOUT_BODY else self._bodies.length(headers)
+        if length <= SMALL:
+            return answered(await self._bodies.read(receive, length) if length else b"")
+        with self._bodies.counted() as count:
+            body = await self._bodies.read(receive, length, count)
+            async with self._threads:
+                return await asyncio.to_thread(answered, body)
+
+    def _check(self, path: str, headers: Mapping[str, str]) -> None:
+        """Raise HttpError: 401 without the token, 503 where it is asked for readiness and is about to stop."""
+        if self._credentials is not None and path not in _PROBES:
+            given = headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(given, self._credentials):
+                raise HttpError(401, "send the token: Authorization: Bearer TOKEN", (("www-authenticate", "Bearer"),))
+        if not self.is_ready and path.endswith("/ready"):
+            raise HttpError(503, "the server is about to stop", (("retry-after", "1"),))
 
 
-async def _send(response: Response, send: Send) -> None:
+async def _send(response: Response, send: Send, *, is_last: bool, has_body: bool) -> None:
     headers = [
         (b"content-type", response.content_type.encode("latin-1")),
         (b"content-length", str(len(response.body)).encode("latin-1")),
         *((name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers),
     ]
+    if is_last:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": response.body if has_body else b""})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -104,7 +122,10 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 def create_app(
-    source: str | os.PathLike[str], loading: LoadOptions | None = None, limits: Limits | None = None
+    source: str | os.PathLike[str],
+    loading: LoadOptions | None = None,
+    limits: Limits | None = None,
+    token: str | None = None,
 ) -> Application:
     """Return an ASGI application that serves a model, or every model of a folder.
 
@@ -112,9 +133,10 @@ def create_app(
         source: the path of a model, or of a folder of them, `*.onnx`.
         loading: how each is loaded.
         limits: the most that one request may take.
+        token: what requests have to carry, as `Authorization: Bearer TOKEN`; None answers anyone.
 
     Raises:
         MissingFileError: there is no such file, or no model in the folder.
         LinedgeError: see `Predictor.load`.
     """
-    return Application(Models(source, loading or LoadOptions()), limits or Limits())
+    return Application(Models(source, loading or LoadOptions()), limits or Limits(), token)

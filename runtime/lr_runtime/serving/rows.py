@@ -31,6 +31,6 @@ def _asked(request: Request, models: Models) -> Served:
 
 
 ROUTES = [
-    Route("POST", "/predict", predict, "Predict rows"),
-    Route("POST", "/explain", explain, "What each term adds to the prediction of one row"),
+    Route("POST", "/predict", predict, "Predict rows", 422),
+    Route("POST", "/explain", explain, "What each term adds to the prediction of one row", 422),
 ]

@@ -2,45 +2,153 @@
 
 Granian (hyper) reads requests strictly, closes connections whose head does not come, and answers a head that is too
 large with 431; measured beside uvicorn, waitress, cheroot and gunicorn, of which each lacks one of these.
+
+These lr-serve promises, and the application under another server does not:
+
+- A head of more than 16 KiB is refused with 431; one that is not there after 5 seconds closes its connection.
+- A request that two readers could take for two different ones (a length and chunks, two lengths, a line feed alone,
+  blanks before a colon) is refused with 400, and its connection closed.
+- Thousands of connections that ask nothing leave room for those that ask.
+- On SIGTERM or SIGINT, /v2/health/ready says 503 at once, requests go on being answered for a second, each with
+  `Connection: close`, and no new connections are taken after it; what was accepted has 10 seconds from the signal to be
+  finished. A second signal ends it at once.
+
+The application alone promises, under any server: a POST without a length is refused with 411, a body that is too large
+with 413 before it is read, one that is compressed with 415, one that comes too late with 408; all bodies together stay
+within a bound; a wrong token is refused with 401; whatever happens, one line of JSON says it without a trace.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
+from granian.net import SocketHolder
+from granian.server.embed import Server
+
+from lr_runtime.errors import UnusableFileError
+from lr_runtime.serving.listening import BACKLOG, Address, check_certificate, refuse_new
+from lr_runtime.system.signals import at_once
+
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from lr_runtime.serving.application import Application
     from lr_runtime.serving.options import ListenOptions
 
 _HEAD_BYTES = 16 << 10
+"""Of a request line and its headers: browsers and proxies send up to 8 KiB."""
 _HEAD_SECONDS = 5
+"""In which a head has to come: a second would do, if no packet were ever lost twice."""
 _CONNECTIONS = 4096
+"""At once: four times what 1,000 idle clients take. Beyond, others wait in the kernel until a head is overdue."""
+_SPARE_FILES = 64
+"""What the process has open beside connections."""
+_LINGER_SECONDS = 1.0
+"""For which a server that is told to stop still takes connections: what a probe of its readiness needs to see it, and
+clients that keep connections open to be told `Connection: close` in an answer, and not by an end in mid-request."""
+_STOP_SECONDS = 10.0
+"""From the signal to the end, whatever is still unanswered."""
 
 
-def serve(app: Application, options: ListenOptions) -> None:
-    """Serve an application until SIGTERM or SIGINT comes."""
-    asyncio.run(_serve(app, options))
+class _Server(Server):  # type: ignore[misc] # granian's embedded server has no types
+    """Granian's server on a socket that is open already: its own would share a port that another process has."""
+
+    listening: socket.socket
+
+    def _init_shared_socket(self) -> None:
+        # Granian closes its descriptor when it has stopped, so it has one of its own.
+        self._shd = SocketHolder(os.dup(self.listening.fileno()), False, BACKLOG)
 
 
-async def _serve(app: Application, options: ListenOptions) -> None:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.server.embed import Server
+def serve(app: Application, options: ListenOptions, listens: Callable[[str], None]) -> None:
+    """Serve an application until SIGTERM or SIGINT comes.
 
-    server = Server(
+    Args:
+        app: the application.
+        options: where to listen.
+        listens: called with the URL once connections are taken.
+
+    Raises:
+        OptionError, UnusableFileError: it cannot listen there, or has no such certificate.
+    """
+    address = Address.of(options)
+    check_certificate(options)
+    with address.opened() as listening:
+        scheme = "http" if options.certfile is None else "https"
+        url = f"{scheme}://{address._replace(port=listening.getsockname()[1])}"
+        asyncio.run(_serve(app, options, listening, lambda: listens(url)))
+
+
+async def _serve(
+    app: Application, options: ListenOptions, listening: socket.socket, listens: Callable[[], None]
+) -> None:
+    server = _Server(
         app,
-        address=options.host,
-        port=options.port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
         websockets=False,
         log_enabled=False,
-        backlog=1024,
-        backpressure=_CONNECTIONS,
+        backlog=BACKLOG,
+        backpressure=_connections(),
         http1_settings=HTTP1Settings(header_read_timeout=1000 * _HEAD_SECONDS, max_buffer_size=_HEAD_BYTES),
+        ssl_cert=options.certfile and Path(options.certfile),
+        ssl_key=options.keyfile and Path(options.keyfile),
+        ssl_protocol_min=SSLProtocols.tls12,
     )
+    server.listening = listening
+    told = _told_to_stop()
+    serving = asyncio.ensure_future(server.serve())
+    while not server.wrks and not serving.done():
+        await asyncio.sleep(0)
+    listens()
+    await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        raise UnusableFileError("the server does not start with this certificate and key. Take a key of RSA or ECDSA")
+    await _stop(app, server, serving)
+
+
+def _connections() -> int:
+    """Return how many connections are taken at once, after the process has been given all the files it may open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return _CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, most - _SPARE_FILES))
+
+
+def _told_to_stop() -> asyncio.Future[None]:
+    """Return what is done when SIGTERM or SIGINT comes; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def come(number: int) -> None:
+        if told.done():
+            at_once(number)
+        told.set_result(None)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
-    await server.serve()
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, come, number)
+    return told
+
+
+async def _stop(app: Application, server: _Server, serving: asyncio.Future[None]) -> None:
+    """Finish what was accepted: every request on a connection that the kernel has taken before `refuse_new`.
+
+    A client that keeps a connection open has been told to close it by the last answer it got; one that has asked
+    nothing for a second is closed, as RFC 9112, 9.5, has a server do with idle connections.
+    """
+    app.is_ready = False
+    await asyncio.sleep(_LINGER_SECONDS / 2)
+    refuse_new(server.listening)
+    await asyncio.sleep(_LINGER_SECONDS / 2)  # what waits in the kernel is accepted now
+    server.stop()
+    await asyncio.wait({serving}, timeout=_STOP_SECONDS - _LINGER_SECONDS)
+    if not serving.done():
+        os._exit(0)  # a request that does not end would hold its thread, and that the process
