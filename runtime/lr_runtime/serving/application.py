@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +33,10 @@ _THREADS = 2
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _PROBES = frozenset({"/v2/health/live", "/v2/health/ready"})
 """What is answered without a token: probes carry none, and it says nothing of the models."""
+_BODY_UNREAD = frozenset({401, 405, 408, 411, 413, 415})
+"""What is said before a body has been read, whose rest would be taken for the next request: the connection ends."""
+_HOST = re.compile(r"[\w.~%!$&'()*+,;=:\[\]-]*", re.ASCII)  # RFC 9110, 7.2
+_ONCE = ("authorization", "content-encoding", "content-length", "content-type", "host")
 _log = logging.getLogger(__name__)
 
 
@@ -59,20 +64,18 @@ class Application:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            response = await self._response(scope, headers, receive)
+            response = await self._response(scope, receive)
         except HttpError as error:
             response = error.response()
         except Exception:
             _log.exception("%s", scope["path"])
             response = HttpError(500, "an internal error").response()
-        # What is left of a body that was refused ends the connection, and so does the end of the server.
-        is_last = not self.is_ready or (response.status >= 400 and "content-length" in headers)
+        is_last = not self.is_ready or response.status in _BODY_UNREAD
         await _send(response, send, is_last=is_last, has_body=scope["method"] != "HEAD")
 
-    async def _response(self, scope: Message, headers: Mapping[str, str], receive: Receive) -> Response:
-        method, path = scope["method"], scope["path"]
+    async def _response(self, scope: Message, receive: Receive) -> Response:
+        method, path, headers = scope["method"], scope["path"], _headers(scope)
         self._check(path, headers)
         route, parts = self._router.found("GET" if method == "HEAD" else method, path)
         query = scope["query_string"].decode("latin-1")
@@ -99,6 +102,20 @@ class Application:
                 raise HttpError(401, "send the token: Authorization: Bearer TOKEN", (("www-authenticate", "Bearer"),))
         if not self.is_ready and path.endswith("/ready"):
             raise HttpError(503, "the server is about to stop", (("retry-after", "1"),))
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    """Return the headers by name. Raises HttpError 400 where two readers could take a different one for the one."""
+    given = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in given}
+    if len(headers) < len(given):
+        names = [name.decode("latin-1") for name, _ in given]
+        if twice := [name for name in _ONCE if names.count(name) > 1]:
+            raise HttpError(400, f"the header {twice[0]} comes more than once")
+    host = headers.get("host", "")
+    if not (_HOST.fullmatch(host) and (host or scope["http_version"] != "1.1")):
+        raise HttpError(400, "the header Host does not name a host")
+    return headers
 
 
 async def _send(response: Response, send: Send, *, is_last: bool, has_body: bool) -> None:
