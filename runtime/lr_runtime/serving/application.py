@@ -20,7 +20,7 @@ from lr_runtime.serving.http import HttpError, Request, Response
 from lr_runtime.serving.models import Models
 from lr_runtime.serving.options import Limits
 from lr_runtime.serving.protocol import handlers
-from lr_runtime.serving.routes import Router
+from lr_runtime.serving.routes import Router, path_of
 
 if TYPE_CHECKING:
     import os
@@ -77,7 +77,7 @@ class Application:
     async def _response(self, scope: Message, receive: Receive) -> Response:
         method, path, headers = scope["method"], scope["path"], _headers(scope)
         self._check(path, headers)
-        route, parts = self._router.found("GET" if method == "HEAD" else method, path)
+        route, parts = self._router.found(method, path_of(scope))
         query = scope["query_string"].decode("latin-1")
 
         def answered(body: bytes) -> Response:

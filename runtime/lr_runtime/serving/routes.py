@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
 
 from lr_runtime.errors import shown
 from lr_runtime.serving.http import HttpError, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lr_runtime.serving.models import Models
 
 Handler = Callable[[Request, "Models"], Response]
-_NONE: Mapping[str, str] = {}
 
 
 class Route(NamedTuple):
-    """A method and a path, with {names} for its parts, and what answers it.
+    """A method and a path, with {names} for some of its parts, and what answers it.
 
     Attributes:
+        summary: what it does, in a few words.
         refusal: the status of a request that the handler refuses with a LinedgeError.
     """
 
@@ -33,31 +33,49 @@ class Route(NamedTuple):
 
 
 class Router:
-    """Finds the route of a request. A path without names is found at once, one with them by its pattern."""
+    """Finds the route of a request: a path without names by one look-up, another part by part."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self.routes = tuple(routes)
         self._by_path: dict[str, dict[str, Route]] = {}
         for route in routes:
             self._by_path.setdefault(route.path, {})[route.method] = route
-        self._patterns = [(_pattern(path), by_method) for path, by_method in self._by_path.items() if "{" in path]
+        for by_method in self._by_path.values():
+            if "GET" in by_method:
+                by_method["HEAD"] = by_method["GET"]
 
     def found(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
-        """Return the route, and the parts of the path by name. Raises HttpError: 404, or 405 with what is allowed."""
-        by_method, parts = self._by_path.get(path), _NONE
-        if by_method is None:
-            by_method, parts = self._matching(path)
-        if (route := by_method.get(method)) is not None:
-            return route, parts
-        allowed = ", ".join(sorted({*by_method} | ({"HEAD"} if "GET" in by_method else set())))
-        raise HttpError(405, f"{shown(path)} takes {allowed}, not {shown(method)}", (("allow", allowed),))
+        """Return the route, and the parts of the path by name.
 
-    def _matching(self, path: str) -> tuple[dict[str, Route], Mapping[str, str]]:
-        for pattern, by_method in self._patterns:
-            if (match := pattern.fullmatch(path)) is not None:
-                return by_method, match.groupdict()
+        Args:
+            method: of the request.
+            path: as it was sent, percent-encoded, so that a part may hold a slash.
+
+        Raises:
+            HttpError: 404; or 405, with what is allowed.
+        """
+        by_method, names = self._by_path.get(path), dict[str, str]()
+        if by_method is None or "{" in path:
+            by_method, names = self._by_parts(path)
+        if (route := by_method.get(method)) is None:
+            allowed = ", ".join(sorted(by_method))
+            raise HttpError(405, f"{shown(path)} takes {allowed}, not {shown(method)}", (("allow", allowed),))
+        return route, names
+
+    def _by_parts(self, path: str) -> tuple[dict[str, Route], dict[str, str]]:
+        parts = [unquote(part) for part in path.split("/")]
+        for known, by_method in self._by_path.items():
+            ours = known.split("/")
+            if len(ours) == len(parts) and all(map(_fits, ours, parts)):
+                return by_method, {name[1:-1]: part for name, part in zip(ours, parts, strict=True) if name[:1] == "{"}
         raise HttpError(404, f"there is nothing at {shown(path)}")
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+def _fits(ours: str, part: str) -> bool:
+    return bool(part) if ours.startswith("{") else ours == part
+
+
+def path_of(scope: Mapping[str, object]) -> str:
+    """Return the path of an ASGI scope as it was sent; servers need not say that, but for a path decoded once."""
+    raw = scope.get("raw_path")
+    return raw.decode("latin-1") if isinstance(raw, bytes) else quote(str(scope["path"]))
