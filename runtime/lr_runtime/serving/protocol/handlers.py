@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from lr_runtime import __version__
-from lr_runtime.serving.http import HttpError, Request, Response, decoded, encoded
+from lr_runtime.serving.http import JSON, HttpError, Request, Response, decoded, encoded
+from lr_runtime.serving.protocol.inference import InferenceRequest
+from lr_runtime.serving.protocol.inputs import PACKED, arrays_of, parted, rows_of
+from lr_runtime.serving.protocol.outputs import BINARY, response_to, results_of
+from lr_runtime.serving.protocol.tensors import NAMES
 from lr_runtime.serving.routes import Route
 
 if TYPE_CHECKING:
-    from lr_runtime.serving.models import Models
-
-PLATFORM = "onnx_onnxv1"
-EXTENSIONS = ("binary_tensor_data",)
+    from lr_runtime.contract.contract import Contract
+    from lr_runtime.serving.models import Models, Served
+    from lr_runtime.serving.routes import Handler
 
 
 def server(_: Request, __: Models) -> Response:
     """Answer what the server is."""
-    return Response(encoded({"name": "lr-serve", "version": __version__, "extensions": EXTENSIONS}))
+    return Response(encoded({"name": "lr-serve", "version": __version__, "extensions": ["binary_tensor_data"]}))
 
 
 def live(_: Request, __: Models) -> Response:
@@ -29,54 +31,54 @@ def live(_: Request, __: Models) -> Response:
 
 
 def ready(_: Request, __: Models) -> Response:
-    """Answer that requests are taken."""
-    return Response(encoded({"ready": True}))
+    """Answer that requests are taken: the protocol's text calls that `live` here, too, its clients read `ready`."""
+    return Response(encoded({"live": True, "ready": True}))
 
 
 def model(request: Request, models: Models) -> Response:
-    """Answer what a model takes and gives."""
-    served = models.named(request.path["name"], request.path.get("version"))
-    contract = served.contract
-    kind = {"float32": "FP32", "float64": "FP64"}
-    inputs = [{"name": "x", "datatype": kind[contract.input_dtype], "shape": [-1, len(contract.columns)]}]
-    outputs = [{"name": "y", "datatype": kind[contract.output_dtype], "shape": [-1, len(contract.outputs)]}]
-    said = {"name": served.name, "versions": [served.version], "platform": PLATFORM}
-    return Response(encoded({**said, "inputs": inputs, "outputs": outputs}))
+    """Answer what a model takes and gives; its outputs are those of a prediction of no rows."""
+    served = _named(request, models)
+    results = results_of(served.predictor.predict([])).items()
+    outputs = [_tensor(name, NAMES[values.dtype], *values.shape[1:]) for name, values in results]
+    who = {"name": served.name, "versions": [served.version], "platform": "onnx_onnxv1"}
+    return Response(encoded({**who, "inputs": _inputs(served.contract), "outputs": outputs}))
 
 
 def model_ready(request: Request, models: Models) -> Response:
     """Answer that a model takes requests."""
-    served = models.named(request.path["name"], request.path.get("version"))
-    return Response(encoded({"name": served.name, "ready": True}))
-
-
-class _Tensor(msgspec.Struct):
-    name: str
-    shape: list[int]
-    datatype: str
-    data: list[Any]
-
-
-class _Inference(msgspec.Struct):
-    inputs: list[_Tensor]
-    id: str | None = None
+    return Response(encoded({"name": _named(request, models).name, "ready": True}))
 
 
 def infer(request: Request, models: Models) -> Response:
     """Answer with the results of a model."""
-    served = models.named(request.path["name"], request.path.get("version"))
-    asked: _Inference = decoded(request.body, _Inference)
-    tensor = asked.inputs[0]
-    try:
-        x = np.array(tensor.data, dtype=np.float64).reshape(tensor.shape)
-    except ValueError as error:
-        raise HttpError(400, f"input {tensor.name}: its data do not have its shape") from error
-    y = served.predictor.predict(x).values
-    output = {"name": "y", "datatype": "FP32", "shape": y.shape, "data": y.ravel().tolist()}
-    return Response(encoded({"model_name": served.name, "id": asked.id, "outputs": [output]}), rows=len(y))
+    if request.content_type not in {"", JSON, BINARY}:  # tritonclient names none
+        raise HttpError(415, f"the body is to be {JSON}, or {BINARY} with raw tensors behind the JSON")
+    served = _named(request, models)
+    head, raw = parted(request)
+    asked: InferenceRequest = decoded(head, InferenceRequest)
+    rows = rows_of(arrays_of(asked.inputs, raw, request.limits.max_rows), served.contract.column_names)
+    return response_to(asked, served, served.predictor.predict(rows))
 
 
-def _of_model(path: str, handler: Any, summary: str, method: str = "GET") -> list[Route]:
+def _named(request: Request, models: Models) -> Served:
+    return models.named(request.path["name"], request.path.get("version"))
+
+
+def _inputs(contract: Contract) -> list[dict[str, object]]:
+    """Return one input where all columns are numbers, else one for each column: categories and instants are text."""
+    number = NAMES[np.dtype(contract.input_dtype)]
+    texts = [column.kind == "category" or column.time is not None for column in contract.columns]
+    if not any(texts):
+        return [_tensor(PACKED, number, len(texts))]
+    named = zip(contract.column_names, texts, strict=True)
+    return [_tensor(name, "BYTES" if is_text else number) for name, is_text in named]
+
+
+def _tensor(name: str, datatype: str, *columns: int) -> dict[str, object]:
+    return {"name": name, "datatype": datatype, "shape": [-1, *columns]}
+
+
+def _of_model(path: str, handler: Handler, summary: str, method: str = "GET") -> list[Route]:
     ways = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
     return [Route(method, way + path, handler, summary) for way in ways]
 
@@ -86,6 +88,7 @@ ROUTES = [
     *_of_model("/ready", model_ready, "Whether a model takes requests"),
     *_of_model("", model, "What a model takes and gives"),
     Route("GET", "/v2", server, "What the server is"),
+    Route("GET", "/v2/", server, "What the server is, where the protocol's YAML has it"),
     Route("GET", "/v2/health/live", live, "Whether the process runs"),
     Route("GET", "/v2/health/ready", ready, "Whether requests are taken"),
 ]

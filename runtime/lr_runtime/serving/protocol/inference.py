@@ -1,0 +1,50 @@
+"""The records of an inference request, as the protocol's text and YAML have them.
+
+Keys and parameters without a name here are ignored: the protocol defines no parameters, and its clients send some.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What the binary tensor data extension says: of an input how many of the bytes behind the JSON are its values, of
+    an output and of all outputs whether they are wanted so. The last two are of extensions that are not offered.
+    """
+
+    binary_data_size: Size | None = None
+    binary_data: bool | None = None
+    binary_data_output: bool = False
+    classification: int | None = None
+    shared_memory_region: str | None = None
+
+
+class RequestInput(msgspec.Struct, frozen=True):
+    """An input tensor; its `data` is JSON yet to be decoded, for its datatype says what may stand there."""
+
+    name: str
+    shape: Annotated[list[Size], msgspec.Meta(min_length=1, max_length=2)]
+    datatype: str
+    parameters: Parameters | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class RequestOutput(msgspec.Struct, frozen=True):
+    """An output that is asked for."""
+
+    name: str
+    parameters: Parameters | None = None
+
+
+class InferenceRequest(msgspec.Struct, frozen=True):
+    """The JSON of a request; without `outputs`, all are asked for."""
+
+    inputs: Annotated[list[RequestInput], msgspec.Meta(min_length=1)]
+    outputs: list[RequestOutput] | None = None
+    parameters: Parameters | None = None
+    id: str | None = None
