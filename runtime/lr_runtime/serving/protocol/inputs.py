@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import escaped, listed
 from lr_runtime.serving.http import HttpError
@@ -12,6 +12,7 @@ from lr_runtime.system.text import composed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from lr_runtime.serving.http import Request
@@ -34,13 +35,13 @@ def parted(request: Request) -> tuple[bytes, bytes]:
     return body[:size], body[size:]
 
 
-def arrays_of(inputs: Sequence[RequestInput], raw: bytes, most_rows: int) -> dict[str, NDArray[Any]]:
+def arrays_of(inputs: Sequence[RequestInput], raw: bytes, most_rows: int) -> dict[str, NDArray[np.generic]]:
     """Return the tensors by name; `raw` has the values of those that have a `binary_data_size`, in their order.
 
     Raises:
         HttpError: 400, a name stands twice, or `raw` is not what the tensors say; see `array_of`. 413, too many rows.
     """
-    found: dict[str, NDArray[Any]] = {}
+    found: dict[str, NDArray[np.generic]] = {}
     place = 0
     for each in inputs:
         if (name := composed(each.name)) in found:
@@ -55,7 +56,7 @@ def arrays_of(inputs: Sequence[RequestInput], raw: bytes, most_rows: int) -> dic
     return found
 
 
-def rows_of(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> object:
+def rows_of(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> object:
     """Return rows as `Predictor.predict` takes them: `x` with all columns, or the columns by name.
 
     Args:

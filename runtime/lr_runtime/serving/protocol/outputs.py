@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ BINARY = "application/octet-stream"
 """The type of a body with raw tensors behind its JSON."""
 
 
-def results_of(prediction: Prediction) -> dict[str, NDArray[Any]]:
+def results_of(prediction: Prediction) -> dict[str, NDArray[np.generic]]:
     """Return the results that there are, by the names that the contract has for them, each (rows, columns)."""
     given = (prediction.values, prediction.lower, prediction.upper, prediction.in_range, prediction.leverage)
     named = zip(RESULTS, given, strict=True)
@@ -73,7 +73,7 @@ def _wanted(asked: InferenceRequest, names: list[str]) -> dict[str, bool]:
     return wanted
 
 
-def _in_json(values: NDArray[Any]) -> list[float | str]:
+def _in_json(values: NDArray[np.generic]) -> list[float | str]:
     """Return values in row-major order. An infinite limit is text, as protocol buffers have it in JSON, which has no
     such number: the protocol takes text among the values, and numpy reads it as the number.
     """

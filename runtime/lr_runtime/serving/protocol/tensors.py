@@ -10,7 +10,8 @@ import re
 import struct
 from itertools import chain
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,13 +30,15 @@ _NESTED = re.compile(rb"\[\s*\[")
 class Datatype(NamedTuple):
     """A datatype: its dtype, object for text, and what decodes its values from JSON, flat or in rows."""
 
-    dtype: np.dtype[Any]
-    flat: msgspec.json.Decoder[list[Any]]
-    rows: msgspec.json.Decoder[list[list[Any]]]
+    dtype: np.dtype[np.generic]
+    flat: msgspec.json.Decoder[list[object]]
+    rows: msgspec.json.Decoder[list[list[object]]]
 
 
-def _datatype(dtype: str, kind: Any) -> Datatype:
-    return Datatype(np.dtype(dtype), msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(list[list[kind]]))
+def _datatype(dtype: str, kind: object) -> Datatype:
+    values = GenericAlias(list, (kind,))
+    rows = GenericAlias(list, (values,))
+    return Datatype(np.dtype(dtype), msgspec.json.Decoder(values), msgspec.json.Decoder(rows))
 
 
 def _integers(dtype: str) -> Datatype:
@@ -55,7 +58,7 @@ NAMES = {datatype.dtype: name for name, datatype in DATATYPES.items()}
 """The datatype of an array, by its dtype."""
 
 
-def array_of(tensor: RequestInput, raw: bytes | None) -> NDArray[Any]:
+def array_of(tensor: RequestInput, raw: bytes | None) -> NDArray[np.generic]:
     """Return a tensor's values in its shape, (rows,) or (rows, columns).
 
     Args:
@@ -82,7 +85,7 @@ def array_of(tensor: RequestInput, raw: bytes | None) -> NDArray[Any]:
     return values.reshape(shape)
 
 
-def _from_json(tensor: RequestInput, datatype: Datatype) -> NDArray[Any]:
+def _from_json(tensor: RequestInput, datatype: Datatype) -> NDArray[np.generic]:
     if _NESTED.match(tensor.data) is None:
         values = datatype.flat.decode(tensor.data)
     else:
@@ -93,7 +96,7 @@ def _from_json(tensor: RequestInput, datatype: Datatype) -> NDArray[Any]:
     return np.array(values, np.float64 if datatype.dtype.kind == "f" else datatype.dtype)
 
 
-def _from_bytes(raw: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _from_bytes(raw: bytes, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     if dtype.kind == "O":
         return np.array(_texts(raw), dtype)
     if dtype.kind == "b" and raw.strip(b"\0\1"):
