@@ -65,6 +65,11 @@ class Clock(NamedTuple):
         """The unit and the origin, as `named` takes them."""
         return f"{self.unit} since {self.origin}"
 
+    @property
+    def seconds(self) -> int:
+        """The seconds in a unit."""
+        return _SECONDS[self.unit]
+
 
 def instant(text: str) -> tuple[int, int]:
     """Return the whole seconds since 1970 of an instant, and the nanoseconds beyond; raises NotAnInstantError.
@@ -126,7 +131,7 @@ def _counted(seconds: Counts, nanoseconds: Counts, clock: Clock) -> NDArray[np.f
     """
     import numpy as np
 
-    origin, unit = instant(clock.origin), _SECONDS[clock.unit]
+    origin, unit = instant(clock.origin), clock.seconds
     seconds, nanoseconds = seconds - origin[0], nanoseconds - origin[1]
     values: NDArray[np.float64] = (seconds * 10**6 + nanoseconds // 1000) / (unit * 10**6)
     rest = np.flatnonzero((np.abs(seconds) >= 9 * 10**9) | (nanoseconds % 1000 != 0))

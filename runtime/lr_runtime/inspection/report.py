@@ -148,15 +148,15 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
         what = "of new observations fall inside" if contract.inverse is None else "of Fieller's limits hold the output"
         yield f"interval: {contract.interval_level:.12g} {what}"
     if contract.bound is not None:
-        yield f"certificate: {_each(contract, contract.bound)} of the exact model anywhere in the training ranges"
+        yield f"certificate: {within(contract, contract.bound)} of the exact model anywhere in the training ranges"
     if contract.eager is not None:
         yield f"eager: {contract.eager}"
     if contract.input_rounding is not None:
-        yield f"inputs: rounding them to {contract.input_dtype} leaves {_each(contract, contract.input_rounding)}"
+        yield f"inputs: rounding them to {contract.input_dtype} leaves {within(contract, contract.input_rounding)}"
     yield f"golden rows: {len(contract.golden_rows)}"
 
 
-def _each(contract: Contract, distances: Sequence[float]) -> str:
+def within(contract: Contract, distances: Sequence[float]) -> str:
     """Return the largest distance of each output as text, in its unit."""
     each = zip(contract.outputs, distances, strict=True)
     return ", ".join(f"{plain_name(output.name)} within {distance:.3g}{_unit(output)}" for output, distance in each)

@@ -13,7 +13,7 @@ from lr_runtime.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lr_runtime.contract.contract import Contract, Output
+    from lr_runtime.contract.contract import Contract, Equation, Output
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,26 @@ def explained(contract: Contract, row: Sequence[float], predictions: Sequence[fl
         raise InputError("a file of lr-export --inverse has no terms to explain. Explain the model that it inverts")
     if (equation := contract.equation) is None:
         raise InputError("the model carries no equation to explain it with. Export it again")
-    basis, variables = [*zip(equation.origin, equation.scale, strict=True)], contract.variables
     row = with_derived(row, contract.derived)
     filled = [fill if math.isnan(x) else x for x, fill in zip(row, equation.fill, strict=True)]
-    u = [(x - origin) / scale for x, (origin, scale) in zip(filled, basis, strict=True)]
-    scaled = {
-        place: scaled_name(variables[place].name, *each) for place, each in enumerate(basis) if each != (0.0, 1.0)
-    }
+    u = [(x - origin) / scale for x, origin, scale in zip(filled, equation.origin, equation.scale, strict=True)]
     values = [float(term.value(row, u)) for term in equation.terms]
-    names = [term.name(variables, scaled) for term in equation.terms]
+    names = term_names(contract, equation)
     return tuple(
         _explanation(output, bias, [*zip(names, values, weights, strict=True)], prediction, is_mean=contract.is_mean)
         for output, bias, weights, prediction in zip(
             contract.outputs, equation.bias, equation.weight, predictions, strict=True
         )
     )
+
+
+def term_names(contract: Contract, equation: Equation) -> list[str]:
+    """Return the names of the terms, each column as it stands on its origin and scale: `((t - 16) / 4)^2`."""
+    variables, basis = contract.variables, zip(equation.origin, equation.scale, strict=True)
+    scaled = {
+        place: scaled_name(variables[place].name, *each) for place, each in enumerate(basis) if each != (0.0, 1.0)
+    }
+    return [term.name(variables, scaled) for term in equation.terms]
 
 
 def _explanation(
