@@ -22,8 +22,11 @@ function written(value, isSingle = false) {
   return (isShorter || plain.includes("e") ? power : plain).replaceAll("-", "−");
 }
 
-/** Return an estimate in six digits; the table and the title have all of them. */
-const rough = (value, count = 6) => written(Number(value.toPrecision(count)));
+/** Return a number in few digits, of which a title has all: six, or as many as tell parts of a span apart. */
+function rough(value, span = 0, parts = 3) {
+  const decimals = span > 0 && Number.isFinite(span) ? parts - Math.floor(Math.log10(span)) : -1;
+  return written(Number(decimals >= 0 && decimals <= 30 ? value.toFixed(decimals) : value.toPrecision(6)));
+}
 
 /** Return a number from what was typed; throw an error that says what to type. */
 function typed(text) {
@@ -53,7 +56,7 @@ function ticks(low, high, count) {
   return Array.from({ length: steps + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));
 }
 
-const list = (words) => words.join(", ").replace(/, ([^,]*)$/, words.length > 2 ? ", and $1" : " and $1");
+const list = (words) => [words.slice(0, -1).join(", "), words.at(-1)].filter(Boolean).join(" and ");
 const withUnit = (text, unit) => (unit ? `${text} ${unit}` : text);
 
 // Columns: the values that a slider steps through, and instants, which the page holds in milliseconds since 1970
@@ -100,7 +103,9 @@ function stopsOf(column, isSingle) {
     for (let k = 1; k < SLIDER_STEPS; k += 1) stops.push(Number(valueAt(k / SLIDER_STEPS, ends).toPrecision(3)));
   } else {
     const day = 864e5, timeStep = TIME_STEPS.find((each) => each >= least) ?? Math.ceil(least / day) * day;
-    const step = column.time ? timeStep : Math.max(nice(least), Math.max(Math.abs(low), Math.abs(high)) * 2 ** -50);
+    const isWhole = Number.isInteger(low) && Number.isInteger(high) && high - low >= 20;
+    const finest = Math.max(isWhole ? 1 : 0, Math.max(Math.abs(low), Math.abs(high)) * 2 ** -50);
+    const step = column.time ? timeStep : Math.max(nice(least), finest);
     for (let k = Math.floor(low / step) + 1; k * step < high; k += 1) stops.push(Number((k * step).toPrecision(15)));
   }
   const inside = stops.map((each) => (column.time ? each : held(each, isSingle)));
@@ -168,9 +173,11 @@ function newest(work) {
 function fieldOf(column, place, isSingle, changed) {
   const id = `field-${place}`, ends = rangeOf(column), stops = stopsOf(column, isSingle);
   const isCategory = column.kind === "category", isTime = Boolean(column.time), mayMiss = column.missing !== "error";
-  const start = isCategory ? column.categories[0] : stops[Math.floor(stops.length / 2)] ?? column.minimum ?? 0;
+  const middle = stops.slice(Math.floor(stops.length / 2)), whole = ends?.every(Number.isInteger) && middle.find(Number.isInteger);
+  const start = isCategory ? column.categories[0] : whole || (middle[0] ?? column.minimum ?? 0);
   const field = { column, ends, stops, isTime, value: start, isMissing: false, fault: "" };
   const text = (value) => (isTime ? clockText(value) : written(value));
+  const end = (value) => (isTime ? clockText(value).slice(0, 19) : rough(value, isWide(ends) ? 0 : ends[1] - ends[0]));
   const unit = isTime ? "UTC" : column.unit;
 
   const input = isCategory
@@ -181,7 +188,7 @@ function fieldOf(column, place, isSingle, changed) {
   if (isCategory && mayMiss) input.append(new Option("missing", ""));
   const slider = el("input", { type: "range", min: 0, max: stops.length - 1, step: 1, "aria-label": `${column.name}, slider` });
   const missing = el("input", { type: "checkbox", id: `${id}-missing` });
-  const [low, high] = (ends ?? []).map((end) => el("span", { "aria-hidden": "true" }, text(end)));
+  const [low, high] = (ends ?? []).map((each) => el("span", { "aria-hidden": "true", title: text(each) }, end(each)));
   const range = el("div", { className: "range quiet" });
   if (ends) range.append(low, el("span", { className: "unseen", id: `${id}-range` }, ""));
   if (mayMiss && !isCategory) range.append(el("label", { className: "missing" }, missing, " missing"));
@@ -191,13 +198,14 @@ function fieldOf(column, place, isSingle, changed) {
 
   const box = el("div", { className: "box" }, input, el("span", { className: "unit quiet" }, isCategory ? "" : unit ?? ""));
   field.element = el("div", { className: "field" }, el("label", { htmlFor: id }, column.name), box);
+  field.element.classList.toggle("long", isTime || column.name.length > 18);
   if (stops.length > 1) field.element.append(slider);
   field.element.append(range, note);
 
   field.outside = () => Boolean(ends) && !field.isMissing && !field.fault && (field.value < ends[0] || field.value > ends[1]);
   field.cell = () => (field.isMissing ? null : isTime ? new Date(field.value).toISOString() : field.value);
   field.words = () => (field.isMissing ? "missing" : isCategory ? field.value : withUnit(text(field.value), unit));
-  field.rangeWords = () => `${text(ends[0])} to ${withUnit(text(ends[1]), unit)}`;
+  field.rangeWords = () => `${end(ends[0])} to ${withUnit(end(ends[1]), unit)}`;
   if (ends) range.children[1].textContent = `Training range ${field.rangeWords()}.`;
 
   /** Take a value, and show it everywhere but where a person is typing it. */
@@ -278,7 +286,7 @@ function labelsOf(field, ends, width) {
     return Array.from({ length: last - first + 1 }, (_, k) => 10 ** (first + k))
       .filter((_, k) => k % step === 0).map((each) => [each, written(Number(each.toPrecision(1)))]);
   }
-  const inside = ticks(ends[0], ends[1], Math.max(2, Math.floor(width / 90)));
+  const inside = ticks(ends[0], ends[1], Math.max(2, Math.floor(width / 50)));
   return inside.filter((each) => each >= ends[0] && each <= ends[1]).map((each) => [each, written(each)]);
 }
 
@@ -286,7 +294,8 @@ function labelsOf(field, ends, width) {
 function drawCurve(host, field, ends, points, now, unit) {
   const width = host.clientWidth, height = Math.round(Math.min(340, Math.max(210, width * 0.5)));
   const values = [...points, ...(now ? [now] : [])].flatMap((each) => [each.y, each.lower ?? each.y, each.upper ?? each.y]);
-  const marks = ticks(Math.min(...values), Math.max(...values), 9), labelled = marks.filter((_, k) => marks.length < 8 || k % 2 === 0);
+  const marks = ticks(Math.min(...values), Math.max(...values), 9), step = marks[1] - marks[0];
+  const labelled = marks.filter((each) => marks.length < 7 || Math.round(each / step) % 2 === 0);
   const left = 14 + 7.2 * Math.max(...labelled.map((each) => written(each).length)), right = 16, top = 26, foot = 28;
   const x = (value) => left + (width - left - right) * shareOf(value, ends);
   const y = (value) => top + ((height - top - foot) * (marks.at(-1) - value)) / (marks.at(-1) - marks[0]);
@@ -423,7 +432,7 @@ function instrument(description, backend) {
 
   const warn = (answer) => {
     const far = fields.filter((field) => field.outside());
-    const each = far.map((field) => `${field.column.name} is ${field.words()}, and was trained on ${field.rangeWords()}`);
+    const each = far.map((field) => `${field.column.name} is ${field.words()} (training: ${field.rangeWords()})`);
     const known = far.length ? list(each) : answer?.in_range === false ? "this row is not like the training rows" : "";
     const trust = level === null ? "The prediction may be wrong there." : "The prediction may be wrong there, and the interval too narrow.";
     say("outside", known && `Outside the training range: ${known}. ${trust}`);
@@ -481,7 +490,7 @@ function instrument(description, backend) {
   const hasTerms = description.equation.length > 0 && !inverse;
   const explain = asking("terms", async (row) => {
     const explanation = (await backend.explain(row))[output()], { name, unit, function: fitted } = outputs[output()];
-    fillTerms($("term-table"), explanation, fitted ? null : unit);
+    fillTerms($("term-table"), { ...explanation, fitted: fitted ? explanation.fitted : name }, fitted ? null : unit);
     const back = `With ${explanation.fitted} taken back, ${name} is `, { correction } = explanation;
     const mean = correction ? `, where ${rough(correction)} is added for the mean` : "";
     $("terms-sum").replaceChildren(...(fitted ? [back, number(explanation.prediction), unit ? ` ${unit}` : "", mean, "."] : []));
@@ -516,7 +525,7 @@ function instrument(description, backend) {
     const { name, unit } = outputs[output()], points = curvePoints.map(({ answer, x }) => ({ x, ...resultOf(answer, name) }));
     const now = field.isMissing || !shown[output()] ? null : { x: field.value, ...shown[output()] };
     drawCurve($("chart"), field, ends, points, now, unit);
-    const words = (x) => (field.isTime ? clockText(x) : rough(x));
+    const words = (x) => (field.isTime ? clockText(x).slice(0, 19) : rough(x, isWide(ends) ? 0 : ends[1] - ends[0]));
     const told = [0, 50, 100].map((k) => `${withUnit(rough(points[k].y), unit)} at ${words(points[k].x)}`);
     $("chart").setAttribute("aria-label", `${name} against ${withUnit(field.column.name, field.column.unit && `in ${field.column.unit}`)}: ${list(told)}.`);
     const head = [field.column.name, name, ...(level === null ? [] : ["from", "to"])].map((each) => el("th", { scope: "col" }, each));
@@ -540,15 +549,17 @@ function instrument(description, backend) {
   // The way back
 
   const setReading = () => {
-    $("reading").value = rough(shown[output()].y, 4).replaceAll("−", "-");
+    $("reading").value = written(shown[output()].y, isSingle).replaceAll("−", "-");
     takeBack();
   };
   const invert = asking("inverse", async ({ field, reading, at }) => {
     const found = await backend.invert({ [outputs[output()].name]: reading }, at);
     const { name, unit } = field.column, value = found[name], limits = [found[`${name}_lower`], found[`${name}_upper`]];
-    const text = (x) => figure(x, field.isTime ? clockText(Math.round(fromClock(field.column.time, x))) : written(x, dtype === "float32"));
+    const span = isWide(field.ends) ? 0 : field.ends[1] - field.ends[0];
+    const text = (x) => figure(x, field.isTime ? clockText(Math.round(fromClock(field.column.time, x))) : rough(x, span, 5));
     $("found").replaceChildren(`${name} = `, text(value), field.isTime ? " UTC" : unit ? ` ${unit}` : "");
-    const ends = limits.map((end) => (Number.isFinite(end) ? text(end) : "no limit in the training range"));
+    const beyond = ["below the training range", "above the training range"];
+    const ends = limits.map((end, k) => (Number.isFinite(end) ? text(end) : beyond[k]));
     $("found-why").replaceChildren(...(level === null ? [] : [`${levelWords} limits: `, ends[0], " to ", ends[1]]));
     $("take").hidden = false;
     $("take").onclick = () => { field.set(field.isTime ? Math.round(fromClock(field.column.time, value)) : value); changed(); };
@@ -599,6 +610,7 @@ function instrument(description, backend) {
     const names = (all) => all.map((each, place) => new Option((each.column ?? each).name, place));
     const parts = { curve: numeric.length, terms: hasTerms, inverse: backTo.length };
     for (const [id, count] of Object.entries({ ...parts, equation: description.equation.length })) $(id).hidden = !count;
+    $("instrument").classList.toggle("many", columns.length > 12);
     $("fields").classList.toggle("unitless", !columns.some((each) => each.unit || each.time));
     $("fields").append(...fields.map((field) => field.element));
     $("of").append(...names(outputs));
