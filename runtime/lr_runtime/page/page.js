@@ -662,7 +662,8 @@ function main(descriptions, backendOf) {
   $("models").hidden = false;
   $("subtitle").textContent = `${descriptions.length} models`;
   $("model-list").append(...descriptions.map(({ name, outputs, columns }) => {
-    const what = `${list(outputs.map((each) => each.name))} from ${list(columns.slice(0, 4).map((each) => each.name))}${columns.length > 4 ? ", …" : ""}`;
+    const some = columns.slice(0, 4).map((each) => each.name).join(", ") + (columns.length > 4 ? ", …" : "");
+    const what = `${list(outputs.map((each) => each.name))} from ${some}`;
     return el("li", {}, el("a", { href: `?model=${encodeURIComponent(name)}` }, name), el("span", { className: "quiet" }, what));
   }));
 }

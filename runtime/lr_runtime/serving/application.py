@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lr_runtime.choices import LoadOptions
 from lr_runtime.errors import LinedgeError
-from lr_runtime.serving import rows
+from lr_runtime.serving import page_routes, rows
 from lr_runtime.serving.bodies import SMALL, Bodies, Message, Receive
 from lr_runtime.serving.http import HttpError, Request, Response
 from lr_runtime.serving.models import Models
@@ -50,7 +50,7 @@ class Application:
 
     def __init__(self, models: Models, limits: Limits, token: str | None = None) -> None:
         self.models, self._limits = models, limits
-        self._router = Router([*handlers.ROUTES, *rows.ROUTES])
+        self._router = Router([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES])
         self._bodies = Bodies(limits)
         self._threads = asyncio.Semaphore(_THREADS)
         self._credentials = None if token is None else f"Bearer {token}".encode("latin-1")
