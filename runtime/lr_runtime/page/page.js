@@ -108,8 +108,8 @@ function stopsOf(column, isSingle) {
     const step = column.time ? timeStep : Math.max(nice(least), finest);
     for (let k = Math.floor(low / step) + 1; k * step < high; k += 1) stops.push(Number((k * step).toPrecision(15)));
   }
-  const inside = stops.map((each) => (column.time ? each : held(each, isSingle)));
-  return [...new Set([...inside, high])].filter((each) => each >= low && each <= high);
+  const taken = [...stops, high].map((each) => (column.time ? each : held(each, isSingle)));
+  return [...new Set(taken)].filter((each) => each >= low && each <= high);
 }
 
 const clockText = (at) => new Date(at).toISOString().replace(/(:00)?\.000Z$/, "").replace("Z", "").replace("T", " ");
@@ -387,7 +387,7 @@ function instrument(description, backend) {
       if (error.isGone) {
         say("gone", `${error.message} What is shown is the last that it said. Trying again.`);
         $("instrument").classList.add("stale");
-      } else otherwise(error.message);
+      } else otherwise(error.message.replace(/^row \d+: /, ""));
       return Boolean(error.isGone);
     }
   });
@@ -446,13 +446,14 @@ function instrument(description, backend) {
       readings[place].value.replaceChildren("—");
       for (const part of ["interval", "gauge"]) readings[place][part].replaceChildren();
     }
-    $("term-table").replaceChildren();
-    say("terms-sum", "");
+    $("instrument").classList.add("refused");
   };
 
   const predict = asking("readout", async (row) => {
     const [answer] = await backend.predict([row]);
+    if (!isWhole()) return; // what was typed meanwhile is no number
     say("refused", "");
+    $("instrument").classList.remove("refused");
     for (const [place, each] of outputs.entries()) {
       shown[place] = resultOf(answer, each.name);
       showReading(place);
