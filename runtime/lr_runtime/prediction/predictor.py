@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class Predictor:
         """Pickle and copy as the bytes of the file and the options of `load`."""
         return self._loaded, (self._model,)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The SHA-256 of the bytes that the session was made from."""
         return sha256(self._model)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
+from lr_runtime.errors import escaped, listed
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from lr_runtime.serving.options import Limits
 
@@ -42,10 +44,30 @@ class Request:
 
     def asked(self, name: str) -> str | None:
         """Return the one value that the query has under a name; None of none. Raises HttpError of several."""
-        values = parse_qs(self.query, keep_blank_values=True).get(name, []) if self.query else []
-        if len(values) > 1:
-            raise HttpError(400, f"the query names {name} {len(values)} times. Name it once")
-        return values[0] if values else None
+        if not self.query:
+            return None
+        return _each_once([(key, value) for key, value in self._pairs() if key == name]).get(name)
+
+    def parameters(self, known: Collection[str]) -> dict[str, str]:
+        """Return what the query says, by name. Raises HttpError 400 of a name that is not known, or stands twice."""
+        if not self.query:
+            return {}
+        pairs = self._pairs()
+        if strange := [name for name, _ in pairs if name not in known]:
+            raise HttpError(400, f"the query has {escaped(strange[0])}; it may have {listed([*known])}")
+        return _each_once(pairs)
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query, keep_blank_values=True)
+
+
+def _each_once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise HttpError(400, f"the query names {escaped(twice)} {names.count(twice)} times. Name it once")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ def encoded(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
-def decoded(body: bytes, kind: type[_T] | Any, what: str = "the body") -> _T:
+def decoded(body: bytes, kind: type[_T], what: str = "the body") -> _T:
     """Return JSON as a value of a type. Raises HttpError 400 where it is none (NaN, 1e999), or holds another."""
     try:
         return msgspec.json.decode(body, type=kind)

@@ -2,35 +2,141 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lr_runtime.serving.http import Request, Response, decoded, encoded
+import msgspec
+import numpy as np
+
+from lr_runtime.choices import ON_ERROR, OnError
+from lr_runtime.errors import escaped
+from lr_runtime.options import OneOf
+from lr_runtime.prediction.batches import predict_batches
+from lr_runtime.prediction.explanation import Explanation  # noqa: TC001 - msgspec reads it
+from lr_runtime.prediction.table import Scoring
+from lr_runtime.serving import formats
+from lr_runtime.serving.http import JSON, HttpError, Request, Response, decoded, encoded
 from lr_runtime.serving.routes import Route
+from lr_runtime.tables.writing import OutputRows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lr_runtime.serving.models import Models, Served
+
+_MODEL = {"model": "The model; one that is alone need not be named."}
+_PREDICT = {
+    **_MODEL,
+    "on_error": "What a bad row does: stop (an error), skip (it is left out), null (its results are null).",
+    "keep": "Columns of a table to write before the predictions, with commas between them, or: all.",
+    "delimiter": "The character between the cells of CSV.",
+    "decimal": "The decimal mark of CSV.",
+}
+_MOST_ERRORS = 100
+"""Bad rows of which an answer says what is wrong: enough to see what it is, and no way to a large one."""
+
+
+class Predictions(msgspec.Struct, omit_defaults=True):
+    """The results of each row by name, null for a bad one; with `on_error`, what is wrong with the first bad rows."""
+
+    predictions: list[dict[str, float | bool | None]]
+    model_sha256: str
+    errors: list[str] = []
+
+
+class Explanations(msgspec.Struct):
+    """What each term adds to the prediction of one row, for each output."""
+
+    explanations: tuple[Explanation, ...]
+    model_sha256: str
+
+
+class Reading(msgspec.Struct, forbid_unknown_fields=True):
+    """The reading of one output by its name, and the values of all columns but the one that is wanted."""
+
+    reading: dict[str, float]
+    at: dict[str, object] = {}
+
+
+class Inverse(msgspec.Struct):
+    """The column at which an output is the reading, and its limits; null for a side without one."""
+
+    inverse: dict[str, float | None]
+    model_sha256: str
 
 
 def predict(request: Request, models: Models) -> Response:
-    """Answer with a prediction for each row."""
-    served = _asked(request, models)
-    rows: list[Any] = decoded(request.body, list[Any])
-    prediction = served.predictor.predict(rows)
-    said = {"predictions": prediction.rows(), "model_sha256": served.predictor.sha256}
-    return Response(encoded(said), rows=len(prediction.values))
+    """Answer with a prediction for each row, in the format of the rows or in that of Accept."""
+    given = request.parameters(_PREDICT)
+    served, on_error = models.named(given.get("model")), _on_error(given)
+    kind = formats.taken_of(request)
+    wanted = formats.asked_of(request, kind)
+    if kind != JSON:
+        table, faults = formats.table_of(request, kind, given), list[str]()
+        keep = [name.strip() for name in given["keep"].split(",")] if "keep" in given else ()
+        scoring = Scoring(served.predictor, table, keep=keep, on_error=on_error)
+        return _answer([*scoring.rows(faults.append)], wanted, served, faults)
+    if strange := [name for name in ("keep", "delimiter", "decimal") if name in given]:
+        raise HttpError(400, f"{strange[0]} is of tables. Leave it out, or send one: {', '.join(formats.TABLES)}")
+    rows = formats.rows_of(request)
+    if on_error == "stop" and wanted == JSON:
+        prediction = served.predictor.predict(rows)
+        outside = 0 if prediction.in_range is None else prediction.in_range.tolist().count(False)
+        body = encoded({"predictions": prediction.rows(), "model_sha256": served.predictor.sha256})
+        return Response(body, rows=len(prediction.values), out_of_range=outside)
+    (done,) = predict_batches(served.predictor, [rows], on_error=on_error)
+    parts = [OutputRows({}, done.prediction.columns(), done.empty)]
+    return _answer(parts, wanted, served, list(map(str, done.faults)))
+
+
+def _answer(parts: Sequence[OutputRows], kind: str, served: Served, faults: Sequence[str]) -> Response:
+    said = {"model_sha256": served.predictor.sha256} | ({"errors": faults[:_MOST_ERRORS]} if faults else {})
+    body = formats.written(parts, kind, encoded(said)[1:-1].decode())
+    headers = (("x-bad-rows", str(len(faults))),) if faults else ()
+    rows, outside = sum(map(len, parts)), sum(map(_out_of_range, parts))
+    return Response(body, kind, headers=headers, rows=rows, out_of_range=outside)
+
+
+def _out_of_range(part: OutputRows) -> int:
+    flags = part.results.get("in_range")
+    if flags is None or flags.dtype != np.bool_:  # an output may be called so
+        return 0
+    empty = 0 if part.empty is None else np.count_nonzero(part.empty)
+    return int(len(flags) - np.count_nonzero(flags) - empty)
+
+
+def _on_error(given: Mapping[str, str]) -> OnError:
+    asked, choices = given.get("on_error", ON_ERROR[0]), OneOf(ON_ERROR)
+    found = next((choice for choice in ON_ERROR if choice == asked), None)
+    if found is None:
+        raise HttpError(400, f"on_error is {choices.expected}, not {escaped(asked)}")
+    return found
 
 
 def explain(request: Request, models: Models) -> Response:
     """Answer with what each term adds to the prediction of one row."""
-    explanations = _asked(request, models).predictor.explain(decoded(request.body, list[Any]))
-    return Response(encoded({"explanations": [each.to_json() for each in explanations]}), rows=1)
+    served = _asked_in_json(request, models)
+    explanations = served.predictor.explain(formats.rows_of(request))
+    return Response(encoded(Explanations(explanations, served.predictor.sha256)), rows=1)
 
 
-def _asked(request: Request, models: Models) -> Served:
-    return models.named(request.asked("model"))
+def invert(request: Request, models: Models) -> Response:
+    """Answer with the column that a reading is taken back to."""
+    served = _asked_in_json(request, models)
+    asked = decoded(request.body, Reading)
+    formats.check_keys(request.body, 1 + len(asked.reading) + len(asked.at) + (b'"at"' in request.body))
+    if served.contract.inverse is not None:
+        raise HttpError(422, f"{escaped(served.name)} takes a reading back already. Send it to /predict as its column")
+    found = served.predictor.invert(asked.reading, at=asked.at).to_json()
+    return Response(encoded({"inverse": found, "model_sha256": served.predictor.sha256}), rows=1)
+
+
+def _asked_in_json(request: Request, models: Models) -> Served:
+    formats.taken_of(request, [JSON])
+    return models.named(request.parameters(_MODEL).get("model"))
 
 
 ROUTES = [
     Route("POST", "/predict", predict, "Predict rows", 422),
     Route("POST", "/explain", explain, "What each term adds to the prediction of one row", 422),
+    Route("POST", "/invert", invert, "The column at which an output is a reading", 422),
 ]

@@ -85,6 +85,27 @@ def open_table(
     return tables[0] if len(tables) == 1 else SeveralTables(tables)
 
 
+def open_bytes(content: bytes, name: str, options: TableOptions) -> FileTable:
+    """Open a table that somebody sent: of the format that `options` name, and not packed, for that has no bound.
+
+    Args:
+        content: all of it.
+        name: what messages call it.
+        options: its format, csv, jsonl or arrow, and how the cells of text are written.
+
+    Raises:
+        TableError: it is no such table; the message says what it is.
+        MissingExtraError: Arrow needs pyarrow.
+    """
+    head, notices = content[:_HEAD_BYTES], Notices(None, for_fit=False)
+    if options.format != "arrow":
+        return _open_text(partial(io.BytesIO, content), head, len(content), name=name, options=options, notices=notices)
+    with needs_extra("tables"):
+        from lr_runtime.tables.arrow.received import records_of
+        from lr_runtime.tables.arrow.table import ArrowTable
+    return ArrowTable(records_of(content, name), name, options, notices)
+
+
 def _open_one(path: str, options: TableOptions, notices: Notices, *, once: bool) -> FileTable:
     name = "standard input" if path == STDIN else path
     try:
