@@ -92,10 +92,10 @@ class Target:
         return self.server.send("GET", path)
 
     def post(
-        self, request: Mapping[str, Json] | bytes, headers: Mapping[str, str] | None = None, path: str | None = None
+        self, request: dict[str, Json] | bytes, headers: Mapping[str, str] | None = None, path: str | None = None
     ) -> Answer:
         """Return the answer to an inference request; it is JSON, unless headers say otherwise."""
-        body = request if isinstance(request, bytes) else json.dumps(request).encode()
+        body = request if isinstance(request, bytes) else encoded(request)
         kind = {"Content-Type": "application/json"} if headers is None else headers
         return self.server.send("POST", path or f"{self.path}/infer", body, kind)
 
@@ -115,13 +115,18 @@ class Target:
         applies(is_batched, "an input has no first dimension of variable size, so the model takes no batches")
         return self.sample()
 
-    def inferred(self, request: Mapping[str, Json] | bytes, headers: Mapping[str, str] | None = None) -> Inference:
+    def inferred(self, request: dict[str, Json] | bytes, headers: Mapping[str, str] | None = None) -> Inference:
         """Return what a good request is answered with. Raises FailedError where it is not answered well."""
         return inference(self.post(request, headers))
 
     def plain(self) -> Inference:
         """Return what the plain request is answered with."""
         return self.inferred(request_of(self.sample()))
+
+
+def encoded(value: Json) -> bytes:
+    """Return JSON in UTF-8, as clients send it: without escapes that it does not need."""
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def request_of(tensors: Sequence[Tensor], **more: Json) -> dict[str, Json]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import TYPE_CHECKING
 
 from .. import sources
 from ..check import Check, Level, applies, check, require
 from ..reading import error_of, short
-from ..target import request_of
+from ..target import encoded, request_of
 from ..tensors import are_close
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def binary(target: Target) -> str:
 )
 def no_type(target: Target) -> str:
     described, raw = _parts(target)
-    head = json.dumps({"inputs": described}).encode()
+    head = encoded({"inputs": described})
     return _same(target, target.inferred(head + raw, {"Inference-Header-Content-Length": str(len(head))}))
 
 
@@ -185,7 +184,7 @@ def _parts(target: Target) -> tuple[list[Json], bytes]:
 
 
 def _request(inputs: list[Json], raw: bytes) -> tuple[bytes, Mapping[str, str]]:
-    head = json.dumps({"inputs": inputs}).encode()
+    head = encoded({"inputs": inputs})
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
     return head + raw, headers
 

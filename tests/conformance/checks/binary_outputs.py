@@ -31,7 +31,10 @@ def output(target: Target) -> str:
 
 
 @check(
-    "binary.output-size", "binary_data_size is the number of bytes of the tensor.", Level.EXTENSION, sources.BINARY_SIZE
+    "binary.output-size",
+    "The binary_data_size is the bytes of the tensor.",
+    Level.EXTENSION,
+    sources.BINARY_SIZE,
 )
 def output_size(target: Target) -> str:
     found = inference(_asked(target, {}))
@@ -125,7 +128,9 @@ def order(target: Target) -> str:
     listed(target)
     names = _several(target)
     asked: list[Json] = [{"name": name, "parameters": {"binary_data": True}} for name in names[::-1]]
-    return _same(target, target.inferred(request_of(target.sample(), outputs=asked)))
+    found = target.inferred(request_of(target.sample(), outputs=asked))
+    require(None not in found.sizes, f"sizes {short([*found.sizes])}")
+    return _same(target, found)
 
 
 def _asked(target: Target, parameters: dict[str, Json], *, is_binary: bool = True) -> Answer:

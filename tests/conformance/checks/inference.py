@@ -11,7 +11,7 @@ import numpy as np
 from .. import sources
 from ..check import Level, applies, check, require
 from ..reading import inference, short, text
-from ..target import BATCH, request_of
+from ..target import BATCH, encoded, request_of
 from ..tensors import DATATYPES, are_close
 
 if TYPE_CHECKING:
@@ -160,22 +160,21 @@ def members_in_any_order(target: Target) -> str:
 
 @check("infer.escapes", "Strings may be written by escapes of JSON.", Level.MUST, sources.JSON)
 def escapes(target: Target) -> str:
-    request = json.dumps(request_of(target.sample()))
-    names = {json.dumps(each.name) for each in target.inputs}
-    for name in names:
-        request = request.replace(f'"name": {name}', f'"name": "{_escaped(json.loads(name))}"')
-    return _same(target.plain(), target.inferred(request.encode()))
+    request = encoded(request_of(target.sample()))
+    for each in target.inputs:
+        request = request.replace(b'"name": ' + encoded(each.name), b'"name": "' + _escaped(each.name) + b'"')
+    return _same(target.plain(), target.inferred(request))
 
 
 @check("infer.charset", "A content type with a charset is taken.", Level.SHOULD, sources.REQUEST_JSON)
 def charset(target: Target) -> str:
-    body = json.dumps(request_of(target.sample())).encode()
+    body = encoded(request_of(target.sample()))
     return _same(target.plain(), target.inferred(body, {"Content-Type": "application/json; charset=utf-8"}))
 
 
 @check("infer.no-type", "A request of JSON without a content type is taken.", Level.SHOULD, sources.API)
 def no_type(target: Target) -> str:
-    body = json.dumps(request_of(target.sample())).encode()
+    body = encoded(request_of(target.sample()))
     return _same(target.plain(), target.inferred(body, {}))
 
 
@@ -205,9 +204,10 @@ def _unknown() -> dict[str, Json]:
     return {"conformance_text": "text", "conformance_number": 1.5, "conformance_boolean": True}
 
 
-def _escaped(name: str) -> str:
-    units = name.encode("utf-16-be")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+def _escaped(name: str) -> bytes:
+    """Return a string of JSON, each of its UTF-16 units as an escape."""
+    units = name.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)).encode()
 
 
 def _rounded(tensor: Tensor) -> Tensor:

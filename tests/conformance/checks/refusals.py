@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import sources
 from ..check import Check, Level, applies, check, require
-from ..target import request_of
+from ..target import encoded, request_of
 from ..tensors import DATATYPES
 from .health import UNKNOWN
 
@@ -47,7 +46,7 @@ def _refused(
 
 
 def _sent(request: Json) -> Wrong:
-    return Wrong(json.dumps(request).encode())
+    return Wrong(encoded(request))
 
 
 def _with(target: Target, **changed: Json) -> Wrong:
@@ -63,7 +62,7 @@ def _without(target: Target, member: str) -> Wrong:
 
 @_refused("no-model", "Inference by a model that is not there", Level.MUST, sources.ERROR)
 def no_model(target: Target) -> Wrong:
-    return Wrong(json.dumps(request_of(target.sample())).encode(), f"/v2/models/{UNKNOWN}/infer")
+    return Wrong(encoded(request_of(target.sample())), f"/v2/models/{UNKNOWN}/infer")
 
 
 @_refused("empty", "An empty body", Level.MUST, sources.REQUEST_FIELDS)
@@ -74,17 +73,17 @@ def empty(target: Target) -> Wrong:
 
 @_refused("cut", "JSON that is cut off", Level.MUST, sources.JSON)
 def cut(target: Target) -> Wrong:
-    return Wrong(json.dumps(request_of(target.sample())).encode()[:-1])
+    return Wrong(encoded(request_of(target.sample()))[:-1])
 
 
 @_refused("trailing", "JSON with more behind it", Level.MUST, sources.JSON)
 def trailing(target: Target) -> Wrong:
-    return Wrong(json.dumps(request_of(target.sample())).encode() + b"}")
+    return Wrong(encoded(request_of(target.sample())) + b"}")
 
 
 @_refused("not-utf8", "A body that is not UTF-8", Level.MUST, sources.JSON)
 def not_utf8(target: Target) -> Wrong:
-    return Wrong(json.dumps(request_of(target.sample(), id="@")).encode().replace(b"@", b"\xff\xfe"))
+    return Wrong(encoded(request_of(target.sample(), id="@")).replace(b"@", b"\xff\xfe"))
 
 
 @_refused("array", "An array in place of the request object", Level.MUST, sources.REQUEST_FIELDS)
@@ -312,7 +311,7 @@ def parameters_array(target: Target) -> Wrong:
 @_refused("deep", "An input of arrays nested 100,000 deep", Level.SHOULD, sources.NESTED)
 def deep(target: Target) -> Wrong:
     depth = 100_000
-    body = json.dumps({"inputs": [{**target.sample()[0].as_json(), "data": "@"}]}).encode()
+    body = encoded({"inputs": [{**target.sample()[0].as_json(), "data": "@"}]})
     return Wrong(body.replace(b'"@"', b"[" * depth + b"]" * depth))
 
 
