@@ -124,6 +124,13 @@ def test_rows_are_dicts_of_floats(model: Models) -> None:
     assert all(type(value) is float for value in prediction.rows()[0].values())
 
 
+def test_rows_of_one_output_are_those_of_its_values(model: Models) -> None:
+    _, path = model("weather")
+    prediction = Predictor.load(path).predict(ROWS)
+    (name,) = prediction.columns()
+    assert prediction.rows() == [{name: value} for (value,) in prediction.values.tolist()]
+
+
 def test_no_rows(model: Models) -> None:
     _, path = model("weather")
     predictor = Predictor.load(path)
