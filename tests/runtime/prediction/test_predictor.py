@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from lr_runtime import Predictor
 from lr_runtime.errors import InputError, MissingColumnError, RowError
 from lr_runtime.system.files import sha256
-from tests.conftest import CHECKPOINTS
+from tests.conftest import CHECKPOINTS, DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,3 +228,15 @@ def test_the_path_is_not_opened_again(model: Models, tmp_path: Path) -> None:
     copy.unlink()
     assert predictor.sha256 == sha256(path.read_bytes())
     assert predictor.predict([[4.0]]).values.tolist() == [[8.5]]
+
+
+def test_rows_import_no_masked_arrays() -> None:
+    code = f"""
+import sys
+import numpy
+had = "numpy.ma" in sys.modules  # older versions of numpy import it themselves
+from lr_runtime import Predictor
+Predictor.load({str(DATA / "golden.onnx")!r}).predict([[4.0], [5.0]])
+sys.exit("numpy.ma" in sys.modules and not had)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
