@@ -13,6 +13,8 @@ from lr_runtime.onnx_file.check import open_model
 from lr_runtime.onnx_file.session import ENGINE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -47,13 +49,22 @@ def self_test(content: bytes) -> SelfTest:
         CheckFailedError: the model has no golden rows, or an output is too far from its golden one.
     """
     session, contract = open_model(content)
+    return golden_test(session.run, contract)
+
+
+def golden_test(run: Callable[[NDArray[np.floating]], NDArray[np.floating]], contract: Contract) -> SelfTest:
+    """Run the golden rows of a contract by what evaluates `y` (rows, outputs) for `x` (rows, columns).
+
+    Raises:
+        CheckFailedError: see `self_test`.
+    """
     if not contract.golden_rows:
         raise CheckFailedError("the model carries no golden rows, so nothing shows whether this machine runs it right")
     x, golden = _golden(contract)
     allowed = _allowed(contract, golden)
     worst = np.zeros(golden.shape[1])
     for rows in (slice(None), *(slice(row, row + 1) for row in range(len(x)))):
-        error = np.abs(session.run(x[rows]).astype(np.float64) - golden[rows])
+        error = np.abs(run(x[rows]).astype(np.float64) - golden[rows])
         if not (error <= allowed[rows]).all():
             raise _failure(contract, x[rows], error, allowed[rows])
         worst = np.maximum(worst, error.max(axis=0))
