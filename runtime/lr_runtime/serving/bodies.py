@@ -70,20 +70,25 @@ class Bodies:
             self._held -= mine
 
     async def read(self, receive: Receive, length: int, count: Callable[[int], None] | None = None) -> bytes:
-        """Return a body. Raises HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`."""
+        """Return a body, without a look at what comes behind its length: to be told of nothing takes granian 100 us.
+
+        Raises:
+            HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`.
+        """
         parts: list[bytes] = []
+        left = length
         try:
             async with asyncio.timeout(self._limits.deadline):
-                while True:
+                while left > 0:
                     message = await receive()
                     parts.append(part := message.get("body", b""))
+                    left -= len(part)
                     if count is not None:
                         count(len(part))
                     if not message.get("more_body"):
                         break
         except TimeoutError as error:
             raise HttpError(408, f"the body did not come within {self._limits.deadline:g} s") from error
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        if len(body) != length:
-            raise HttpError(400, f"the body has {len(body)} of {length} bytes")
-        return body
+        if left:
+            raise HttpError(400, f"the body has {length - left} of {length} bytes")
+        return parts[0] if len(parts) == 1 else b"".join(parts)

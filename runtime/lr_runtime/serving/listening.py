@@ -22,6 +22,8 @@ BACKLOG = 1024
 """Connections that the kernel holds until they are accepted: what a burst of clients brings in a few milliseconds."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 _LARGEST_TOKEN = 4096  # a header's, of which all together may have 16 kB
+_KEYS = tuple(map(bytes.fromhex, ("06092a864886f70d010101", "06082a8648ce3d030107", "06052b81040022", "06032b6570")))
+"""The object identifiers of the public keys that granian (rustls) takes; of another it would end the process."""
 _SO_ATTACH_FILTER = 26  # linux/socket.h; Python has no name for it
 
 
@@ -99,8 +101,12 @@ def check_certificate(options: ListenOptions) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: _is_encrypted(key))
     except ssl.SSLError as error:
-        reason = (error.reason or str(error)).lower().replace("_", " ")
+        reason = (error.reason or "no PEM").lower().replace("_", " ")
         raise UnusableFileError(f"--certfile {certificate}, --keyfile {key}: not a pair in PEM ({reason})") from error
+    _, begin, rest = Path(certificate).read_text("latin-1").partition("-----BEGIN CERTIFICATE-----")
+    first, end, _ = rest.partition("-----END CERTIFICATE-----")
+    if not any(kind in ssl.PEM_cert_to_DER_cert(begin + first + end) for kind in _KEYS):
+        raise UnusableFileError(f"--certfile {certificate}: its key is none of RSA, P-256, P-384 and Ed25519. Take one")
 
 
 def _is_encrypted(key: str) -> str:

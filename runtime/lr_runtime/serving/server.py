@@ -33,7 +33,6 @@ from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server.embed import Server
 
-from lr_runtime.errors import UnusableFileError
 from lr_runtime.serving.listening import BACKLOG, Address, check_certificate, refuse_new
 from lr_runtime.system.signals import at_once
 
@@ -57,6 +56,8 @@ _LINGER_SECONDS = 1.0
 clients that keep connections open to be told `Connection: close` in an answer, and not by an end in mid-request."""
 _STOP_SECONDS = 10.0
 """From the signal to the end, whatever is still unanswered."""
+_ONE_SIGNAL_SECONDS = 0.2
+"""In which signals count as one: timeout(1), and a terminal below make, send theirs to a process and to its group."""
 
 
 class _Server(Server):  # type: ignore[misc] # granian's embedded server has no types
@@ -112,7 +113,7 @@ async def _serve(
     listens()
     await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
-        raise UnusableFileError("the server does not start with this certificate and key. Take a key of RSA or ECDSA")
+        raise RuntimeError("granian has stopped by itself")
     await _stop(app, server, serving)
 
 
@@ -123,15 +124,16 @@ def _connections() -> int:
     return _CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, most - _SPARE_FILES))
 
 
-def _told_to_stop() -> asyncio.Future[None]:
+def _told_to_stop() -> asyncio.Future[float]:
     """Return what is done when SIGTERM or SIGINT comes; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[None] = loop.create_future()
+    told: asyncio.Future[float] = loop.create_future()
 
     def come(number: int) -> None:
-        if told.done():
+        if not told.done():
+            told.set_result(loop.time())
+        elif loop.time() - told.result() > _ONE_SIGNAL_SECONDS:
             at_once(number)
-        told.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
