@@ -39,11 +39,10 @@ def main(*, model: str, as_json: bool, quiet: bool, **given: Any) -> None:
         from lr_runtime.serving.listening import is_world_readable, token_of
         from lr_runtime.serving.server import serve
 
+    token = token_of(listening.token_file)
     if listening.token_file is not None and is_world_readable(listening.token_file):
-        note(
-            f"lr-serve: warning: everyone on this machine can read {listening.token_file}. Run: chmod 600", quiet=quiet
-        )
-    app = create_app(model, loading, limits, token_of(listening.token_file))
+        note(f"lr-serve: warning: everyone here can read {listening.token_file}. Run: chmod 600 FILE", quiet=False)
+    app = create_app(model, loading, limits, token)
 
     def listens(url: str) -> None:
         note(f"lr-serve: listening at {url}", quiet=quiet)

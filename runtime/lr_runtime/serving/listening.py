@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -46,7 +47,8 @@ class Address(NamedTuple):
         try:
             found = socket.getaddrinfo(name or "::", options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError) as error:
-            raise UnusableFileError(f"--host {host}: no such address ({_reason(error)})") from error
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UnusableFileError(f"--host {host}: no such address ({reason})") from error
         address = cls(found[0][0], str(found[0][4][0]), options.port)
         is_open = options.token_file is None and not options.allow_anonymous
         if is_open and not ipaddress.ip_address(address.host).is_loopback:
@@ -65,11 +67,8 @@ class Address(NamedTuple):
             place = (self.host, self.port)
             return socket.create_server(place, family=self.family, backlog=BACKLOG, dualstack_ipv6=both)
         except OSError as error:
-            raise UnusableFileError(f"cannot listen at {self} ({_reason(error)}). Name another --port") from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+            reason = os.strerror(error.errno or 0)
+            raise UnusableFileError(f"cannot listen at {self} ({reason}). Name another --port") from error
 
 
 def token_of(path: str | None) -> str | None:

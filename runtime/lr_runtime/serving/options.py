@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lr_runtime.errors import OptionError
 from lr_runtime.options import AT_LEAST_1, FLAG, POSITIVE, TEXT, Number, check_options, option
 
 _PORT = Number("a port between 0 and 65535", 0, 65535, is_whole=True)
@@ -35,3 +36,5 @@ class ListenOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.token_file is not None and self.allow_anonymous:
+            raise OptionError("--allow-anonymous answers without a token. Give it, or --token-file, not both")
