@@ -72,6 +72,9 @@ functions: setup ## run every float32 through log, log1p, exp and sqrt, against 
 adversary: setup ## search 300 random models of functions and products for a row that leaves its bound (an hour and a half)
 	$(BIN)/python -m tests.export.adversarial --models 300
 
+soak: setup ## abuse lr-serve, restart it 200 times, replace its model, ask it a million times (about 15 minutes)
+	$(BIN)/python -m tests.serving.soak
+
 bench: $(VENV)/.bench ## speed and size, as ratios against peers measured in the same run
 	$(BIN)/python -m tests.benchmarks
 
