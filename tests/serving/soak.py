@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import multiprocessing
+import os
 import shutil
 import socket
 import sys
@@ -136,6 +137,7 @@ def send_body(address: Address, ended: threading.Event) -> None:
 
 
 def _abuse(address: Address, half_open: int, bodies: int, ended: threading.Event) -> None:
+    os.nice(10)  # what abusers have to do costs them, on machines of their own, and not the server
     workers = [threading.Thread(target=hold_open, args=(address, half_open, ended))]
     workers += [threading.Thread(target=send_body, args=(address, ended)) for _ in range(bodies)]
     for worker in workers:

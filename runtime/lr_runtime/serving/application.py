@@ -75,9 +75,9 @@ class Application:
         await _send(response, send, is_last=is_last, has_body=scope["method"] != "HEAD")
 
     async def _response(self, scope: Message, receive: Receive) -> Response:
-        method, path, headers = scope["method"], scope["path"], _headers(scope)
+        method, path, headers = scope["method"], path_of(scope), _headers(scope)
         self._check(path, headers)
-        route, parts = self._router.found(method, path_of(scope))
+        route, parts = self._router.found(method, path)
         query = scope["query_string"].decode("latin-1")
 
         def answered(body: bytes) -> Response:

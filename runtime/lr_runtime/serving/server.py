@@ -25,6 +25,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -119,9 +120,11 @@ async def _serve(
 
 def _connections() -> int:
     """Return how many connections are taken at once, after the process has been given all the files it may open."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return _CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, most - _SPARE_FILES))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # of a sandbox, or a system with a limit below that
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        now = most
+    return _CONNECTIONS if now == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, now - _SPARE_FILES))
 
 
 def _told_to_stop() -> asyncio.Future[float]:
