@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines mutants digits adversary functions bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines test-clients mutants digits adversary functions bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -59,6 +59,9 @@ engines: $(VENV)/.engines ## install every engine of docs/engines.md that can be
 	@sh tests/engines/install.sh $(BIN)/python build/engines
 	LINEDGE_ENGINES=1 $(BIN)/python -m pytest -m engines --numprocesses auto --dist loadfile tests/engines
 	@LINEDGE_ENGINES=1 $(BIN)/python -m tests.engines
+
+test-clients: setup ## run tritonclient and KServe's client, in environments under build/clients, against lr-serve
+	$(BIN)/python -m tests.serving.protocol.clients build/clients
 
 mutants: setup ## change the code in 100 places, one at a time, and print the changes that no test sees (about half an hour)
 	$(BIN)/python -m tests.mutants $(MUTANTS)
