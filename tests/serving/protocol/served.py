@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 import numpy as np
 
@@ -59,7 +58,7 @@ def asking(models: Models) -> Ask:
     def ask(method: str, path: str, headers: Headers, body: bytes) -> Answer:
         given = {name.lower(): value for name, value in headers.items()}
         try:
-            route, parts = router.found(method, unquote(path))
+            route, parts = router.found(method, path)
             response = route.handler(Request(given, body, "", parts, limits), models)
         except HttpError as error:
             response = error.response()

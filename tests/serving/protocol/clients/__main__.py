@@ -5,19 +5,14 @@ each other's and with ours: `python -m tests.serving.protocol.clients FOLDER`.
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.conftest import ROOT, SCRIPTS
+from tests.conftest import ROOT
+from tests.serving.conftest import serving
 from tests.serving.protocol.served import export_models
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CLIENTS = {"with_triton": "tritonclient[http]==2.73.0", "with_kserve": "kserve==0.21.0"}
 """What each script needs, from the package index."""
@@ -39,20 +34,6 @@ def environment(folder: Path, package: str) -> Path:
     return python
 
 
-@contextmanager
-def serving(models: Path) -> Iterator[str]:
-    """Run lr-serve on a free port; gives its URL."""
-    command = [str(SCRIPTS / "lr-serve"), str(models), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = re.search(r"http://[0-9.:]+", process.stdout.readline())
-            assert url is not None, "lr-serve did not say where it listens"
-            yield url.group()
-        finally:
-            process.terminate()
-
-
 def main() -> None:
     """Run every client; the exit code is the number of those that failed."""
     folder, failed = Path(sys.argv[1]), 0
@@ -60,8 +41,8 @@ def main() -> None:
         export_models(Path(models))
         for script, package in CLIENTS.items():
             python = environment(folder / script, package)
-            with serving(Path(models)) as url:
-                command = [str(python), "-m", f"tests.serving.protocol.clients.{script}", url]
+            with serving(Path(models)) as server:
+                command = [str(python), "-m", f"tests.serving.protocol.clients.{script}", server.url]
                 environ = {**os.environ, "PYTHONPATH": str(ROOT / "runtime")}  # tests/__init__.py looks there
                 done = subprocess.run(command, cwd=ROOT, env=environ, check=False, timeout=SCRIPT_SECONDS)
             failed += done.returncode != 0
