@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving.protocol.client import HEADER, Tensor, infer, request_of
+from lr_runtime import Predictor
+from lr_runtime.errors import RowError
+from tests.serving.protocol.client import HEADER, Tensor, infer, over_http, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from lr_runtime.serving.models import Models
+    from tests.serving.conftest import Serving
     from tests.serving.protocol.client import Ask
 
 ROW = Tensor("x", "FP32", (1, 10), [float(n) for n in range(10)])
@@ -100,3 +104,22 @@ def test_a_body_of_json_alone_may_say_its_length(ask: Ask) -> None:
     body, _ = request_of([Tensor(ROW.name, ROW.datatype, ROW.shape, ROW.values, is_raw=False)])
     for headers in ({HEADER: str(len(body))}, {HEADER: str(len(body)), "content-type": "application/octet-stream"}):
         assert ask("POST", "/v2/models/ten/infer", headers, body).tensors["y"].shape == (1, 1)
+
+
+def test_lr_serve_answers_the_client_over_a_socket(server: Serving, models: Path) -> None:
+    ask, a, site = over_http(server.url), [1.5, 2.5], ["q", "r"]
+    expected = Predictor.load(models / "site.onnx").predict({"a": a, "site": site})
+    for is_raw in (True, False):
+        inputs = [Tensor("site", "BYTES", (2,), site, is_raw), Tensor("a", "FP64", (2,), a, is_raw)]
+        found = infer(ask, "site", inputs, binary_data_output=is_raw).tensors
+        assert [*found["y"].values] == expected.values.ravel().tolist()
+        assert expected.in_range is not None
+        assert [*found["in_range"].values] == expected.in_range.tolist()
+    refused = infer(ask, "site", [Tensor("site", "BYTES", (1,), ["s"]), Tensor("a", "FP32", (1,), [float("nan")])])
+    assert (refused.status, refused.error) == (400, refusal(models, {"a": [float("nan")], "site": ["s"]}))
+
+
+def refusal(models: Path, x: object) -> str:
+    with pytest.raises(RowError) as raised:
+        Predictor.load(models / "site.onnx").predict(x)
+    return str(raised.value)

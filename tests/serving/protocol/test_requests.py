@@ -95,6 +95,8 @@ REFUSED: list[tuple[object, str]] = [
     (with_x(shape=[2**32, 2**32 * 10]), "but 10 values"),  # 10 modulo 2^64
     (with_x(shape=[1, 2**70]), "but 10 values"),
     (with_x(shape=[0, 10]), "has shape [0, 10], but 10 values"),
+    (with_x(shape=[0, 2**63], data=[]), f"FP32 of shape [0, {2**63}]: Maximum allowed dimension exceeded"),
+    (with_x(shape=[0, 2**62], data=[]), f"FP32 of shape [0, {2**62}]: array is too big"),
     (with_x(shape=[10]), "x has shape (10,); the model takes (rows, 10)"),
     (with_x(shape=[10, 1]), "x has shape (10, 1); the model takes (rows, 10)"),
     (with_x(shape=[1, 9], data=TEN[1:]), 'x has shape (1, 9); the model takes (rows, 10), the columns "x1", "x2"'),
@@ -116,7 +118,11 @@ REFUSED: list[tuple[object, str]] = [
     (with_x(datatype="BYTES"), "Expected `str | null`, got `float`"),
     (with_x(data=[None, *TEN[1:]]), 'row 1: column "x1": the value is missing'),
     (with_x(data=[*TEN[1:], 1e300]), 'row 1: column "x10": 1e+300 is beyond the range of float32'),
-    (with_x(name="input-0"), 'no input "input-0". It takes "x" of shape [rows, 10], or an input for each of "x1"'),
+    (with_x(name="input-0"), 'the input "input-0" is no column of the model. Expected "x" alone, of shape [rows, 10]'),
+    (
+        {"inputs": [{**X, "name": "x1", "shape": [10]}, X]},
+        'the input "x" is no column of the model. Expected "x" alone',
+    ),
     (with_x(name="x1", shape=[1], data=[1.0]), 'the input has no columns "x2", "x3"'),
     ({"inputs": [X, X]}, 'the input "x" stands twice'),
     ({**with_x(), "outputs": [{"name": "z"}]}, 'no output "z"; it has "y"'),
@@ -150,7 +156,7 @@ def test_what_the_protocol_does_not_say_is_refused_in_one_line(ask: Ask, body: o
         ({"c": ("BYTES", ["much"])}, 'row 1: column "c": "much" is not a number'),
         ({"c": ("INT64", [2**53 + 1])}, 'row 1: column "c": 9007199254740993 is an integer that float32 does not hold'),
         ({"c": ("FP32", [1.0, 2.0])}, "the columns have different lengths"),
-        ({"e": ("FP32", [1.0])}, 'the model has no input "e"'),
+        ({"e": ("FP32", [1.0])}, 'the input "e" is no column of the model'),
     ],
 )
 def test_a_column_that_does_not_fit_is_refused_by_its_name(

@@ -26,9 +26,7 @@ PACKED = "x"
 
 def parted(request: Request) -> tuple[bytes, bytes]:
     """Return the JSON of a body, and the raw bytes behind it. Raises HttpError where the header is no such length."""
-    body, length = request.body, request.headers.get(HEADER)
-    if length is None:
-        return body, b""
+    body, length = request.body, request.headers.get(HEADER, str(len(request.body)))
     size = int(length) if length.isdecimal() and len(length) < 20 else -1  # Python refuses to read thousands of digits
     if not 0 <= size <= len(body):
         raise HttpError(400, f"{HEADER} is {escaped(length)}; expected a number of bytes, {len(body)} at most")
@@ -41,8 +39,7 @@ def arrays_of(inputs: Sequence[RequestInput], raw: bytes, most_rows: int) -> dic
     Raises:
         HttpError: 400, a name stands twice, or `raw` is not what the tensors say; see `array_of`. 413, too many rows.
     """
-    found: dict[str, NDArray[np.generic]] = {}
-    place = 0
+    found, place = dict[str, "NDArray[np.generic]"](), 0
     for each in inputs:
         if (name := composed(each.name)) in found:
             raise HttpError(400, f"the input {escaped(name)} stands twice")
@@ -70,9 +67,9 @@ def rows_of(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> 
         if arrays[PACKED].dtype.kind == "O":
             raise HttpError(400, f"the input {escaped(PACKED)} holds BYTES, not numbers. Send an input for each column")
         return arrays[PACKED]
-    if unknown := [name for name in arrays if name not in names]:
-        ways = f"{escaped(PACKED)} of shape [rows, {len(names)}], or an input for each of {listed(names)}"
-        raise HttpError(400, f"the model has no input {escaped(unknown[0])}. It takes {ways}")
+    if (unknown := next((name for name in arrays if name not in names), None)) is not None:
+        ways = f"{escaped(PACKED)} alone, of shape [rows, {len(names)}], or an input for each of {listed(names)}"
+        raise HttpError(400, f"the input {escaped(unknown)} is no column of the model. Expected {ways}")
     if all(each.size == 1 and each.dtype.kind != "O" for each in arrays.values()):
         return {name: each.item() for name, each in arrays.items()}  # one row of numbers has a faster path
     return {name: each[:, 0] if each.shape[1:] == (1,) else each for name, each in arrays.items()}

@@ -70,19 +70,17 @@ def array_of(tensor: RequestInput, raw: bytes | None) -> NDArray[np.generic]:
     """
     name, shape = escaped(tensor.name), tensor.shape
     if (datatype := DATATYPES.get(tensor.datatype)) is None:
-        expected = ", ".join(DATATYPES)
-        raise HttpError(
-            400, f"the input {name} has the datatype {escaped(tensor.datatype)}; expected one of {expected}"
-        )
+        known = ", ".join(DATATYPES)
+        raise HttpError(400, f"the input {name} has datatype {escaped(tensor.datatype)}; expected one of {known}")
     if (raw is None) == (bytes(tensor.data) == b"null"):
         raise HttpError(400, f"the input {name} is to have data, or binary_data_size and its bytes behind the JSON")
     try:
         values = _from_json(tensor, datatype) if raw is None else _from_bytes(raw, datatype.dtype)
+        if len(values) == prod(shape):
+            return values.reshape(shape)
     except (msgspec.MsgspecError, ValueError, OverflowError, struct.error) as error:
         raise HttpError(400, f"the input {name} does not hold {tensor.datatype} of shape {shape}: {error}") from error
-    if len(values) != prod(shape):
-        raise HttpError(400, f"the input {name} has shape {shape}, but {len(values)} values")
-    return values.reshape(shape)
+    raise HttpError(400, f"the input {name} has shape {shape}, but {len(values)} values")
 
 
 def _from_json(tensor: RequestInput, datatype: Datatype) -> NDArray[np.generic]:

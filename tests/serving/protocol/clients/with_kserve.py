@@ -51,6 +51,10 @@ async def checks(url: str) -> None:
     assert [each.name for each in (await answer("air", inputs, request_outputs=wanted)).outputs] == ["leverage", "y"]
     low = await answer("inverse", [tensor("x", "FP32", np.array([[-9.0]], "f4"), is_raw=False)])
     print("an infinite limit, in JSON:", {each.name: each.data for each in low.outputs})
+    numbers, texts = {"a": np.nan, "b": np.nan, "c": 1.0}, {"site": "q", "d": "v"}
+    missing = [tensor(name, "FP64", np.array([value]), is_raw=False) for name, value in numbers.items()]
+    missing += [tensor(name, "BYTES", np.array([text], object), is_raw=False) for name, text in texts.items()]
+    print("NaN, which this client sends as null:", (await answer("every term", missing)).outputs[0].data)
     half = await answer("ten", [tensor("x", "FP16", x.astype("f2"), is_raw=True)])
     print("FP16:", half.outputs[0].as_numpy()[0])
     for model, name, values in (("ten", "x", x[:, :9]), ("ten", "z", x), ("ten", "x", x * np.inf), ("none", "x", x)):

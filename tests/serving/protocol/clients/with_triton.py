@@ -124,7 +124,7 @@ def errors(client: Any) -> None:
         ("[400] the body is not the JSON", "ten", [theirs("x", x * np.nan, is_raw=False)], {}),
         ('[400] row 1: column "site": the category "nord"', "air", beyond, {}),
         ('[400] the input has no column "flow"', "air", air[:2], {}),
-        ('[400] the model has no input "z"', "ten", [theirs("z", x)], {}),
+        ('[400] the input "z" is no column of the model', "ten", [theirs("z", x)], {}),
         ('[400] the model has no output "z"', "ten", [theirs("x", x)], {"outputs": [triton.InferRequestedOutput("z")]}),
         ("[400]", "ten", [theirs("x", x)], {"outputs": [triton.InferRequestedOutput("y", class_count=2)]}),
         ('[404] there is no model "none"', "none", [theirs("x", x)], {}),
