@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_SCRIPTS = ("numbers.js", "drawings.js", "fields.js", "page.js")
 _START = 'main(JSON.parse(document.getElementById("description").textContent), backendOf);'
 _TAG = re.compile("<(?=[!/s])", re.IGNORECASE)
 """What begins a comment or a tag that would change where a script ends: <!--, <script, </script."""
@@ -32,7 +33,7 @@ def page_of(
         asks_server: whether the page may ask the server that it came from.
     """
     style = part("page.css")
-    script = in_script("\n".join([*script_parts, part("page.js"), _START]))
+    script = in_script("\n".join([*script_parts, *map(part, _SCRIPTS), _START]))
     allowed = [
         "default-src 'none'",
         f"style-src {_digest(style)}",

@@ -92,6 +92,7 @@ def test_the_keyboard_alone_reaches_and_sets_every_control(page: Callable[[str],
 
     air = page("air")
     air.looks(1280, "light")
+    air.until("return !document.querySelector('#take').hidden")
     controls = "button, input:not(:disabled), select, summary, [tabindex='0']"
     wanted = air.run(
         "return [...document.querySelectorAll(arguments[0])].filter((each) => each.checkVisibility()).length", controls

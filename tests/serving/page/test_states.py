@@ -24,7 +24,7 @@ WRONG = {
     "0x10": "Write a number, such as 20.5 or 1e-9.",
     "3,5": "Write a decimal point: 3.5",
     "1e999": "That is beyond the numbers that a computer holds.",
-    "9007199254740993": "A computer does not hold all digits of that",
+    "9007199254740993": "A computer does not hold all its digits",
 }
 
 
@@ -105,7 +105,8 @@ def test_the_newest_change_wins(page: Callable[[str], Page]) -> None:
 def script(driver: Chrome) -> Callable[..., object]:
     """Call a function of page.js, which knows no model."""
     driver.get("about:blank")
-    return lambda call, *arguments: driver.execute_script(f"{part('page.js')}\nreturn {call}", *arguments)
+    parts = "\n".join(map(part, ("numbers.js", "drawings.js", "fields.js")))
+    return lambda call, *arguments: driver.execute_script(f"{parts}\nreturn {call}", *arguments)
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -1,0 +1,190 @@
+// A field for each column of a model. Instants are milliseconds since 1970 here.
+
+const SLIDER_STEPS = 250;
+const TIME_STEPS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400].map((each) => 1e3 * each);
+const DAY = 864e5;
+const FLOAT32_INTEGERS = 2 ** 24; // float32 holds every integer up to here
+
+const fromClock = ({ since, seconds }, count) => 1e3 * (since + count * seconds);
+const clockText = (at) => new Date(at).toISOString().replace(/(:00)?\.000Z$/, "").replace("Z", "").replace("T", " ");
+const spanOf = (ends) => (isWide(ends) ? 0 : ends[1] - ends[0]);
+
+/** What a kind of column is set with, how that is read and written, and what the model is given. */
+const KINDS = {
+  number: {
+    control: ({ minimum }) => el("input", { type: "text", spellcheck: false, inputMode: (minimum ?? -1) < 0 ? "text" : "decimal" }),
+    read: typed,
+    write: (value) => written(value).replaceAll("−", "-"),
+    text: (value) => written(value),
+    short: (value, ends) => rough(value, spanOf(ends)),
+    cell: (value) => value,
+  },
+  category: {
+    control: ({ categories, missing }) => {
+      const options = categories.map((each) => new Option(each, each));
+      return el("select", {}, ...options, ...(missing === "error" ? [] : [new Option("missing", "")]));
+    },
+    read: (text) => text || null,
+    write: (value) => value ?? "",
+    text: (value) => value,
+    cell: (value) => value,
+  },
+  time: {
+    control: () => el("input", { type: "datetime-local", step: 1 }),
+    read: (text) => {
+      if (!text) throw new Error("Set a whole date and time.");
+      return Date.parse(`${text}Z`);
+    },
+    write: (value) => new Date(value).toISOString().replace(/(\.000)?Z$/, ""),
+    text: clockText,
+    short: (value) => clockText(value).slice(0, 19),
+    cell: (value) => new Date(value).toISOString(),
+  },
+};
+
+/** Return the training range of a column, no end of which rounding has moved outside; null where it has none. */
+function rangeOf({ kind, minimum, maximum, time }) {
+  if (kind === "category" || minimum === null || !(maximum > minimum && maximum - minimum < Infinity)) return null;
+  if (kind === "number") return [minimum, maximum];
+  return [[minimum, Math.ceil], [maximum, Math.floor]].map(([end, inward]) => {
+    const at = fromClock(time, end), whole = Math.round(at);
+    return Math.abs(at - whole) < 0.01 ? whole : inward(at);
+  });
+}
+
+/** Whether a range has a scale of logarithms. */
+const isWide = ([low, high]) => low > 0 && high / low >= 1e4;
+
+/** Return where a value lies between two others, 0 to 1. */
+function shareOf(value, ends) {
+  const of = isWide(ends) ? Math.log : (each) => each;
+  return (of(value) - of(ends[0])) / (of(ends[1]) - of(ends[0]));
+}
+
+/** Return the value at a share of the way between two others. */
+function valueAt(share, [low, high]) {
+  return isWide([low, high]) ? low * (high / low) ** share : low * (1 - share) + high * share;
+}
+
+/** Return the nearest number that the model takes as it is. */
+const held = (value, isSingle) => (isSingle && Math.abs(value) >= FLOAT32_INTEGERS ? Math.fround(value) : value);
+
+/** Return the step of a slider: round, and not finer than numbers of that size are. */
+function stepOf({ kind }, [low, high]) {
+  const least = (high - low) / SLIDER_STEPS, size = Math.max(Math.abs(low), Math.abs(high));
+  if (kind === "time") return TIME_STEPS.find((each) => each >= least) ?? Math.ceil(least / DAY) * DAY;
+  const isWhole = Number.isInteger(low) && Number.isInteger(high) && high - low >= 20;
+  return Math.max(nice(least), isWhole ? 1 : 0, size * 2 ** -50);
+}
+
+/** Return the values of a slider: the ends of the training range, and round numbers between them. */
+function stopsOf(column, isSingle) {
+  const ends = rangeOf(column), between = [];
+  if (!ends) return [];
+  if (isWide(ends) && column.kind === "number") {
+    for (let k = 1; k < SLIDER_STEPS; k += 1) between.push(Number(valueAt(k / SLIDER_STEPS, ends).toPrecision(3)));
+  } else {
+    const step = stepOf(column, ends);
+    for (let k = Math.floor(ends[0] / step) + 1; k * step < ends[1]; k += 1) between.push(Number((k * step).toPrecision(15)));
+  }
+  const taken = [ends[0], ...between, ends[1]].map((each) => held(each, isSingle && column.kind === "number"));
+  return [...new Set(taken)].filter((each) => each >= ends[0] && each <= ends[1]);
+}
+
+/** Return what a field begins with: the middle of its slider, a whole number where the range has whole ends. */
+function startOf({ categories, minimum }, ends, stops) {
+  const upper = stops.slice(Math.floor(stops.length / 2));
+  const whole = ends?.every(Number.isInteger) ? upper.find(Number.isInteger) : undefined;
+  return categories[0] ?? whole ?? upper[0] ?? minimum ?? 0;
+}
+
+/** A column's field: its element, and what it is set to. `changed` is called after a person sets it. */
+class Field {
+  constructor(column, place, isSingle, changed) {
+    const ends = rangeOf(column), stops = stopsOf(column, isSingle), id = `field-${place}`;
+    const start = startOf(column, ends, stops), unit = column.kind === "time" ? "UTC" : column.unit;
+    Object.assign(this, { column, ends, stops, start, unit, kind: KINDS[column.kind], changed });
+    this.input = this.kind.control(column);
+    this.input.id = id;
+    this.input.setAttribute("aria-describedby", `${id}-range ${id}-note`);
+    const label = `${column.name}, slider`;
+    this.slider = el("input", { type: "range", min: 0, max: stops.length - 1, step: 1, "aria-label": label });
+    this.missing = el("input", { type: "checkbox", id: `${id}-missing` });
+    this.note = el("p", { className: "note", id: `${id}-note`, hidden: true });
+    this.element = this.laidOut(id);
+    this.listen();
+    this.reset();
+  }
+
+  laidOut(id) {
+    const { column, ends, kind } = this, isLong = column.kind === "time" || column.name.length > 18;
+    const unit = el("span", { className: "unit quiet" }, this.unit ?? "");
+    const box = el("div", { className: "box" }, this.input, unit), range = el("div", { className: "range quiet" });
+    const [low, high] = (ends ?? []).map((each) => el("span", { "aria-hidden": "true", title: kind.text(each) }, kind.short(each, ends)));
+    if (ends) range.append(low, el("span", { className: "unseen", id: `${id}-range` }, `Training range ${this.rangeWords}.`));
+    if (column.missing !== "error" && column.kind !== "category") {
+      range.append(el("label", { className: "missing" }, this.missing, " missing"));
+    }
+    if (ends) range.append(high);
+    const slider = this.stops.length > 1 ? [this.slider] : [];
+    const label = el("label", { htmlFor: id }, column.name);
+    return el("div", { className: isLong ? "field long" : "field" }, label, box, ...slider, range, this.note);
+  }
+
+  listen() {
+    this.input.addEventListener("input", () => {
+      try {
+        this.set(this.kind.read(this.input.value), this.input);
+      } catch (error) {
+        this.fault = error.message;
+        this.show();
+      }
+      this.changed();
+    });
+    this.slider.addEventListener("input", () => { this.set(this.stops[this.slider.value]); this.changed(); });
+    const { missing } = this;
+    missing.addEventListener("change", () => { this.set(this.value, missing, missing.checked); this.changed(); });
+  }
+
+  /** Take a value, null for a missing one, and show it everywhere but where a person is typing it. */
+  set(value, from = null, isMissing = value === null) {
+    Object.assign(this, { value, fault: "", isMissing });
+    if (from !== this.input) this.input.value = this.kind.write(value);
+    this.show();
+  }
+
+  reset() {
+    this.set(this.start);
+  }
+
+  show() {
+    const { input, slider, stops, note } = this, nearest = stops.findIndex((each) => each >= this.value);
+    slider.value = nearest < 0 ? stops.length - 1 : nearest;
+    slider.style.setProperty("--share", `${(100 * slider.value) / Math.max(1, stops.length - 1)}%`);
+    slider.setAttribute("aria-valuetext", this.words);
+    slider.disabled = this.isMissing;
+    this.missing.checked = this.isMissing;
+    if (input.tagName === "INPUT") input.disabled = this.isMissing;
+    input.setAttribute("aria-invalid", String(Boolean(this.fault)));
+    this.element.classList.toggle("outside", this.isOutside);
+    say(note, this.fault || (this.isOutside ? `Outside the training range, ${this.rangeWords}` : ""));
+  }
+
+  get isOutside() {
+    const { ends, value } = this;
+    return Boolean(ends) && !this.isMissing && !this.fault && (value < ends[0] || value > ends[1]);
+  }
+
+  get cell() {
+    return this.isMissing ? null : this.kind.cell(this.value);
+  }
+
+  get words() {
+    return this.isMissing ? "missing" : withUnit(this.kind.text(this.value), this.unit);
+  }
+
+  get rangeWords() {
+    const [low, high] = this.ends.map((each) => this.kind.short(each, this.ends));
+    return `${low} to ${withUnit(high, this.unit)}`;
+  }
+}
