@@ -55,11 +55,10 @@ function drawGauge(host, marks, { y, lower, upper }) {
 
 /** Return numbers to write along a horizontal axis, and their texts. */
 function labelsOf({ column, kind }, ends, width) {
-  if (column.kind === "time") return [0, 0.5, 1].map((share) => valueAt(share, ends)).map((at) => [at, kind.text(at).slice(0, 16)]);
-  if (!isWide(ends)) {
-    const inside = ticks(ends[0], ends[1], Math.max(2, Math.floor(width / 50)));
-    return inside.filter((each) => each >= ends[0] && each <= ends[1]).map((each) => [each, written(each)]);
-  }
+  const three = [0, 0.5, 1].map((share) => valueAt(share, ends));
+  if (column.kind === "time") return three.map((at) => [at, kind.text(at).slice(0, 16)]);
+  const inside = ticks(ends[0], ends[1], Math.max(2, width / 50)).filter((each) => each >= ends[0] && each <= ends[1]);
+  if (!isWide(ends)) return inside.map((each) => [each, written(each)]);
   const first = Math.ceil(Math.log10(ends[0])), count = Math.floor(Math.log10(ends[1])) - first + 1;
   const powers = Array.from({ length: count }, (_, k) => Number(`1e${first + k}`));
   return powers.filter((_, k) => k % Math.ceil((count * 60) / width) === 0).map((each) => [each, written(each)]);
@@ -113,11 +112,7 @@ function drawCurve(host, field, ends, points, now, unit) {
   host.valueAt = (at) => valueAt(Math.min(1, Math.max(0, (at - left) / (right - left))), ends);
 }
 
-/** Return a table's row: its first cell is the head. */
-function row(head, ...cells) {
-  return el("tr", {}, el("th", { scope: "row" }, head), ...cells.map((each) => el("td", {}, each)));
-}
-
+const row = (head, ...cells) => el("tr", {}, el("th", { scope: "row" }, head), ...cells.map((each) => el("td", {}, each)));
 const headOf = (names) => el("thead", {}, el("tr", {}, ...names.map((each) => el("th", { scope: "col" }, each))));
 
 /** Return the bar of a number on a scale from low to high, broken off where the number is beyond. */

@@ -12,7 +12,7 @@ const spanOf = (ends) => (isWide(ends) ? 0 : ends[1] - ends[0]);
 /** What a kind of column is set with, how that is read and written, and what the model is given. */
 const KINDS = {
   number: {
-    control: ({ minimum }) => el("input", { type: "text", spellcheck: false, inputMode: (minimum ?? -1) < 0 ? "text" : "decimal" }),
+    control: ({ minimum }) => el("input", { type: "text", inputMode: (minimum ?? -1) < 0 ? "text" : "decimal" }),
     read: typed,
     write: (value) => written(value).replaceAll("−", "-"),
     text: (value) => written(value),
@@ -21,8 +21,8 @@ const KINDS = {
   },
   category: {
     control: ({ categories, missing }) => {
-      const options = categories.map((each) => new Option(each, each));
-      return el("select", {}, ...options, ...(missing === "error" ? [] : [new Option("missing", "")]));
+      const others = missing === "error" ? [] : [new Option("missing", "")];
+      return el("select", {}, ...categories.map((each) => new Option(each, each)), ...others);
     },
     read: (text) => text || null,
     write: (value) => value ?? "",
@@ -52,8 +52,7 @@ function rangeOf({ kind, minimum, maximum, time }) {
   });
 }
 
-/** Whether a range has a scale of logarithms. */
-const isWide = ([low, high]) => low > 0 && high / low >= 1e4;
+const isWide = ([low, high]) => low > 0 && high / low >= 1e4; // its scale is one of logarithms
 
 /** Return where a value lies between two others, 0 to 1. */
 function shareOf(value, ends) {
@@ -62,9 +61,7 @@ function shareOf(value, ends) {
 }
 
 /** Return the value at a share of the way between two others. */
-function valueAt(share, [low, high]) {
-  return isWide([low, high]) ? low * (high / low) ** share : low * (1 - share) + high * share;
-}
+const valueAt = (share, [low, high]) => (isWide([low, high]) ? low * (high / low) ** share : low * (1 - share) + high * share);
 
 /** Return the nearest number that the model takes as it is. */
 const held = (value, isSingle) => (isSingle && Math.abs(value) >= FLOAT32_INTEGERS ? Math.fround(value) : value);
@@ -91,24 +88,16 @@ function stopsOf(column, isSingle) {
   return [...new Set(taken)].filter((each) => each >= ends[0] && each <= ends[1]);
 }
 
-/** Return what a field begins with: the middle of its slider, a whole number where the range has whole ends. */
-function startOf({ categories, minimum }, ends, stops) {
-  const upper = stops.slice(Math.floor(stops.length / 2));
-  const whole = ends?.every(Number.isInteger) ? upper.find(Number.isInteger) : undefined;
-  return categories[0] ?? whole ?? upper[0] ?? minimum ?? 0;
-}
-
 /** A column's field: its element, and what it is set to. `changed` is called after a person sets it. */
 class Field {
   constructor(column, place, isSingle, changed) {
     const ends = rangeOf(column), stops = stopsOf(column, isSingle), id = `field-${place}`;
-    const start = startOf(column, ends, stops), unit = column.kind === "time" ? "UTC" : column.unit;
+    const start = column.categories[0] ?? stops[Math.floor(stops.length / 2)] ?? column.minimum ?? 0, unit = column.kind === "time" ? "UTC" : column.unit;
     Object.assign(this, { column, ends, stops, start, unit, kind: KINDS[column.kind], changed });
     this.input = this.kind.control(column);
     this.input.id = id;
     this.input.setAttribute("aria-describedby", `${id}-range ${id}-note`);
-    const label = `${column.name}, slider`;
-    this.slider = el("input", { type: "range", min: 0, max: stops.length - 1, step: 1, "aria-label": label });
+    this.slider = el("input", { type: "range", max: stops.length - 1, "aria-label": `${column.name}, slider` });
     this.missing = el("input", { type: "checkbox", id: `${id}-missing` });
     this.note = el("p", { className: "note", id: `${id}-note`, hidden: true });
     this.element = this.laidOut(id);
@@ -117,33 +106,32 @@ class Field {
   }
 
   laidOut(id) {
-    const { column, ends, kind } = this, isLong = column.kind === "time" || column.name.length > 18;
-    const unit = el("span", { className: "unit quiet" }, this.unit ?? "");
-    const box = el("div", { className: "box" }, this.input, unit), range = el("div", { className: "range quiet" });
-    const [low, high] = (ends ?? []).map((each) => el("span", { "aria-hidden": "true", title: kind.text(each) }, kind.short(each, ends)));
-    if (ends) range.append(low, el("span", { className: "unseen", id: `${id}-range` }, `Training range ${this.rangeWords}.`));
-    if (column.missing !== "error" && column.kind !== "category") {
-      range.append(el("label", { className: "missing" }, this.missing, " missing"));
-    }
-    if (ends) range.append(high);
-    const slider = this.stops.length > 1 ? [this.slider] : [];
-    const label = el("label", { htmlFor: id }, column.name);
-    return el("div", { className: isLong ? "field long" : "field" }, label, box, ...slider, range, this.note);
+    const { column, ends, kind, slider } = this, className = column.kind === "time" || column.name.length > 18 ? "field long" : "field";
+    const box = el("div", { className: "box" }, this.input, el("span", { className: "unit quiet" }, this.unit ?? ""));
+    const end = (at) => el("span", { "aria-hidden": "true", title: kind.text(at) }, kind.short(at, ends));
+    const spoken = () => el("span", { className: "unseen", id: `${id}-range` }, `Training range ${this.rangeWords}.`);
+    const mayMiss = column.missing !== "error" && column.kind !== "category";
+    const missing = mayMiss ? [el("label", { className: "missing" }, this.missing, " missing")] : [];
+    const parts = ends ? [end(ends[0]), spoken(), ...missing, end(ends[1])] : missing;
+    const range = el("div", { className: "range quiet" }, ...parts), label = el("label", { htmlFor: id }, column.name);
+    return el("div", { className }, label, box, ...(this.stops.length > 1 ? [slider] : []), range, this.note);
   }
 
   listen() {
-    this.input.addEventListener("input", () => {
-      try {
-        this.set(this.kind.read(this.input.value), this.input);
-      } catch (error) {
-        this.fault = error.message;
-        this.show();
-      }
-      this.changed();
-    });
-    this.slider.addEventListener("input", () => { this.set(this.stops[this.slider.value]); this.changed(); });
-    const { missing } = this;
+    const { input, slider, missing, stops } = this;
+    input.addEventListener("input", () => { this.type(); this.changed(); });
+    slider.addEventListener("input", () => { this.set(stops[slider.value]); this.changed(); });
     missing.addEventListener("change", () => { this.set(this.value, missing, missing.checked); this.changed(); });
+  }
+
+  /** Take what was typed. */
+  type() {
+    try {
+      this.set(this.kind.read(this.input.value), this.input);
+    } catch (error) {
+      this.fault = error.message;
+      this.show();
+    }
   }
 
   /** Take a value, null for a missing one, and show it everywhere but where a person is typing it. */
@@ -153,9 +141,7 @@ class Field {
     this.show();
   }
 
-  reset() {
-    this.set(this.start);
-  }
+  reset() { this.set(this.start); }
 
   show() {
     const { input, slider, stops, note } = this, nearest = stops.findIndex((each) => each >= this.value);
@@ -175,16 +161,8 @@ class Field {
     return Boolean(ends) && !this.isMissing && !this.fault && (value < ends[0] || value > ends[1]);
   }
 
-  get cell() {
-    return this.isMissing ? null : this.kind.cell(this.value);
-  }
+  get cell() { return this.isMissing ? null : this.kind.cell(this.value); }
+  get words() { return this.isMissing ? "missing" : withUnit(this.kind.text(this.value), this.unit); }
 
-  get words() {
-    return this.isMissing ? "missing" : withUnit(this.kind.text(this.value), this.unit);
-  }
-
-  get rangeWords() {
-    const [low, high] = this.ends.map((each) => this.kind.short(each, this.ends));
-    return `${low} to ${withUnit(high, this.unit)}`;
-  }
+  get rangeWords() { return withUnit(this.ends.map((each) => this.kind.short(each, this.ends)).join(" to "), this.unit); }
 }

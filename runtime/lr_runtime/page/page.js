@@ -54,27 +54,19 @@ class Model {
     return Object.fromEntries(cells);
   }
 
-  get faulty() {
-    return this.fields.filter((field) => field.fault);
-  }
+  get faulty() { return this.fields.filter((field) => field.fault); }
 
   /** The output whose terms and curve are shown. */
-  get output() {
-    return this.outputs[$("of").value || 0];
-  }
+  get output() { return this.outputs[$("of").value || 0]; }
+  text(y) { return written(y, this.precision !== "float64"); }
 
-  number(value) {
-    return figure(value, written(value, this.precision !== "float64"));
-  }
-
-  limit(value, otherwise = "no limit") {
-    return Number.isFinite(value) ? this.number(value) : otherwise;
-  }
+  number(y) { return figure(y, this.text(y)); }
+  limit(y) { return Number.isFinite(y) ? this.number(y) : "no limit"; }
 }
 
 const resultOf = (answer, { name }) => ({ y: answer[name], lower: answer[`${name}_lower`], upper: answer[`${name}_upper`] });
 
-/** The reading of an output: its number, its interval, and both on a scale that begins with what the model gives. */
+/** The reading of an output: its number, its interval, and both on a scale that has all that was shown. */
 class Reading {
   constructor(model, output) {
     const [value, interval, gauge] = ["value", "interval", "gauge"].map((className) => el("div", { className }));
@@ -82,18 +74,12 @@ class Reading {
     this.element = el("article", { className: "reading" }, el("h2", {}, output.name), value, interval, gauge);
   }
 
-  widen(results) {
-    const ends = [...this.seen, ...results.flatMap(Object.values).filter(Number.isFinite)];
-    this.seen = ends.length ? [Math.min(...ends), Math.max(...ends)] : [];
-  }
-
   show(answer) {
     const { unit } = this.output, { y, lower, upper } = (this.result = resultOf(answer, this.output));
-    this.widen([this.result]);
     this.value.replaceChildren(this.bold(y, lower, upper), ...(unit ? [" ", el("span", { className: "unit" }, unit)] : []));
     const ends = [this.model.limit(lower), " to ", this.model.limit(upper), unit ? ` ${unit}` : ""];
     this.interval.replaceChildren(...(this.model.interval ? [`${this.model.interval}: `, ...ends] : []));
-    this.draw();
+    this.draw([answer]);
   }
 
   /** Return a prediction as an element, in which digits are grey that its uncertainty makes meaningless. */
@@ -106,24 +92,18 @@ class Reading {
     return number;
   }
 
-  draw() {
+  /** Draw the present result on a scale that has room for these answers, too. */
+  draw(answers = []) {
+    const ends = answers.flatMap((answer) => Object.values(resultOf(answer, this.output))).filter(Number.isFinite);
+    if (this.result) this.seen = [Math.min(...this.seen, ...ends), Math.max(...this.seen, ...ends)];
     if (this.result) drawGauge(this.gauge, ticks(...this.seen, 6), this.result);
   }
 
   clear() {
     this.result = null;
     this.value.replaceChildren("—");
-    this.interval.replaceChildren();
-    this.gauge.replaceChildren();
+    for (const each of [this.interval, this.gauge]) each.replaceChildren();
   }
-}
-
-/** Predict at the ends of each column, so that the scales of the readings begin with what the model gives. */
-async function survey(model, readings) {
-  const ends = ({ column, ends: range }) => (column.categories.length ? column.categories : range ?? []);
-  const rows = model.fields.flatMap((field) => ends(field).map((value) => model.row(field, value)));
-  const answers = await model.backend.predict(rows).catch(() => []);
-  for (const reading of readings) reading.widen(answers.map((each) => resultOf(each, reading.output)));
 }
 
 /** Say which columns are outside their training range. */
@@ -154,8 +134,8 @@ function termsOf(model) {
 
 /** The prediction against one numeric column, in a picture in which the column is set by dragging, and in a table. */
 class Curve {
-  constructor(model, changed) {
-    Object.assign(this, { model, changed, key: "", answers: [], xs: [] });
+  constructor(model, readings, changed) {
+    Object.assign(this, { model, readings, changed, key: "", answers: [], xs: [] });
     $("curve").hidden = !model.numeric.length;
     $("against").append(...model.numeric.map((field, place) => new Option(field.column.name, place)));
     for (const kind of ["pointerdown", "pointermove"]) $("chart").addEventListener(kind, (event) => this.drag(event));
@@ -163,14 +143,11 @@ class Curve {
     this.predict = asking((asked) => this.answer(asked), refuse);
   }
 
-  get field() {
-    return this.model.numeric[$("against").value || 0];
-  }
+  get field() { return this.model.numeric[$("against").value || 0]; }
 
-  /** Show the curve about the present row, whose result is given; the backend is asked where other columns changed. */
-  show(readings) {
+  /** Show the curve about the present row; the backend is asked where another column has changed. */
+  show() {
     const { model, field } = this;
-    this.readings = readings;
     if (!field || model.faulty.length) return;
     const value = field.isMissing ? field.ends[0] : field.value;
     this.ends = [Math.min(field.ends[0], value), Math.max(field.ends[1], value)];
@@ -185,6 +162,7 @@ class Curve {
     const taken = xs.map((x) => held(x, isSingle));
     this.answers = await model.backend.predict(taken.map((x) => model.row(field, x)));
     Object.assign(this, { key, xs: taken });
+    for (const reading of this.readings) reading.draw(this.answers);
     if (field === this.field) this.paint();
   }
 
@@ -231,7 +209,7 @@ class Inverse {
   begin({ result }) {
     const { name, unit } = this.model.output;
     $("reading-of").textContent = withUnit(name, unit && `in ${unit}`);
-    $("reading").value = written(result.y, this.model.precision !== "float64").replaceAll("−", "-");
+    $("reading").value = this.model.text(result.y).replaceAll("−", "-");
     this.show();
   }
 
@@ -277,8 +255,7 @@ function speaker(readings) {
     clearTimeout(later);
     later = setTimeout(() => {
       const each = readings.map(({ output, value, interval }) => `${output.name} ${value.textContent}. ${interval.textContent}`);
-      const spoken = [...each, $("outside").textContent, $("refused").textContent].filter(Boolean).join(" ");
-      $("spoken").textContent = spoken;
+      $("spoken").textContent = [...each, $("outside").textContent, $("refused").textContent].join(" ").trim();
     }, QUIET_MILLISECONDS);
   };
 }
@@ -310,7 +287,7 @@ function instrument(description, backend) {
   const changed = () => { frame ||= requestAnimationFrame(() => { frame = 0; follow(); }); };
   const model = new Model(description, backend, changed);
   const readings = model.outputs.map((output) => new Reading(model, output)), speak = speaker(readings);
-  const terms = termsOf(model), curve = new Curve(model, changed), inverse = new Inverse(model, changed);
+  const terms = termsOf(model), curve = new Curve(model, readings, changed), inverse = new Inverse(model, changed);
 
   const refuse = (message) => {
     say($("refused"), `No prediction: ${message}`);
@@ -326,7 +303,7 @@ function instrument(description, backend) {
     $("instrument").classList.remove("refused");
     for (const reading of readings) reading.show(answer);
     warn(model, answer);
-    curve.show(readings);
+    curve.show();
     if ($("reading").value === "") inverse.begin(chosen());
     speak();
   }, refuse);
@@ -347,21 +324,18 @@ function instrument(description, backend) {
     for (const field of model.fields) field.reset();
     changed();
   });
-  $("against").addEventListener("change", () => curve.show(readings));
+  $("against").addEventListener("change", () => curve.show());
   $("of").addEventListener("change", () => { $("reading").value = ""; changed(); });
-  new ResizeObserver(() => { for (const each of readings) each.draw(); curve.show(readings); }).observe($("readout"));
-  survey(model, readings).then(changed);
+  new ResizeObserver(() => { for (const each of readings) each.draw(); curve.show(); }).observe($("readout"));
+  changed();
 }
 
 /** Start the page: with one model, the instrument; with several, their list. */
 function main(descriptions, backendOf) {
-  if (descriptions.length === 1) {
-    instrument(descriptions[0], backendOf(descriptions[0]));
-    return;
-  }
+  if (descriptions.length === 1) return instrument(descriptions[0], backendOf(descriptions[0]));
   $("models").hidden = false;
   $("subtitle").textContent = `${descriptions.length} models`;
-  $("model-list").append(...descriptions.map(({ name, outputs, columns }) => {
+  return $("model-list").append(...descriptions.map(({ name, outputs, columns }) => {
     const some = columns.slice(0, 4).map((each) => each.name).join(", ") + (columns.length > 4 ? ", …" : "");
     const what = el("span", { className: "quiet" }, `${list(outputs.map((each) => each.name))} from ${some}`);
     return el("li", {}, el("a", { href: `?model=${encodeURIComponent(name)}` }, name), what);

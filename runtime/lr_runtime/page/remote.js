@@ -5,12 +5,11 @@ function backendOf({ name, sha256 }) {
   const gone = (message) => Object.assign(new Error(message), { isGone: true });
 
   async function ask(path, body) {
-    const headers = { "Content-Type": "application/json" };
-    const way = `${path}?model=${encodeURIComponent(name)}`;
-    const signal = AbortSignal.timeout(15000);
+    const headers = { "Content-Type": "application/json" }, signal = AbortSignal.timeout(15000);
+    const options = { method: "POST", headers, body: JSON.stringify(body), signal };
     let response, said;
     try {
-      response = await fetch(way, { method: "POST", headers, body: JSON.stringify(body), signal, redirect: "error" });
+      response = await fetch(`${path}?model=${encodeURIComponent(name)}`, options);
       said = await response.json();
     } catch {
       throw gone("The server does not answer.");
