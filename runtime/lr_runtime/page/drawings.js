@@ -44,9 +44,9 @@ function drawGauge(host, marks, { y, lower, upper }) {
   for (let k = 0; k <= parts; k += 1) {
     const at = x(low + ((high - low) * k) / parts);
     picture.append(line(at, 32, at, k % 10 === 0 ? 41 : k % 5 === 0 ? 38 : 36, "tick"));
-    if (k % (10 * skip) !== 0) continue;
-    const [anchor, place] = k === 0 ? ["start", at - side] : k === parts ? ["end", at + side] : ["middle", at];
-    picture.append(svg("text", { x: place, y: 57, "text-anchor": anchor }, written(marks[k / 10])));
+    if (k % (10 * skip)) continue;
+    const text = written(marks[k / 10]), half = 3.7 * text.length, place = Math.min(width - half, Math.max(half, at));
+    picture.append(svg("text", { x: place, y: 57, "text-anchor": "middle" }, text));
   }
   picture.append(line(side, 32, width - side, 32, "axis"));
   picture.append(svg("path", { class: "needle", d: `M${x(y) - 5} 0h10l-3.5 7v27h-3v-27z` }));
@@ -55,13 +55,12 @@ function drawGauge(host, marks, { y, lower, upper }) {
 
 /** Return numbers to write along a horizontal axis, and their texts. */
 function labelsOf({ column, kind }, ends, width) {
-  const three = [0, 0.5, 1].map((share) => valueAt(share, ends));
-  if (column.kind === "time") return three.map((at) => [at, kind.text(at).slice(0, 16)]);
-  const inside = ticks(ends[0], ends[1], Math.max(2, width / 50)).filter((each) => each >= ends[0] && each <= ends[1]);
-  if (!isWide(ends)) return inside.map((each) => [each, written(each)]);
-  const first = Math.ceil(Math.log10(ends[0])), count = Math.floor(Math.log10(ends[1])) - first + 1;
-  const powers = Array.from({ length: count }, (_, k) => Number(`1e${first + k}`));
-  return powers.filter((_, k) => k % Math.ceil((count * 60) / width) === 0).map((each) => [each, written(each)]);
+  const instants = (width < 400 ? [0, 1] : [0, 0.5, 1]).map((share) => valueAt(share, ends));
+  if (column.kind === "time") return instants.map((at) => [at, kind.text(at).slice(0, 16)]);
+  const inside = (low, high) => ticks(low, high, Math.max(2, width / 55)).filter((each) => each >= low && each <= high);
+  if (!isWide(ends)) return inside(...ends).map((each) => [each, written(each)]);
+  const powers = inside(...ends.map(Math.log10)).filter(Number.isInteger);
+  return powers.map((power) => [Number(`1e${power}`), `1e${power}`.replace("-", "−")]);
 }
 
 /** Return where numbers stand in a picture of the curve: its sizes, both scales, and the marks of the vertical one. */

@@ -32,6 +32,7 @@ function asking(ask, refuse) {
   };
 }
 
+/** Say that nobody answers, or no longer. */
 function isThere(isSo, why) {
   say($("gone"), isSo ? "" : `${why} What is shown is the last that it said. Trying again.`);
   $("instrument").classList.toggle("stale", !isSo);
@@ -55,11 +56,8 @@ class Model {
   }
 
   get faulty() { return this.fields.filter((field) => field.fault); }
-
-  /** The output whose terms and curve are shown. */
-  get output() { return this.outputs[$("of").value || 0]; }
+  get output() { return this.outputs[$("of").value || 0]; } // whose terms and curve are shown
   text(y) { return written(y, this.precision !== "float64"); }
-
   number(y) { return figure(y, this.text(y)); }
   limit(y) { return Number.isFinite(y) ? this.number(y) : "no limit"; }
 }
@@ -150,10 +148,10 @@ class Curve {
     const { model, field } = this;
     if (!field || model.faulty.length) return;
     const value = field.isMissing ? field.ends[0] : field.value;
-    this.ends = [Math.min(field.ends[0], value), Math.max(field.ends[1], value)];
-    const key = JSON.stringify([model.row(field, field.ends[0]), field.column.name, this.ends]);
+    const ends = [Math.min(field.ends[0], value), Math.max(field.ends[1], value)];
+    const key = JSON.stringify([model.row(field, field.ends[0]), field.column.name, ends]);
     if (key === this.key) this.paint();
-    else this.predict({ field, ends: this.ends, key });
+    else this.predict({ field, ends, key });
   }
 
   async answer({ field, ends, key }) {
@@ -161,7 +159,7 @@ class Curve {
     const xs = Array.from({ length: CURVE_POINTS }, (_, k) => (k < last ? valueAt(k / last, ends) : ends[1]));
     const taken = xs.map((x) => held(x, isSingle));
     this.answers = await model.backend.predict(taken.map((x) => model.row(field, x)));
-    Object.assign(this, { key, xs: taken });
+    Object.assign(this, { key, ends, xs: taken });
     for (const reading of this.readings) reading.draw(this.answers);
     if (field === this.field) this.paint();
   }
@@ -176,13 +174,13 @@ class Curve {
 
   tell(points) {
     const { field, ends, model } = this, { name, unit } = model.output, { column } = field;
-    const words = (x) => field.kind.short(x, ends), of = (end) => model.limit(end);
+    const words = (x) => field.kind.short(x, ends), limits = (each) => (model.interval ? each : []);
     const told = [0, 5, 10].map((k) => `${withUnit(rough(points[k].y), unit)} at ${words(points[k].x)}`);
     const against = withUnit(column.name, column.unit && `in ${column.unit}`);
     $("chart").setAttribute("aria-label", `${name} against ${against}: ${list(told)}.`);
-    const rows = points.map(({ x, y, lower, upper }) => row(words(x), model.number(y), ...(model.interval ? [of(lower), of(upper)] : [])));
-    const head = headOf([column.name, name, ...(model.interval ? ["from", "to"] : [])]);
-    $("chart-table").replaceChildren(head, el("tbody", {}, ...rows));
+    const cells = ({ y, lower, upper }) => [model.number(y), ...limits([model.limit(lower), model.limit(upper)])];
+    const rows = points.map((point) => row(words(point.x), ...cells(point)));
+    $("chart-table").replaceChildren(headOf([column.name, name, ...limits(["from", "to"])]), el("tbody", {}, ...rows));
   }
 
   drag(event) {
@@ -231,9 +229,8 @@ class Inverse {
     const found = await this.model.backend.invert(reading, at), { name, time } = field.column;
     const of = (x) => (time ? Math.round(fromClock(time, x)) : x);
     const text = (x) => figure(x, time ? clockText(of(x)) : rough(x, spanOf(field.ends), 5));
-    const end = (x, otherwise) => (Number.isFinite(x) ? text(x) : otherwise);
-    const lower = end(found[`${name}_lower`], "below the training range");
-    const upper = end(found[`${name}_upper`], "above the training range");
+    const end = (x, where) => (Number.isFinite(x) ? text(x) : `${where} the training range`);
+    const [lower, upper] = [end(found[`${name}_lower`], "below"), end(found[`${name}_upper`], "above")];
     $("found").replaceChildren(`${name} = `, text(found[name]), withUnit("", field.unit));
     const level = this.model.interval.replace("interval", "limits");
     $("found-why").replaceChildren(...(level ? [`${level}: `, lower, " to ", upper] : []));
@@ -292,10 +289,10 @@ function instrument(description, backend) {
   const refuse = (message) => {
     say($("refused"), `No prediction: ${message}`);
     for (const reading of readings) reading.clear();
+    warn(model);
     $("instrument").classList.add("refused");
     speak();
   };
-  const chosen = () => readings.find((each) => each.output === model.output);
   const predict = asking(async (row) => {
     const [answer] = await backend.predict([row]);
     if (model.faulty.length) return; // what was typed meanwhile is no number
@@ -304,12 +301,11 @@ function instrument(description, backend) {
     for (const reading of readings) reading.show(answer);
     warn(model, answer);
     curve.show();
-    if ($("reading").value === "") inverse.begin(chosen());
+    if ($("reading").value === "") inverse.begin(readings.find((each) => each.output === model.output));
     speak();
   }, refuse);
   const follow = () => {
     const bad = model.faulty;
-    warn(model);
     if (bad.length) return refuse(`${list(bad.map((field) => field.column.name))}: ${bad[0].fault}`);
     predict(model.row());
     terms(model.row());
@@ -322,6 +318,8 @@ function instrument(description, backend) {
   $("inputs").addEventListener("reset", (event) => {
     event.preventDefault();
     for (const field of model.fields) field.reset();
+    for (const reading of readings) reading.seen = [];
+    curve.key = "";
     changed();
   });
   $("against").addEventListener("change", () => curve.show());

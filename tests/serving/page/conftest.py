@@ -72,10 +72,10 @@ class Page:
     def until_figures(self, selector: str, expected: list[float]) -> None:
         """Wait until an element has these numbers, to the last bit."""
         script = (
-            "const found = [...document.querySelectorAll(arguments[0] + ' .figure')].map((each) => +each.dataset.value);"
+            "const found = [...document.querySelectorAll(arguments[0])].map((each) => Number(each.dataset.value));"
             "return JSON.stringify(found) === JSON.stringify(arguments[1])"
         )
-        self.until(script, selector, expected)
+        self.until(script, f"{selector} .figure", expected)
 
     def asked(self, path: str, body: object) -> Any:
         """Return what the server itself answers."""
