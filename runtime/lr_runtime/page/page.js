@@ -263,7 +263,8 @@ function layOut(model) {
   const names = list(outputs.map((each) => each.name));
   $("title").textContent = model.name;
   document.title = `${model.name}: try the model`;
-  $("subtitle").textContent = inverse ? `From a reading of ${columns[0].name} back to ${names}` : `${names} from ${from}`;
+  const held = inverse?.held.length ? `, where ${list(inverse.held)}` : "";
+  $("subtitle").textContent = inverse ? `From a reading of ${columns[0].name} back to ${names}${held}` : `${names} from ${from}`;
   $("instrument").classList.toggle("many", columns.length > 12);
   $("fields").classList.toggle("unitless", model.fields.every((each) => !each.unit));
   $("fields").append(...model.fields.map((field) => field.element));
