@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines test-clients mutants digits adversary functions bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines test-clients conformance soak mutants digits adversary functions bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -62,6 +62,9 @@ engines: $(VENV)/.engines ## install every engine of docs/engines.md that can be
 
 test-clients: setup ## run tritonclient and KServe's client, in environments under build/clients, against lr-serve
 	$(BIN)/python -m tests.serving.protocol.clients build/clients
+
+conformance: setup ## hold lr-serve, MLServer and KServe against the Open Inference Protocol v2, and print what each does
+	$(BIN)/python -m tests.serving.conformance
 
 mutants: setup ## change the code in 100 places, one at a time, and print the changes that no test sees (about half an hour)
 	$(BIN)/python -m tests.mutants $(MUTANTS)

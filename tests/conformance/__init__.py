@@ -14,6 +14,6 @@ any name. It learns the inputs of the model from the model's metadata and makes 
     client.py     one request, one answer
     report.py     the results as a table and as JSON
 
-The rest tests the suite itself: `reference.py` is a small server that is right, `faults.py` makes it wrong in one way
-at a time, and each check has to see what is its own to see.
+The rest tests the suite itself: `reference.py` is a small server that is right, `faults/` makes it wrong in one way at
+a time, and each check has to see what is its own to see.
 """

@@ -51,7 +51,7 @@ def text(value: object, what: str) -> str:
 
 def short(value: object) -> str:
     """Return a value as a report says it."""
-    said = "absent" if value is None else json.dumps(value, default=str)
+    said = "null or absent" if value is None else json.dumps(value, default=str)
     return said if len(said) <= 100 else said[:100] + "..."
 
 

@@ -72,6 +72,7 @@ NO_VERSION = Source(
     REST, "Model Metadata", "If a version is not provided the server may choose a version [...] or return an error"
 )
 MODEL_VERSION = Source(REST, "Inference Response", '"model_version" : The specific model version used for inference')
+MODEL_VERSION_STRING = Source(YAML, "inference_response", "model_version: type: string")
 UNVERSIONED = Source(
     REST, "Inference Response", "servers that do not implement versioning should not provide this field in the response"
 )

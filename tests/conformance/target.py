@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .reading import Inference
     from .tensors import Json, Values
 
+MOST_ELEMENTS = 1 << 22
+"""A larger input is not made up: its requests would be of some 20 MB each."""
 BATCH = 3
 """The rows that are made for a model that takes several: enough that no order of rows is its own reverse by chance."""
 
@@ -45,25 +47,39 @@ class Declared:
         applies(self.datatype in DATATYPES, f"the input {self.name} is {self.datatype}, which is not of the protocol")
         example = f"give examples by --value '{self.name}=TEXT'"
         applies(bool(self.values) or self.datatype != "BYTES", f"the input {self.name} is BYTES: {example}")
-        first = BATCH if self.is_batched else None
-        shape = [
-            first or 1 if i == 0 and size == -1 else 1 if size == -1 else size for i, size in enumerate(self.shape)
-        ]
-        return Tensor(self.name, self.datatype, self._elements(math.prod(shape), place).reshape(shape))
+        shape = [BATCH if self.is_batched and i == 0 else abs(size) for i, size in enumerate(self.shape)]
+        count = math.prod(shape)
+        applies(0 < count <= MOST_ELEMENTS, f"the input {self.name} has {count} elements")
+        return Tensor(self.name, self.datatype, self._elements(count, place).reshape(shape))
 
     def _elements(self, count: int, place: int) -> Values:
-        kind = DATATYPES[self.datatype].kind
         if self.values:
-            texts = [self.values[i % len(self.values)] for i in range(count)]
-            if kind == "O":
-                return np.array([each.encode() for each in texts], dtype=object)
-            made = [each.lower() in {"true", "1"} if kind == "b" else each for each in texts]
-            return np.array(made).astype(DATATYPES[self.datatype])
+            return np.array([_element(self.values[i % len(self.values)], self) for i in range(count)], self.dtype)
         # Small, positive, each unlike its neighbours, and exact in the narrowest data type.
         steps = 1 + (7 * np.arange(count) + 3 * place) % 13
-        if kind == "b":
+        if self.dtype.kind == "b":
             return np.asarray(steps % 2 == 1)
-        return (steps * 0.25 if kind == "f" else steps).astype(DATATYPES[self.datatype])
+        return (steps * 0.25 if self.dtype.kind == "f" else steps).astype(self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What numpy calls its data type."""
+        return DATATYPES[self.datatype]
+
+
+def _element(example: str, of: Declared) -> bytes | bool | int | float:
+    """Return an example of an element. Raises NotApplicableError where it is none of the data type."""
+    try:
+        match of.dtype.kind:
+            case "O":
+                return example.encode()
+            case "b":
+                return {"true": True, "false": False}[example.lower()]
+            case "f":
+                return float(example)
+        return int(np.array(int(example), of.dtype))
+    except (ValueError, KeyError, OverflowError) as error:
+        raise NotApplicableError(f"the input {of.name} is {of.datatype}, which {example!r} is not") from error
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import shutil
+import struct
 import subprocess
 import sys
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from . import reference
@@ -21,7 +24,8 @@ from .checks import ALL
 from .client import NoAnswerError, Server
 from .faults import FAULTS
 from .reference import MODEL, Reply, Request
-from .target import learned
+from .target import Declared, learned
+from .tensors import DATATYPES, Tensor, array_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.headers.get("X-Fault")
         if fault is None:
             return reference.answer(request)
-        return Reply(200, NONSENSE[int(fault)]) if fault.isdigit() else FAULTS[fault][0](request)
+        return Reply(200, NONSENSE[int(fault)]) if fault.isdigit() else FAULTS[fault](request)
 
     def log_message(self, *_: object) -> None:
         """Write nothing."""
@@ -77,11 +81,11 @@ def url() -> Iterator[str]:
 
 
 def seen_by(fault: str) -> set[str]:
-    """Return the ids of the checks that have to see a fault; a name that ends in a point is that of a group."""
+    """Return the ids of the checks that have to see a fault."""
     return {
         each.id
         for each in ALL
-        for name in FAULTS[fault][1]
+        for name in FAULTS[fault].sees
         if each.id == name or (name.endswith(".") and each.id.startswith(name))
     }
 
@@ -116,6 +120,52 @@ def test_no_answer_stops_the_suite(url: str, nonsense: int) -> None:
     target = learned(Server(url, {"X-Fault": str(nonsense)}), MODEL)
     outcomes = [result(each, target).outcome for each in ALL]
     assert Outcome.FAILED in outcomes
+
+
+def test_datatypes_have_the_sizes_of_the_table() -> None:
+    sizes = {
+        "BOOL": 1,
+        "UINT8": 1,
+        "UINT16": 2,
+        "UINT32": 4,
+        "UINT64": 8,
+        "INT8": 1,
+        "INT16": 2,
+        "INT32": 4,
+        "INT64": 8,
+    }
+    sizes |= {"FP16": 2, "FP32": 4, "FP64": 8}
+    assert {name: dtype.itemsize for name, dtype in DATATYPES.items() if name != "BYTES"} == sizes
+
+
+@pytest.mark.parametrize(
+    ("datatype", "form", "elements"),
+    [
+        ("BOOL", "<??", [True, False]),
+        ("INT16", "<hh", [-2, 300]),
+        ("UINT64", "<QQ", [1, 2**64 - 1]),
+        ("FP16", "<ee", [0.5, -2.0]),
+        ("FP32", "<ff", [0.1, 1e30]),
+        ("FP64", "<dd", [0.1, 1e300]),
+        ("BYTES", "<I2sI3s", [b"\xc3\xbc", b"a b"]),
+    ],
+)
+def test_bytes_are_those_of_struct(datatype: str, form: str, elements: list[object]) -> None:
+    tensor = Tensor("x", datatype, np.array(elements, DATATYPES[datatype]).reshape(2, 1))
+    lengths = [word for each in elements if isinstance(each, bytes) for word in (len(each), each)]
+    raw = struct.pack(form, *(lengths or elements))
+    assert tensor.raw() == raw
+    assert tensor.as_binary() == {
+        "name": "x", "shape": [2, 1], "datatype": datatype, "parameters": {"binary_data_size": len(raw)}
+    }  # fmt: skip
+    assert np.array_equal(array_from(raw, datatype, "x"), tensor.values.ravel())
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (-1,), (-1, -1), (1, 4), (-1, 2, 3), (0,), (1 << 19, 1 << 19)])
+def test_inputs_of_any_shape_stop_no_check(url: str, shape: tuple[int, ...]) -> None:
+    declared = [Declared("x", "FP32", shape)]
+    target = replace(learned(Server(url, {"X-Fault": "takes_anything"}), MODEL, inputs=declared), refusal="")
+    assert {result(each, target).outcome for each in ALL if each.id.startswith(("refused.", "binary.", "infer."))}
 
 
 def test_ids_are_unique_and_sentences_are_whole() -> None:
@@ -192,6 +242,8 @@ def test_inputs_and_values_may_be_given(url: str, capsys: pytest.CaptureFixture[
     assert '"label": ["a, b 7", "\\u00fc 7", "a, b 7"]' in capsys.readouterr().out
     assert main(command) == 0
     assert "the input site is BYTES: give examples by --value 'site=TEXT'" in capsys.readouterr().out
+    assert main([*command, *values, "--value", "count=much"]) == 0
+    assert "the input count is INT32, which 'much' is not" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -158,14 +158,6 @@ def header_negative(target: Target) -> tuple[bytes, Mapping[str, str]]:
     return body, {**headers, "Inference-Header-Content-Length": "-1"}
 
 
-@_refused("both", "An input with binary data and data in JSON", Level.SHOULD, sources.BINARY_DATA)
-def both(target: Target) -> tuple[bytes, Mapping[str, str]]:
-    listed(target)
-    tensors = target.sample()
-    inputs: list[Json] = [{**each.as_binary(), "data": each.flat()} for each in tensors]
-    return _request(inputs, b"".join(each.raw() for each in tensors))
-
-
 @_refused("bytes-length", "A length of BYTES that goes beyond the tensor", Level.EXTENSION, sources.BINARY_BYTES)
 def bytes_length(target: Target) -> tuple[bytes, Mapping[str, str]]:
     listed(target)

@@ -8,7 +8,8 @@ from .. import sources
 from ..check import FailedError, Level, NotApplicableError, check, require
 from ..reading import error_of
 from ..tensors import are_close
-from .refusals import WRONG
+from . import refusals
+from .refusals import Refusal, answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,11 +74,10 @@ def _message(answer: Answer) -> str | None:
 def _refusals(target: Target) -> Iterator[tuple[str, Answer]]:
     """Yield the answers to wrong requests that are refused at all; those that are not are for checks of their own."""
     target.sample()
-    for wrong in WRONG:
+    for each in [each for each in vars(refusals).values() if isinstance(each, Refusal)]:
         try:
-            body, path = wrong(target)
+            answer = answer_to(target, each.wrong(target))
         except NotApplicableError:
             continue
-        answer = target.post(body, path=path)
         if answer.status >= 400:
-            yield wrong.__name__.replace("_", "-"), answer
+            yield each.id.partition(".")[2], answer

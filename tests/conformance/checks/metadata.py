@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from .. import sources
 from ..check import Level, applies, check, require
@@ -50,9 +51,12 @@ def server_extensions(target: Target) -> str:
     return short([text(each, "an extension") for each in found])
 
 
-@check("server.slash", "GET /v2/ is answered as GET /v2 is.", Level.SHOULD, sources.SERVER_PATH)
+@check("server.slash", "GET /v2/ is answered as GET /v2 is, or leads there.", Level.SHOULD, sources.SERVER_PATH)
 def server_slash(target: Target) -> str:
     answer = target.get("/v2/")
+    leads_to = urlsplit(answer.headers.get("location", "")).path
+    if answer.status in {301, 302, 307, 308} and leads_to.endswith("/v2"):
+        return f"{answer.status} to {leads_to}"
     require(answered(answer) == answered(target.get("/v2")), answer)
     return str(answer)
 

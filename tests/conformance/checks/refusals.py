@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import sources
-from ..check import Check, Level, applies, check, require
+from ..check import Check, Level, applies, require
 from ..target import encoded, request_of
 from ..tensors import DATATYPES
 from .health import UNKNOWN
@@ -13,6 +14,7 @@ from .health import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..client import Answer
     from ..target import Target
     from ..tensors import Json, Tensor
 
@@ -24,25 +26,30 @@ class Wrong(NamedTuple):
     path: str | None = None
 
 
-WRONG: list[Callable[[Target], Wrong]] = []
-"""What makes each of them, for checks that look at all of them."""
+@dataclass(frozen=True)
+class Refusal(Check):
+    """A check that a wrong request is refused; `wrong` makes the request."""
+
+    wrong: Callable[[Target], Wrong]
 
 
 def _refused(
     name: str, sentence: str, level: Level, source: sources.Source
-) -> Callable[[Callable[[Target], Wrong]], Check]:
-    def made(wrong: Callable[[Target], Wrong]) -> Check:
-        WRONG.append(wrong)
-
+) -> Callable[[Callable[[Target], Wrong]], Refusal]:
+    def made(wrong: Callable[[Target], Wrong]) -> Refusal:
         def looked(target: Target) -> str:
-            body, path = wrong(target)
-            answer = target.post(body, path=path)
+            answer = answer_to(target, wrong(target))
             require(400 <= answer.status < 600, answer)
             return str(answer)
 
-        return check(f"refused.{name}", f"{sentence} is refused.", level, source)(looked)
+        return Refusal(f"refused.{name}", f"{sentence} is refused.", level, source, looked, wrong)
 
     return made
+
+
+def answer_to(target: Target, wrong: Wrong) -> Answer:
+    """Return what a wrong request is answered with."""
+    return target.post(wrong.body, path=wrong.path)
 
 
 def _sent(request: Json) -> Wrong:

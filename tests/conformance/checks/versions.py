@@ -57,6 +57,13 @@ def named(target: Target) -> str:
     return short(target.versions)
 
 
+@check("versions.string", "A model_version of an answer is a string.", Level.MUST, sources.MODEL_VERSION_STRING)
+def string(target: Target) -> str:
+    said = target.plain().said
+    applies("model_version" in said, "the answer names no version, which is optional")
+    return text(said["model_version"], "the model_version")
+
+
 @check("versions.chosen", "Without a version, one of those listed answers.", Level.SHOULD, sources.NO_VERSION)
 def chosen(target: Target) -> str:
     versions = _versions(target)
