@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from urllib.parse import urlsplit
 
 from .check import result
 from .checks import ALL
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__, epilog=EPILOG)
-    parser.add_argument("url", help="where the server is, such as http://127.0.0.1:8080")
+    parser.add_argument("url", type=_url, help="where the server is, such as http://127.0.0.1:8080")
     parser.add_argument("--model", required=True, metavar="NAME", help="the name of a model that it has")
     parser.add_argument(
         "--value", type=_pair, action="append", default=[], metavar="NAME=VALUE",
@@ -56,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", metavar="PREFIX", help="checks whose ids begin so, such as infer.")
     parser.add_argument("--json", action="store_true", help="print a record a check, as JSON")
     return parser
+
+
+def _url(said: str) -> str:
+    parts = urlsplit(said)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"{said!r} is no address such as http://127.0.0.1:8080")
+    return said
 
 
 def _pair(said: str) -> tuple[str, str]:

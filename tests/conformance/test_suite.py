@@ -43,6 +43,7 @@ NONSENSE = [
     b'{"outputs":[{"name":1}]}',
 ]
 TESTS_OF_IT = {"test_suite.py"}
+NOWHERE = "http://127.0.0.1:1"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -249,19 +250,20 @@ def test_inputs_and_values_may_be_given(url: str, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--value", "site"], "'site' is not NAME=VALUE"),
-        (["--input", "site:-1"], "'site:-1' is not NAME:DATATYPE:DIM,DIM"),
-        (["--header", "token"], "'token' is not NAME:VALUE"),
-        (["--only", "nothing"], "no check has an id that begins with nothing"),
-        ([], "no answer: ConnectionRefusedError"),
+        (["127.0.0.1:8080"], "'127.0.0.1:8080' is no address such as http://127.0.0.1:8080"),
+        ([NOWHERE, "--value", "site"], "'site' is not NAME=VALUE"),
+        ([NOWHERE, "--input", "site:-1"], "'site:-1' is not NAME:DATATYPE:DIM,DIM"),
+        ([NOWHERE, "--header", "token"], "'token' is not NAME:VALUE"),
+        ([NOWHERE, "--only", "nothing"], "no check has an id that begins with nothing"),
+        ([NOWHERE], "no answer: ConnectionRefusedError"),
     ],
 )
 def test_a_wrong_argument_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["http://127.0.0.1:1", "--model", "m", *arguments])
+        main([*arguments, "--model", "m"])
     assert said in capsys.readouterr().err
 
 
 def test_a_server_that_is_not_there_is_no_answer() -> None:
     with pytest.raises(NoAnswerError, match="no answer: ConnectionRefusedError"):
-        Server("http://127.0.0.1:1").send("GET", "/v2")
+        Server(NOWHERE).send("GET", "/v2")
