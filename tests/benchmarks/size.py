@@ -32,7 +32,7 @@ def report() -> Iterator[str]:
         export(checkpoint, Path(folder, "m.pt"), format="torchscript")
         yield f"its TorchScript file: {Path(folder, 'm.pt').stat().st_size} bytes"
         yield from _graphs(Path(folder))
-        wheel = _built(Path(folder))
+        wheel = built(Path(folder))
         yield f"the wheel: {wheel.stat().st_size / 1e3:.0f} kB"
         yield from _installed(wheel, Path(folder, "bare"), "the bare runtime")
         yield from _installed(f"{wheel}[train,export]", Path(folder, "gateway"), "what trains, exports and infers")
@@ -49,7 +49,8 @@ def _graphs(folder: Path) -> Iterator[str]:
             yield f"ONNX, 3 columns with {what}, {precision}: {model.ByteSize()} bytes without metadata"
 
 
-def _built(folder: Path) -> Path:
+def built(folder: Path) -> Path:
+    """Return the wheel of this tree, built into a folder."""
     _quietly(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
     return wheel

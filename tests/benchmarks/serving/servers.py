@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.benchmarks import size
 from tests.benchmarks.serving.ways import MLSERVER, OURS, USUAL, Way
 from tests.conftest import ROOT, SCRIPTS
 
@@ -45,9 +46,16 @@ class Server(NamedTuple):
     environment: Mapping[str, str]
 
 
-def ours(model: Path) -> Server:
-    """Return lr-serve."""
-    return Server("lr-serve", lambda port, _: [SCRIPTS / "lr-serve", model, "--port", port, "--quiet"], OURS, {})
+def ours(model: Path, folder: Path) -> Server:
+    """Return lr-serve as a device has it: from a wheel, beside nothing but what it needs.
+
+    What it maps, no other process does: of the pages of a library that several have, PSS would count a part.
+    """
+    environment = folder / "device"
+    venv.create(environment, with_pip=False)
+    _install(environment, "-c", ROOT / "constraints.txt", f"{size.built(folder)}[serve]")
+    words = [environment / "bin" / "lr-serve", model, "--quiet", "--port"]
+    return Server("lr-serve", lambda port, _: [*words, port], OURS, {})
 
 
 def usual(model: Path) -> Server | str:
@@ -87,11 +95,14 @@ def _mlserver_problem() -> str | None:
         return None
     venv.create(ENVIRONMENT, with_pip=False)
     try:
-        pip = [sys.executable, "-m", "pip", "--python", ENVIRONMENT / "bin" / "python", "install", "--no-deps"]
-        _run(*pip, "--requirement", HERE / "mlserver.txt")
+        _install(ENVIRONMENT, "--no-deps", "--requirement", HERE / "mlserver.txt")
     except subprocess.CalledProcessError as error:
         return f"pip: {error.stderr.strip().splitlines()[-1]}"
     return None
+
+
+def _install(environment: Path, *wanted: object) -> None:
+    _run(sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", *wanted)
 
 
 def _run(*command: object) -> None:

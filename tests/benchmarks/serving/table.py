@@ -94,7 +94,7 @@ def report(seconds: int = SECONDS) -> Iterator[str]:
         folder = Path(name)
         known = _model(folder)
         model = folder / "model.onnx"
-        found = [servers.ours(model), servers.usual(model), servers.mlserver(folder / "table.npy")]
+        found = [servers.ours(model, folder), servers.usual(model), servers.mlserver(folder / "table.npy")]
         yield from (f"left out: {each}" for each in found if isinstance(each, str))
         asked: list[Asked] = []
         for server in (each for each in found if not isinstance(each, str)):
@@ -179,9 +179,8 @@ def _case(asked: Sequence[Asked], folder: Path, known: Known, connections: int, 
     title = f"rows: {len(known.x)}, connections: {connections}"
     yield f"{title:26}{'req/s':>9}{'p50 ms':>10}{'p99 ms':>10}{'CPU us':>10}"
     yield from (f"  {way.title:24}{cell}" for way, cell in cells.items())
-    yield from (
-        _ratios(mine, peer, cells) for peer in rivals if peer in cells and peer not in RIVALS for mine in RIVALS
-    )
+    peers = [way for way in cells if way in USUAL or way in MLSERVER]
+    yield from (_ratios(mine, peer, cells) for peer in peers for mine in RIVALS if mine in cells)
 
 
 def _slice(asked: Asked, folder: Path, known: Known, connections: int, seconds: int) -> tuple[wrk.Load, float]:
