@@ -55,14 +55,18 @@ class ExportOptions:
     )
     unverified: bool = option(False, FLAG, "Keep C or JavaScript that nothing on this machine could run.")
     without_eager: bool = option(False, FLAG, "Verify without eager PyTorch, and so without torch. The file says so.")
+    drift: bool = option(
+        False, FLAG, "Write each column's training mean, sd and shares of categories, which lr-serve watches, too."
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
         if self.inverse is None and self.at:
             raise OptionError("--at goes with --inverse, whose other columns it holds")
-        if self.inverse is not None and (self.flags or self.mean):
+        if self.inverse is not None and (self.flags or self.mean or self.drift):
             raise OptionError(
-                "--inverse gives in_range by itself, and no leverage or mean: leave --flags and --mean out"
+                "--inverse gives in_range by itself, and no leverage, mean or drift: "
+                "leave --flags, --mean and --drift out"
             )
 
 

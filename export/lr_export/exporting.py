@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from os import PathLike
@@ -14,6 +15,7 @@ from lr_export.certificate.specification import Blueprint
 from lr_export.choices import ExportOptions, InputChoice, asked_for, check_pair
 from lr_export.errors import MissingReferenceError
 from lr_export.formats.registry import BACKENDS
+from lr_export.model.distributions import distributions_of
 from lr_runtime.contract.checkpoint import Checkpoint
 from lr_runtime.contract.formats import EXPORT_FORMATS, WITHOUT_TORCH, FormatName
 from lr_runtime.errors import MissingExtraError, OptionError
@@ -47,6 +49,7 @@ def export(
     name: str | None = None,
     unverified: bool = False,
     without_eager: bool = False,
+    drift: bool = False,
     together: Together | None = None,
 ) -> Certificate:
     """Write the model as an artefact that has passed its certificate, or nothing at all.
@@ -71,6 +74,8 @@ def export(
             without is checked all the same.
         without_eager: verify without eager PyTorch, which then need not be installed: exact arithmetic and the format's
             own engines decide. The contract in the file and the certificate say so.
+        drift: whether the file tells the mean and standard deviation of each column's training rows, and the shares of
+            categories, for `lr-serve` to say how far the rows that it is given have drifted from them.
         together: the files that appear with this one or not at all, when its block ends; None for this one alone.
 
     Returns:
@@ -96,7 +101,7 @@ def export(
         (1042, 1022, 'float32')
     """
     ExportOptions(
-        precision, input_dtype, interval, flags, mean, inverse, at, opset, name, unverified, without_eager
+        precision, input_dtype, interval, flags, mean, inverse, at, opset, name, unverified, without_eager, drift
     )  # refuses what is none of their values
     check_pair(format, precision, asked_for(interval=interval, flags=flags, inverse=inverse is not None))
     check_packages([format], without_eager=without_eager)
@@ -105,6 +110,8 @@ def export(
     if not isinstance(model, Checkpoint):
         what = f"not a {type(model).__name__}. The steps of a Pipeline are not in the checkpoint_ of its last"
         raise OptionError(f"export takes a checkpoint, its path, or what has a checkpoint_, {what}")
+    if drift:
+        model = replace(model, contract=model.contract._replace(distributions=distributions_of(model)))
     options = {key: value for key, value in {"opset": opset, "name": name}.items() if value is not None}
     if strange := [option for option in options if option not in EXPORT_FORMATS[format].options]:
         having = " or ".join(name for name, choice in EXPORT_FORMATS.items() if strange[0] in choice.options)

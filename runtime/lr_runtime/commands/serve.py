@@ -37,15 +37,18 @@ def main(*, model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     with needs_extra("serve"):
         from lr_runtime.serving.application import create_app
         from lr_runtime.serving.listening import is_world_readable, token_of
+        from lr_runtime.serving.log import Log
         from lr_runtime.serving.server import serve
 
     token = token_of(listening.token_file)
     if listening.token_file is not None and is_world_readable(listening.token_file):
         note(f"lr-serve: warning: everyone here can read {listening.token_file}. Run: chmod 600 FILE", quiet=False)
-    app = create_app(model, loading, limits, token)
+    log = Log(as_json=listening.log_json)
+    app = create_app(model, loading, limits, token, log)
 
     def listens(url: str) -> None:
-        note(f"lr-serve: listening at {url}", quiet=quiet)
+        if not quiet:
+            log.say(f"listening at {url}")
         if as_json:
             click.echo(json.dumps({"url": url, "models": [served.name for served in app.models]}))
 

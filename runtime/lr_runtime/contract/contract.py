@@ -38,12 +38,7 @@ RESULTS: tuple[Result, ...] = get_args(Result)
 NotRun = Literal["not run"]
 TargetFunction = Literal["log", "sqrt", "reciprocal"]
 
-OUTPUT_DTYPES: dict[Precision, Dtype] = {
-    "exact": "float32",
-    "float32": "float32",
-    "float64": "float64",
-    "portable": "float32",
-}
+OUTPUT_DTYPES: dict[Precision, Dtype] = {each: "float64" if each == "float64" else "float32" for each in PRECISIONS}
 """The dtype of the results at each precision; `exact` computes in float64 and rounds the results."""
 EQUAL_BITS: tuple[Precision, ...] = ("exact", "portable")
 """The precisions at which every engine gives the golden outputs themselves, and the same bits however it optimises."""
@@ -133,6 +128,8 @@ class Contract(NamedTuple):
         is_mean: whether outputs that were fitted as a function of them are means (`lr-export --mean`), not medians.
         inverse: of a file that takes a reading, its column, back to a column, its output (`lr-export --inverse`), the
             values that other columns are held at; `y_lower` and `y_upper` are Fieller's limits and may be infinite.
+        distributions: of each column's training rows, with the fill for a missing number, the mean and the standard
+            deviation, or the shares of its categories; empty where no term tells them (`lr-export --drift`).
 
     Example:
         >>> from lr_runtime import Column, Output
@@ -159,6 +156,7 @@ class Contract(NamedTuple):
     derived: tuple[Derived, ...] = ()
     is_mean: bool = False
     inverse: tuple[str, ...] | None = None
+    distributions: tuple[tuple[float, ...], ...] = ()
 
     @property
     def output_dtype(self) -> Dtype:
@@ -168,9 +166,7 @@ class Contract(NamedTuple):
     @property
     def variables(self) -> tuple[Column, ...]:
         """The variables that terms are made of: the input columns, and behind them those derived from one."""
-        return (
-            (*self.columns, *(each.variable(self.columns) for each in self.derived)) if self.derived else self.columns
-        )
+        return (*self.columns, *(each.variable(self.columns) for each in self.derived))
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -269,6 +265,7 @@ def _contract(fields: Mapping[str, Any]) -> Contract:
         derived=derived,
         is_mean=fields["is_mean"] is True,
         inverse=None if fields["inverse"] is None else _texts(fields["inverse"]),
+        distributions=_distributions(fields["distributions"], columns),
     )
     _check_consistent(contract)
     return contract
@@ -281,9 +278,8 @@ def _check_consistent(contract: Contract) -> None:
         raise ValueError("it names a column twice")
     if len(set(contract.output_names)) < len(contract.outputs):
         raise ValueError("it names an output twice")
-    if any(
-        len(each) != len(contract.outputs) for each in (contract.bound, contract.input_rounding) if each is not None
-    ):
+    of_outputs = [each for each in (contract.bound, contract.input_rounding) if each is not None]
+    if any(len(each) != len(contract.outputs) for each in of_outputs):
         raise ValueError("its bound does not match its outputs")
     if any((len(row.x), len(row.y)) != (len(contract.columns), len(contract.outputs)) for row in contract.golden_rows):
         raise ValueError("a golden row does not match its columns")
@@ -322,11 +318,17 @@ def _equation(fields: dict[str, Any], variables: tuple[Column, ...]) -> Equation
 
 
 def _golden_row(fields: dict[str, Any]) -> GoldenRow:
-    x = fields["x"]
-    return GoldenRow(
-        tuple(None if value is None else _number(value) for value in x) if None in x else _numbers(x),
-        _numbers(fields["y"]),
-    )
+    x, y = fields["x"], _numbers(fields["y"])
+    return GoldenRow(tuple(None if value is None else _number(value) for value in x) if None in x else _numbers(x), y)
+
+
+def _distributions(listed: list[Any], columns: tuple[Column, ...]) -> tuple[tuple[float, ...], ...]:
+    found = tuple(map(_numbers, listed))
+    if found and any(
+        len(each) not in {0, len(column.categories) or 2} for each, column in zip(found, columns, strict=True)
+    ):
+        raise ValueError("its distributions do not match its columns")
+    return found
 
 
 def _columns(listed: list[dict[str, Any]]) -> tuple[Column, ...]:

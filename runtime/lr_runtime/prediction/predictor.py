@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lr_runtime.prediction.explanation import Explanation
     from lr_runtime.prediction.inversion import Inversion
 
+    Faults = dict[int, str]
+
 
 class Predictor:
     """A verified model in a session: `Predictor.load(path).predict(x)`.
@@ -185,8 +187,10 @@ class Predictor:
             MissingColumnError: a column of the model is not among the names.
         """
         rows = self._given(x)
-        taken, faults = self._coerced(rows)
-        results = self._session.evaluate(taken, self._results)
+        return self._predicted(rows, *self._coerced(rows))
+
+    def _predicted(self, rows: Given, x: NDArray[np.floating], faults: Faults) -> tuple[Prediction, Faults]:
+        results = self._session.evaluate(x, self._results)
         self._check(results, faults)
         said = {row: worded(fault) for row, fault in faults.items()} if faults else faults
         return self._prediction(results, rows.ignored, rows.labels), said

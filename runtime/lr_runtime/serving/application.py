@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import logging
 import re
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from lr_runtime.choices import LoadOptions
@@ -17,10 +17,12 @@ from lr_runtime.errors import LinedgeError
 from lr_runtime.serving import page_routes, rows
 from lr_runtime.serving.bodies import SMALL, Bodies, Message, Receive
 from lr_runtime.serving.http import HttpError, Request, Response
+from lr_runtime.serving.log import Log
+from lr_runtime.serving.metrics import Metrics
 from lr_runtime.serving.models import Models
 from lr_runtime.serving.options import Limits
 from lr_runtime.serving.protocol import handlers
-from lr_runtime.serving.routes import Router, path_of
+from lr_runtime.serving.routes import Route, Router, path_of
 
 if TYPE_CHECKING:
     import os
@@ -37,7 +39,6 @@ _BODY_UNREAD = frozenset({401, 405, 408, 411, 413, 415})
 """What is said before a body has been read, whose rest would be taken for the next request: the connection ends."""
 _HOST = re.compile(r"[\w.~%!$&'()*+,;=:\[\]-]*", re.ASCII)  # RFC 9110, 7.2
 _ONCE = ("authorization", "content-encoding", "content-length", "content-type", "host")
-_log = logging.getLogger(__name__)
 
 
 class Application:
@@ -48,9 +49,11 @@ class Application:
         is_ready: whether it takes requests: a server that is about to stop says so here.
     """
 
-    def __init__(self, models: Models, limits: Limits, token: str | None = None) -> None:
-        self.models, self._limits = models, limits
-        self._router = Router([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES])
+    def __init__(self, models: Models, limits: Limits, token: str | None = None, log: Log | None = None) -> None:
+        self.models, self._limits, self._log = models, limits, log or Log()
+        self._metrics = Metrics(models, self._log)
+        metrics = Route("GET", "/metrics", self._metrics.answer, "What Prometheus scrapes")
+        self._router = Router([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES, metrics])
         self._bodies = Bodies(limits)
         self._threads = asyncio.Semaphore(_THREADS)
         self._credentials = None if token is None else f"Bearer {token}".encode("latin-1")
@@ -64,13 +67,16 @@ class Application:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        self.models.watch()
         try:
             response = await self._response(scope, receive)
         except HttpError as error:
             response = error.response()
-        except Exception:
-            _log.exception("%s", scope["path"])
+        except Exception as error:
+            self._log.failure(error)
             response = HttpError(500, "an internal error").response()
+        self._metrics.observe(scope, response, began)
         is_last = not self.is_ready or response.status in _BODY_UNREAD
         await _send(response, send, is_last=is_last, has_body=scope["method"] != "HEAD")
 
@@ -78,6 +84,7 @@ class Application:
         method, path, headers = scope["method"], path_of(scope), _headers(scope)
         self._check(path, headers)
         route, parts = self._router.found(method, path)
+        scope["route"], scope["path_params"] = route.path, parts
         query = scope["query_string"].decode("latin-1")
 
         def answered(body: bytes) -> Response:
@@ -143,6 +150,7 @@ def create_app(
     loading: LoadOptions | None = None,
     limits: Limits | None = None,
     token: str | None = None,
+    log: Log | None = None,
 ) -> Application:
     """Return an ASGI application that serves a model, or every model of a folder.
 
@@ -151,9 +159,11 @@ def create_app(
         loading: how each is loaded.
         limits: the most that one request may take.
         token: what requests have to carry, as `Authorization: Bearer TOKEN`; None answers anyone.
+        log: takes what happens; by default lines of text on standard error.
 
     Raises:
         MissingFileError: there is no such file, or no model in the folder.
         LinedgeError: see `Predictor.load`.
     """
-    return Application(Models(source, loading or LoadOptions()), limits or Limits(), token)
+    log = log or Log()
+    return Application(Models(source, loading or LoadOptions(), log.say), limits or Limits(), token, log)
