@@ -56,7 +56,7 @@ class ExportOptions:
     unverified: bool = option(False, FLAG, "Keep C or JavaScript that nothing on this machine could run.")
     without_eager: bool = option(False, FLAG, "Verify without eager PyTorch, and so without torch. The file says so.")
     drift: bool = option(
-        False, FLAG, "Write each column's training mean, sd and shares of categories, which lr-serve watches, too."
+        False, FLAG, "Tell lr-serve the training rows' means, sds and shares; the file says that much of them, then."
     )
 
     def __post_init__(self) -> None:
@@ -64,10 +64,7 @@ class ExportOptions:
         if self.inverse is None and self.at:
             raise OptionError("--at goes with --inverse, whose other columns it holds")
         if self.inverse is not None and (self.flags or self.mean or self.drift):
-            raise OptionError(
-                "--inverse gives in_range by itself, and no leverage, mean or drift: "
-                "leave --flags, --mean and --drift out"
-            )
+            raise OptionError("--inverse gives in_range by itself. Leave --flags, --mean and --drift out")
 
 
 def asked_for(*, interval: float | None, flags: bool, inverse: bool = False) -> tuple[Result, ...]:

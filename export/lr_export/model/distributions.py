@@ -19,32 +19,22 @@ if TYPE_CHECKING:
 def distributions_of(checkpoint: Checkpoint) -> tuple[tuple[float, ...], ...]:
     """Return the contract's `distributions`, weighted as the rows were. Raises UnsupportedModelError without moments.
 
-    The moments are of the terms: a column that some term needs on its origin and scale is on them there. The category
-    without an indicator has the share that the others leave.
+    The moments are of the terms, where a column may be on its origin and scale. The category without an indicator has
+    the share that the others leave.
     """
     moments, terms, on_basis = checkpoint.moments, checkpoint.terms, columns_on_basis(checkpoint.terms)
     if not moments:
-        raise UnsupportedModelError(
-            "--drift goes with a model that linedge fitted to more rows than it has coefficients: only such a "
-            "checkpoint has the moments of its training rows. Leave --drift out"
-        )
+        raise UnsupportedModelError("--drift tells of the training rows by their moments, which this checkpoint lacks")
     means = dict(zip(terms, moments["mean"] + moments["mean_low"], strict=False))  # those of the outputs are behind
     sds = dict(zip(terms, np.sqrt(np.diag(moments["comoment"]) / moments["weight"]), strict=False))
 
-    def distribution(place: int, levels: int) -> tuple[float, ...]:
+    def distribution(place: int, levels: range) -> tuple[float, ...]:
+        term, known = Power(place), {each: means[Level(place, each)] for each in levels if Level(place, each) in means}
         if levels:
-            shares = [means.get(Level(place, level)) for level in range(levels)]
-            left = 1.0 - sum(share for share in [*shares, means.get(MissingIndicator(place))] if share is not None)
-            return (
-                tuple(float(max(left, 0.0) if each is None else each) for each in shares)
-                if shares.count(None) < 2
-                else ()
-            )
-        if (term := Power(place)) not in means:
-            return ()
+            left = max(0.0, 1.0 - sum(known.values()) - means.get(MissingIndicator(place), 0.0))
+            return tuple(float(known.get(each, left)) for each in levels) if len(known) >= len(levels) - 1 else ()
         origin, scale = (checkpoint.origin[place], checkpoint.scale[place]) if place in on_basis else (0.0, 1.0)
-        return float(origin + scale * means[term]), float(scale * sds[term])
+        return (float(origin + scale * means[term]), float(scale * sds[term])) if term in means else ()
 
-    return tuple(
-        distribution(place, len(column.categories)) for place, column in enumerate(checkpoint.contract.columns)
-    )
+    columns = enumerate(checkpoint.contract.columns)
+    return tuple(distribution(place, range(len(column.categories))) for place, column in columns)

@@ -323,10 +323,8 @@ def _golden_row(fields: dict[str, Any]) -> GoldenRow:
 
 
 def _distributions(listed: list[Any], columns: tuple[Column, ...]) -> tuple[tuple[float, ...], ...]:
-    found = tuple(map(_numbers, listed))
-    if found and any(
-        len(each) not in {0, len(column.categories) or 2} for each, column in zip(found, columns, strict=True)
-    ):
+    found, lengths = tuple(map(_numbers, listed)), [len(column.categories) or 2 for column in columns]
+    if found and [len(each) or length for each, length in zip(found, lengths, strict=True)] != lengths:
         raise ValueError("its distributions do not match its columns")
     return found
 

@@ -35,12 +35,7 @@ class Predictor:
     is pickled as the bytes of its file, which are checked again when it is unpickled; a copy has its own session.
 
     Args:
-        model: the bytes of the file.
-        allow_foreign: accept a model that linedge did not write.
-        threads: the number of threads for one batch.
-        provider: the execution provider, as ONNX Runtime names it.
-        only_y: whether to leave intervals and flags out.
-        unknown: how to treat an unknown category: as an "error", or as "missing" where its column has a policy for it.
+        model: the bytes of the file; the others as `load` takes them.
 
     Attributes:
         contract: the inputs and outputs of the model.
@@ -126,7 +121,7 @@ class Predictor:
             threads: the number of threads for one batch.
             provider: the execution provider, as ONNX Runtime names it.
             only_y: whether to leave intervals and flags out.
-            unknown: how to treat an unknown category; see the class.
+            unknown: how to treat an unknown category: as an "error", or as "missing" where its column has a policy.
 
         Raises:
             MissingFileError: there is no such file.

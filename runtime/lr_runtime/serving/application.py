@@ -165,5 +165,4 @@ def create_app(
         MissingFileError: there is no such file, or no model in the folder.
         LinedgeError: see `Predictor.load`.
     """
-    log = log or Log()
-    return Application(Models(source, loading or LoadOptions(), log.say), limits or Limits(), token, log)
+    return Application(Models(source, loading or LoadOptions(), (log or Log()).say), limits or Limits(), token, log)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.prediction.fast_row import OneRow
 from lr_runtime.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract
     from lr_runtime.prediction.inputs import Given
     from lr_runtime.prediction.predictor import Faults
@@ -52,21 +52,19 @@ class Drift:
     """The last rows of a model, and the training rows of its contract's `distributions`."""
 
     def __init__(self, contract: Contract) -> None:
-        known = [*enumerate(zip(contract.columns, contract.distributions, strict=True))]
-        numbers = [(place, column.name, of) for place, (column, of) in known if of and not column.categories]
-        own = [(place, column, shares) for place, (column, shares) in known if column.categories]
-        levels = [(place, n, (c.name, c.categories[n]), share) for place, c, of in own for n, share in enumerate(of)]
-        self._labels = [*((name, "") for _, name, _ in numbers), *(labels for *_, labels, _ in levels)]
-        self._numbers = [place for place, *_ in numbers]
-        self._places, self._levels = np.array([each[:2] for each in levels], np.intp).reshape(-1, 2).T
-        moments = [*(of for *_, of in numbers), *((share, (share * (1 - share)) ** 0.5) for *_, share in levels)]
-        self._mean0, self._sd0 = np.array(moments).reshape(-1, 2).T
+        columns = enumerate(zip(contract.columns, contract.distributions, strict=True))
+        features = [(place, *each) for place, (column, of) in columns for each in _features(column, of)]
+        self._labels = [labels for _, labels, *_ in features]
+        numbers = np.array([(place, *figures) for place, _, *figures in features]).reshape(-1, 4).T
+        self._places, (self._levels, self._mean0, self._sd0) = numbers[0].astype(np.intp), numbers[1:]
+        self._is_number = np.isnan(self._levels)
         # What the input type rounds of a column that was constant is no drift.
         self._least = np.finfo(contract.input_dtype).eps * np.abs(self._mean0) + 1e-30
-        self._fill = np.zeros(len(known)) if contract.equation is None else contract.equation.fill[: len(known)]
-        self._block, self._filled, self._lock = np.empty((_BLOCK, len(known))), 0, Lock()
+        fill = np.zeros(len(contract.columns)) if contract.equation is None else np.array(contract.equation.fill)
+        self._fill = fill[self._places]
+        self._block, self._filled, self._lock = np.empty((_BLOCK, len(contract.columns))), 0, Lock()
         self._rows, self._weight = 0, 0.0
-        self._mean, self._squares = np.zeros((2, len(moments)))
+        self._mean, self._squares = np.zeros((2, len(features)))
 
     def add(self, x: NDArray[np.generic]) -> None:
         """Take in rows (rows, columns) as the model took them."""
@@ -80,8 +78,8 @@ class Drift:
 
     def _merge(self) -> None:
         x, left, weights = self._block[: self._filled], _LEFT[-1 - self._filled], _LEFT[_BLOCK - self._filled + 1 :]
-        numbers = np.where(np.isnan(x), self._fill, x)[:, self._numbers]
-        values = np.hstack([numbers, x[:, self._places] == self._levels])
+        x = np.clip(x[:, self._places], -1e100, 1e100)  # the square of one beyond would be infinite, for ever
+        values = np.where(self._is_number, np.where(np.isnan(x), self._fill, x), x == self._levels)
         kept, total = left * self._weight, weights.sum()
         mean = weights @ values / (total or 1.0)
         away, share = mean - self._mean, total / (kept + total or 1.0)
@@ -94,11 +92,19 @@ class Drift:
         with self._lock:
             self._merge()
             mean, sd, rows = self._mean, np.sqrt(self._squares / (self._weight or 1.0)), self._rows
-        spread = np.where(np.arange(len(mean)) < len(self._numbers), sd - self._sd0, 0.0)
+        spread = np.where(self._is_number, sd - self._sd0, 0.0)
         drift = np.hypot(mean - self._mean0, spread) / np.maximum(self._sd0, self._least)
         for values in (mean, sd, self._mean0, self._sd0, drift):
             yield zip(self._labels, values.tolist(), strict=True) if rows else ()
         yield [((), drift.max().item())] if rows >= ENOUGH and len(drift) else ()
+
+
+def _features(column: Column, of: Sequence[float]) -> Iterator[tuple[tuple[str, str], float, float, float]]:
+    """Yield what is watched of a column: its labels, the category or NaN for the number, the training mean and sd."""
+    if not column.categories and of:
+        yield ((column.name, ""), np.nan, of[0], of[1])
+    for level, (category, share) in enumerate(zip(column.categories, of, strict=False)):
+        yield ((column.name, category), level, share, max(share * (1 - share), 0.0) ** 0.5)
 
 
 class Watched(Predictor):
@@ -106,22 +112,16 @@ class Watched(Predictor):
 
     def __init__(self, predictor: Predictor, drift: Drift) -> None:
         vars(self).update(vars(predictor))
-        self._drift, self._one = drift, predictor._one and _WatchedRow(predictor, drift)
+        self._drift = drift
         self.invert = predictor.invert  # type: ignore[method-assign] # of the predictor that nothing watches
 
+    def predict(self, x: object) -> Prediction:
+        """See `Predictor.predict`."""
+        if self._one is not None and (results := self._one.results(x)) is not None:
+            self._drift.add(self._one._bound().x)
+            return self._prediction(results)
+        return super().predict(x)
+
     def _predicted(self, rows: Given, x: NDArray[np.floating], faults: Faults) -> tuple[Prediction, Faults]:
-        answer = super()._predicted(rows, x, faults)
         self._drift.add(np.delete(x, list(faults), axis=0) if faults else x)
-        return answer
-
-
-class _WatchedRow(OneRow):
-    def __init__(self, predictor: Predictor, drift: Drift) -> None:
-        super().__init__(predictor._session, predictor.contract, predictor._results)
-        self._drift = drift
-
-    def results(self, x: object) -> list[NDArray[np.generic]] | None:
-        """See `OneRow.results`."""
-        if (found := super().results(x)) is not None:
-            self._drift.add(self._bound().x)
-        return found
+        return super()._predicted(rows, x, faults)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lr_runtime.serving.log import Log
     from lr_runtime.serving.models import Models, Served
 
-_T = TypeVar("_T")
 _BUCKETS = (*(digit * 10.0**power for power in range(-4, 1) for digit in (1, 2.5, 5)), 10.0)
 """In seconds: from 0.1 ms, a row's, to 10 s, the deadline of a request."""
 
@@ -39,14 +38,15 @@ class Metrics(Collector):
         where, own = ("endpoint", "model"), self._registry
 
         def counter(name: str, what: str, *labels: str) -> Callable[..., Counter]:
-            return _kept(Counter(f"linedge_{name}", what, labels, registry=own).labels)
+            # A counter is found by its labels once: to find it takes longer than to count.
+            return lru_cache(None)(Counter(f"linedge_{name}", what, labels, registry=own).labels)
 
         self._requests = counter("requests", "Requests.", *where, "status")
         self._errors = counter("errors", "Answers with a status from 400 on.", *where)
         self._rows = counter("rows", "Rows that were predicted.", "model")
         self._out = counter("out_of_range_rows", "Rows outside the training range.", "model")
         seconds = Histogram("linedge_request_seconds", "Until an answer.", where, registry=own, buckets=_BUCKETS)
-        self._seconds = _kept(seconds.labels)
+        self._seconds = lru_cache(None)(seconds.labels)
         own.register(self)
         ProcessCollector(registry=own)
 
@@ -55,10 +55,7 @@ class Metrics(Collector):
         at a reading of `time.perf_counter`.
         """
         served, status, seconds = self._asked(scope), response.status, perf_counter() - began
-        route, model, version = (
-            scope.get("route", "other"),
-            *(("", "") if served is None else (served.name, served.version)),
-        )
+        route, (model, version) = scope.get("route", "other"), (served.name, served.version) if served else ("", "")
         self._requests(route, model, status).inc()
         self._seconds(route, model).observe(seconds)
         if status >= 400:
@@ -99,8 +96,3 @@ class Metrics(Collector):
     def answer(self, _: Request, __: Models) -> Response:
         """Answer with all of it in Prometheus's text."""
         return Response(generate_latest(self._registry), "text/plain; version=0.0.4; charset=utf-8")
-
-
-def _kept(labels: Callable[..., _T]) -> Callable[..., _T]:
-    """Return what finds the counter of some labels, and knows it the next time: `labels` takes longer than to count."""
-    return lru_cache(None)(labels)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -68,13 +69,11 @@ class Models:
         say: takes a line about a file.
 
     Attributes:
-        swaps: how many times each model was replaced.
-        refusals: how many times its file was none that could replace it.
+        swaps: how often a file was taken in later, by the model's name.
+        refusals: how often one was not.
 
     Raises:
-        MissingFileError: there is no such file, or no model in the folder.
-        CheckFailedError: a model is not right on this machine.
-        LinedgeError: see `Predictor.load`.
+        LinedgeError: there is no model, one cannot be loaded, or is not right on this machine.
     """
 
     def __init__(
@@ -167,8 +166,9 @@ class Models:
         if old is None or old.version != new.version:
             self._by_name = {**self._by_name, new.name: new}
             self.swaps[new.name] += 1
-            takes = f"takes {listed(new.contract.column_names)}, gives {listed(new.contract.output_names)}"
-            self._say(f"{path}: version {new.version} is served in place of {old and old.version}; it {takes}")
+            before, names = old.version if old else "none", (new.contract.column_names, new.contract.output_names)
+            takes = "takes {}, gives {}".format(*map(listed, names))
+            self._say(f"{path}: version {new.version} is served in place of {before}; it {takes}")
 
 
 def _name(path: Path) -> str:
@@ -190,5 +190,6 @@ def _look_again(models: ref[Models]) -> None:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
         if (found := models()) is None:
             return
-        found.look()
+        with suppress(OSError):  # of a folder that cannot be read now
+            found.look()
         del found

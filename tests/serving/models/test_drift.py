@@ -29,7 +29,8 @@ COLUMNS = (
 CONTRACT = Contract(
     COLUMNS, (Output("y", 1.0, 1.0),), 10, "0.1.0", distributions=((1.0, 2.0), (0.25, 0.5, 0.25), (), (1.7e9, 50.0))
 )
-FEATURES = [("a", ""), ("far", ""), ("site", "p"), ("site", "q"), ("site", "r")]
+FEATURES = [("a", ""), ("site", "p"), ("site", "q"), ("site", "r"), ("far", "")]
+MEAN, SD = np.array([1.0, 0.25, 0.5, 0.25, 1.7e9]), np.sqrt([4, 3 / 16, 1 / 4, 3 / 16, 2500])
 
 
 def figures(drift: Drift) -> dict[str, dict[tuple[str, ...], float]]:
@@ -53,17 +54,16 @@ def test_means_and_deviations_are_those_of_all_rows_with_weights_that_halve(size
     if not len(x):
         assert found == {name: {} for name in found}
         return
-    values = np.column_stack([x[:, 0], x[:, 3], *(x[:, 1] == level for level in range(3))]).astype(np.longdouble)
+    values = np.column_stack([x[:, 0], *(x[:, 1] == level for level in range(3)), x[:, 3]]).astype(np.longdouble)
     weights = 0.5 ** (np.arange(len(x))[::-1] / HALF_LIFE)
     mean = np.average(values, axis=0, weights=weights)
     sd = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
     assert [*found["input_mean"]] == FEATURES
     np.testing.assert_allclose([*found["input_mean"].values()], mean.astype(float), rtol=1e-14)
     np.testing.assert_allclose([*found["input_sd"].values()], sd.astype(float), rtol=1e-6, atol=1e-12)
-    assert [*found["training_mean"].values()] == [1.0, 1.7e9, 0.25, 0.5, 0.25]
-    np.testing.assert_allclose([*found["training_sd"].values()], np.sqrt([4, 2500, 3 / 16, 1 / 4, 3 / 16]))
-    expected = np.hypot((mean - [1.0, 1.7e9, 0.25, 0.5, 0.25]), [*(sd[:2] - [2.0, 50.0]), 0, 0, 0])
-    expected = expected / np.sqrt([4, 2500, 3 / 16, 1 / 4, 3 / 16])
+    assert [*found["training_mean"].values()] == MEAN.tolist()
+    np.testing.assert_allclose([*found["training_sd"].values()], SD)
+    expected = np.hypot(mean - MEAN, np.where(SD > 1, sd - SD, 0)) / SD
     np.testing.assert_allclose([*found["input_drift"].values()], expected.astype(float), rtol=1e-6)
     assert found["drift"] == ({(): max(found["input_drift"].values())} if len(x) >= ENOUGH else {})
 
@@ -83,6 +83,23 @@ def test_a_column_that_was_constant_does_not_drift_by_its_rounding(mean: float) 
     assert figures(drift)["drift"][()] < 0.2
     drift.add(np.full((500, 1), mean + 0.5, np.float32))
     assert figures(drift)["drift"][()] > 1
+
+
+def test_a_row_far_out_is_forgotten_like_any_other() -> None:
+    drift, row = Drift(CONTRACT), np.array([[1.0, 0, 0, 1.7e9]])
+    for x in (1e308, -1e308, 1e200):
+        drift.add(np.where([True, False, False, True], x, row))
+    assert all(np.isfinite([*values.values()]).all() for values in figures(drift).values())
+    for _ in range(400):
+        drift.add(np.tile(row, (2000, 1)))
+    assert figures(drift)["input_mean"]["a", ""] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("values", [(-0.5, 1.5, 0.0), (2.0, -1.0, 0.0)])
+def test_shares_that_are_none_stop_no_server(values: tuple[float, ...]) -> None:
+    drift = Drift(CONTRACT._replace(columns=COLUMNS[:2], distributions=((1.0, -2.0), values)))
+    drift.add(np.zeros((ENOUGH, 2)))
+    assert figures(drift)["drift"][()] > 0
 
 
 def test_a_missing_number_counts_as_what_the_model_puts_in_its_place(tmp_path: Path) -> None:
