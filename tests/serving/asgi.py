@@ -42,7 +42,7 @@ class Client:
     """Sends requests to an application: `Client(app).post("/predict", b"[[4.0]]")`."""
 
     def __init__(self, app: App, scheme: str = "http") -> None:
-        self._app, self._scheme = app, scheme
+        self.app, self._scheme = app, scheme
 
     def get(self, url: str, **headers: str) -> Answer:
         return self.request("GET", url, None, **headers)
@@ -90,7 +90,7 @@ class Client:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
         start, *bodies = sent
         assert start["type"] == "http.response.start"
         assert all(each["type"] == "http.response.body" for each in bodies)

@@ -20,6 +20,7 @@ from lr_runtime.serving.http import HttpError, Request, Response
 from lr_runtime.serving.log import Log
 from lr_runtime.serving.metrics import Metrics
 from lr_runtime.serving.models import Models
+from lr_runtime.serving.openapi import documented
 from lr_runtime.serving.options import Limits
 from lr_runtime.serving.protocol import handlers
 from lr_runtime.serving.routes import Route, Router, path_of
@@ -53,7 +54,7 @@ class Application:
         self.models, self._limits, self._log = models, limits, log or Log()
         self._metrics = Metrics(models, self._log)
         metrics = Route("GET", "/metrics", self._metrics.answer, "What Prometheus scrapes")
-        self._router = Router([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES, metrics])
+        self._router = Router(documented([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES, metrics]))
         self._bodies = Bodies(limits)
         self._threads = asyncio.Semaphore(_THREADS)
         self._credentials = None if token is None else f"Bearer {token}".encode("latin-1")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lr_runtime.errors import MissingExtraError, OptionError, TableError, escaped
+from lr_runtime.errors import MissingExtraError, TableError, escaped
 from lr_runtime.serving.http import JSON, HttpError, decoded
 from lr_runtime.tables.cells.options import TableOptions
 from lr_runtime.tables.opening import open_bytes
@@ -17,12 +16,11 @@ from lr_runtime.tables.text.json_lines import unique
 from lr_runtime.tables.writing import JsonDocumentWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lr_runtime.choices import Format
     from lr_runtime.serving.http import Request
-    from lr_runtime.tables.batch import Batch
-    from lr_runtime.tables.table import FileTable, Table
+    from lr_runtime.tables.table import FileTable
     from lr_runtime.tables.writing import OutputRows, TableWriter
 
 CSV, JSON_LINES, NDJSON = "text/csv", "application/jsonl", "application/x-ndjson"
@@ -38,10 +36,8 @@ TABLES: Mapping[str, Format] = {
 TAKEN = (JSON, *TABLES)
 _AS_JSON = frozenset({"", JSON, "application/x-www-form-urlencoded"})
 """What `curl -d '[[4.0]]'` sends is called the last of these, and is JSON."""
-_CHARSETS = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1", "latin-1", "windows-1252", "cp1252"})
-"""Encodings of text; others that Python has take a time that grows with the square of the text."""
-
-Rows = list[object] | dict[str, object]
+Rows = list[Any] | dict[str, Any]
+"""Rows in JSON: a list of them, each an object or a list of cells; or one object, of one row or of columns."""
 
 
 def taken_of(request: Request, among: Sequence[str] = TAKEN) -> str:
@@ -99,52 +95,26 @@ def check_count(count: int, request: Request) -> None:
 
 
 def table_of(request: Request, kind: str, given: Mapping[str, str]) -> FileTable:
-    """Return the table of a body, of a media type, whose `delimiter` and `decimal` are told.
+    """Return the table of a body, of a media type; the query may name the `delimiter` and `decimal` of its cells.
 
     Raises:
-        HttpError: 400 where it is no such table, 413 of too many rows or cells, 415 of an encoding, or without pyarrow.
+        HttpError: 400 where it is no such table, 413 of too many rows or cells, 415 without pyarrow.
     """
-    said = dict(re.findall(r';\s*(charset|header)="?([^\s";]+)', request.headers["content-type"].lower()))
-    charset, has_header = said.get("charset", "utf-8"), said.get("header") != "absent"
-    if charset not in _CHARSETS:
-        raise HttpError(415, f"the charset {escaped(charset)} is not taken; these are: {', '.join(sorted(_CHARSETS))}")
-    encoding, kind_of_table = None if charset == "utf-8" else charset, TABLES[kind]
+    options = TableOptions(given.get("delimiter", ","), given.get("decimal", "."), marks=True, format=TABLES[kind])
     try:
-        options = TableOptions(given.get("delimiter", ","), given.get("decimal", "."), has_header, encoding=encoding)
-        options = replace(options, marks=True, format=kind_of_table)
         table = open_bytes(request.body, "the body", options)
     except MissingExtraError as error:
         raise HttpError(415, str(error)) from error
-    except (OptionError, TableError) as error:
+    except TableError as error:
         raise HttpError(400, str(error)) from error
-    if kind_of_table == "arrow":
+    lines, limits = request.body.count(b"\n"), request.limits
+    if options.format == "arrow":
         check_count(table.size or 0, request)
-    # A key that a line lacks takes no bytes of it, but a place in memory.
-    elif (cells := len(table.names) * request.body.count(b"\n")) > request.limits.max_body:
-        raise HttpError(413, f"the body has {cells} cells; at most {request.limits.max_body} are taken")
-    return _Counted(table, request)
-
-
-class _Counted:
-    """A table whose rows are all read, and counted, before the first of them is predicted; see `Table`."""
-
-    def __init__(self, table: Table, request: Request) -> None:
-        self.name, self.names, self.indexes, self.size = table.name, table.names, table.indexes, table.size
-        self.options, self.notices, self.fill = table.options, table.notices, table.fill
-        self._table, self._request = table, request
-
-    def batches(
-        self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
-    ) -> Iterator[Batch]:
-        """See `Table.batches`. Raises HttpError 413 of too many rows."""
-        read: list[Batch] = []
-        count = 0
-        for batch in self._table.batches(columns, categories, kept):
-            count += len(batch.values)
-            if count <= self._request.limits.max_rows:
-                read.append(batch)
-        check_count(count, self._request)
-        return iter(read)
+    elif (cells := len(table.names) * lines) > limits.max_body:  # a key that a line lacks takes a place in memory
+        raise HttpError(413, f"the body has {cells} cells; at most {limits.max_body} are taken")
+    elif lines >= limits.max_rows:  # some may be blank, or inside of cells
+        check_count(sum(len(batch.values) for batch in table.batches([], table.names[:1])), request)
+    return table
 
 
 def written(parts: Sequence[OutputRows], kind: str, tail: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -44,30 +44,17 @@ class Request:
 
     def asked(self, name: str) -> str | None:
         """Return the one value that the query has under a name; None of none. Raises HttpError of several."""
-        if not self.query:
-            return None
-        return _each_once([(key, value) for key, value in self._pairs() if key == name]).get(name)
+        values = parse_qs(self.query, keep_blank_values=True).get(name, []) if self.query else []
+        if len(values) > 1:
+            raise HttpError(400, f"the query names {escaped(name)} {len(values)} times. Name it once")
+        return values[0] if values else None
 
     def parameters(self, known: Collection[str]) -> dict[str, str]:
         """Return what the query says, by name. Raises HttpError 400 of a name that is not known, or stands twice."""
-        if not self.query:
-            return {}
-        pairs = self._pairs()
-        if strange := [name for name, _ in pairs if name not in known]:
+        names = parse_qs(self.query, keep_blank_values=True) if self.query else ()
+        if strange := [name for name in names if name not in known]:
             raise HttpError(400, f"the query has {escaped(strange[0])}; it may have {listed([*known])}")
-        return _each_once(pairs)
-
-    def _pairs(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.query, keep_blank_values=True)
-
-
-def _each_once(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise HttpError(400, f"the query names {escaped(twice)} {names.count(twice)} times. Name it once")
-    return found
+        return {name: self.asked(name) or "" for name in names}
 
 
 @dataclass(frozen=True, slots=True)

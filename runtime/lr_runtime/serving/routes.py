@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from lr_runtime.errors import shown
-from lr_runtime.serving.http import HttpError, Request, Response
+from lr_runtime.serving.http import JSON, HttpError, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lr_runtime.serving.models import Models
 
@@ -23,6 +24,9 @@ class Route(NamedTuple):
     Attributes:
         summary: what it does, in a few words.
         refusal: the status of a request that the handler refuses with a LinedgeError.
+        query: the parameters of the query, and what each says.
+        takes: what the body is, by media type: a type of msgspec, or None of what JSON Schema does not describe.
+        gives: likewise what the body of an answer of status 200 is.
     """
 
     method: str
@@ -30,6 +34,20 @@ class Route(NamedTuple):
     handler: Handler
     summary: str
     refusal: int = 400
+    query: Mapping[str, str] = MappingProxyType({})
+    takes: Mapping[str, object] = MappingProxyType({})
+    gives: Mapping[str, object] = MappingProxyType({JSON: dict})
+
+    @property
+    def names(self) -> list[str]:
+        """The parts of its path that have names."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    @property
+    def statuses(self) -> list[int]:
+        """The statuses of its answers, beside 500, which nothing should have."""
+        every, of_model = {200, 400, 401, 503}, {404} if self.names or "model" in self.query else set()
+        return sorted(every | of_model | ({408, 411, 413, 415, self.refusal} if self.method == "POST" else set()))
 
 
 class Router:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
 
-from lr_runtime.choices import ON_ERROR, OnError
+from lr_runtime.choices import ON_ERROR
 from lr_runtime.errors import escaped
-from lr_runtime.options import OneOf
 from lr_runtime.prediction.batches import predict_batches
 from lr_runtime.prediction.explanation import Explanation  # noqa: TC001 - msgspec reads it
 from lr_runtime.prediction.table import Scoring
@@ -19,8 +18,9 @@ from lr_runtime.serving.routes import Route
 from lr_runtime.tables.writing import OutputRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from lr_runtime.choices import OnError
     from lr_runtime.serving.models import Models, Served
 
 _MODEL = {"model": "The model; one that is alone need not be named."}
@@ -38,7 +38,7 @@ _MOST_ERRORS = 100
 class Predictions(msgspec.Struct, omit_defaults=True):
     """The results of each row by name, null for a bad one; with `on_error`, what is wrong with the first bad rows."""
 
-    predictions: list[dict[str, float | bool | None]]
+    predictions: list[dict[str, Any]]
     model_sha256: str
     errors: list[str] = []
 
@@ -54,7 +54,7 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True):
     """The reading of one output by its name, and the values of all columns but the one that is wanted."""
 
     reading: dict[str, float]
-    at: dict[str, object] = {}
+    at: dict[str, float | str | bool | None] = {}
 
 
 class Inverse(msgspec.Struct):
@@ -67,7 +67,7 @@ class Inverse(msgspec.Struct):
 def predict(request: Request, models: Models) -> Response:
     """Answer with a prediction for each row, in the format of the rows or in that of Accept."""
     given = request.parameters(_PREDICT)
-    served, on_error = models.named(given.get("model")), _on_error(given)
+    served, on_error = models.named(given.get("model")), cast("OnError", given.get("on_error", ON_ERROR[0]))
     kind = formats.taken_of(request)
     wanted = formats.asked_of(request, kind)
     if kind != JSON:
@@ -104,14 +104,6 @@ def _out_of_range(part: OutputRows) -> int:
     return int(len(flags) - np.count_nonzero(flags) - empty)
 
 
-def _on_error(given: Mapping[str, str]) -> OnError:
-    asked, choices = given.get("on_error", ON_ERROR[0]), OneOf(ON_ERROR)
-    found = next((choice for choice in ON_ERROR if choice == asked), None)
-    if found is None:
-        raise HttpError(400, f"on_error is {choices.expected}, not {escaped(asked)}")
-    return found
-
-
 def explain(request: Request, models: Models) -> Response:
     """Answer with what each term adds to the prediction of one row."""
     served = _asked_in_json(request, models)
@@ -135,8 +127,36 @@ def _asked_in_json(request: Request, models: Models) -> Served:
     return models.named(request.parameters(_MODEL).get("model"))
 
 
+_TABLES = dict.fromkeys(formats.TABLES)
 ROUTES = [
-    Route("POST", "/predict", predict, "Predict rows", 422),
-    Route("POST", "/explain", explain, "What each term adds to the prediction of one row", 422),
-    Route("POST", "/invert", invert, "The column at which an output is a reading", 422),
+    Route(
+        "POST",
+        "/predict",
+        predict,
+        "Predict rows",
+        422,
+        _PREDICT,
+        takes={JSON: formats.Rows, **_TABLES},
+        gives={JSON: Predictions, **_TABLES},
+    ),
+    Route(
+        "POST",
+        "/explain",
+        explain,
+        "What each term adds to the prediction of one row",
+        422,
+        _MODEL,
+        takes={JSON: formats.Rows},
+        gives={JSON: Explanations},
+    ),
+    Route(
+        "POST",
+        "/invert",
+        invert,
+        "The column at which an output is a reading",
+        422,
+        _MODEL,
+        takes={JSON: Reading},
+        gives={JSON: Inverse},
+    ),
 ]
