@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import MissingExtraError, TableError, escaped
 from lr_runtime.serving.http import JSON, HttpError, decoded
@@ -36,7 +36,7 @@ TABLES: Mapping[str, Format] = {
 TAKEN = (JSON, *TABLES)
 _AS_JSON = frozenset({"", JSON, "application/x-www-form-urlencoded"})
 """What `curl -d '[[4.0]]'` sends is called the last of these, and is JSON."""
-Rows = list[Any] | dict[str, Any]
+Rows = list[object] | dict[str, object]
 """Rows in JSON: a list of them, each an object or a list of cells; or one object, of one row or of columns."""
 
 

@@ -46,7 +46,9 @@ def documented(routes: Sequence[Route]) -> list[Route]:
 
 def described(routes: Sequence[Route], served: Sequence[Served]) -> _Json:
     """Return the document of routes and models."""
-    named = [kind for route in routes for kind in (*route.takes.values(), *route.gives.values()) if kind is not None]
+    named = [
+        kind for route in routes for kind in (*route.takes.values(), *route.gives.values()) if kind not in {None, Rows}
+    ]
     kinds = [*dict.fromkeys([Error, *named])]
     found, components = msgspec.json.schema_components(kinds, ref_template=_PLACE + "{name}")
     rows = {f"Row-{each.version}": _row(each) for each in served}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -38,7 +38,7 @@ _MOST_ERRORS = 100
 class Predictions(msgspec.Struct, omit_defaults=True):
     """The results of each row by name, null for a bad one; with `on_error`, what is wrong with the first bad rows."""
 
-    predictions: list[dict[str, Any]]
+    predictions: list[dict[str, float | str | bool | None]]
     model_sha256: str
     errors: list[str] = []
 

@@ -241,7 +241,6 @@ def test_columns_of_a_table_are_kept(client: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("&on_error=ignore", 'on_error is one of stop, skip, null, not "ignore"'),
         ("&on_err=skip", 'the query has "on_err"; it may have "model", "on_error", '),
         ("&on_error=skip&on_error=skip", 'the query names "on_error" 2 times'),
         ("&model=line", 'the query names "model" 2 times'),
@@ -254,6 +253,19 @@ def test_a_query_that_says_something_else_is_400(query: str, said: str, client: 
     answer = client.post("/predict?model=line" + query, [[4.0]])
     assert answer.status == 400
     assert said in answer.error
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("on_error=ignore", 'on_error takes one of stop, skip, null, not "ignore"'),
+        ("delimiter=%3B%3B", 'takes one character, or whitespace, not ";;"'),
+        ("decimal=x", 'takes one of ., ,, not "x"'),
+    ],
+)
+def test_a_query_whose_value_is_not_taken_is_422(query: str, said: str, client: Client) -> None:
+    answer = client.post("/predict?model=line&" + query, b"x\n1\n", "text/csv")
+    assert (answer.status, said in answer.error) == (422, True), answer.error
 
 
 def test_of_several_models_one_is_named(client: Client) -> None:
