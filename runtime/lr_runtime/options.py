@@ -140,7 +140,7 @@ def option(default: T, kind: Kind, text: str, typed: str = "") -> T:
     """Return the field of a record for an option, see `Option`; the help names a default that is a number or a text."""
     is_number = isinstance(default, int | float) and not isinstance(default, bool)
     if is_number or isinstance(default, str):
-        text += f" [default: {f'{default:g}' if is_number else default}]"
+        text += f" [default: {f'{default:g}' if isinstance(default, float) else default}]"
     return field(default=default, metadata={"option": (kind, text, typed)})
 
 
