@@ -28,8 +28,9 @@ class Log:
     def say(self, message: str, **more: Json) -> None:
         """Write that something happened, with more of it in JSON."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        said = json.dumps({"time": now, "message": message, **more}), f"lr-serve: {shown(message, 600)}"
+        said = json.dumps({"time": now, "message": message[:600], **more}), f"lr-serve: {shown(message, 600)}"
         with suppress(OSError, ValueError, TypeError):  # of a closed file; of None, where there is no such stream
+            # A pipe with any room has 4096 bytes of it, and a line is shorter.
             if select([], [sys.stderr], [], 0)[1]:
                 sys.stderr.write(said[not self.as_json] + "\n")
                 sys.stderr.flush()

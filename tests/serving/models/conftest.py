@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 import lr_export
 import lr_trainer
 from lr_runtime.serving.models import Models
+from tests.serving.asgi import Client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,32 +52,8 @@ class Served:
         return float(self.models.named(name).predictor.predict([[x]]).values[0, 0])
 
 
-def ask(app: Application, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+def ask(app: Application, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
     """Ask an application: GET without a body, else POST; return the status and the body, of JSON its value."""
-    raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    path, _, query = path.partition("?")
-    own = (
-        {"host": "a"}
-        if raw is None
-        else {"host": "a", "content-length": str(len(raw)), "content-type": "application/json"}
-    )
-    got: dict[str, Any] = {}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": raw or b"", "more_body": False}
-
-    async def send(message: Mapping[str, Any]) -> None:
-        got.update(message)
-
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "GET" if raw is None else "POST",
-        "path": path,
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in {**own, **(headers or {})}.items()],
-        "client": ("192.0.2.7", 5000),
-    }
-    asyncio.run(app(scope, receive, send))
-    content_type = dict(got["headers"])[b"content-type"]
-    return got["status"], json.loads(got["body"]) if content_type == b"application/json" else got["body"].decode()
+    answer = Client(app).get(path, **headers) if body is None else Client(app).post(path, body, **headers)
+    is_json = answer.headers["content-type"] == "application/json"
+    return answer.status, answer.json if is_json else answer.body.decode()

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -36,7 +37,7 @@ def broken(*_: object) -> Any:
 
 
 def test_a_request_is_a_line_of_json(capfd: pytest.CaptureFixture[str], app: Application) -> None:
-    ask(app, "/predict?model=m", [[2.0], [3.25]], {"x-request-id": FORGED[:-2]})
+    ask(app, "/predict?model=m", [[2.0], [3.25]], x_request_id=FORGED[:-2])
     said = capfd.readouterr().err
     if not app._log.as_json:
         assert said == ""
@@ -54,10 +55,10 @@ def test_a_request_is_a_line_of_json(capfd: pytest.CaptureFixture[str], app: App
         "rows": 2,
         "model": "m",
         "version": app.models.named("m").version,
-        "client": "192.0.2.7",
+        "client": "127.0.0.1",
         "request_id": FORGED[:-2],
     }
-    ask(app, "/" + FORGED, headers={"x-request-id": "i" * 5000})
+    ask(app, "/" + quote(FORGED), x_request_id="i" * 5000)
     said = capfd.readouterr().err
     assert json.loads(said)["route"] == "other"
     assert len(said) < 500

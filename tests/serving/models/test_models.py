@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
 from lr_runtime.errors import DigestError, LinedgeError, MissingFileError, OptionError
+from lr_runtime.serving import create_app
 from lr_runtime.serving.http import HttpError
-from tests.serving.models.conftest import Served
+from tests.conftest import one_line
+from tests.serving.models.conftest import Served, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tests.conftest import Run
 
     Files = Mapping[str, bytes]
 
@@ -228,6 +233,11 @@ def test_odd_names_are_names(tmp_path: Path, files: Files) -> None:
     served = Served(tmp_path)
     assert [each.name for each in served.models] == sorted(NAMES)
     assert served.models.named("gro\u0308ße").name == "größe"  # as some keyboards and file systems spell it
+    app = create_app(tmp_path)
+    for name in NAMES:
+        encoded = quote(name, safe="")
+        assert ask(app, f"/v2/models/{encoded}")[1]["name"] == name
+        assert ask(app, f"/predict?model={encoded}", [[2.0]])[0] == 200
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", os.fsdecode(b"\xff")])
@@ -256,6 +266,16 @@ def test_what_cannot_be_served_is_said_at_the_start(tmp_path: Path, path: Path) 
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(LinedgeError, match="is a directory"):
         Served(tmp_path)
+
+
+@pytest.mark.parametrize(("options", "code", "what"), [((), 1, "damaged"), (("--sha256", "0" * 64), 3, "SHA-256")])
+def test_lr_serve_does_not_start_with_a_bad_model(
+    options: tuple[str, ...], code: int, what: str, path: Path, files: Files, run: Callable[..., Run]
+) -> None:
+    path.write_bytes(files["one"] if options else files["one"][:-9])
+    line = one_line(run("lr-serve", path, "--port", "0", *options), code)
+    assert what in line
+    assert str(path) in line
 
 
 def test_a_name_that_is_not_served_is_not_there(served: Served) -> None:
