@@ -101,6 +101,23 @@ def test_the_newest_change_wins(page: Callable[[str], Page]) -> None:
     assert line.run("return most['explain?model=line']") == 1
 
 
+def test_an_answer_that_comes_late_does_not_hide_what_is_wrong(page: Callable[[str], Page]) -> None:
+    line = page("line")
+    line.run(
+        "const real = fetch; window.late = []; window.answered = 0;"
+        "fetch = async (...all) => { await new Promise((done) => late.push(done)); const answer = await real(...all);"
+        "setTimeout(() => { answered += 1; }, 100); return answer; }"
+    )
+    line.set("#field-0", "2.5")
+    line.until("return late.length === 3")  # the prediction, its terms, the way back
+    line.set("#field-0", "none")
+    line.until_says("#refused", "Write a number")
+    line.run("late.forEach((done) => done())")
+    line.until("return answered >= 3")
+    assert line.text("#refused")
+    assert line.figures(".reading") == []
+
+
 @pytest.fixture(scope="module")
 def script(driver: Chrome) -> Callable[..., object]:
     """Call a function of page.js, which knows no model."""
