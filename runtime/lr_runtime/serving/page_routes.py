@@ -12,6 +12,7 @@ from lr_runtime.serving.routes import Route
 if TYPE_CHECKING:
     from lr_runtime.serving.models import Models
 
+_HTML = "text/html; charset=utf-8"
 _HEADERS = (
     ("cache-control", "no-cache"),  # the file of a model may be replaced
     ("content-security-policy", "frame-ancestors 'none'"),  # the rest of the policy stands in the page
@@ -22,11 +23,11 @@ _HEADERS = (
 
 def page(request: Request, models: Models) -> Response:
     """Answer with the page of the model that is asked for, or of all."""
-    name = request.asked("model")
+    name = request.parameters(["model"]).get("model")
     served = [*models] if name is None else [models.named(name)]
     descriptions = [described(each.contract, each.name, each.predictor.sha256) for each in served]
     text = page_of(descriptions, [part("remote.js")], asks_server=True)
-    return Response(text.encode(), "text/html; charset=utf-8", headers=_HEADERS)
+    return Response(text.encode(), _HTML, headers=_HEADERS)
 
 
-ROUTES = [Route("GET", "/", page, "A page to try a model on, or a list of the models")]
+ROUTES = [Route("GET", "/", page, "A page to try a model on: ?model=NAME", gives={_HTML: None})]
