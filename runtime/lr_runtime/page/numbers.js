@@ -42,7 +42,8 @@ function nice(least) {
 
 /** Return round numbers, evenly spaced and about `count` steps, that enclose two numbers. */
 function ticks(low, high, count) {
-  const room = Math.max(high - low, Math.max(Math.abs(low), Math.abs(high)) * 1e-9, 1e-300);
+  const size = Math.max(Math.abs(low), Math.abs(high)), room = Math.max(high - low, 1e-9 * size);
+  if (low === high) return ticks(low - (size || 1) / 2, high + (size || 1) / 2, count);
   const step = nice(room / count), first = Math.floor(low / step + 1e-9);
   const steps = Math.max(1, Math.ceil(high / step - 1e-9) - first);
   return Array.from({ length: steps + 1 }, (_, place) => Number(((first + place) * step).toPrecision(12)));

@@ -69,6 +69,7 @@ class Reading {
   constructor(model, output) {
     const [value, interval, gauge] = ["value", "interval", "gauge"].map((className) => el("div", { className }));
     Object.assign(this, { model, output, value, interval, gauge, seen: [], result: null });
+    interval.hidden = !model.interval;
     this.element = el("article", { className: "reading" }, el("h2", {}, output.name), value, interval, gauge);
   }
 

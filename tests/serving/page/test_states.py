@@ -138,6 +138,20 @@ def test_numbers_have_the_digits_of_their_float32(script: Callable[..., list[str
 
 
 @settings(max_examples=40, deadline=None)
+@given(ends=st.tuples(FLOATS, FLOATS).map(sorted), count=st.integers(2, 10))
+def test_marks_of_a_scale_are_few_and_enclose_what_is_shown(
+    script: Callable[..., list[float]], ends: list[float], count: int
+) -> None:
+    low, high = ends
+    marks = script("ticks(arguments[0], arguments[1], arguments[2])", low, high, count)
+    off = 1e-8 * max(abs(low), abs(high))
+    assert marks == sorted({*marks})
+    assert 2 <= len(marks) <= count + 3
+    assert marks[0] <= low + off
+    assert marks[-1] >= high - off
+
+
+@settings(max_examples=40, deadline=None)
 @given(low=FLOATS, span=st.floats(1e-30, 1e30), is_single=st.booleans())
 def test_a_slider_steps_through_its_range(
     script: Callable[..., list[float]], low: float, span: float, is_single: bool
