@@ -66,8 +66,9 @@ def main(
     code 3 and no file. C is compiled and run with the first of cc, gcc and clang, JavaScript with node.
 
     \b
-    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module), all that have the precision.
-    Precisions: exact; float32, float64 (not c, js); portable, the same bits everywhere (onnx, c, js).
+    Formats: onnx, torchscript, pt2 (torch.export), c (one header), js (one ES module), html (a page to try it),
+    all that have the precision.
+    Precisions: exact; float32, float64 (not c, js, html); portable, the same bits everywhere (onnx, c, js, html).
 
     \b
     Examples:

@@ -29,10 +29,11 @@ _EPOCH = "1970-01-01T00:00:00Z"
 is rounded by a third of a microsecond in this century; powers lose nothing, for terms have an origin of their own."""
 
 _HOURS, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
-_ISO_8601 = (
+ISO_8601 = (
     rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:([T ]{_HOURS}(?::{_SIXTY}(?::[0-9]{{2}})?)?)"
     rf"(?:(?<=:..:..)[.,]([0-9]{{1,9}}))?(Z|[+-]{_HOURS}(?::?{_SIXTY}(?::{_SIXTY})?)?)?)?"
 )
+"""An instant as text: its day, its time, the digits behind the second, its zone. JavaScript reads the pattern, too."""
 
 
 class NotAnInstantError(ValueError):
@@ -78,7 +79,7 @@ def instant(text: str) -> tuple[int, int]:
         >>> instant("1969-12-31T23:59:59.5"), instant("2024-05-01T12:00+02:00")
         ((-1, 500000000), (1714557600, 0))
     """
-    if (found := re.fullmatch(_ISO_8601, text)) is None:
+    if (found := re.fullmatch(ISO_8601, text)) is None:
         raise NotAnInstantError("is not an instant in ISO 8601, such as 2024-05-01 or 2024-05-01T12:00:00Z")
     day, time, fraction, zone = found.groups()
     try:

@@ -116,8 +116,8 @@ def _largest(got: Array, exact: Exact, bound: Exact) -> float:
 
 
 def formats_of(precision: Precision) -> list[FormatName]:
-    """Return the formats that have a precision."""
-    return [name for name, each in EXPORT_FORMATS.items() if precision in each.precisions]
+    """Return the formats that have a precision, without the page, whose module is the one that js writes."""
+    return [name for name, each in EXPORT_FORMATS.items() if precision in each.precisions and name != "html"]
 
 
 def search(

@@ -58,7 +58,7 @@ def test_the_reference_is_never_skipped_in_silence(options: list[str], without_t
     said = one_line(without_torch.run("lr-export", *options), 3)
     assert said == (
         "lr-export: not verified, because the eager reference, PyTorch, cannot run: the package 'torch' is not "
-        "installed. Run: pip install 'linedge[torch]'. onnx, c, js can be verified without it: --without-eager"
+        "installed. Run: pip install 'linedge[torch]'. onnx, c, js, html can be verified without it: --without-eager"
     )
     assert names(tmp_path) == []
 
@@ -74,8 +74,8 @@ def test_from_python_it_is_said_in_the_words_of_python(without_torch: Without, t
     done = without_torch.python("import lr_export; lr_export.export('model.safetensors', 'model.onnx')")
     assert done.stderr.splitlines()[-1] == (
         "lr_export.errors.MissingReferenceError: not verified, because the eager reference, PyTorch, cannot run: the "
-        "package 'torch' is not installed. Run: pip install 'linedge[torch]'. onnx, c, js can be verified without it: "
-        "without_eager=True"
+        "package 'torch' is not installed. Run: pip install 'linedge[torch]'. onnx, c, js, html can be verified "
+        "without it: without_eager=True"
     )
     assert names(tmp_path) == []
 
@@ -83,8 +83,8 @@ def test_from_python_it_is_said_in_the_words_of_python(without_torch: Without, t
 @pytest.mark.skipif(not all(map(runs, ALONE)), reason="no C compiler or no node on PATH")
 def test_all_formats_are_those_that_need_no_torch(without_torch: Without, tmp_path: Path) -> None:
     done = without_torch.run("lr-export", "--format", "all", "--without-eager")
-    assert (done.returncode, done.stderr) == (0, "wrote model.onnx\nwrote model.h\nwrote model.mjs\n")
-    assert done.stdout.count("\n  eager: not run\n") == 3
+    assert (done.returncode, done.stderr) == (0, "wrote model.onnx\nwrote model.h\nwrote model.mjs\nwrote model.html\n")
+    assert done.stdout.count("\n  eager: not run\n") == 4
     formats: dict[str, FormatName] = {"model.onnx": "onnx", "model.h": "c"}
     for written, format_name in formats.items():
         here = export(CHECKPOINT, tmp_path / "here", format=format_name, without_eager=True)
@@ -189,7 +189,7 @@ def test_a_wrong_engine_is_refused_all_the_same(
 def test_a_format_of_torch_cannot_go_without(format_name: FormatName, tmp_path: Path, typed: None) -> None:
     with pytest.raises(OptionError) as raised:
         export(CHECKPOINT, tmp_path / "model", format=format_name, without_eager=True)
-    assert str(raised.value) == f"--without-eager goes with onnx, c, js; PyTorch itself runs {format_name}"
+    assert str(raised.value) == f"--without-eager goes with onnx, c, js, html; PyTorch itself runs {format_name}"
     assert names(tmp_path) == []
 
 

@@ -112,7 +112,8 @@ def options_of(name: str, format_name: FormatName) -> dict[str, Any]:
 
 def artefacts_of(name: str) -> list[tuple[FormatName, Precision, str]]:
     """Return the format, the precision and the file name of each artefact of a checkpoint."""
-    formats = list(EXPORT_FORMATS) if name in _IN_EVERY_FORMAT else ["onnx"]
+    # A page from disk holds the scripts of its release, beside the module that the format js writes.
+    formats = [each for each in EXPORT_FORMATS if each != "html"] if name in _IN_EVERY_FORMAT else ["onnx"]
     return [
         (each, precision, f"{name}-{precision}{EXPORT_FORMATS[each].suffix}")
         for precision in PRECISIONS

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lr_runtime.contract.contract import PRECISIONS, RESULTS, Precision, Result
 
-FormatName = Literal["onnx", "torchscript", "pt2", "c", "js"]
+FormatName = Literal["onnx", "torchscript", "pt2", "c", "js", "html"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ EXPORT_FORMATS: dict[FormatName, ExportFormat] = {
     "pt2": ExportFormat("torch.export archive", ".pt2", _IN_TORCH, ("y",), "torch.export", in_torch=True),
     "c": ExportFormat("C header", ".h", _IN_SOURCE, RESULTS, _CC.what, _CC, options=("name",)),
     "js": ExportFormat("JavaScript module", ".mjs", _IN_SOURCE, RESULTS, _NODE.what, _NODE),
+    "html": ExportFormat("HTML page", ".html", _IN_SOURCE, RESULTS, _NODE.what, _NODE),
 }
 
 WITHOUT_TORCH: tuple[FormatName, ...] = tuple(name for name, each in EXPORT_FORMATS.items() if not each.in_torch)

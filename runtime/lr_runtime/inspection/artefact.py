@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FileKind = Literal["checkpoint", FormatName]
 _LARGEST_CONTRACT = 64 << 20
 """Bounds the memory that a hostile file can take."""
+_PAGE = b"<!DOCTYPE html>"
 _FEW = 24
 """More operators than these are counted, not listed: a graph with functions has a hundred."""
 _ANOTHER = "Name a file that lr-train or lr-export wrote"
@@ -101,7 +102,7 @@ class Artefact:
             return _checkpoint(content)
         if content.startswith(ZIP):
             return _archive(content)
-        if content.startswith((b"/", b"#", b"-")):
+        if content.startswith((b"/", b"#", b"-", _PAGE)):
             return _source(content)
         return _onnx(content)
 
@@ -117,8 +118,10 @@ def _checkpoint(content: bytes) -> Artefact:
 def _source(content: bytes) -> Artefact:
     found = from_comment(content)
     if found is None or found[0] not in EXPORT_FORMATS:
-        raise ModelFileError("source code that carries no contract of linedge")
-    return Artefact(found[0], content, Contract.from_json(found[1]))
+        what = "a web page" if content.startswith(_PAGE) else "source code"
+        raise ModelFileError(f"{what} that carries no contract of linedge")
+    kind: FormatName = "html" if content.startswith(_PAGE) else found[0]
+    return Artefact(kind, content, Contract.from_json(found[1]))
 
 
 def _archive(content: bytes) -> Artefact:

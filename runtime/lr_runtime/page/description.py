@@ -11,12 +11,12 @@ from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.contract.records import finite
 from lr_runtime.contract.terms.term import factors_of
 from lr_runtime.inspection.report import within
-from lr_runtime.instants import instant
+from lr_runtime.instants import ISO_8601, instant
 from lr_runtime.prediction.explanation import term_names
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract, Equation, Precision
@@ -71,15 +71,13 @@ def numbers_of(contract: Contract) -> dict[str, object]:
     equation = contract.equation
     return {
         "equation": equation and {**equation._asdict(), "terms": _terms(contract, equation)},
-        "derived": [
-            {**each._asdict(), "name": each.name(contract.columns), "domain": _domain(each)}
-            for each in contract.derived
-        ],
+        "derived": [_derived(each, contract.columns) for each in contract.derived],
         "fitted": [fitted_name(output) for output in contract.outputs],
         "corrections": [(output.correction or None) if contract.is_mean else None for output in contract.outputs],
         "bound": contract.bound,
         "output_dtype": contract.output_dtype,
         "missing_tokens": MISSING_TOKENS,
+        "instant": ISO_8601,
     }
 
 
@@ -92,18 +90,20 @@ def _terms(contract: Contract, equation: Equation) -> list[dict[str, object]]:
     ]
 
 
-def _domain(derived: Derived) -> str | None:
-    return DOMAINS[derived.function].words if derived.function in DOMAINS else None
+def _derived(derived: Derived, columns: Sequence[Column]) -> dict[str, object]:
+    domain = DOMAINS[derived.function].words if derived.function in DOMAINS else None
+    return {**derived._asdict(), "name": derived.name(columns), "domain": domain}
 
 
 def _column(column: Column) -> dict[str, object]:
     clock = column.time
+    since, beyond = (0, 0) if clock is None else instant(clock.origin)
     return {
         **column._asdict(),
         "kind": column.kind if clock is None else "time",
         "minimum": finite(column.minimum),
         "maximum": finite(column.maximum),
-        "time": clock and {**clock._asdict(), "seconds": clock.seconds, "since": instant(clock.origin)[0]},
+        "time": clock and {**clock._asdict(), "seconds": clock.seconds, "since": since, "beyond": beyond},
     }
 
 

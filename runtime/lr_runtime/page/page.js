@@ -276,7 +276,7 @@ function layOut(model) {
   $("equation").hidden = !model.equation.length;
   $("equation-lines").append(...model.equation.map((each) => el("p", {}, each)));
   $("certificate-lines").append(...model.certificate.map((each) => el("li", {}, each)));
-  $("sha").textContent = `SHA-256 of the file: ${model.sha256}`;
+  $("sha").textContent = `SHA-256 of the ${model.format === "HTML page" ? "JavaScript inside" : "file"}: ${model.sha256}`;
   $("instrument").hidden = false;
 }
 

@@ -1,4 +1,4 @@
-"""The page as one HTML file: its three files, the models' descriptions, and the JavaScript that predicts with them.
+"""The page as one HTML file: its own files, the models' descriptions, and the JavaScript that predicts with them.
 
 Its policy lets nothing run or style it but what stands in it, by their SHA-256, and nothing be fetched, but from the
 server that it came from where it asks one. Attributes of style are refused by it, too; scripts set styles by property.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SCRIPTS = ("numbers.js", "drawings.js", "fields.js", "page.js")
+SCRIPTS = ("numbers.js", "drawings.js", "fields.js", "page.js")
 _START = 'main(JSON.parse(document.getElementById("description").textContent), backendOf);'
 _TAG = re.compile("<(?=[!/s])", re.IGNORECASE)
 """What begins a comment or a tag that would change where a script ends: <!--, <script, </script."""
@@ -33,19 +33,13 @@ def page_of(
         asks_server: whether the page may ask the server that it came from.
     """
     style = part("page.css")
-    script = in_script("\n".join([*script_parts, *map(part, _SCRIPTS), _START]))
-    allowed = [
-        "default-src 'none'",
-        f"style-src {_digest(style)}",
-        f"script-src {_digest(script)}",
-        "img-src data:",
-        *(["connect-src 'self'"] if asks_server else []),
-        "base-uri 'none'",
-        "form-action 'none'",
-    ]
+    script = in_script("\n".join([*script_parts, *map(part, SCRIPTS), _START]))
+    sources = f"style-src {_digest(style)}; script-src {_digest(script)}; img-src data:"
+    asked = "; connect-src 'self'" if asks_server else ""
+    policy = f"default-src 'none'; {sources}{asked}; base-uri 'none'; form-action 'none'"
     described = json.dumps(descriptions, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     filled = {
-        "style": f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(allowed)}">\n<style>{style}</style>',
+        "style": f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>',
         "description": f'<script type="application/json" id="description">{described}</script>',
         "script": f'<script type="module">{script}</script>',
     }

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CHECKPOINT = checkpoint_of([[1 / 3, -2.5]], 0.1, low=[1000.0, -3.0], high=[1010.0, 4.0], origin=[1004.0, 0.0])
 PAIRS = list(product(FORMAT_NAMES, PRECISIONS))
 HAD = [(name, precision) for name, precision in PAIRS if precision in EXPORT_FORMATS[name].precisions]
+IN_SOURCE: list[FormatName] = ["c", "js", "html"]
 WITH_TOOLS: list[FormatName] = [name for name in FORMAT_NAMES if EXPORT_FORMATS[name].tool is not None]
 
 
@@ -65,8 +66,8 @@ def test_every_format_is_written_and_read_back_somewhere() -> None:
     assert len({each.suffix for each in EXPORT_FORMATS.values()}) == len(FORMAT_NAMES)
     assert {precision for _, precision in HAD} == set(PRECISIONS)
     # As the design has them.
-    assert [name for name in FORMAT_NAMES if "portable" in EXPORT_FORMATS[name].precisions] == ["onnx", "c", "js"]
-    assert [name for name in FORMAT_NAMES if "y_lower" in EXPORT_FORMATS[name].results] == ["onnx", "c", "js"]
+    assert [name for name in FORMAT_NAMES if "portable" in EXPORT_FORMATS[name].precisions] == ["onnx", *IN_SOURCE]
+    assert [name for name in FORMAT_NAMES if "y_lower" in EXPORT_FORMATS[name].results] == ["onnx", *IN_SOURCE]
 
 
 @pytest.mark.parametrize(("name", "precision"), [param(*pair) for pair in HAD])
@@ -95,7 +96,7 @@ def test_results_that_a_format_cannot_give(name: FormatName, result: Result) -> 
     if result in EXPORT_FORMATS[name].results:
         check_pair(name, "exact", ("y", result))
     else:
-        with pytest.raises(OptionError, match=f"{name} cannot give {result}. Formats that can: onnx, c, js"):
+        with pytest.raises(OptionError, match=f"{name} cannot give {result}. Formats that can: onnx, c, js, html"):
             check_pair(name, "exact", ("y", result))
 
 
@@ -117,7 +118,7 @@ def test_all_into_a_folder_as_one_json_object(saved: Path) -> None:
     done = ran("--format", "all", "--precision", "portable", "-o", "out", "--json", "--quiet")
     assert (done.exit_code, done.stderr) == (0, "")
     assert [artefact["format"] for artefact in json.loads(done.stdout)["artefacts"]] == that_have("portable")
-    assert names(saved / "out") == {"m.onnx", "m.h", "m.mjs"}
+    assert names(saved / "out") == {"m.onnx", "m.h", "m.mjs", "m.html"}
     assert names(saved) == {"out"}
 
 

@@ -28,6 +28,7 @@ from lr_runtime.contract.contract import METADATA_KEY, PRECISIONS, Contract
 from lr_runtime.contract.formats import EXPORT_FORMATS
 from lr_runtime.onnx_file.session import Session
 from tests.conftest import CHECKPOINTS, EXPANDED, ROOT, checkpoint_of
+from tests.export.in_page import without_the_pages_own
 from tests.export.oracle import bounds, fractions, outputs
 from tests.export.present import FORMAT_NAMES, in_every_format
 
@@ -176,6 +177,8 @@ def test_another_process_and_folder_write_the_same_bytes(tmp_path: Path) -> None
 @in_every_format
 def test_an_artefact_tells_nothing_of_where_it_was_made(name: str, format_name: FormatName, tmp_path: Path) -> None:
     content = exported(SHAPES[name](), format_name, tmp_path)
+    if format_name == "html":  # its own style and scripts, which stand in every page, speak of :root and of dates
+        content = without_the_pages_own(content.decode()).encode()
     places = {
         str(tmp_path),
         str(Path.cwd()),

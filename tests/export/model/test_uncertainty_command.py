@@ -57,7 +57,7 @@ MISTAKES: dict[str, tuple[str, list[str], int, str]] = {
         "two targets",
         ["--interval", "0.95", "--format", "torchscript"],
         2,
-        "torchscript cannot give y_lower, y_upper. Formats that can: onnx, c, js",
+        "torchscript cannot give y_lower, y_upper. Formats that can: onnx, c, js, html",
     ),
     "flags in pt2": ("two targets", ["--flags", "--format", "pt2"], 2, "pt2 cannot give in_range, leverage"),
 }
@@ -89,6 +89,7 @@ def test_every_format_that_has_them_is_written(run: Callable[..., Run], tmp_path
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "model.h",
+        "model.html",
         "model.mjs",
         "model.onnx",
         "model.safetensors",
