@@ -31,6 +31,10 @@ class Memory(NamedTuple):
     rss: float
 
 
+class StartError(Exception):
+    """A server that does not answer, and why."""
+
+
 class Process:
     """A server that runs.
 
@@ -78,7 +82,7 @@ def running(
     """Start a server on a core, wait until it answers, and stop it at the end; its log is in the folder.
 
     Raises:
-        AssertionError: it does not answer within a minute; the message ends with its log.
+        StartError: it ends, or does not answer within a minute.
     """
     log = folder / "log"
     # Without this name Python keeps what it compiled, as it does for those who install a server.
@@ -89,8 +93,9 @@ def running(
         process = subprocess.Popen(words, cwd=folder, env={**kept, **environment}, stdout=said, stderr=said)
     try:
         while reason := fault():
-            goes_on = process.poll() is None and time.perf_counter() < started + MOST_SECONDS
-            assert goes_on, f"{words} does not answer: {reason}; {log.read_text()[-2000:]}"
+            if process.poll() is not None or time.perf_counter() > started + MOST_SECONDS:
+                last = log.read_text().strip().rpartition("\n")[2]
+                raise StartError(f"it does not answer ({reason}); the last line of its log: {last}")
             time.sleep(0.005)
         yield Process(process.pid, (time.perf_counter() - started, cpu_seconds(process.pid)))
     finally:

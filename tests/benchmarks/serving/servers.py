@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.benchmarks import size
+from tests.benchmarks.serving.processes import free_port
 from tests.benchmarks.serving.ways import MLSERVER, OURS, USUAL, Way
 from tests.conftest import ROOT, SCRIPTS
 
@@ -77,7 +78,7 @@ def mlserver(table: Path) -> Server | str:
     _run(ENVIRONMENT / "bin" / "python", "-c", FIT, table, fitted)
 
     def command(port: int, folder: Path) -> Sequence[object]:
-        ports = dict(zip(("http_port", "grpc_port", "metrics_port"), (port, port + 1, port + 2), strict=True))
+        ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
         settings = {"host": "127.0.0.1", **ports, "parallel_workers": 0, "debug": False}
         (folder / "settings.json").write_text(json.dumps(settings))
         model = {"implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": str(fitted)}}

@@ -16,7 +16,7 @@ import lr_trainer
 from lr_export import export
 from lr_runtime import Predictor
 from tests.benchmarks.serving import servers, wrk
-from tests.benchmarks.serving.processes import Memory, Process, free_port, running
+from tests.benchmarks.serving.processes import Memory, Process, StartError, free_port, running
 from tests.benchmarks.serving.ways import MLSERVER, OURS, USUAL, Way
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class Cell(NamedTuple):
         return median(load.p99 for load, _ in self.slices)
 
     def __str__(self) -> str:
-        return f"{self.throughput:9.1f} {self.p50 * 1e3:9.2f} {self.p99 * 1e3:9.2f} {self.cpu * 1e6:9.0f}"
+        failed = sum(load.failed for load, _ in self.slices)
+        said = f"{self.throughput:9.1f} {self.p50 * 1e3:9.2f} {self.p99 * 1e3:9.2f} {self.cpu * 1e6:9.0f}"
+        return said + (f"  {failed} FAILED" if failed else "")
 
 
 class Known(NamedTuple):
@@ -99,8 +101,12 @@ def report(seconds: int = SECONDS) -> Iterator[str]:
         asked: list[Asked] = []
         for server in (each for each in found if not isinstance(each, str)):
             starts = _Starts(server, folder / server.title, core, known.first(1))
-            yield starts.measured()
-            port, process = starts.last(stack)
+            try:
+                yield starts.measured()
+                port, process = starts.last(stack)
+            except StartError as error:
+                yield f"left out: {server.title}: {error}"
+                continue
             asked += [Asked(way, port, process) for way in server.ways]
         before = {each.process: each.process.memory() for each in asked}
         for rows in ROWS:

@@ -15,19 +15,20 @@ MISSING = None if shutil.which("wrk") else "wrk is not installed here. Run: sudo
 
 
 class Load(NamedTuple):
-    """What wrk saw: requests answered with 200, seconds, and the latencies that half and 99 of 100 were within."""
+    """What wrk saw: requests answered, how many failed, seconds, latencies that half and 99 of 100 were within."""
 
     requests: int
+    failed: int
     seconds: float
     p50: float
     p99: float
 
 
 def load(url: str, body: Path, headers: Mapping[str, str], connections: int, seconds: int) -> Load:
-    """Post a body over and over; raises AssertionError where a request is lost or refused."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", str(body)]
+    """Post a body over and over."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
+    command += ["-s", str(SCRIPT), url, "--", str(body)]
     command += [word for header in headers.items() for word in header]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     requests, failed, *microseconds = map(int, done.stdout.split("\n")[-2].split())
-    assert failed == 0, f"{failed} of {requests} requests to {url} failed"
-    return Load(requests, *(each / 1e6 for each in microseconds))
+    return Load(requests, failed, *(each / 1e6 for each in microseconds))
