@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from http.client import HTTPMessage
 
     from numpy.typing import NDArray
 
@@ -30,7 +31,7 @@ class Way(NamedTuple):
     title: str
     path: str
     asked: Callable[[NDArray[Any]], tuple[bytes, Mapping[str, str]]]
-    read: Callable[[Mapping[str, str], bytes], Any]
+    read: Callable[[HTTPMessage, bytes], Any]
     is_exact: bool = True
 
     def fault(self, port: int, x: NDArray[Any], y: NDArray[Any]) -> str | None:
@@ -47,7 +48,7 @@ class Way(NamedTuple):
             connection.close()
         if answer.status != 200:
             return f"{answer.status} {content[:200].decode()}"
-        found = np.asarray(self.read(dict(answer.headers), content), dtype=np.float64).ravel()
+        found = np.asarray(self.read(answer.headers, content), dtype=np.float64).ravel()
         is_right = np.array_equal(found, y) if self.is_exact else np.allclose(found, y, rtol=1e-6)
         return None if is_right else f"{found[:3]} are other numbers than {y[:3]}"
 
@@ -73,19 +74,19 @@ def _binary(x: NDArray[Any]) -> tuple[bytes, dict[str, str]]:
     return head + raw, {LENGTH: str(len(head)), "Content-Type": "application/octet-stream"}
 
 
-def _read_rows(_: Mapping[str, str], body: bytes) -> object:
+def _read_rows(_: HTTPMessage, body: bytes) -> object:
     return [row["y"] for row in json.loads(body)["predictions"]]
 
 
-def _read_predictions(_: Mapping[str, str], body: bytes) -> object:
+def _read_predictions(_: HTTPMessage, body: bytes) -> object:
     return json.loads(body)["predictions"]
 
 
-def _read_tensor(_: Mapping[str, str], body: bytes) -> object:
+def _read_tensor(_: HTTPMessage, body: bytes) -> object:
     return json.loads(body)["outputs"][0]["data"]
 
 
-def _read_binary(headers: Mapping[str, str], body: bytes) -> object:
+def _read_binary(headers: HTTPMessage, body: bytes) -> object:
     head = int(headers[LENGTH])
     size = json.loads(body[:head])["outputs"][0]["parameters"]["binary_data_size"]
     return np.frombuffer(body[head : head + size], "<f4")
