@@ -66,6 +66,9 @@ def test_metadata_are_true(loaded: Models, ask: Ask, model: str) -> None:
     said: dict[str, Any] = ask("GET", f"/v2/models/{model}", {}, b"").head
     served = loaded.named(model)
     assert (said["name"], said["versions"], said["platform"]) == (model, [served.version], "onnx_onnxv1")
+    kinds = {each["name"]: each["datatype"] for each in said["inputs"]}
+    if model == "air":
+        assert kinds == {"when": "BYTES", "site": "BYTES", "flow": "FP64"}
     texts = {"when": "2024-01-02", "site": "süd" if model == "air" else "q", "d": "v"}
     inputs = []
     for each in said["inputs"]:
@@ -102,8 +105,10 @@ def test_rows_and_those_out_of_range_are_counted(loaded: Models) -> None:
     from lr_runtime.serving.options import Limits
     from lr_runtime.serving.protocol.handlers import infer as handler
 
-    far = [Tensor("flow", "FP64", (2,), [2.0, 99.0]), *AIR[1:]]
-    for model, inputs, counts in (("air", far, (2, 1)), ("sole", [Tensor("x", "FP32", (3,), [0, 0, 9])], (3, 0))):
+    when, site = ["2024-01-01", "2024-01-02", "2024-01-03"], ["north", "süd", "süd"]
+    far = [Tensor("flow", "FP64", (3,), [2.0, 99.0, 3.0]), Tensor("when", "BYTES", (3,), when)]
+    far.append(Tensor("site", "BYTES", (3,), site))
+    for model, inputs, counts in (("air", far, (3, 1)), ("sole", [Tensor("x", "FP32", (3,), [0, 0, 9])], (3, 0))):
         body, headers = request_of(inputs)
         given = {name.lower(): value for name, value in headers.items()}
         response = handler(Request(given, body, "", {"name": model}, Limits()), loaded)

@@ -88,7 +88,7 @@ def _from_json(tensor: RequestInput, datatype: Datatype) -> NDArray[np.generic]:
         values = datatype.flat.decode(tensor.data)
     else:
         rows = datatype.rows.decode(tensor.data)
-        if len(rows) != tensor.shape[0] or {*map(len, rows)} != {*tensor.shape[1:]}:
+        if {*map(len, rows)} != {*tensor.shape[1:]}:
             raise ValueError("the data are nested in another way. Give them flat, or in that shape")
         values = [*chain.from_iterable(rows)]
     return np.array(values, np.float64 if datatype.dtype.kind == "f" else datatype.dtype)
