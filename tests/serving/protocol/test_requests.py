@@ -188,6 +188,13 @@ def test_no_rows_are_rows_and_too_many_are_too_many(ask: Ask) -> None:
     assert beyond.error == f'the input "x" has {MOST_ROWS + 1} rows; at most {MOST_ROWS} are taken'
 
 
+def test_values_beyond_the_most_rows_of_all_columns_are_not_even_decoded(ask: Ask) -> None:
+    for shape in ([1, 10], [MOST_ROWS, 11], [1, MOST_ROWS * 11]):
+        answer = asked(ask, "ten", with_x(shape=shape, data=[0] * (MOST_ROWS * 11)))
+        assert answer.status == 413
+        assert f"more values than {MOST_ROWS} rows of 10 columns" in answer.error
+
+
 @pytest.mark.parametrize("kind", ["text/csv", "application/x-www-form-urlencoded", "text/plain", "application/jsonl"])
 def test_a_body_of_another_type_is_refused(ask: Ask, kind: str) -> None:
     answer = asked(ask, "ten", with_x(), **{"content-type": kind})

@@ -54,9 +54,10 @@ def infer(request: Request, models: Models) -> Response:
     if request.content_type not in {"", JSON, BINARY}:  # tritonclient names none
         raise HttpError(415, f"the body is to be {JSON}, or {BINARY} with raw tensors behind the JSON")
     served = _named(request, models)
-    head, raw = parted(request)
+    names = served.contract.column_names
+    head, raw = parted(request, len(names))
     asked: InferenceRequest = decoded(head, InferenceRequest)
-    rows = rows_of(arrays_of(asked.inputs, raw, request.limits.max_rows), served.contract.column_names)
+    rows = rows_of(arrays_of(asked.inputs, raw, request.limits.max_rows), names)
     return response_to(asked, served, served.predictor.predict(rows))
 
 

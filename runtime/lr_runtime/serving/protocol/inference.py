@@ -13,9 +13,7 @@ Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """What the binary tensor data extension says: of an input how many of the bytes behind the JSON are its values, of
-    an output and of all outputs whether they are wanted so. The last two are of extensions that are not offered.
-    """
+    """What the extension of raw tensors says of an input, an output, all outputs; then what others say, not offered."""
 
     binary_data_size: Size | None = None
     binary_data: bool | None = None

@@ -18,18 +18,26 @@ if TYPE_CHECKING:
     from lr_runtime.serving.http import Request
     from lr_runtime.serving.protocol.inference import RequestInput
 
-HEADER = "inference-header-content-length"
-"""The header that says how many bytes of a body are JSON, where raw tensors stand behind it."""
-PACKED = "x"
-"""The input that holds all columns, as the models' files call it."""
+HEADER = "inference-header-content-length"  # how many bytes of a body are JSON, where raw tensors stand behind it
+PACKED = "x"  # the input that holds all columns, as the models' files call it
 
 
-def parted(request: Request) -> tuple[bytes, bytes]:
-    """Return the JSON of a body, and the raw bytes behind it. Raises HttpError where the header is no such length."""
+def parted(request: Request, columns: int) -> tuple[bytes, bytes]:
+    """Return the JSON of a body, and the raw bytes behind it.
+
+    Raises:
+        HttpError: 400, the header is no such length. 413, the JSON has more values than the most rows of all columns:
+            decoded, they take thirty times the memory of their text.
+    """
     body, length = request.body, request.headers.get(HEADER, str(len(request.body)))
     size = int(length) if length.isdecimal() and len(length) < 20 else -1  # Python refuses to read thousands of digits
     if not 0 <= size <= len(body):
         raise HttpError(400, f"{HEADER} is {escaped(length)}; expected a number of bytes, {len(body)} at most")
+    rows = request.limits.max_rows
+    if body.count(b",", 0, size) > (rows + 16) * columns + 1000:  # the rest is for names, shapes, parameters
+        raise HttpError(
+            413, f"the request has more values than {rows} rows of {columns} columns, the most that are taken"
+        )
     return body[:size], body[size:]
 
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from lr_runtime.serving.models import Served
     from lr_runtime.serving.protocol.inference import InferenceRequest
 
-BINARY = "application/octet-stream"
-"""The type of a body with raw tensors behind its JSON."""
+BINARY = "application/octet-stream"  # the type of a body with raw tensors behind its JSON
 
 
 def results_of(prediction: Prediction) -> dict[str, NDArray[np.generic]]:
@@ -46,13 +45,9 @@ def response_to(asked: InferenceRequest, served: Served, prediction: Prediction)
     who = {"model_name": served.name, "model_version": served.version}
     head = encoded({**who, **({} if asked.id is None else {"id": asked.id}), "outputs": tensors})
     inside = prediction.in_range
-    return Response(
-        b"".join([head, *raw]),
-        BINARY if raw else JSON,
-        headers=((HEADER, str(len(head))),) if raw else (),
-        rows=len(prediction.values),
-        out_of_range=0 if inside is None else len(inside) - int(np.count_nonzero(inside)),
-    )
+    outside = 0 if inside is None else len(inside) - int(np.count_nonzero(inside))
+    headers = ((HEADER, str(len(head))),) if raw else ()
+    return Response(b"".join([head, *raw]), BINARY if raw else JSON, 200, headers, len(prediction.values), outside)
 
 
 def _wanted(asked: InferenceRequest, names: list[str]) -> dict[str, bool]:
@@ -74,9 +69,7 @@ def _wanted(asked: InferenceRequest, names: list[str]) -> dict[str, bool]:
 
 
 def _in_json(values: NDArray[np.generic]) -> list[float | str]:
-    """Return values in row-major order. An infinite limit is text, as protocol buffers have it in JSON, which has no
-    such number: the protocol takes text among the values, and numpy reads it as the number.
-    """
+    """Return values in row-major order. An infinite limit is text, as protocol buffers have it in JSON."""
     numbers: list[float] = values.ravel().tolist()
     if isfinite(sum(numbers)):
         return [*numbers]

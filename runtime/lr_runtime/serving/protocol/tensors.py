@@ -70,8 +70,8 @@ def array_of(tensor: RequestInput, raw: bytes | None) -> NDArray[np.generic]:
     """
     name, shape = escaped(tensor.name), tensor.shape
     if (datatype := DATATYPES.get(tensor.datatype)) is None:
-        known = ", ".join(DATATYPES)
-        raise HttpError(400, f"the input {name} has datatype {escaped(tensor.datatype)}; expected one of {known}")
+        said = escaped(tensor.datatype)
+        raise HttpError(400, f"the input {name} has datatype {said}; expected one of {', '.join(DATATYPES)}")
     if (raw is None) == (bytes(tensor.data) == b"null"):
         raise HttpError(400, f"the input {name} is to have data, or binary_data_size and its bytes behind the JSON")
     try:
