@@ -51,7 +51,7 @@ def model_ready(request: Request, models: Models) -> Response:
 
 def infer(request: Request, models: Models) -> Response:
     """Answer with the results of a model."""
-    if request.content_type not in {"", JSON, BINARY}:  # tritonclient names none
+    if request.content_type not in {"", JSON, BINARY, "application/x-www-form-urlencoded"}:  # the last is of curl -d
         raise HttpError(415, f"the body is to be {JSON}, or {BINARY} with raw tensors behind the JSON")
     served = _named(request, models)
     names = served.contract.column_names
