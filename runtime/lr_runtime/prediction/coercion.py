@@ -29,6 +29,8 @@ DENSE = {"float32": 2.0**24, "float64": 2.0**53}
 """A type represents every integer below its number exactly."""
 
 _NEAR = 3
+_MOST_GUESSES, _LONGEST_GUESSED = 100, 100
+"""Unknown values that are looked for among the categories, and their characters: that takes the square of both."""
 
 
 class Coercion:
@@ -89,9 +91,12 @@ class Coercion:
         places = np.array([*(known.get(value, np.nan) for value in text.values), np.nan])
         if self._unknown == "error" or column.missing == "error":
             strangers = [code for code, value in enumerate(text.values) if value not in known]
+            said = {
+                code: _unknown_category(text.values[code], column, guess=at < _MOST_GUESSES)
+                for at, code in enumerate(strangers)
+            }
             for row in np.flatnonzero(np.isin(text.codes, strangers)).tolist() if strangers else ():
-                if row not in faults:
-                    faults[row] = _unknown_category(text.values[text.codes[row]], column)
+                faults.setdefault(row, said[text.codes[row]])
         return places[text.codes]  # the code -1, missing, takes the NaN at the end
 
     def _is_plain(self, wide: NDArray[np.floating]) -> bool:
@@ -144,13 +149,13 @@ def _codes(cells: Cells) -> NDArray[np.generic]:
     return cells if isinstance(cells, np.ndarray) else cells.codes
 
 
-def _unknown_category(value: str, column: Column) -> str:
-    near = _near(value, column.categories)
-    guess = f"Did you mean {listed(near)}? " if near else ""
+def _unknown_category(value: str, column: Column, *, guess: bool) -> str:
+    near = _near(value, column.categories) if guess and len(value) <= _LONGEST_GUESSED else []
+    meant = f"Did you mean {listed(near)}? " if near else ""
     way = "" if column.missing == "error" else ". To take it as missing: --unknown missing"
     return (
         f"column {escaped(column.name)}: the category {escaped(value)} is unknown. "
-        f"{guess}The model knows {listed(column.categories)}{way}"
+        f"{meant}The model knows {listed(column.categories)}{way}"
     )
 
 

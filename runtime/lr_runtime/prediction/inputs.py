@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.instants import Clock
     from lr_runtime.tables.batch import Coded
+    from lr_runtime.tables.cells.options import TableOptions
 
 T = TypeVar("T")
 Cells: TypeAlias = "NDArray[np.generic] | Coded"
@@ -69,7 +71,7 @@ def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Giv
         labels = getattr(x, "index", None) if hasattr(x, "iloc") else None
         return _named(columns, names, categories)._replace(labels=labels)
     if _is_rows_of_dicts(x):
-        return _named(_columns_of(x), names)
+        return _named(_columns_of(x, names), names)
     return _positional(x, names)
 
 
@@ -145,10 +147,10 @@ def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]
     return isinstance(x, Sequence) and bool(x) and all(isinstance(row, Mapping) for row in x)
 
 
-def _columns_of(rows: Sequence[Mapping[object, object]]) -> dict[object, list[object]]:
-    """Return the columns of rows by name; a name that a row lacks is a missing value."""
+def _columns_of(rows: Sequence[Mapping[object, object]], wanted: Collection[str]) -> dict[object, list[object]]:
+    """Return the columns of rows by name, those not wanted empty; a name that a row lacks is a missing value."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
+    return {name: [row.get(name) for row in rows] if composed(str(name)) in wanted else [] for name in names}
 
 
 def _named(columns: Mapping[object, object], names: Sequence[str], categories: Collection[str] = ()) -> Given:
@@ -263,12 +265,12 @@ def number_in(cell: Any) -> float:
     """Return an object as float64, NaN for a missing value; text is read as in a table.
     Raises NotANumberError where the object is no number; an infinity is a number.
     """
-    from lr_runtime.tables.cells.options import DATE, NotANumberError, TableOptions
+    from lr_runtime.tables.cells.options import DATE, NotANumberError
 
     if is_missing(cell):
         return np.nan
     if isinstance(cell, str):
-        return TableOptions().number(cell)
+        return _usual().number(cell)
     try:
         if isinstance(cell, bytes):
             raise TypeError("float would take its text")
@@ -278,6 +280,13 @@ def number_in(cell: Any) -> float:
     except Exception as error:  # objects that are no numbers may raise anything
         is_date = hasattr(cell, "isoformat")
         raise NotANumberError(*(DATE if is_date else ("is not a number",))) from error
+
+
+@cache
+def _usual() -> TableOptions:
+    from lr_runtime.tables.cells.options import TableOptions
+
+    return TableOptions()
 
 
 def as_text(cells: NDArray[np.generic]) -> list[str | None]:

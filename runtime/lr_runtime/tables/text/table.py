@@ -122,7 +122,7 @@ class TextTable:
         if parsed is not None:
             numbers = dict(zip(wanted.numbers, parsed.values.T, strict=True))
             texts = dict(zip(wanted.texts, parsed.texts, strict=True))
-            line_of = partial(self._line_of, block)
+            line_of = self._lines_of(block)
             sample.add_rows(len(parsed.values), numbers, texts, read, lambda row: f"{self.name} {line_of(row)}")
             return
         whole = ((line, cells) for line, cells in self._records(block) if not isinstance(cells, LineError))
@@ -185,7 +185,7 @@ class TextTable:
             self._decoded(block)  # a fast parser looks only at the columns that it was asked for
         if looked.parsed is None:
             return self._strict(block, wanted)
-        where, integer = partial(self._line_of, block), self._integers(block, wanted)
+        where, integer = self._lines_of(block), self._integers(block, wanted)
         found, size = looked.parsed, len(block.content)
         return Batch(found.values, where, size, found.texts, kept=found.kept, integer=integer)
 
@@ -289,9 +289,16 @@ class TextTable:
 
         return integer
 
-    def _line_of(self, block: Block, row: int) -> str:
-        lines = (line for line, _ in self._records(block))
-        return f"line {next(line for number, line in enumerate(lines) if number == row)}"
+    def _lines_of(self, block: Block) -> Callable[[int], str]:
+        """Return what tells where a row of a block stands; nothing is read again before it is asked."""
+        lines: list[int] = []
+
+        def line_of(row: int) -> str:
+            if not lines:
+                lines.extend(line for line, _ in self._records(block))
+            return f"line {lines[row]}"
+
+        return line_of
 
     def _decoded(self, block: Block) -> str:
         try:
