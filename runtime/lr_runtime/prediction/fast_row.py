@@ -39,6 +39,8 @@ class OneRow:
     def results(self, x: Any) -> list[NDArray[np.generic]] | None:
         """Return copies of the results; None for a row that is not one of ordinary numbers."""
         kind = type(x)
+        if kind is list and len(x) == 1 and type(x[0]) is dict:
+            x, kind = x[0], dict
         if kind is np.ndarray:
             if x.shape != self._shape or x.dtype not in _FLOATS:
                 return None

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard, TypeVar, cast
 
@@ -149,7 +150,7 @@ def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]
 
 def _columns_of(rows: Sequence[Mapping[object, object]], wanted: Collection[str]) -> dict[object, list[object]]:
     """Return the columns of rows by name, those not wanted empty; a name that a row lacks is a missing value."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(chain.from_iterable(rows))
     return {name: [row.get(name) for row in rows] if composed(str(name)) in wanted else [] for name in names}
 
 
