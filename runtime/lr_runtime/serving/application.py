@@ -53,7 +53,7 @@ class Application:
     def __init__(self, models: Models, limits: Limits, token: str | None = None, log: Log | None = None) -> None:
         self.models, self._limits, self._log = models, limits, log or Log()
         self._metrics = Metrics(models, self._log)
-        metrics = Route("GET", "/metrics", self._metrics.answer, "What Prometheus scrapes")
+        metrics = Route("GET", "/metrics", self._metrics.answer, "What Prometheus scrapes", gives={"text/plain": None})
         self._router = Router(documented([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES, metrics]))
         self._bodies = Bodies(limits)
         self._threads = asyncio.Semaphore(_THREADS)

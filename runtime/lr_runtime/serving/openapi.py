@@ -76,7 +76,7 @@ def _operation(route: Route, schemas: Mapping[object, _Json], served: Sequence[S
         for status in route.statuses
     }
     answers["200"] = _content("OK", {media: {"schema": schemas[kind]} for media, kind in route.gives.items()})
-    name = re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").strip("_")
+    name = re.sub(r"\W", "_", re.sub("[{}]", "", route.method.lower() + route.path))
     said: _Json = {"operationId": name, "summary": route.summary, "responses": answers}
     said["parameters"] = [
         *(_parameter("path", each, "", served, is_required=True) for each in route.names),

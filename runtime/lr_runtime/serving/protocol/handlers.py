@@ -79,13 +79,16 @@ def _tensor(name: str, datatype: str, *columns: int) -> dict[str, object]:
     return {"name": name, "datatype": datatype, "shape": [-1, *columns]}
 
 
-def _of_model(path: str, handler: Handler, summary: str, method: str = "GET") -> list[Route]:
-    ways = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
-    return [Route(method, way + path, handler, summary) for way in ways]
+def _of_model(path: str, handler: Handler, summary: str) -> list[Route]:
+    return [Route("GET", way + path, handler, summary) for way in _WAYS]
+
+
+_WAYS = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+_TAKES, _GIVES = {JSON: InferenceRequest, BINARY: None}, {JSON: dict, BINARY: None}
 
 
 ROUTES = [
-    *_of_model("/infer", infer, "Predict", "POST"),
+    *(Route("POST", f"{way}/infer", infer, "Predict", takes=_TAKES, gives=_GIVES) for way in _WAYS),
     *_of_model("/ready", model_ready, "Whether a model takes requests"),
     *_of_model("", model, "What a model takes and gives"),
     Route("GET", "/v2", server, "What the server is"),

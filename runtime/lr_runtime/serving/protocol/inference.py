@@ -29,7 +29,7 @@ class RequestInput(msgspec.Struct, frozen=True):
     shape: Annotated[list[Size], msgspec.Meta(min_length=1, max_length=2)]
     datatype: str
     parameters: Parameters | None = None
-    data: msgspec.Raw = msgspec.Raw(b"null")
+    data: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))  # which OpenAPI can leave out
 
 
 class RequestOutput(msgspec.Struct, frozen=True):
