@@ -46,10 +46,8 @@ def documented(routes: Sequence[Route]) -> list[Route]:
 
 def described(routes: Sequence[Route], served: Sequence[Served]) -> _Json:
     """Return the document of routes and models."""
-    named = [
-        kind for route in routes for kind in (*route.takes.values(), *route.gives.values()) if kind not in {None, Rows}
-    ]
-    kinds = [*dict.fromkeys([Error, *named])]
+    named = (kind for route in routes for kind in (*route.takes.values(), *route.gives.values()))
+    kinds = [kind for kind in dict.fromkeys([Error, *named]) if kind not in {None, Rows}]
     found, components = msgspec.json.schema_components(kinds, ref_template=_PLACE + "{name}")
     rows = {f"Row-{each.version}": _row(each) for each in served}
     a_row: _Json = {"anyOf": [{"$ref": _PLACE + name} for name in rows]}
@@ -58,16 +56,10 @@ def described(routes: Sequence[Route], served: Sequence[Served]) -> _Json:
     paths: dict[str, _Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, served)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "lr-serve", "version": __version__},
-        "paths": paths,
-        "components": {
-            "schemas": {**components, **rows},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-        "security": [{}, {"token": []}],
-    }
+    token, info = {"type": "http", "scheme": "bearer"}, {"title": "lr-serve", "version": __version__}
+    beside: _Json = {"schemas": {**components, **rows}, "securitySchemes": {"token": token}}
+    security: list[object] = [{}, {"token": []}]  # where the server asks for none, none is needed
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": beside, "security": security}
 
 
 def _operation(route: Route, schemas: Mapping[object, _Json], served: Sequence[Served]) -> _Json:
@@ -78,13 +70,7 @@ def _operation(route: Route, schemas: Mapping[object, _Json], served: Sequence[S
     answers["200"] = _content("OK", {media: {"schema": schemas[kind]} for media, kind in route.gives.items()})
     name = re.sub(r"\W", "_", re.sub("[{}]", "", route.method.lower() + route.path))
     said: _Json = {"operationId": name, "summary": route.summary, "responses": answers}
-    said["parameters"] = [
-        *(_parameter("path", each, "", served, is_required=True) for each in route.names),
-        *(
-            _parameter("query", each, what, served, is_required=each == "model" and len(served) > 1)
-            for each, what in route.query.items()
-        ),
-    ]
+    said["parameters"] = [_parameter(each, route.query.get(each, ""), served) for each in (*route.names, *route.query)]
     if route.takes:
         content: _Json = {
             media: {"schema": schemas[kind], "examples": _examples(media, kind, served)}
@@ -98,10 +84,11 @@ def _content(what: str, content: _Json) -> _Json:
     return {"description": what, "content": content}
 
 
-def _parameter(place: str, name: str, what: str, served: Sequence[Served], *, is_required: bool) -> _Json:
+def _parameter(name: str, what: str, served: Sequence[Served]) -> _Json:
     names = [each.name for each in served]
     choices = {"model": names, "name": names, "on_error": ON_ERROR}.get(name)
     schema: _Json = {"type": "string"} | ({} if choices is None else {"enum": choices})
+    place, is_required = ("query", name == "model" and len(names) > 1) if what else ("path", True)
     return {"in": place, "name": name, "description": what, "required": is_required, "schema": schema}
 
 

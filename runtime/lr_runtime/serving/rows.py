@@ -128,35 +128,10 @@ def _asked_in_json(request: Request, models: Models) -> Served:
 
 
 _TABLES = dict.fromkeys(formats.TABLES)
+_TAKES, _GIVES, _ROWS = {JSON: formats.Rows, **_TABLES}, {JSON: Predictions, **_TABLES}, {JSON: formats.Rows}
+_EXPLAINS, _INVERTS = "What each term adds to the prediction of one row", "The column at which an output is a reading"
 ROUTES = [
-    Route(
-        "POST",
-        "/predict",
-        predict,
-        "Predict rows",
-        422,
-        _PREDICT,
-        takes={JSON: formats.Rows, **_TABLES},
-        gives={JSON: Predictions, **_TABLES},
-    ),
-    Route(
-        "POST",
-        "/explain",
-        explain,
-        "What each term adds to the prediction of one row",
-        422,
-        _MODEL,
-        takes={JSON: formats.Rows},
-        gives={JSON: Explanations},
-    ),
-    Route(
-        "POST",
-        "/invert",
-        invert,
-        "The column at which an output is a reading",
-        422,
-        _MODEL,
-        takes={JSON: Reading},
-        gives={JSON: Inverse},
-    ),
+    Route("POST", "/predict", predict, "Predict rows", 422, _PREDICT, _TAKES, _GIVES),
+    Route("POST", "/explain", explain, _EXPLAINS, 422, _MODEL, _ROWS, {JSON: Explanations}),
+    Route("POST", "/invert", invert, _INVERTS, 422, _MODEL, {JSON: Reading}, {JSON: Inverse}),
 ]

@@ -16,8 +16,10 @@ from lr_runtime.wording import of_a_command
 from tests.serving.rows.test_predict import as_arrow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from lr_runtime import Predictor
     from tests.serving.asgi import Client
 
 ROWS: dict[str, Any] = {"a": [1.0, 2.0], "site": ["p", "q"]}
@@ -180,3 +182,21 @@ def test_without_pyarrow_arrow_is_415_with_what_installs_it(client: Client, monk
         answer = client.post("/predict?model=line", body, kind, accept=accept)
         assert answer.status == 415
         assert "linedge[tables]" in answer.error
+
+
+def test_each_bad_row_is_told_by_its_line(client: Client) -> None:
+    body = b"id,x\n1,1\n\n2,nix\n3,3\n4,inf\n" + b"".join(b"%d,1e308\n" % row for row in range(200))
+    answer = client.post("/predict?model=line&on_error=null&keep=id", body, "text/csv", accept="application/json")
+    errors = answer.json["errors"]
+    assert [error.partition(",")[0] for error in errors] == [f"the body line {line}" for line in (4, 6, *range(7, 105))]
+    assert answer.headers["x-bad-rows"] == "202"
+    assert [row["id"] for row in answer.json["predictions"]][:5] == ["1", "2", "3", "4", "0"]
+
+
+def test_not_each_of_many_unknown_categories_is_held_against_the_known(predictor: Callable[[str], Predictor]) -> None:
+    rows = [{"a": 1.0, "site": f"P{' ' * number}"} for number in (200, *range(120))]
+    _, faults = predictor("site").predict_each(rows)
+    assert [*faults] == [*range(121)]
+    guessed = ["Did you mean" in faults[row] for row in range(121)]
+    assert guessed[:3] == [False, True, True]  # the first is too long for it
+    assert not any(guessed[100:])
