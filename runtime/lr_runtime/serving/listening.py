@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted: what a burst of clients brings in a few milliseconds."""
+_TAKEN_SECONDS = 10
+"""In which a client has to take some of an answer: one that reads nothing would hold it in memory for ever."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 _LARGEST_TOKEN = 4096  # a header's, of which all together may have 16 kB
 _KEYS = tuple(map(bytes.fromhex, ("06092a864886f70d010101", "06082a8648ce3d030107", "06052b81040022", "06032b6570")))
@@ -65,10 +67,13 @@ class Address(NamedTuple):
         both = self.family == socket.AF_INET6 and socket.has_dualstack_ipv6()
         try:
             place = (self.host, self.port)
-            return socket.create_server(place, family=self.family, backlog=BACKLOG, dualstack_ipv6=both)
+            opened = socket.create_server(place, family=self.family, backlog=BACKLOG, dualstack_ipv6=both)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise UnusableFileError(f"cannot listen at {self} ({reason}). Name another --port") from error
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # its connections have it from this socket
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _TAKEN_SECONDS)
+        return opened
 
 
 def token_of(path: str | None) -> str | None:

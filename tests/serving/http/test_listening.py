@@ -189,3 +189,11 @@ def test_ipv6_a_token_and_a_warning(models: Path, tmp_path: Path, start: Callabl
     serving.process.terminate()
     assert serving.process.stderr is not None
     assert f"warning: everyone here can read {token}" in serving.process.stderr.read()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs Linux")
+def test_a_client_that_takes_no_answer_is_dropped() -> None:
+    with Address.of(ListenOptions(port=0)).opened() as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
