@@ -2,10 +2,11 @@
 
     bytes -> server.py -> application.py -> routes.py -> protocol/ or rows.py -> Predictor -> Response
 
-`server.py` (lr-serve) owns the socket and what only a server can promise; `application.py` is the ASGI application,
-which runs under any ASGI server: limits of the body, statuses, one line of error. A handler is a function of a request
-and a model. `models.py` has the models and replaces them when their files are replaced; `metrics.py` and `log.py` tell
-of each answer, `drift.py` of how far the rows that come have drifted from the training rows.
+`listening.py` settles where lr-serve listens and who may ask; `server.py` serves and stops, and says what only a server
+can promise. `application.py` is the ASGI application, which runs under any ASGI server: the token, statuses, one line
+of error; `bodies.py` reads bodies within limits. A handler is a function of a request and a model. `models.py` has the
+models and replaces them when their files are replaced; `metrics.py` and `log.py` tell of each answer, `drift.py` of how
+far the rows that come have drifted from the training rows.
 
 >>> import lr_export, lr_trainer
 >>> from lr_runtime.serving import create_app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from lr_runtime.serving.models import Models
 
+_PATHS = 256
+"""The paths with names that are remembered: of a few models; a long one takes at most the 16 kB of a request's head."""
 Handler = Callable[[Request, "Models"], Response]
 
 
@@ -61,6 +64,7 @@ class Router:
         for by_method in self._by_path.values():
             if "GET" in by_method:
                 by_method["HEAD"] = by_method["GET"]
+        self._found = lru_cache(_PATHS)(self._by_parts)
 
     def found(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """Return the route, and the parts of the path by name.
@@ -74,7 +78,7 @@ class Router:
         """
         by_method, names = self._by_path.get(path), dict[str, str]()
         if by_method is None or "{" in path:
-            by_method, names = self._by_parts(path)
+            by_method, names = self._found(path)
         if (route := by_method.get(method)) is None:
             allowed = ", ".join(sorted(by_method))
             raise HttpError(405, f"{shown(path)} takes {allowed}, not {shown(method)}", (("allow", allowed),))
