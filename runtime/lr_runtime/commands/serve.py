@@ -36,12 +36,12 @@ def main(*, model: str, as_json: bool, quiet: bool, **given: Any) -> None:
     limits, loading = Limits(**values_of(Limits, given)), LoadOptions(**values_of(LoadOptions, given))
     with needs_extra("serve"):
         from lr_runtime.serving.application import create_app
-        from lr_runtime.serving.listening import is_world_readable, token_of
+        from lr_runtime.serving.listening import token_of
         from lr_runtime.serving.log import Log
         from lr_runtime.serving.server import serve
 
     token = token_of(listening.token_file)
-    if listening.token_file is not None and is_world_readable(listening.token_file):
+    if listening.token_file is not None and os.stat(listening.token_file).st_mode & 0o004:  # noqa: PTH116 - as elsewhere
         note(f"lr-serve: warning: everyone here can read {listening.token_file}. Run: chmod 600 FILE", quiet=False)
     log = Log(as_json=listening.log_json)
     app = create_app(model, loading, limits, token, log)

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.serving.options import Limits
 
-Message: TypeAlias = MutableMapping[str, Any]
-"""Of ASGI, between a server and an application."""
+Message: TypeAlias = MutableMapping[str, Any]  # of ASGI
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 
 SMALL = 1 << 16
@@ -36,11 +35,8 @@ class Bodies:
         self._held = 0
 
     def length(self, headers: Mapping[str, str]) -> int:
-        """Return the length that a request gives its body. One in chunks gives none, and no client of ours sends one.
-
-        Raises:
-            HttpError: 411 without one, 400 where it is no number, 413 where it is too large, 415 of a compressed body,
-                which could become any size.
+        """Return the length that a request gives its body; one in chunks gives none. Raises HttpError: 411 without one,
+        400 where it is no number, 413 where it is too large, 415 of a compressed body, which may become any size.
         """
         if headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise HttpError(415, "the body is compressed. Send it as it is")
@@ -70,10 +66,9 @@ class Bodies:
             self._held -= mine
 
     async def read(self, receive: Receive, length: int, count: Callable[[int], None] | None = None) -> bytes:
-        """Return a body, without a look at what comes behind its length: to be told of nothing takes granian 100 us.
+        """Return a body. Raises HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`.
 
-        Raises:
-            HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`.
+        What comes behind its length is not looked for: to be told that it is nothing takes granian 100 us.
         """
         parts: list[bytes] = []
         left = length

@@ -10,8 +10,7 @@ import socket
 import ssl
 import struct
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lr_runtime.errors import OptionError, UnusableFileError, escaped
 from lr_runtime.system.files import read_bytes
@@ -24,97 +23,69 @@ BACKLOG = 1024
 _TAKEN_SECONDS = 10
 """In which a client has to take some of an answer: one that reads nothing would hold it in memory for ever."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
-_LARGEST_TOKEN = 4096  # a header's, of which all together may have 16 kB
 _KEYS = tuple(map(bytes.fromhex, ("06092a864886f70d010101", "06082a8648ce3d030107", "06052b81040022", "06032b6570")))
 """The object identifiers of the public keys that granian (rustls) takes; of another it would end the process."""
 _SO_ATTACH_FILTER = 26  # linux/socket.h; Python has no name for it
 
 
-class Address(NamedTuple):
-    """What a name and a port stand for: IPv4 or IPv6, the number of the host, the port."""
+def opened(options: ListenOptions) -> socket.socket:
+    """Return a socket that listens where the options say.
 
-    family: socket.AddressFamily
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, options: ListenOptions) -> Address:
-        """Look the name up, and see who may ask there.
-
-        Raises:
-            UnusableFileError: it has no address here.
-            OptionError: others than this machine reach it, and the options do not say who may ask.
-        """
-        name, host = options.host, escaped(options.host)
-        try:
-            found = socket.getaddrinfo(name or "::", options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UnusableFileError(f"--host {host}: no such address ({reason})") from error
-        address = cls(found[0][0], str(found[0][4][0]), options.port)
-        is_open = options.token_file is None and not options.allow_anonymous
-        if is_open and not ipaddress.ip_address(address.host).is_loopback:
-            raise OptionError(
-                f"--host {host} is reached from other machines. Say who may ask: --token-file FILE or --allow-anonymous"
-            )
-        return address
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def opened(self) -> socket.socket:
-        """Return a socket that listens there. Raises UnusableFileError where the system refuses."""
-        both = self.family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-        try:
-            place = (self.host, self.port)
-            opened = socket.create_server(place, family=self.family, backlog=BACKLOG, dualstack_ipv6=both)
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            raise UnusableFileError(f"cannot listen at {self} ({reason}). Name another --port") from error
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # its connections have it from this socket
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _TAKEN_SECONDS)
-        return opened
+    Raises:
+        UnusableFileError: the name has no address here, or the system refuses it.
+        OptionError: others than this machine reach it, and the options do not say who may ask.
+    """
+    host = escaped(options.host)
+    try:
+        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnusableFileError(f"--host {host}: no such address ({reason})") from error
+    family, number = found[0][0], str(found[0][4][0])
+    is_open = options.token_file is None and not options.allow_anonymous
+    if is_open and not ipaddress.ip_address(number).is_loopback:
+        who = "Say who may ask: --token-file FILE or --allow-anonymous"
+        raise OptionError(f"--host {host} is reached from other machines. {who}")
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    try:
+        listening = socket.create_server((number, options.port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        where, reason = f"{number} port {options.port}", os.strerror(error.errno or 0)
+        raise UnusableFileError(f"cannot listen at {where} ({reason}). Name another --port") from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # its connections have it from this socket
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _TAKEN_SECONDS)
+    return listening
 
 
 def token_of(path: str | None) -> str | None:
     """Return the token in a file; None without one. Raises OptionError where it is none that a header can carry."""
     if path is None:
         return None
-    content = read_bytes(path, "Write a token into it: openssl rand -hex 32 > FILE", _LARGEST_TOKEN)
-    token = content.decode("latin-1").removesuffix("\n").removesuffix("\r")
+    content = read_bytes(path, "Write a token into it: openssl rand -hex 32 > FILE", 4096).decode("latin-1")
+    token = content.removesuffix("\n").removesuffix("\r")
     if not _TOKEN.fullmatch(token):
         wrong = "is empty" if not token else "has more than one line" if "\n" in token else "has other characters"
         raise OptionError(f"--token-file {path}: {wrong}. It takes one line of letters, digits and ._~+/-=")
     return token
 
 
-def is_world_readable(path: str) -> bool:
-    """Whether everyone on this machine may read a file."""
-    return bool(Path(path).stat().st_mode & 0o004)
-
-
-def check_certificate(options: ListenOptions) -> None:
-    """Raise OptionError where a certificate and its key are not both there, or UnusableFileError where they are odd."""
-    certificate, key = options.certfile, options.keyfile
+def check_certificate(certificate: str | None, key: str | None) -> None:
+    """Raise OptionError where only one of both is named; UnusableFileError where they are none that serve."""
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
         raise OptionError("--certfile and --keyfile belong together. Name both")
-    for path in (certificate, key):
-        read_bytes(path, "Name a file of PEM", 1 << 20)
+    content, _ = [read_bytes(path, "Name a file of PEM", 1 << 20).decode("latin-1") for path in (certificate, key)]
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: _is_encrypted(key))
-    except ssl.SSLError as error:
-        reason = (error.reason or "no PEM").lower().replace("_", " ")
-        raise UnusableFileError(f"--certfile {certificate}, --keyfile {key}: not a pair in PEM ({reason})") from error
-    _, begin, rest = Path(certificate).read_text("latin-1").partition("-----BEGIN CERTIFICATE-----")
-    first, end, _ = rest.partition("-----END CERTIFICATE-----")
-    if not any(kind in ssl.PEM_cert_to_DER_cert(begin + first + end) for kind in _KEYS):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        _, begin, rest = content.partition("-----BEGIN CERTIFICATE-----")
+        first = ssl.PEM_cert_to_DER_cert(begin + "".join(rest.partition("-----END CERTIFICATE-----")[:2]))
+    except (ssl.SSLError, ValueError) as error:
+        reason = (getattr(error, "reason", None) or "no PEM").lower().replace("_", " ")
+        what = f"--certfile {certificate}, --keyfile {key}: not a pair of PEM without a password"
+        raise UnusableFileError(f"{what} ({reason})") from error
+    if not any(kind in first for kind in _KEYS):
         raise UnusableFileError(f"--certfile {certificate}: its key is none of RSA, P-256, P-384 and Ed25519. Take one")
-
-
-def _is_encrypted(key: str) -> str:
-    raise UnusableFileError(f"--keyfile {key}: is encrypted. Run: openssl pkey -in {key} -out FILE")
 
 
 def refuse_new(listening: socket.socket) -> None:
@@ -126,7 +97,6 @@ def refuse_new(listening: socket.socket) -> None:
     # Classic BPF on a TCP header: load its flags; of SYN and ACK, is SYN alone set? Then keep 0 bytes, else all.
     program = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
+    filter_ = struct.pack("HP", len(program), ctypes.addressof(code))
     with suppress(OSError):  # of other systems, or one that forbids it
-        listening.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
-        )
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_)

@@ -3,15 +3,11 @@
 Granian (hyper) reads requests strictly, closes connections whose head does not come, and answers a head that is too
 large with 431; measured beside uvicorn, waitress, cheroot and gunicorn, of which each lacks one of these.
 
-These lr-serve promises, and the application under another server does not:
-
-- A head of more than 16 KiB is refused with 431; one that is not there after 5 seconds closes its connection.
-- What is no HTTP/1.1, or what two readers could take for two different requests (a length and chunks, two lengths, a
-  blank before a colon, a folded line), gets a 4xx, by granian itself with no body, and its connection is closed.
-- Thousands of connections that ask nothing leave room for those that ask.
-- On SIGTERM or SIGINT, /v2/health/ready says 503 at once, requests go on being answered for a second, each with
-  `Connection: close`, and no new connections are taken after it; what was accepted has 10 seconds from the signal to be
-  finished. A second signal ends it at once.
+These lr-serve promises, and the application under another server does not: a head of more than 16 KiB is refused with
+431, and one that is not there after 5 seconds closes its connection. What is no HTTP/1.1, or what two readers may take
+for two different requests, gets a 4xx (with no body where granian says it). Thousands of connections that ask nothing
+leave room for those that ask. On SIGTERM or SIGINT, /v2/health/ready says 503 at once; for a second, connections and
+requests are still taken, each answered with `Connection: close`; what was accepted has 10 seconds from the signal.
 
 The application alone promises, under any server: a POST without a length is refused with 411, a body that is too large
 with 413 before it is read, one that is compressed with 415, one that comes too late with 408; all bodies together stay
@@ -34,7 +30,7 @@ from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server.embed import Server
 
-from lr_runtime.serving.listening import BACKLOG, Address, check_certificate, refuse_new
+from lr_runtime.serving.listening import BACKLOG, check_certificate, opened, refuse_new
 from lr_runtime.system.signals import at_once
 
 if TYPE_CHECKING:
@@ -44,19 +40,14 @@ if TYPE_CHECKING:
     from lr_runtime.serving.application import Application
     from lr_runtime.serving.options import ListenOptions
 
-_HEAD_BYTES = 16 << 10
-"""Of a request line and its headers: browsers and proxies send up to 8 KiB."""
-_HEAD_SECONDS = 5
-"""In which a head has to come: a second would do, if no packet were ever lost twice."""
+_HEAD_BYTES = 16 << 10  # browsers and proxies send up to 8 KiB
+_HEAD_SECONDS = 5  # a second would do, if no packet were ever lost twice
 _CONNECTIONS = 4096
 """At once: four times what 1,000 idle clients take. Beyond, others wait in the kernel until a head is overdue."""
-_SPARE_FILES = 64
-"""What the process has open beside connections."""
 _LINGER_SECONDS = 1.0
 """For which a server that is told to stop still takes connections: what a probe of its readiness needs to see it, and
 clients that keep connections open to be told `Connection: close` in an answer, and not by an end in mid-request."""
-_STOP_SECONDS = 10.0
-"""From the signal to the end, whatever is still unanswered."""
+_STOP_SECONDS = 10.0  # from the signal to the end, whatever is still unanswered
 _ONE_SIGNAL_SECONDS = 0.2
 """In which signals count as one: timeout(1), and a terminal below make, send theirs to a process and to its group."""
 
@@ -72,21 +63,14 @@ class _Server(Server):  # type: ignore[misc] # granian's embedded server has no 
 
 
 def serve(app: Application, options: ListenOptions, listens: Callable[[str], None]) -> NoReturn:
-    """Serve an application until SIGTERM or SIGINT comes, and end the process with code 0.
-
-    Args:
-        app: the application.
-        options: where to listen.
-        listens: called with the URL once connections are taken.
-
-    Raises:
-        OptionError, UnusableFileError: it cannot listen there, or has no such certificate.
+    """Serve until SIGTERM or SIGINT comes, and end the process with code 0; `listens` gets the URL once it listens.
+    Raises OptionError or UnusableFileError where it cannot listen there, or has no such certificate.
     """
-    address = Address.of(options)
-    check_certificate(options)
-    with address.opened() as listening:
+    check_certificate(options.certfile, options.keyfile)
+    with opened(options) as listening:
         scheme = "http" if options.certfile is None else "https"
-        url = f"{scheme}://{address._replace(port=listening.getsockname()[1])}"
+        host, port = listening.getsockname()[:2]
+        url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         asyncio.run(_serve(app, options, listening, lambda: listens(url)))
 
 
@@ -124,7 +108,9 @@ def _connections() -> int:
     with suppress(OSError, ValueError):  # of a sandbox, or a system with a limit below that
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         now = most
-    return _CONNECTIONS if now == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, now - _SPARE_FILES))
+    return (
+        _CONNECTIONS if now == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, now - 64))
+    )  # what else it has open
 
 
 def _told_to_stop() -> asyncio.Future[float]:

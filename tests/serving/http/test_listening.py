@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from lr_runtime.commands.serve import main
-from lr_runtime.serving.listening import Address, token_of
+from lr_runtime.serving.listening import opened, token_of
 from lr_runtime.serving.options import ListenOptions
 from tests.serving.http.test_malformed import get
 
@@ -31,12 +31,20 @@ def refused(model: Path, *options: object) -> tuple[int, str]:
     return done.exit_code, done.stderr
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture
 def line(models: Path) -> Path:
     return models / "line.onnx"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])  # noqa: S104 - none is bound
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - none is bound
 def test_an_open_address_asks_who_may_ask(line: Path, host: str) -> None:
     code, said = refused(line, "--host", host)
     assert code == 2
@@ -45,7 +53,10 @@ def test_an_open_address_asks_who_may_ask(line: Path, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_asks_nothing(host: str) -> None:
-    assert Address.of(ListenOptions(host=host)).port == 8080
+    if host == "::1" and not has_ipv6():
+        pytest.skip("there is no IPv6 here")
+    with opened(ListenOptions(host=host, port=0)) as listening:
+        assert listening.getsockname()[1] > 0
 
 
 def test_an_address_that_is_none(line: Path) -> None:
@@ -58,13 +69,13 @@ def test_a_port_in_use(line: Path, server: Serving) -> None:
     host, port = server.address
     code, said = refused(line, "--port", port)
     assert code == 1
-    assert f"cannot listen at {host}:{port} (Address already in use). Name another --port" in said
+    assert f"cannot listen at {host} port {port} (Address already in use). Name another --port" in said
 
 
 def test_an_address_of_another_machine(line: Path) -> None:
     code, said = refused(line, "--host", "192.0.2.1", "--allow-anonymous", "--port", 0)
     assert code == 1
-    assert "cannot listen at 192.0.2.1:0" in said
+    assert "cannot listen at 192.0.2.1 port 0" in said
 
 
 @pytest.mark.parametrize(
@@ -130,7 +141,7 @@ P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     [
         (("ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-nodes"), "its key is none of RSA, P-256"),
         (("ed448", "-nodes"), "its key is none of RSA, P-256"),
-        ((*P256[:-1], "-passout", "pass:secret"), "is encrypted. Run: openssl pkey -in"),
+        ((*P256[:-1], "-passout", "pass:secret"), "not a pair of PEM without a password"),
     ],
 )
 def test_a_key_that_the_server_cannot_use(line: Path, tmp_path: Path, key: tuple[str, ...], wrong: str) -> None:
@@ -146,7 +157,7 @@ def test_files_that_are_no_pair(line: Path, tmp_path: Path) -> None:
     key.write_text("no key")
     code, said = refused(line, "--certfile", cert, "--keyfile", key)
     assert code == 1
-    assert "not a pair in PEM" in said
+    assert "not a pair of PEM" in said
 
 
 @needs_openssl
@@ -166,9 +177,7 @@ def test_tls(start: Callable[..., Serving], tmp_path: Path) -> None:
 
 
 def test_ipv6_a_token_and_a_warning(models: Path, tmp_path: Path, start: Callable[..., Serving]) -> None:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
+    if not has_ipv6():
         pytest.skip("there is no IPv6 here")
     token = tmp_path / "token"
     token.write_text("s3cret\n")
@@ -193,7 +202,7 @@ def test_ipv6_a_token_and_a_warning(models: Path, tmp_path: Path, start: Callabl
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs Linux")
 def test_a_client_that_takes_no_answer_is_dropped() -> None:
-    with Address.of(ListenOptions(port=0)).opened() as listening, socket.create_connection(listening.getsockname()):
+    with opened(ListenOptions(port=0)) as listening, socket.create_connection(listening.getsockname()):
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
