@@ -258,6 +258,7 @@ def main() -> int:
     """Run the parts, and return the exit code."""
     with tempfile.TemporaryDirectory() as name:
         model, others = models(Path(name))
+        said("undisturbed, on this machine as it is now", abuse(model, 0, 0, 15), 1)
         holds = said(f"{HALF_OPEN} half-open connections, {BODIES} bodies of 300 MB", abuse(model), 1 - SHARE)
         holds &= said(f"{SWAPS} swaps", swaps(model, others), 1)
         holds &= said(f"{RESTARTS} restarts", restarts(model), 1)

@@ -24,7 +24,6 @@ _ALL = 4
 """How many of the largest bodies all together may be: enough that one client with slow lines does not hold off others,
 and with the numbers parsed from them (8 bytes for each of text, at most) still within what a gateway has."""
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_AGAIN = (("retry-after", "1"),)
 
 
 class Bodies:
@@ -56,7 +55,7 @@ class Bodies:
         def count(size: int) -> None:
             nonlocal mine
             if self._held + size > _ALL * self._limits.max_body:
-                raise HttpError(503, "too many large bodies are in work. Send this one again in a second", _AGAIN)
+                raise HttpError(503, "too many large bodies are in work. Send it again later", (("retry-after", "1"),))
             mine += size
             self._held += size
 

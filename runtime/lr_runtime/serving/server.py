@@ -30,7 +30,7 @@ from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server.embed import Server
 
-from lr_runtime.serving.listening import BACKLOG, check_certificate, opened, refuse_new
+from lr_runtime.serving.listening import BACKLOG, check_certificate, opened
 from lr_runtime.system.signals import at_once
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ _HEAD_SECONDS = 5  # a second would do, if no packet were ever lost twice
 _CONNECTIONS = 4096
 """At once: four times what 1,000 idle clients take. Beyond, others wait in the kernel until a head is overdue."""
 _LINGER_SECONDS = 1.0
-"""For which a server that is told to stop still takes connections: what a probe of its readiness needs to see it, and
-clients that keep connections open to be told `Connection: close` in an answer, and not by an end in mid-request."""
+"""For which a server that is told to stop takes requests: a probe sees it, and answers tell clients to connect anew."""
 _STOP_SECONDS = 10.0  # from the signal to the end, whatever is still unanswered
 _ONE_SIGNAL_SECONDS = 0.2
 """In which signals count as one: timeout(1), and a terminal below make, send theirs to a process and to its group."""
@@ -131,15 +130,15 @@ def _told_to_stop() -> asyncio.Future[float]:
 
 
 async def _stop(app: Application, server: _Server, serving: asyncio.Future[None]) -> NoReturn:
-    """Finish what was accepted: every request on a connection that the kernel has taken before `refuse_new`.
+    """Finish what was accepted: every request on a connection that was made before the socket closes.
 
-    A client that keeps a connection open has been told to close it by the last answer it got; one that has asked
-    nothing for a second is closed, as RFC 9112, 9.5, has a server do with idle connections.
+    A client that keeps its connection has been told to close it by the last answer it got; one that has asked nothing
+    for a second is closed, as RFC 9112, 9.5, has a server do with idle connections. A connection that is made between
+    the last one accepted and the closing of the socket would be reset: a moment that 30 restarts under 3,500 new
+    connections a second did not hit.
     """
     app.is_ready = False
-    await asyncio.sleep(_LINGER_SECONDS / 2)
-    refuse_new(server.listening)
-    await asyncio.sleep(_LINGER_SECONDS / 2)  # what waits in the kernel is accepted now
+    await asyncio.sleep(_LINGER_SECONDS)
     server.stop()
     server.listening.close()  # granian closes its own
     await asyncio.wait({serving}, timeout=_STOP_SECONDS - _LINGER_SECONDS)
