@@ -65,15 +65,12 @@ class Bodies:
             self._held -= mine
 
     async def read(self, receive: Receive, length: int, count: Callable[[int], None] | None = None) -> bytes:
-        """Return a body. Raises HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`.
-
-        What comes behind its length is not looked for: to be told that it is nothing takes granian 100 us.
-        """
+        """Return a body. Raises HttpError: 408 where it comes too late, 400 where it is cut off, 503 see `counted`."""
         parts: list[bytes] = []
         left = length
         try:
             async with asyncio.timeout(self._limits.deadline):
-                while left > 0:
+                while left > 0:  # to ask what comes behind it, which is nothing, takes granian 100 us
                     message = await receive()
                     parts.append(part := message.get("body", b""))
                     left -= len(part)

@@ -15,8 +15,7 @@ from lr_runtime.system.files import read_bytes
 if TYPE_CHECKING:
     from lr_runtime.serving.options import ListenOptions
 
-BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted: what a burst of clients brings in a few milliseconds."""
+BACKLOG = 1024  # connections that the kernel holds until they are accepted: a burst of a few milliseconds
 _TAKEN_SECONDS = 10
 """In which a client has to take some of an answer: one that reads nothing would hold it in memory for ever."""
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1

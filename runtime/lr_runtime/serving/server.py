@@ -82,7 +82,6 @@ async def _serve(
         http=HTTPModes.http1,
         websockets=False,
         log_enabled=False,
-        backlog=BACKLOG,
         backpressure=_connections(),
         http1_settings=HTTP1Settings(header_read_timeout=1000 * _HEAD_SECONDS, max_buffer_size=_HEAD_BYTES),
         ssl_cert=options.certfile and Path(options.certfile),
@@ -132,10 +131,9 @@ def _told_to_stop() -> asyncio.Future[float]:
 async def _stop(app: Application, server: _Server, serving: asyncio.Future[None]) -> NoReturn:
     """Finish what was accepted: every request on a connection that was made before the socket closes.
 
-    A client that keeps its connection has been told to close it by the last answer it got; one that has asked nothing
-    for a second is closed, as RFC 9112, 9.5, has a server do with idle connections. A connection that is made between
-    the last one accepted and the closing of the socket would be reset: a moment that 30 restarts under 3,500 new
-    connections a second did not hit.
+    A client that keeps its connection was told to close it by its last answer; one that has asked nothing for a second
+    is closed, as RFC 9112, 9.5, has it. Between the last accept and the close of the socket is a moment in which a new
+    connection would be reset: 30 restarts under 3,500 new ones a second did not hit it.
     """
     app.is_ready = False
     await asyncio.sleep(_LINGER_SECONDS)
