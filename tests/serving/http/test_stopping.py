@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -48,6 +48,13 @@ class Connections:
         return said
 
 
+def wait_until_nobody_listens(address: tuple[str, int]) -> None:
+    with suppress(ConnectionError):
+        while True:
+            socket.create_connection(address, timeout=SECONDS).close()
+            time.sleep(0.02)
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -65,6 +72,7 @@ def test_what_was_accepted_is_finished(start: Callable[..., Serving], stack: Exi
     said = connections.ask(get(b"/v2/health/live"))
     assert said.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in said.lower()
+    wait_until_nobody_listens(serving.address)
     connections.slow.sendall(b".0]]")
     assert connections.slow.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
     assert connections.slow.recv(1 << 16) == b""
