@@ -17,6 +17,7 @@ import lr_trainer
 from lr_export.certificate.inverse import inverse_blueprint
 from lr_runtime.errors import LinedgeError
 from lr_runtime.wording import of_a_command
+from tests.conftest import checkpoint_of
 from tests.export.in_page import Node, Refused, both, page_and_predictor
 from tests.export.inverses import fitted
 from tests.export.present import runs
@@ -161,13 +162,24 @@ def test_a_mean_and_a_median(node: Node, target: TargetFunction, mean: bool) -> 
 
 
 def test_an_inverse_file(node: Node) -> None:
-    page, predictor = page_and_predictor(inverse_blueprint(fitted("log"), at={}, interval=0.95, without_eager=True))
-    name = node.backend(page)
+    model = fitted("log", noise=0.4, rows=12)
+    page, predictor = page_and_predictor(inverse_blueprint(model, at={}, interval=0.95, without_eager=True))
     (y,) = predictor.contract.columns
-    for reading in [y.minimum, 3.0, y.maximum + 10, None]:
-        row = {"y": reading}
-        got = node.ask(name, ("predict", [row]), ("explain", row))
-        assert plain(got) == plain([answered(predictor, "predict", [row]), answered(predictor, "explain", row)])
+    # Far out x is within the range of float32, and then its limit no more, and then neither.
+    rows = [{"y": reading} for reading in (y.minimum, 3.0, *np.linspace(30.0, 40.0, 81).tolist(), None)]
+    calls = [("explain", rows[0]), *(("predict", [row]) for row in rows)]
+    got = node.ask(node.backend(page), *calls)
+    assert plain(got) == plain([answered(predictor, *call) for call in calls])
+    assert any(math.inf in each[0].values() for each in got if not isinstance(each, Refused))
+
+
+def test_a_total_is_rounded_once(node: Node) -> None:
+    model = checkpoint_of([[2.0**-53, 2.0**-120]], 1.0)
+    name, predictor = both(node, model)
+    rows = [dict(zip(("x1", "x2"), row, strict=True)) for row in ((1.0, 1.0), (1.0, -1.0), (1.0, 0.0), (-1.0, -1.0))]
+    totals = [explained["total"] for (explained,) in node.ask(name, *(("explain", row) for row in rows))]
+    assert totals == [predictor.explain([row])[0].total for row in rows]
+    assert len(set(totals)) > 1
 
 
 INSTANTS = [
@@ -195,3 +207,7 @@ def test_names_as_people_write_them(node: Node) -> None:
     row = {"größe </script>": 1.5, "__proto__": 2.0, "further": "x"}
     calls = [("predict", [row]), ("predict", [{**row, "__proto__": None}]), ("predict", []), ("explain", row)]
     assert plain(node.ask(name, *calls)) == plain([answered(predictor, *call) for call in calls])
+    held: list[dict[str, object]] = [{"__proto__": 2.0}, {"größe </script>": 1.5}]
+    for at in held:
+        (got,) = node.ask(name, ("invert", {"y": 2.5}, at))
+        assert plain(got) == plain(said(partial(taken_back, predictor, 2.5, at)))
