@@ -5,7 +5,7 @@ function backendOf({ name, sha256 }) {
   const gone = (message) => Object.assign(new Error(message), { isGone: true });
 
   async function ask(path, body) {
-    const headers = { "Content-Type": "application/json" }, signal = AbortSignal.timeout(15000);
+    const headers = { "Content-Type": "application/json", "X-Trial": "page" }, signal = AbortSignal.timeout(15000);
     const options = { method: "POST", headers, body: JSON.stringify(body), signal };
     let response, said;
     try {

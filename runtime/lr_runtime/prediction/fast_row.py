@@ -68,6 +68,10 @@ class OneRow:
                 return None
         return copies
 
+    def taken(self) -> NDArray[np.generic]:
+        """Return the last row of this thread that `results` evaluated, as the model took it: valid until the next."""
+        return self._bound().x
+
     def _bound(self) -> BoundRow:
         local = self._session.local
         try:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+_AT_ONCE = 1 << 17
+"""A body up to this is answered where it is read, in 2 ms at most; a thread of its own would take memory and time."""
 _THREADS = 2
 """Large bodies that are computed at once: Python runs one at a time, and the other may wait for ONNX Runtime."""
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
@@ -38,6 +42,7 @@ _PROBES = frozenset({"/v2/health/live", "/v2/health/ready"})
 """What is answered without a token: probes carry none, and it says nothing of the models."""
 _BODY_UNREAD = frozenset({401, 405, 408, 411, 413, 415})
 """What is said before a body has been read, whose rest would be taken for the next request: the connection ends."""
+_SCHEMES = (("www-authenticate", "Bearer"), ("www-authenticate", 'Basic realm="linedge, the token as password"'))
 _HOST = re.compile(r"[\w.~%!$&'()*+,;=:\[\]-]*", re.ASCII)  # RFC 9110, 7.2
 _ONCE = ("authorization", "content-encoding", "content-length", "content-type", "host")
 
@@ -57,7 +62,7 @@ class Application:
         self._router = Router(documented([*handlers.ROUTES, *rows.ROUTES, *page_routes.ROUTES, metrics]))
         self._bodies = Bodies(limits)
         self._threads = asyncio.Semaphore(_THREADS)
-        self._credentials = None if token is None else f"Bearer {token}".encode("latin-1")
+        self._token = None if token is None else token.encode("latin-1")
         self.is_ready = True
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -99,17 +104,28 @@ class Application:
             return answered(await self._bodies.read(receive, length) if length else b"")
         with self._bodies.counted() as count:
             body = await self._bodies.read(receive, length, count)
+            if length <= _AT_ONCE:
+                return answered(body)
             async with self._threads:
                 return await asyncio.to_thread(answered, body)
 
     def _check(self, path: str, headers: Mapping[str, str]) -> None:
         """Raise HttpError: 401 without the token, 503 where it is asked for readiness and is about to stop."""
-        if self._credentials is not None and path not in _PROBES:
-            given = headers.get("authorization", "").encode("latin-1")
-            if not hmac.compare_digest(given, self._credentials):
-                raise HttpError(401, "send the token: Authorization: Bearer TOKEN", (("www-authenticate", "Bearer"),))
+        is_known = self._token is None or hmac.compare_digest(_token_of(headers.get("authorization", "")), self._token)
+        if not is_known and path not in _PROBES:
+            raise HttpError(401, "send the token: Authorization: Bearer TOKEN", _SCHEMES)
         if not self.is_ready and path.endswith("/ready"):
             raise HttpError(503, "the server is about to stop", (("retry-after", "1"),))
+
+
+def _token_of(authorization: str) -> bytes:
+    """Return the token that a request carries, if any: a browser, which has the page, sends it as a password."""
+    scheme, _, sent = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return sent.strip().encode("latin-1")
+    with suppress(ValueError):
+        return b64decode(sent, validate=True).partition(b":")[2] if scheme.lower() == "basic" else b""
+    return b""
 
 
 def _headers(scope: Message) -> dict[str, str]:

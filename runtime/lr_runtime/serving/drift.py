@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_runtime.prediction.predictor import Predictor
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.contract import Contract
-    from lr_runtime.prediction.inputs import Given
-    from lr_runtime.prediction.predictor import Faults
-    from lr_runtime.prediction.result import Prediction
 
 HALF_LIFE = 1000
 """In rows. Prometheus averages what remembers less (avg_over_time); it cannot sharpen what remembers more."""
@@ -105,23 +100,3 @@ def _features(column: Column, of: Sequence[float]) -> Iterator[tuple[tuple[str, 
         yield ((column.name, ""), np.nan, of[0], of[1])
     for level, (category, share) in enumerate(zip(column.categories, of, strict=False)):
         yield ((column.name, category), level, share, max(share * (1 - share), 0.0) ** 0.5)
-
-
-class Watched(Predictor):
-    """A predictor whose rows a drift takes in; not those that an inverse tries, which nobody gave."""
-
-    def __init__(self, predictor: Predictor, drift: Drift) -> None:
-        vars(self).update(vars(predictor))
-        self._drift = drift
-        self.invert = predictor.invert  # type: ignore[method-assign] # of the predictor that nothing watches
-
-    def predict(self, x: object) -> Prediction:
-        """See `Predictor.predict`."""
-        if self._one is not None and (results := self._one.results(x)) is not None:
-            self._drift.add(self._one._bound().x)
-            return self._prediction(results)
-        return super().predict(x)
-
-    def _predicted(self, rows: Given, x: NDArray[np.floating], faults: Faults) -> tuple[Prediction, Faults]:
-        self._drift.add(np.delete(x, list(faults), axis=0) if faults else x)
-        return super()._predicted(rows, x, faults)

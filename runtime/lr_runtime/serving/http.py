@@ -42,6 +42,11 @@ class Request:
         """The media type of the body in lower case, without parameters; empty where the request names none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether its rows are no readings, but what a person tries: such as the page's."""
+        return "x-trial" in self.headers
+
     def asked(self, name: str) -> str | None:
         """Return the one value that the query has under a name; None of none. Raises HttpError of several."""
         values = parse_qs(self.query, keep_blank_values=True).get(name, []) if self.query else []
@@ -63,8 +68,7 @@ class Response:
 
     Attributes:
         headers: beside the type and the length of the body.
-        rows: how many rows were predicted, for the metrics.
-        out_of_range: how many of them are outside the training range.
+        rows: how many rows were predicted, for the log.
     """
 
     body: bytes
@@ -72,7 +76,6 @@ class Response:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     rows: int = 0
-    out_of_range: int = 0
 
 
 class HttpError(Exception):

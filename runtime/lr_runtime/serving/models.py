@@ -20,8 +20,8 @@ from weakref import ref
 from lr_runtime.errors import CheckFailedError, MissingFileError, ModelFileError, OptionError, escaped, listed, shown
 from lr_runtime.inspection.self_test import golden_test
 from lr_runtime.prediction.predictor import Predictor
-from lr_runtime.serving.drift import Drift, Watched
 from lr_runtime.serving.http import HttpError
+from lr_runtime.serving.watched import Tally, Watched
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import LoadOptions
     from lr_runtime.contract.contract import Contract
+    from lr_runtime.serving.http import Request
 
 _SECONDS_BETWEEN_LOOKS = 0.4
 """Two looks, after which a change is taken in, are over within a second."""
@@ -42,17 +43,23 @@ class Served:
     Attributes:
         name: the stem of its file.
         predictor: the model, ready.
-        drift: of its inputs; None where its file does not tell of the training rows.
+        tally: of the rows that it is given.
+        watched: the same model, whose rows are taken in by the tally.
     """
 
     name: str
     predictor: Predictor
-    drift: Drift | None = None
+    tally: Tally
+    watched: Predictor
 
     @property
     def contract(self) -> Contract:
         """What it takes and gives."""
         return self.predictor.contract
+
+    def asked_by(self, request: Request) -> Predictor:
+        """Return what predicts the rows of a request: a trial's, such as those of the page's curve, are not counted."""
+        return self.predictor if request.is_trial else self.watched
 
     @property
     def version(self) -> str:
@@ -145,10 +152,8 @@ class Models:
                 raise CheckFailedError(f"{path}: {error}") from error
         if predictor.is_foreign:
             self._say(f"{path} is not of linedge: what it does, and how exact it is, is not checked")
-        if not predictor.contract.distributions:
-            return Served(name, predictor)
-        drift = Drift(predictor.contract)
-        return Served(name, Watched(predictor, drift), drift)
+        tally = Tally(predictor.contract)
+        return Served(name, predictor, tally, Watched(predictor, tally))
 
     def _take(self, path: Path, *, is_there: bool) -> None:
         """Serve what a file has become, or say why not."""
@@ -164,6 +169,8 @@ class Models:
             self._say(f"refused, {stays}: {error}")
             return
         if old is None or old.version != new.version:
+            if old is not None:
+                new.tally.rows, new.tally.out_of_range = old.tally.rows, old.tally.out_of_range  # a counter goes on
             self._by_name = {**self._by_name, new.name: new}
             self.swaps[new.name] += 1
             before, names = old.version if old else "none", (new.contract.column_names, new.contract.output_names)

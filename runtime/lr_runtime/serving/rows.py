@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import msgspec
-import numpy as np
 
 from lr_runtime.choices import ON_ERROR
 from lr_runtime.errors import escaped
@@ -73,17 +72,16 @@ def predict(request: Request, models: Models) -> Response:
     if kind != JSON:
         table, faults = formats.table_of(request, kind, given), list[str]()
         keep = [name.strip() for name in given["keep"].split(",")] if "keep" in given else ()
-        scoring = Scoring(served.predictor, table, keep=keep, on_error=on_error)
+        scoring = Scoring(served.asked_by(request), table, keep=keep, on_error=on_error)
         return _answer([*scoring.rows(faults.append)], wanted, served, faults)
     if strange := [name for name in ("keep", "delimiter", "decimal") if name in given]:
         raise HttpError(400, f"{strange[0]} is of tables. Leave it out, or send one: {', '.join(formats.TABLES)}")
     rows = formats.rows_of(request)
     if on_error == "stop" and wanted == JSON:
-        prediction = served.predictor.predict(rows)
-        outside = 0 if prediction.in_range is None else prediction.in_range.tolist().count(False)
+        prediction = served.asked_by(request).predict(rows)
         body = encoded({"predictions": prediction.rows(), "model_sha256": served.predictor.sha256})
-        return Response(body, rows=len(prediction.values), out_of_range=outside)
-    (done,) = predict_batches(served.predictor, [rows], on_error=on_error)
+        return Response(body, rows=len(prediction.values))
+    (done,) = predict_batches(served.asked_by(request), [rows], on_error=on_error)
     parts = [OutputRows({}, done.prediction.columns(), done.empty)]
     return _answer(parts, wanted, served, list(map(str, done.faults)))
 
@@ -92,16 +90,7 @@ def _answer(parts: Sequence[OutputRows], kind: str, served: Served, faults: Sequ
     said = {"model_sha256": served.predictor.sha256} | ({"errors": faults[:_MOST_ERRORS]} if faults else {})
     body = formats.written(parts, kind, encoded(said)[1:-1].decode())
     headers = (("x-bad-rows", str(len(faults))),) if faults else ()
-    rows, outside = sum(map(len, parts)), sum(map(_out_of_range, parts))
-    return Response(body, kind, headers=headers, rows=rows, out_of_range=outside)
-
-
-def _out_of_range(part: OutputRows) -> int:
-    flags = part.results.get("in_range")
-    if flags is None or flags.dtype != np.bool_:  # an output may be called so
-        return 0
-    empty = 0 if part.empty is None else np.count_nonzero(part.empty)
-    return int(len(flags) - np.count_nonzero(flags) - empty)
+    return Response(body, kind, headers=headers, rows=sum(map(len, parts)))
 
 
 def explain(request: Request, models: Models) -> Response:

@@ -27,7 +27,7 @@ ROW = b"[[4.0]]"
 
 @pytest.fixture
 def app(models: Path) -> Application:
-    return create_app(models / "line.onnx", limits=Limits(max_body=100_000, deadline=0.2))
+    return create_app(models / "line.onnx", limits=Limits(max_body=200_000, deadline=0.2))
 
 
 def parts(*bodies: bytes, is_all: bool = True) -> Receive:
@@ -102,8 +102,8 @@ def test_a_body_without_a_length(app: Application) -> None:
 
 
 def test_a_body_that_is_too_large_is_not_read(app: Application) -> None:
-    answer = asyncio.run(ask(app, parts(), content_length="100001"))
-    assert refusal(answer) == (413, "the body has 100001 bytes; at most 100000 are read")
+    answer = asyncio.run(ask(app, parts(), content_length="200001"))
+    assert refusal(answer) == (413, "the body has 200001 bytes; at most 200000 are read")
     assert answer[1]["connection"] == "close"
 
 
@@ -129,12 +129,12 @@ def test_a_body_that_says_it_is_as_it_is(app: Application, encoding: str) -> Non
 
 def test_slow_uploads_together_stay_within_a_bound(app: Application) -> None:
     async def crowd() -> list[Answered]:
-        half = b" " * 50_000
-        slow = [ask(app, parts(half, half, is_all=False), content_length="100000") for _ in range(8)]
+        half = b" " * 100_000
+        slow = [ask(app, parts(half, half, is_all=False), content_length="200000") for _ in range(8)]
         waiting = [asyncio.ensure_future(each) for each in slow]
         await asyncio.sleep(0)
         alone = await ask(app)
-        return [alone, *await asyncio.gather(*waiting), await ask(app, [b" " * 99_993 + ROW])]
+        return [alone, *await asyncio.gather(*waiting), await ask(app, [b" " * 199_993 + ROW])]
 
     alone, *crowded, after = asyncio.run(crowd())
     assert alone[0] == after[0] == 200  # small bodies have their place, and what was held is given back
@@ -145,7 +145,7 @@ def test_slow_uploads_together_stay_within_a_bound(app: Application) -> None:
 
 def test_a_large_body_leaves_the_loop_to_others(app: Application) -> None:
     async def both() -> list[Answered]:
-        return [*await asyncio.gather(ask(app, [b" " * 99_993 + ROW]), ask(app))]
+        return [*await asyncio.gather(ask(app, [b" " * 199_993 + ROW]), ask(app))]
 
     assert [answer[0] for answer in asyncio.run(both())] == [200, 200]
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,14 +187,16 @@ def test_ipv6_a_token_and_a_warning(models: Path, tmp_path: Path, start: Callabl
     assert serving.url.startswith("http://[::1]:")
     refusal = serving.ask("/predict", [[4.0]])
     assert refusal.status == 401
-    assert refusal.headers["www-authenticate"] == "Bearer"
+    assert refusal.headers["www-authenticate"].startswith("Basic ")  # and Bearer: a browser asks for a password
     assert "s3cret" not in refusal.error
-    for wrong in ("Bearer s3cre", "Bearer s3cret0", "Basic s3cret", "s3cret", "Bearer größe"):
+    alone, password = (f"Basic {b64encode(each).decode()}" for each in (b"s3cret", b"anyone:s3cret"))
+    for wrong in ("Bearer s3cre", "Bearer s3cret0", "Basic s3cret", alone, "Digest s3cret", "s3cret", "Bearer größe"):
         asked = {"Authorization": wrong.encode().decode("latin-1")}
         assert serving.ask("/predict", [[4.0]], headers=asked).status == 401
         assert serving.ask("/v2", headers=asked).status == 401
         assert serving.ask("/nothing", headers=asked).status == 401
-    assert serving.ask("/predict", [[4.0]], headers={"Authorization": "Bearer s3cret"}).status == 200
+    for right in ("Bearer s3cret", "bearer s3cret", password):
+        assert serving.ask("/predict", [[4.0]], headers={"Authorization": right}).status == 200
     assert serving.ask("/v2/health/ready").status == serving.ask("/v2/health/live").status == 200
     serving.process.terminate()
     assert serving.process.stderr is not None

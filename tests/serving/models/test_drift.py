@@ -133,7 +133,7 @@ def watched(tmp_path: Path) -> Any:
 
 
 def counted(app: Any, name: str) -> int:
-    drift = app.models.named(name).drift
+    drift = app.models.named(name).tally.drift
     figures(drift)
     return int(drift._rows)
 
@@ -141,10 +141,11 @@ def counted(app: Any, name: str) -> int:
 def test_every_row_that_is_predicted_is_seen_once_and_no_other(watched: Any) -> None:
     assert ask(watched, "/predict?model=line", [[1.5]])[0] == 200  # the fast path
     assert ask(watched, "/predict?model=line", [{"x": 2.5}, {"x": 3.5}])[0] == 200
-    predictor = watched.models.named("line").predictor
+    predictor = watched.models.named("line").watched
     prediction, faults = predictor.predict_each([[5.5], ["no"], [7.5]])
     assert (len(prediction.values), [*faults]) == (3, [1])
-    assert predictor.invert(y=12.0).x > 0
+    assert ask(watched, "/invert?model=line", {"reading": {"y": 12.0}})[0] == 200
+    assert ask(watched, "/explain?model=line", [[1.5]])[0] == 200
     assert counted(watched, "line") == 5
     mean = scraped(watched)["linedge_input_mean"][of(model="line", column="x", category="")]
     assert mean == pytest.approx(np.mean([1.5, 2.5, 3.5, 5.5, 7.5]), rel=1e-3)
@@ -153,7 +154,7 @@ def test_every_row_that_is_predicted_is_seen_once_and_no_other(watched: Any) -> 
 
 def test_what_watches_changes_no_bit(watched: Any, tmp_path: Path) -> None:
     x = np.random.default_rng(1).normal(10, 2, (50, 1))
-    predictor, plain = watched.models.named("line").predictor, Predictor.load(tmp_path / "line.onnx")
+    predictor, plain = watched.models.named("line").watched, Predictor.load(tmp_path / "line.onnx")
     assert predictor.predict(x).values.tobytes() == plain.predict(x).values.tobytes()
     for row in x.tolist():
         assert predictor.predict([row]).values.tobytes() == plain.predict([row]).values.tobytes()
@@ -173,9 +174,8 @@ def test_a_shift_is_told_in_training_standard_deviations(watched: Any) -> None:
     assert found["linedge_input_mean"][of(model="m", column="site", category="q")] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_model_without_training_rows_is_not_watched(tmp_path: Path, files: Any) -> None:
+def test_a_model_without_training_rows_has_no_drift(tmp_path: Path, files: Any) -> None:
     (tmp_path / "m.onnx").write_bytes(files["one"])
     app = create_app(tmp_path / "m.onnx")
-    assert type(app.models.named("m").predictor) is Predictor
-    assert app.models.named("m").drift is None
+    assert app.models.named("m").tally.drift is None
     assert "linedge_input_mean" not in scraped(app)

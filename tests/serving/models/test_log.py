@@ -67,7 +67,7 @@ def test_a_request_is_a_line_of_json(capfd: pytest.CaptureFixture[str], app: App
 def test_an_error_of_ours_is_logged_with_its_traceback_and_cannot_be_a_line_of_its_own(
     capfd: pytest.CaptureFixture[str], app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(app.models.named("m").predictor), "predict", broken)
+    monkeypatch.setattr(type(app.models.named("m").watched), "predict", broken)
     assert ask(app, "/predict", [[2.0]]) == (500, {"error": "an internal error"})
     said = capfd.readouterr().err
     assert "\x1b" not in said

@@ -108,11 +108,14 @@ def test_rows_and_those_out_of_range_are_counted(loaded: Models) -> None:
     when, site = ["2024-01-01", "2024-01-02", "2024-01-03"], ["north", "süd", "süd"]
     far = [Tensor("flow", "FP64", (3,), [2.0, 99.0, 3.0]), Tensor("when", "BYTES", (3,), when)]
     far.append(Tensor("site", "BYTES", (3,), site))
-    for model, inputs, counts in (("air", far, (3, 1)), ("sole", [Tensor("x", "FP32", (3,), [0, 0, 9])], (3, 0))):
+    for model, inputs, counts in (("air", far, (3, 1)), ("sole", [Tensor("x", "FP32", (3,), [0, 0, 1e6])], (3, 1))):
         body, headers = request_of(inputs)
         given = {name.lower(): value for name, value in headers.items()}
-        response = handler(Request(given, body, "", {"name": model}, Limits()), loaded)
-        assert (response.rows, response.out_of_range) == counts
+        tally = loaded.named(model).tally
+        before = tally.rows, tally.out_of_range
+        for extra in ({}, {"x-trial": "page"}):  # what a person tries is no reading
+            handler(Request({**given, **extra}, body, "", {"name": model}, Limits()), loaded)
+        assert (tally.rows - before[0], tally.out_of_range - before[1]) == counts
 
 
 def test_health_and_server(ask: Ask) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_runtime import __version__
+from lr_runtime.serving.formats import check_keys
 from lr_runtime.serving.http import JSON, HttpError, Request, Response, decoded, encoded
 from lr_runtime.serving.protocol.inference import InferenceRequest
 from lr_runtime.serving.protocol.inputs import PACKED, arrays_of, parted, rows_of
@@ -57,8 +58,9 @@ def infer(request: Request, models: Models) -> Response:
     names = served.contract.column_names
     head, raw = parted(request, len(names))
     asked: InferenceRequest = decoded(head, InferenceRequest)
+    check_keys(head, asked.keys())
     rows = rows_of(arrays_of(asked.inputs, raw, request.limits.max_rows), names)
-    return response_to(asked, served, served.predictor.predict(rows))
+    return response_to(asked, served, served.asked_by(request).predict(rows))
 
 
 def _named(request: Request, models: Models) -> Served:

@@ -12,7 +12,7 @@ import msgspec
 Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Parameters(msgspec.Struct, frozen=True):
+class Parameters(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the extension of raw tensors says of an input, an output, all outputs; then what others say, not offered."""
 
     binary_data_size: Size | None = None
@@ -46,3 +46,14 @@ class InferenceRequest(msgspec.Struct, frozen=True):
     outputs: list[RequestOutput] | None = None
     parameters: Parameters | None = None
     id: str | None = None
+
+    def keys(self) -> int:
+        """Return how many keys JSON has that says this and no more, each once."""
+        of_outputs = [1 + _keys(each.parameters) for each in self.outputs or ()]
+        of_inputs = [3 + (bytes(each.data) != b"null") + _keys(each.parameters) for each in self.inputs]
+        own = 1 + (self.outputs is not None) + (self.id is not None) + _keys(self.parameters)
+        return own + sum(of_inputs) + sum(of_outputs)
+
+
+def _keys(parameters: Parameters | None) -> int:
+    return 0 if parameters is None else 1 + len(msgspec.to_builtins(parameters))

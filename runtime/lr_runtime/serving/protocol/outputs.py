@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lr_runtime.contract.contract import RESULTS
 from lr_runtime.errors import escaped, listed
 from lr_runtime.serving.http import JSON, HttpError, Response, encoded
@@ -15,6 +13,7 @@ from lr_runtime.serving.protocol.inputs import HEADER
 from lr_runtime.serving.protocol.tensors import NAMES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from lr_runtime.prediction.result import Prediction
@@ -44,10 +43,8 @@ def response_to(asked: InferenceRequest, served: Served, prediction: Prediction)
             tensors[-1]["data"] = _in_json(values)
     who = {"model_name": served.name, "model_version": served.version}
     head = encoded({**who, **({} if asked.id is None else {"id": asked.id}), "outputs": tensors})
-    inside = prediction.in_range
-    outside = 0 if inside is None else len(inside) - int(np.count_nonzero(inside))
     headers = ((HEADER, str(len(head))),) if raw else ()
-    return Response(b"".join([head, *raw]), BINARY if raw else JSON, 200, headers, len(prediction.values), outside)
+    return Response(b"".join([head, *raw]), BINARY if raw else JSON, 200, headers, len(prediction.values))
 
 
 def _wanted(asked: InferenceRequest, names: list[str]) -> dict[str, bool]:
