@@ -30,7 +30,7 @@ from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 from granian.server.embed import Server
 
-from lr_runtime.serving.listening import BACKLOG, check_certificate, opened
+from lr_runtime.serving.listening import BACKLOG, check_certificate, opened, refuse_new
 from lr_runtime.system.signals import at_once
 
 if TYPE_CHECKING:
@@ -129,14 +129,15 @@ def _told_to_stop() -> asyncio.Future[float]:
 
 
 async def _stop(app: Application, server: _Server, serving: asyncio.Future[None]) -> NoReturn:
-    """Finish what was accepted: every request on a connection that was made before the socket closes.
+    """Finish what was accepted: every request on a connection that the kernel has taken before `refuse_new`.
 
     A client that keeps its connection was told to close it by its last answer; one that has asked nothing for a second
-    is closed, as RFC 9112, 9.5, has it. Between the last accept and the close of the socket is a moment in which a new
-    connection would be reset: 30 restarts under 3,500 new ones a second did not hit it.
+    is closed, as RFC 9112, 9.5, has it.
     """
     app.is_ready = False
-    await asyncio.sleep(_LINGER_SECONDS)
+    await asyncio.sleep(_LINGER_SECONDS / 2)
+    refuse_new(server.listening)
+    await asyncio.sleep(_LINGER_SECONDS / 2)  # what waits in the kernel is accepted now
     server.stop()
     server.listening.close()  # granian closes its own
     await asyncio.wait({serving}, timeout=_STOP_SECONDS - _LINGER_SECONDS)
