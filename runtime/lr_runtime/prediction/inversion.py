@@ -9,6 +9,8 @@ import numpy as np
 
 from lr_runtime.errors import InputError, OptionError, RowError, escaped, listed
 from lr_runtime.options import NUMBER, VALUES, check_value
+from lr_runtime.prediction.inputs import by_name
+from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +55,7 @@ def inverted(
     """Return where a model gives a reading of one output; see `Predictor.invert`."""
     check_value("--invert", VALUES, reading)
     check_value("--at", VALUES, at)
+    reading, at = ({composed(name): value for name, value in (by_name(each) or {}).items()} for each in (reading, at))
     if len(reading) != 1 or (output := next(iter(reading))) not in contract.output_names:
         raise OptionError(f"--invert takes a reading of one output of {listed(contract.output_names)}, such as y=7.2")
     check_value(f"the reading of {escaped(output)}", NUMBER, reading[output])

@@ -53,7 +53,7 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True):
     """The reading of one output by its name, and the values of all columns but the one that is wanted."""
 
     reading: dict[str, float]
-    at: dict[str, float | str | bool | None] = {}
+    at: dict[str, int | float | str | bool | None] = {}
 
 
 class Inverse(msgspec.Struct):
@@ -104,7 +104,7 @@ def invert(request: Request, models: Models) -> Response:
     """Answer with the column that a reading is taken back to."""
     served = _asked_in_json(request, models)
     asked = decoded(request.body, Reading)
-    formats.check_keys(request.body, 1 + len(asked.reading) + len(asked.at) + (b'"at"' in request.body))
+    formats.check_keys(request.body, 1 + len(asked.reading) + len(asked.at) + bool(asked.at))
     if served.contract.inverse is not None:
         raise HttpError(422, f"{escaped(served.name)} takes a reading back already. Send it to /predict as its column")
     found = served.predictor.invert(asked.reading, at=asked.at).to_json()

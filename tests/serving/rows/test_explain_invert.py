@@ -47,6 +47,9 @@ def test_an_inverse_is_that_of_lr_infer(client: Client, models: Path) -> None:
         ({"y": 7.0}, {"a": 1.0}),
         ({"y": 7.0}, {"site": "z"}),
         ({"y": 7.0}, {"site": None}),
+        ({"y": 7.0}, {"site": 1}),
+        ({"y": 7.0}, {"site": True}),
+        ({"y": 7.0}, {"a": 2**53 + 1}),
         ({"y": 7.0}, {"sight": "p"}),
     ],
 )
@@ -82,6 +85,22 @@ def test_one_row_is_explained(client: Client) -> None:
     for rows, count in (([], 0), ([[1.0], [2.0]], 2)):
         answer = client.post("/explain?model=line", rows)
         assert (answer.status, answer.error) == (422, f"an explanation is of one row, not of {count}")
+
+
+def test_names_of_a_reading_are_compared_as_those_of_rows_are(tmp_path: Path) -> None:
+    import lr_export
+    import lr_trainer
+
+    table = {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "ö": [1.0, 0.0, 2.0, 1.0, 5.0], "at": [3.0, 5.1, 7.0, 8.9, 11.0]}
+    lr_export.export(lr_trainer.fit(table, target="at"), tmp_path / "m.onnx", without_eager=True)
+    client = Client(create_app(tmp_path))
+    one, other = (client.post("/invert", {"reading": {"at": 7.0}, "at": {name: 1.5}}) for name in ("ö", "o\u0308"))
+    assert (one.status, one.json) == (200, other.json)
+    twice = client.post("/invert", {"reading": {"at": 7.0}, "at": {"ö": 1.5, "o\u0308": 2.5}})
+    assert twice.error.startswith("a name stands twice")
+    hidden = client.post("/invert", b'{"reading": {"at": 7.0, "at": 8.0}, "at": {}}')
+    assert (hidden.status, hidden.error[-18:]) == (400, "a key stands twice")
+    assert client.post("/invert", b'{"reading": {"at": 7.0, "at": 8.0}}').status == 400
 
 
 def test_an_inverse_says_that_it_is_one(tmp_path: Path) -> None:
