@@ -111,6 +111,7 @@ def test_a_fault_of_json_lines_has_its_line(line: bytes, client: Client) -> None
         ),
         ({"a": [1.0], "sight": ["p"]}, {}, 'has no column "site"'),
         ({"a": ["x", "2"], "site": ["p", "q"]}, {}, 'row 1, column "a": "x" is not a number'),
+        ({"a": ["2", "16777217"], "site": ["p", "q"]}, {}, 'row 2, column "a": 16777217 is an integer that float32'),
         ({"a": [1.0, None], "site": ["p", "q"]}, {}, 'row 2, column "a": the value is missing'),
     ],
 )
@@ -121,6 +122,14 @@ def test_what_arrow_may_not_hold_is_said(
     answer = client.post("/predict?model=site", as_arrow(pa.table(table), is_file=is_file, **options), kind)
     assert answer.status in {400, 422}
     assert said in answer.error
+
+
+def test_a_file_of_polars_which_has_its_schema_at_the_end_alone_is_told_what_to_send(client: Client) -> None:
+    whole = as_arrow(pa.table(ROWS), is_file=True)
+    answer = client.post(
+        "/predict?model=site", whole[:8] + b"\4\0\0\0\xf2\xff\xff\xff" + whole[16:], formats.ARROW_FILE
+    )
+    assert (answer.status, answer.error[-40:]) == (400, "Send a stream (polars: write_ipc_stream)")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def records_of(content: bytes, name: str) -> Records:
     if not content.startswith((_STREAM, ARROW)):
         raise TableError(f"{name}: not an Arrow stream or file (it does not begin as one)")
     stream = pa.py_buffer(content)[8 * content.startswith(ARROW) :]  # a file is a stream between a mark and an index
+    if not stream[:4].equals(pa.py_buffer(_STREAM)):
+        raise TableError(f"{name}: an Arrow file without a stream inside. Send a stream (polars: write_ipc_stream)")
     try:
         if any(map(_is_compressed, pa.ipc.MessageReader.open_stream(stream))):
             raise TableError(f"{name}: its buffers are compressed. Write it without (pyarrow: IpcWriteOptions())")

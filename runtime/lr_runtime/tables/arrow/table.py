@@ -130,7 +130,7 @@ class ArrowTable:
             if _is_plain_text(column.type):
                 values[:, index] = numbers_in(_coded(column), columns[index], self.options, bad)
         texts = tuple(self._coded(self._column(batch, name)) for name in categories)
-        among = [index for index, name in enumerate(columns) if pa.types.is_integer(self._types[name])]
+        among = [index for index, name in enumerate(columns) if _may_be_integer(self._types[name])]
         integers = self._integers(batch, columns) if among else None  # which keeps what pyarrow has read in memory
         read = Batch(
             values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
@@ -147,8 +147,8 @@ class ArrowTable:
     def _integers(self, batch: object, columns: Sequence[str]) -> Callable[[int, int], int | None]:
         def integer(row: int, column: int) -> int | None:
             name = columns[column]
-            is_integer = pa.types.is_integer(self._types[name])
-            return self._column(batch, name)[row].as_py() if is_integer else None
+            cell = self._column(batch, name)[row].as_py() if _may_be_integer(self._types[name]) else None
+            return self.options.integer(cell) if isinstance(cell, str) else cell
 
         return integer
 
@@ -261,6 +261,10 @@ def _way(kind: object) -> str:
 def _is_number(kind: object) -> bool:
     types = pa.types
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+
+
+def _may_be_integer(kind: object) -> bool:
+    return bool(pa.types.is_integer(kind) or _is_plain_text(kind))
 
 
 def _kept(column: ArrowColumn) -> ArrowColumn:
