@@ -91,7 +91,7 @@ class Application:
         self._check(path, headers)
         route, parts = self._router.found(method, path)
         scope["route"], scope["path_params"] = route.path, parts
-        query = scope["query_string"].decode("latin-1")
+        query = scope["query_string"].decode(errors="replace")
 
         def answered(body: bytes) -> Response:
             try:

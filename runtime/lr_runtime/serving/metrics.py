@@ -63,7 +63,7 @@ class Metrics:
         """Return the model that a request is of; None where it is of none that is served."""
         name = scope.get("path_params", {}).get("name")
         if name is None and scope["query_string"]:
-            name = parse_qs(scope["query_string"].decode("latin-1")).get("model", [None])[0]
+            name = parse_qs(scope["query_string"].decode(errors="replace")).get("model", [None])[0]
         is_of_one = name is not None or ("route" in scope and scope["method"] == "POST")
         return self._models.known(name) if is_of_one else None
 

@@ -100,4 +100,4 @@ def _fits(ours: str, part: str) -> bool:
 def path_of(scope: Mapping[str, object]) -> str:
     """Return the path of an ASGI scope as it was sent; servers need not say that, but for a path decoded once."""
     raw = scope.get("raw_path")
-    return raw.decode("latin-1") if isinstance(raw, bytes) else quote(str(scope["path"]))
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else quote(str(scope["path"]))

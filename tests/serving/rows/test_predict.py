@@ -233,6 +233,9 @@ def test_columns_of_a_table_are_kept(client: Client) -> None:
     body = b"id,a,site,note\n7,1,q,ja\n8,2,p,nein\n"
     answer = client.post("/predict?model=plane&keep=id,%20note", b"id,a,b,note\n7,1,2,ja\n", "text/csv")
     assert answer.body.splitlines()[0] == b"id,note,y"
+    for query in ("%C3%B6", "ö", "o\u0308"):  # curl encodes none
+        kept = client.post(f"/predict?model=line&keep={query}", "ö,x\n7,1\n".encode(), "text/csv", accept=JSON)
+        assert kept.json["predictions"] == [{"ö": "7", "y": 3.0}]
     assert client.post("/predict?model=site&keep=all", body, "text/csv").body.startswith(b"id,a,site,note,y,")
     answer = client.post("/predict?model=site&keep=nix", body, "text/csv")
     assert (answer.status, answer.error[:35]) == (422, 'the body has no column "nix"; it ha')
