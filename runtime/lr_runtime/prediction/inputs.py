@@ -72,7 +72,7 @@ def given(x: Any, names: Sequence[str], categories: Collection[str] = ()) -> Giv
         labels = getattr(x, "index", None) if hasattr(x, "iloc") else None
         return _named(columns, names, categories)._replace(labels=labels)
     if _is_rows_of_dicts(x):
-        return _named(_columns_of(x, names), names)
+        return _named(_columns_of(x, names), names, categories)
     return _positional(x, names)
 
 
@@ -139,9 +139,13 @@ def by_name(x: Any) -> Mapping[Any, Any] | None:
         names = getattr(x, held_in, None) if names is None else names
     if names is None:
         return None
+    _check_once(names)
+    return {name: x[name] for name in names}
+
+
+def _check_once(names: Collection[object]) -> None:
     if len({composed(str(name)) for name in names}) < len(names):  # 1 and "1" are one name, as are two spellings of é
         raise InputError(f"a name stands twice among the columns {listed(list(map(str, names)))}")
-    return {name: x[name] for name in names}
 
 
 def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]:
@@ -151,6 +155,7 @@ def _is_rows_of_dicts(x: object) -> TypeGuard[Sequence[Mapping[object, object]]]
 def _columns_of(rows: Sequence[Mapping[object, object]], wanted: Collection[str]) -> dict[object, list[object]]:
     """Return the columns of rows by name, those not wanted empty; a name that a row lacks is a missing value."""
     names = dict.fromkeys(chain.from_iterable(rows))
+    _check_once(names)
     return {name: [row.get(name) for row in rows] if composed(str(name)) in wanted else [] for name in names}
 
 
@@ -175,6 +180,9 @@ def _column(cells: Any, name: str, *, is_category: bool) -> NDArray[np.generic]:
     as_list = getattr(cells, "to_pylist", getattr(cells, "to_list", None))  # of pyarrow; of pandas and polars
     if is_category and array.dtype.kind in "fU" and as_list is not None:
         return np.array(as_list(), dtype=object)
+    kinds = {*map(type, cells)} if is_category and isinstance(cells, Sequence) else set()
+    if len(kinds) > 1 or (int in kinds and array.dtype.kind == "f"):  # numpy makes 1.0 of 1 beside 2.5, 1 of true
+        return np.array(_plain(cells), dtype=object)  # beside 2: a category is what it is alone
     return array
 
 
@@ -185,14 +193,16 @@ def _check_lengths(columns: Sequence[NDArray[np.generic]], names: Sequence[str])
 
 
 def _integer(cells: Any, *place: int) -> int | None:
-    """Return the value of an integer cell; None for any other cell."""
+    """Return the integer that a cell is, or is written as; None for any other cell."""
     for index in place:
         cells = getattr(cells, "iloc", cells)  # a series of pandas, whose labels may be other numbers
         try:
-            cells = cells[index]
+            cells = cells if isinstance(cells, str) else cells[index]  # text for a row by name is one cell
         except (TypeError, IndexError):  # a single cell, for a row by name
             cells = np.atleast_1d(np.asarray(cells))[index]
     cells = cells.as_py() if hasattr(cells, "as_py") else cells  # a scalar of pyarrow
+    if isinstance(cells, str):
+        return _usual().integer(cells)
     is_integer = isinstance(cells, int | np.integer) and not isinstance(cells, bool)
     return int(cells) if is_integer else None
 

@@ -139,6 +139,10 @@ def test_names_are_compared_in_composed_characters(model: Models) -> None:
     decomposed = {unicodedata.normalize("NFD", name): [1.0] for name in names}
     assert set(decomposed) != set(names)
     assert strange.predict(decomposed).values.tolist() == strange.predict([[1.0] * len(names)]).values.tolist()
+    rows = [dict.fromkeys(each, 1.0) for each in (names, decomposed)]
+    for twice in (rows, rows[::-1], [rows[0] | rows[1]], rows[0] | rows[1]):  # whose values would be taken for missing
+        with pytest.raises(InputError, match="a name stands twice among the columns"):
+            strange.predict(twice)
 
 
 FAULTS: dict[str, tuple[Any, list[str]]] = {
@@ -170,12 +174,28 @@ def test_a_bad_value_says_what_is_wrong(case: str, predictor: Predictor) -> None
         assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("cells", [(1, 2.5), (True, 2), (2.0, True, 1), (2**63, -1), (np.int8(1), 0.5)])
+def test_a_category_is_called_as_it_is_alone_whatever_stands_beside_it(
+    cells: tuple[object, ...], predictor: Predictor
+) -> None:
+    rows = [{"t": 18.0, "site": cell, "p": 3.0} for cell in cells]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    for x in (rows, columns):
+        _, faults = predictor.predict_each(x)
+        assert [f'the category "{cell}" is unknown' in faults[row] for row, cell in enumerate(cells)] == [True] * len(
+            rows
+        )
+
+
 INTEGERS: dict[str, Callable[[int], Any]] = {
     "an array": lambda n: np.array([[1, 0, n]]),
     "a list": lambda n: [[1.5, 0, n]],
     "a column": lambda n: {"t": [1.5], "site": ["north"], "p": [n]},
     "an array by name": lambda n: {"t": [1.5], "site": ["north"], "p": np.array([n])},
     "a row by name": lambda n: [{"t": 1.5, "site": "north", "p": n}],
+    "text": lambda n: [["1.5", "north", str(n)]],
+    "a column of text": lambda n: {"t": [1.5], "site": ["north"], "p": [str(n)]},
+    "a row of text by name": lambda n: {"t": "1.5", "site": "north", "p": str(n)},
     "a frame": lambda n: pd.DataFrame({"t": [1.5], "site": ["north"], "p": [n]}, index=["a"]),
     "a table of pyarrow": lambda n: pa.table({"t": [1.5], "site": ["north"], "p": [n]}),
 }
