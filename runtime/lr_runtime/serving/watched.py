@@ -24,7 +24,8 @@ class Tally:
 
     Attributes:
         rows: how many were predicted.
-        out_of_range: how many of them have a number outside its column's training range, or an unknown category.
+        out_of_range: how many of them have a number outside its column's training range; an unknown category that
+            --unknown lets pass is a missing value, and in range.
         drift: of the rows; None where the file does not tell of the training rows.
     """
 
