@@ -1,5 +1,7 @@
 // The model behind the page as a server's: POST /predict, /explain and /invert, relative to where the page stands.
 
+const here = location.origin + location.pathname; // without the user and the token that an address may have
+
 /** Return the backend of a model that this page's server has. */
 function backendOf({ name, sha256 }) {
   const gone = (message) => Object.assign(new Error(message), { isGone: true });
@@ -9,7 +11,7 @@ function backendOf({ name, sha256 }) {
     const options = { method: "POST", headers, body: JSON.stringify(body), signal };
     let response, said;
     try {
-      response = await fetch(`${path}?model=${encodeURIComponent(name)}`, options);
+      response = await fetch(new URL(`${path}?model=${encodeURIComponent(name)}`, here), options);
       said = await response.json();
     } catch {
       throw gone("The server does not answer.");

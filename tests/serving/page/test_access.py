@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import DATA
-from tests.serving.page.conftest import EVIL, LONG
+from tests.serving.page.conftest import EVIL, LONG, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from selenium.webdriver import Chrome
 
     from tests.serving.conftest import Serving
-    from tests.serving.page.conftest import Page
-
 AXE = DATA / "axe" / "axe.min.js"
 LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
 
@@ -44,6 +43,18 @@ def test_axe_finds_nothing_wrong_in_any_look(page: Callable[[str], Page], model:
         opened.looks(width, scheme)
         assert violations(opened) == [], (model, width, scheme)
         assert opened.run("return document.documentElement.scrollWidth <= innerWidth"), (model, width)
+
+
+def test_a_token_in_the_address_is_sent_with_what_the_page_asks(
+    driver: Chrome, start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    token.chmod(0o600)
+    server = start("--token-file", token, model="line.onnx")
+    opened = Page(driver, server._replace(url=server.url.replace("://", "://user:s3cret@")), "line")
+    opened.until("return document.querySelectorAll('#term-table .figure').length === 3")
+    assert opened.log() == []
 
 
 def test_the_list_of_models_leads_to_each(driver: Chrome, pages: Serving, page: Callable[[str], Page]) -> None:
