@@ -140,7 +140,7 @@ def test_units_categories_and_results_are_said() -> None:
         "  y  R2 not determined  residual standard deviation not determined in ppb",
         "precision float32: x float32 (rows, 2), results float32",
         "certificate: y within 1.25e-06 ppb of the exact model anywhere in the training ranges",
-        "inputs: rounding them to float32 leaves y within 0.125 ppb",
+        "inputs: rounding them to float32 changes y by at most 0.125 ppb",
         "interval: 0.95 of new observations fall inside",
     ):
         assert line in said

@@ -152,14 +152,20 @@ def _of_the_artefact(contract: Contract) -> Iterator[str]:
     if contract.eager is not None:
         yield f"eager: {contract.eager}"
     if contract.input_rounding is not None:
-        yield f"inputs: rounding them to {contract.input_dtype} leaves {within(contract, contract.input_rounding)}"
+        changes = rounding_changes(contract, contract.input_rounding)
+        yield f"inputs: rounding them to {contract.input_dtype} changes {changes}"
     yield f"golden rows: {len(contract.golden_rows)}"
 
 
-def within(contract: Contract, distances: Sequence[float]) -> str:
+def within(contract: Contract, distances: Sequence[float], words: str = "within") -> str:
     """Return the largest distance of each output as text, in its unit."""
     each = zip(contract.outputs, distances, strict=True)
-    return ", ".join(f"{plain_name(output.name)} within {distance:.3g}{_unit(output)}" for output, distance in each)
+    return ", ".join(f"{plain_name(output.name)} {words} {distance:.3g}{_unit(output)}" for output, distance in each)
+
+
+def rounding_changes(contract: Contract, distances: Sequence[float]) -> str:
+    """Return what rounding the inputs changes, as text: nothing where they are float64, as they are given."""
+    return within(contract, distances, "by at most") if any(distances) else "nothing"
 
 
 def _shape(result: str, outputs: int) -> str:

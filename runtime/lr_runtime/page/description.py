@@ -10,7 +10,7 @@ from lr_runtime.contract.equation import equation_lines, fitted_name
 from lr_runtime.contract.formats import EXPORT_FORMATS, FormatName
 from lr_runtime.contract.records import finite
 from lr_runtime.contract.terms.term import factors_of
-from lr_runtime.inspection.report import within
+from lr_runtime.inspection.report import rounding_changes, within
 from lr_runtime.instants import ISO_8601, instant
 from lr_runtime.prediction.explanation import term_names
 from lr_runtime.tables.cells.missing import MISSING_TOKENS
@@ -118,9 +118,10 @@ def _certificate(contract: Contract, format_name: FormatName) -> Iterator[str]:
     yield f"Proven: {within(contract, contract.bound)} of the exact model anywhere in the training ranges."
     yield _COMPUTES[contract.precision]
     if contract.input_rounding is not None:
-        yield f"Rounding the inputs to {contract.input_dtype} leaves {within(contract, contract.input_rounding)}."
+        changes = rounding_changes(contract, contract.input_rounding)
+        yield f"Rounding the inputs to {contract.input_dtype} changes {changes}."
     choice, eager = EXPORT_FORMATS[format_name], "" if contract.eager else ", and by eager PyTorch"
-    unless = " (not where it was written with --unverified)" if choice.tool else ""
+    unless = ", unless it was written with --unverified" if choice.tool else ""
     yield f"Before it was written, it was run by {choice.engine}{eager}, and held against exact arithmetic{unless}."
     rows = len(contract.golden_rows)
     yield f"It carries {rows} golden rows, whose right results are known, so that any machine can test itself on them."
