@@ -45,7 +45,7 @@ function drawGauge(host, marks, { y, lower, upper }) {
     const at = x(low + ((high - low) * k) / parts);
     picture.append(line(at, 32, at, k % 10 === 0 ? 41 : k % 5 === 0 ? 38 : 36, "tick"));
     if (k % (10 * skip)) continue;
-    const text = written(marks[k / 10]), half = 3.7 * text.length, place = Math.min(width - half, Math.max(half, at));
+    const text = written(marks[k / 10]), half = 4 * text.length, place = Math.min(width - half, Math.max(half, at));
     picture.append(svg("text", { x: place, y: 57, "text-anchor": "middle" }, text));
   }
   picture.append(line(side, 32, width - side, 32, "axis"));

@@ -32,8 +32,9 @@ const KINDS = {
   time: {
     control: () => el("input", { type: "datetime-local", step: 1 }),
     read: (text) => {
-      if (!text) throw new Error("Set a whole date and time.");
-      return Date.parse(`${text}Z`);
+      const at = Date.parse(`${text}Z`); // not a number of a year with five digits, which a browser takes
+      if (Number.isNaN(at)) throw new Error("Set a whole date and time, of a year up to 9999.");
+      return at;
     },
     write: (value) => new Date(value).toISOString().replace(/(\.000)?Z$/, ""),
     text: clockText,

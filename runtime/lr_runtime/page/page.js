@@ -123,11 +123,12 @@ function termsOf(model) {
     const explanation = (await model.backend.explain(row))[$("of").value || 0];
     const { name, unit, function: fitted } = model.output, { correction } = explanation;
     fillTerms($("term-table"), explanation, fitted ? explanation.fitted : name, fitted ? null : unit);
-    const mean = correction ? `, where ${rough(correction)} is added for the mean` : "";
+    const to = fitted === "sqrt" ? "the square of the sum" : "the sum"; // to which a mean's part is added
+    const mean = correction ? `, where ${rough(correction)} is added to ${to} for the mean` : "";
     const back = [`With ${explanation.fitted} taken back, ${name} is `, model.number(explanation.prediction)];
     $("terms-sum").replaceChildren(...(fitted ? [...back, withUnit("", unit), mean, "."] : []));
     $("terms-sum").hidden = !fitted;
-  }, () => $("term-table").replaceChildren());
+  }, () => { for (const each of ["term-table", "terms-sum"]) $(each).replaceChildren(); });
   return isShown ? explain : () => {};
 }
 
@@ -138,8 +139,7 @@ class Curve {
     $("curve").hidden = !model.numeric.length;
     $("against").append(...model.numeric.map((field, place) => new Option(field.column.name, place)));
     for (const kind of ["pointerdown", "pointermove"]) $("chart").addEventListener(kind, (event) => this.drag(event));
-    const refuse = (message) => $("chart").replaceChildren(el("p", { className: "quiet" }, `No curve: ${message}`));
-    this.predict = asking((asked) => this.answer(asked), refuse);
+    this.predict = asking((asked) => this.answer(asked), (message) => this.refuse(`No curve: ${message}`));
   }
 
   get field() { return this.model.numeric[$("against").value || 0]; }
@@ -165,6 +165,12 @@ class Curve {
     if (field === this.field) this.paint();
   }
 
+  refuse(message) {
+    $("chart").replaceChildren(el("p", { className: "quiet" }, message));
+    $("chart").setAttribute("aria-label", message);
+    $("chart-table").replaceChildren();
+  }
+
   paint() {
     const { field, model: { output } } = this, reading = this.readings.find((each) => each.output === output);
     const points = this.answers.map((answer, k) => ({ x: this.xs[k], ...resultOf(answer, output) }));
@@ -177,7 +183,7 @@ class Curve {
     const { field, ends, model } = this, { name, unit } = model.output, { column } = field;
     const words = (x) => field.kind.short(x, ends), limits = (each) => (model.interval ? each : []);
     const told = [0, 5, 10].map((k) => `${withUnit(rough(points[k].y), unit)} at ${words(points[k].x)}`);
-    const against = withUnit(column.name, column.unit && `in ${column.unit}`);
+    const against = withUnit(column.name, field.unit && `in ${field.unit}`);
     $("chart").setAttribute("aria-label", `${name} against ${against}: ${list(told)}.`);
     const cells = ({ y, lower, upper }) => [model.number(y), ...limits([model.limit(lower), model.limit(upper)])];
     const rows = points.map((point) => row(words(point.x), ...cells(point)));
@@ -212,22 +218,26 @@ class Inverse {
     this.show();
   }
 
+  /** Ask for the present reading; an answer to what was asked before is no longer shown. */
   show() {
-    if (!this.fields.length || $("reading").value === "") return;
+    this.asked = null;
+    if (!this.fields.length || $("reading").value === "") return this.refuse("");
     const { model } = this, field = this.fields[$("back-to").value || 0];
     $("reading").setAttribute("aria-invalid", "false");
     try {
       const { [field.column.name]: _, ...at } = model.row(), reading = { [model.output.name]: typed($("reading").value) };
       if (model.faulty.some((each) => each !== field)) throw new Error("An input has no value.");
-      this.invert({ field, reading, at });
+      this.invert(this.asked = { field, reading, at });
     } catch (error) {
       $("reading").setAttribute("aria-invalid", "true");
       this.refuse(error.message);
     }
   }
 
-  async answer({ field, reading, at }) {
-    const found = await this.model.backend.invert(reading, at), { name, time } = field.column;
+  async answer(asked) {
+    const { field, reading, at } = asked, { name, time } = field.column;
+    const found = await this.model.backend.invert(reading, at);
+    if (asked !== this.asked) return;
     const of = (x) => (time ? Math.round(fromClock(time, x)) : x);
     const text = (x) => figure(x, time ? clockText(of(x)) : rough(x, spanOf(field.ends), 5));
     const end = (x, where) => (Number.isFinite(x) ? text(x) : `${where} the training range`);
@@ -272,7 +282,7 @@ function layOut(model) {
   $("of").append(...outputs.map((each, place) => new Option(each.name, place)));
   $("of-label").hidden = outputs.length < 2;
   $("readout").classList.toggle("several", outputs.length > 1);
-  $("chart-key").textContent = `${model.interval && `The band is the ${model.interval}. `}Drag in the picture to set the input.`;
+  $("chart-key").textContent = `${model.interval && `The band shows the ${model.interval}. `}Drag in the picture to set the input.`;
   $("equation").hidden = !model.equation.length;
   $("equation-lines").append(...model.equation.map((each) => el("p", {}, each)));
   $("certificate-lines").append(...model.certificate.map((each) => el("li", {}, each)));
@@ -308,10 +318,10 @@ function instrument(description, backend) {
   }, refuse);
   const follow = () => {
     const bad = model.faulty;
+    inverse.show();
     if (bad.length) return refuse(`${list(bad.map((field) => field.column.name))}: ${bad[0].fault}`);
     predict(model.row());
-    terms(model.row());
-    return inverse.show();
+    return terms(model.row());
   };
 
   layOut(model);

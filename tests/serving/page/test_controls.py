@@ -82,7 +82,7 @@ def test_terms_of_a_function_say_what_is_taken_back(page: Callable[[str], Page])
     assert "log(y)" in bare.until_says("#term-table", "log(y)")
     (y,) = bare.figures(".reading")
     bare.until_figures("#terms-sum", [y])
-    assert "is added for the mean" in bare.text("#terms-sum")
+    assert "is added to the sum for the mean" in bare.text("#terms-sum")
     bare.set("#field-0", "-1", "input")
     said = bare.until_says("#refused", "column")
     assert said == 'No prediction: column "r": -1.0 is outside the domain of "log(r)". Give a number above 0'

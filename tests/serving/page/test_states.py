@@ -63,6 +63,38 @@ def test_a_server_that_is_gone_is_said_and_asked_again(page: Callable[[str], Pag
     assert air.run("return document.querySelector('#field-0').value") == "11"
 
 
+def test_no_way_back_is_shown_of_inputs_that_are_set_no_longer(page: Callable[[str], Page]) -> None:
+    air = page("air")
+    air.until("return document.querySelector('#found .figure') !== null")
+    air.set("#field-1", "abc")
+    assert air.until_says("#found-why", "An input has no value.")
+    air.set("#field-1", "57")
+    air.until("return document.querySelector('#found .figure') !== null")
+    air.set("#reading", "")
+    assert air.until_says("#found", "—") == "—"
+
+
+def test_a_curve_that_is_refused_leaves_no_old_one(page: Callable[[str], Page]) -> None:
+    line = page("line")
+    line.until("return document.querySelector('#chart-table .figure') !== null")
+    line.run(
+        'const real = fetch, refused = () => new Response(\'{"error": "x is 0"}\', {status: 422});'
+        "fetch = async (url, options) => (JSON.parse(options.body).length > 1 ? refused() : real(url, options))"
+    )
+    line.set("#field-0", "99")
+    assert line.until_says("#chart", "No curve: x is 0")
+    assert line.figures("#chart-table") == []
+    assert line.run("return document.querySelector('#chart').getAttribute('aria-label')") == "No curve: x is 0"
+
+
+@pytest.mark.parametrize("year", ["10000", "20240", "275000"])
+def test_a_year_beyond_9999_is_refused(page: Callable[[str], Page], year: str) -> None:
+    air = page("air")
+    air.set("#field-4", f"{year}-01-01T00:00")
+    assert air.until_says("#field-4-note", "Set a whole date and time, of a year up to 9999.")
+    assert air.figures(".reading") == []
+
+
 @pytest.mark.parametrize(
     ("status", "body", "place", "words"),
     [
@@ -117,6 +149,23 @@ def test_an_answer_that_comes_late_does_not_hide_what_is_wrong(page: Callable[[s
     line.until("return answered >= 3")
     assert line.text("#refused")
     assert line.figures(".reading") == []
+
+
+def test_a_way_back_that_comes_late_is_not_that_of_another_reading(page: Callable[[str], Page]) -> None:
+    line = page("line")
+    line.until("return document.querySelector('#found .figure') !== null")
+    line.run(
+        "const real = fetch; window.late = null; window.answered = 0;"
+        "fetch = async (...all) => { await new Promise((done) => { late = done; }); const answer = await real(...all);"
+        "setTimeout(() => { answered += 1; }, 100); return answer; }"
+    )
+    line.set("#reading", "5")
+    line.until("return late !== null")
+    line.set("#reading", "none")
+    line.run("late()")
+    line.until("return answered === 1")
+    assert line.figures("#found") == []
+    assert "Write a number" in line.text("#found-why")
 
 
 @pytest.fixture(scope="module")
