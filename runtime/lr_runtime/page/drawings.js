@@ -32,11 +32,15 @@ function say(element, text) {
 const line = (x1, y1, x2, y2, name) => svg("line", { class: name, x1, y1, x2, y2 });
 const path = (points) => points.map(([x, y], k) => `${k ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
+/** Return the pixels that the longest text of marks needs along an axis. */
+const roomOf = (marks) => 16 + 7.5 * Math.max(...marks.map((each) => written(each).length));
+
 /** Draw the scale of an instrument, with the interval as a band and the prediction as a needle. */
 function drawGauge(host, marks, { y, lower, upper }) {
   const width = host.clientWidth, side = 8, low = marks[0], high = marks.at(-1), parts = 10 * (marks.length - 1);
   const x = (value) => side + ((width - 2 * side) * (Math.min(high, Math.max(low, value)) - low)) / (high - low);
-  const picture = svg("svg", { width, height: 62, "aria-hidden": "true" }), skip = Math.ceil((marks.length * 58) / width);
+  const picture = svg("svg", { width, height: 62, "aria-hidden": "true" });
+  const skip = Math.ceil((marks.length * Math.max(58, roomOf(marks))) / width);
   if (lower !== undefined) {
     const [from, to] = [x(lower ?? low), x(upper ?? high)];
     picture.append(svg("rect", { class: "band", x: from, y: 8, width: Math.max(2, to - from), height: 24 }));
@@ -57,9 +61,9 @@ function drawGauge(host, marks, { y, lower, upper }) {
 function labelsOf({ column, kind }, ends, width) {
   const instants = (width < 400 ? [0, 1] : [0, 0.5, 1]).map((share) => valueAt(share, ends));
   if (column.kind === "time") return instants.map((at) => [at, kind.text(at).slice(0, 16)]);
-  const inside = (low, high) => ticks(low, high, Math.max(2, width / 55)).filter((each) => each >= low && each <= high);
-  if (!isWide(ends)) return inside(...ends).map((each) => [each, written(each)]);
-  const powers = inside(...ends.map(Math.log10)).filter(Number.isInteger);
+  const inside = (low, high, room) => ticks(low, high, Math.max(2, width / room)).filter((each) => each >= low && each <= high);
+  if (!isWide(ends)) return inside(...ends, Math.max(55, roomOf(inside(...ends, 55)))).map((each) => [each, written(each)]);
+  const powers = inside(...ends.map(Math.log10), 55).filter(Number.isInteger);
   return powers.map((power) => [Number(`1e${power}`), `1e${power}`.replace("-", "−")]);
 }
 

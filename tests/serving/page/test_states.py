@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,6 +200,18 @@ def test_marks_of_a_scale_are_few_and_enclose_what_is_shown(
     assert 2 <= len(marks) <= count + 3
     assert marks[0] <= low + off
     assert marks[-1] >= high - off
+
+
+@pytest.mark.parametrize(
+    "ends", [(-12, 1.3e8), (1e8, 9.5e8), (-1e-7, 3e-7), (0, 7), (9007199254740005, 9007199254740864)]
+)
+@pytest.mark.parametrize("width", [250, 430, 900])
+def test_texts_along_the_axis_do_not_meet(
+    script: Callable[..., list[tuple[float, str]]], ends: tuple[float, float], width: int
+) -> None:
+    labels = script("labelsOf({column: {kind: 'number'}}, arguments[0], arguments[1])", ends, width)
+    for (left, text), (right, _) in pairwise(labels):
+        assert (right - left) / (ends[1] - ends[0]) * width > 7 * len(text)
 
 
 @settings(max_examples=40, deadline=None)
