@@ -24,6 +24,9 @@ _TAKEN_SECONDS = 10
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 _KEYS = tuple(map(bytes.fromhex, ("06092a864886f70d010101", "06082a8648ce3d030107", "06052b81040022", "06032b6570")))
 """The object identifiers of the public keys that granian (rustls) takes; of another it would end the process."""
+_VERSION_3 = bytes.fromhex("a003020102")
+"""How X.509 version 3 begins, behind two headers of at most four bytes; at another granian would end the process."""
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"  # before a first line that OpenSSL reads, and granian does not
 _SO_ATTACH_FILTER = 26  # linux/socket.h; Python has no name for it
 
 
@@ -74,15 +77,21 @@ def check_certificate(certificate: str | None, key: str | None) -> None:
         return
     if certificate is None or key is None:
         raise OptionError("--certfile and --keyfile belong together. Name both")
-    content, _ = [read_bytes(path, "Name a file of PEM", 1 << 20).decode("latin-1") for path in (certificate, key)]
+    contents = [read_bytes(path, "Name a file of PEM", 1 << 20).decode("latin-1") for path in (certificate, key)]
+    for path, content in zip((certificate, key), contents, strict=True):
+        if content.startswith(_BYTE_ORDER_MARK):
+            raise UnusableFileError(f"{path}: begins with a byte order mark, which is no PEM. Save it without one")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-        _, begin, rest = content.partition("-----BEGIN CERTIFICATE-----")
+        _, begin, rest = contents[0].partition("-----BEGIN CERTIFICATE-----")
         first = ssl.PEM_cert_to_DER_cert(begin + "".join(rest.partition("-----END CERTIFICATE-----")[:2]))
     except (ssl.SSLError, ValueError) as error:
         reason = (getattr(error, "reason", None) or "no PEM").lower().replace("_", " ")
         what = f"--certfile {certificate}, --keyfile {key}: not a pair of PEM without a password"
         raise UnusableFileError(f"{what} ({reason})") from error
+    if _VERSION_3 not in first[:13]:
+        made = "Make it by openssl req -x509, or by openssl x509 with -extfile"
+        raise UnusableFileError(f"--certfile {certificate}: it is of X.509 version 1, and version 3 is needed. {made}")
     if not any(kind in first for kind in _KEYS):
         raise UnusableFileError(f"--certfile {certificate}: its key is none of RSA, P-256, P-384 and Ed25519. Take one")
 

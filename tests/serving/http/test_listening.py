@@ -162,6 +162,32 @@ def test_files_that_are_no_pair(line: Path, tmp_path: Path) -> None:
 
 
 @needs_openssl
+@pytest.mark.parametrize("key", [P256, ("rsa:2048", "-nodes"), ("ed25519", "-nodes")])
+def test_a_certificate_of_version_1(line: Path, tmp_path: Path, key: tuple[str, ...]) -> None:
+    cert, its_key = certificate(tmp_path, *key)
+    asked = str(tmp_path / "asked")
+    request = ["openssl", "req", "-new", "-key", str(its_key), "-subj", "/CN=localhost", "-out", asked]
+    sign = ["openssl", "x509", "-req", "-in", asked, "-signkey", str(its_key), "-out", str(cert)]
+    for command in (request, sign):
+        subprocess.run(command, check=True, capture_output=True)
+    if b"\xa0\x03\x02\x01\x02" in ssl.PEM_cert_to_DER_cert(cert.read_text()):
+        pytest.skip("this openssl makes version 3")
+    code, said = refused(line, "--certfile", cert, "--keyfile", its_key)
+    assert code == 1
+    assert f"--certfile {cert}: it is of X.509 version 1" in said
+
+
+@needs_openssl
+@pytest.mark.parametrize("marked", [0, 1])
+def test_a_byte_order_mark_before_pem(line: Path, tmp_path: Path, marked: int) -> None:
+    files = certificate(tmp_path, *P256)
+    files[marked].write_bytes(b"\xef\xbb\xbf" + files[marked].read_bytes())
+    code, said = refused(line, "--certfile", files[0], "--keyfile", files[1])
+    assert code == 1
+    assert f"{files[marked]}: begins with a byte order mark" in said
+
+
+@needs_openssl
 def test_tls(start: Callable[..., Serving], tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, *P256)
     serving = start("--certfile", cert, "--keyfile", key, model="line.onnx")
