@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_export.program.program import Builder, Constant, Value
+from lr_runtime.prediction.coercion import outward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +55,8 @@ class Limits:
         columns = [checkpoint.contract.columns[index] for index in layout.given]
         return Limits(
             layout,
-            _outward(np.array([column.minimum for column in columns]), dtype, -np.inf),
-            _outward(np.array([column.maximum for column in columns]), dtype, np.inf),
+            outward([column.minimum for column in columns], dtype, -np.inf),
+            outward([column.maximum for column in columns], dtype, np.inf),
             dtype,
         )
 
@@ -102,12 +103,3 @@ class Limits:
                     found[-1][column] = value
         rows = np.array(found, dtype=inside.dtype).reshape(-1, len(inside))
         return rows[~np.isinf(rows).any(axis=1)]
-
-
-def _outward(ends: NDArray[np.float64], dtype: Dtype, direction: float) -> Floats:
-    near = ends.astype(dtype)
-    with np.errstate(over="ignore"):
-        further = np.nextafter(near, near.dtype.type(direction))
-    outside = np.where((near < ends) if direction > 0 else (near > ends), further, near)
-    # Beyond the largest number of the dtype there is none for a row to round to.
-    return np.asarray(np.where(np.isfinite(outside), outside, near))

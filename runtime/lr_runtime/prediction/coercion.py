@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import Unknown
     from lr_runtime.contract.columns import Column
-    from lr_runtime.contract.contract import Contract
+    from lr_runtime.contract.contract import Contract, Dtype
     from lr_runtime.tables.batch import Coded
 
 DENSE = {"float32": 2.0**24, "float64": 2.0**53}
@@ -143,6 +143,24 @@ class Coercion:
                 way = "Try a model of lr-export --input float64"
             what = f"{integer} is an integer that {self._dtype} does not hold exactly (it holds {held:.0f}). {way}"
         return f"column {escaped(column.name)}: {what}"
+
+
+def outward(ends: Sequence[float], dtype: Dtype, direction: float) -> NDArray[np.floating]:
+    """Return ends of training ranges in a model's input type, rounded outward: every training row, rounded to that, is
+    in range.
+
+    Args:
+        ends: minima or maxima, (columns,).
+        dtype: the input type.
+        direction: minus infinity for minima, infinity for maxima.
+    """
+    exact = np.array(ends, np.float64)
+    with np.errstate(over="ignore"):
+        near = exact.astype(dtype)
+        further = np.nextafter(near, near.dtype.type(direction))
+    outside = np.where((near < exact) if direction > 0 else (near > exact), further, near)
+    # Beyond the largest number of the dtype there is none for a row to round to.
+    return np.asarray(np.where(np.isfinite(outside), outside, near))
 
 
 def _codes(cells: Cells) -> NDArray[np.generic]:

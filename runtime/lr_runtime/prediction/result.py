@@ -74,7 +74,8 @@ class Prediction:
         names, values = zip(*self.columns().items(), strict=True)
         if len(names) == 1:  # a server answers thousands of such rows at once: an eighth of the time of the general way
             return [{names[0]: value} for value in values[0].tolist()]
-        return [dict(zip(names, row)) for row in zip(*(each.tolist() for each in values), strict=True)]  # noqa: B905
+        rows = zip(*(each.tolist() for each in values), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def to_arrow(self) -> pa.Table:
         """Return the results as a table of pyarrow; MissingExtraError, as of the next two, where that is not there."""

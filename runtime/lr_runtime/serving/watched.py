@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lr_runtime.prediction.coercion import outward
 from lr_runtime.prediction.predictor import Predictor
 from lr_runtime.serving.drift import Drift
 
@@ -33,8 +34,8 @@ class Tally:
         self.rows = self.out_of_range = 0
         self.drift = Drift(contract) if contract.distributions else None
         columns, dtype = contract.columns, contract.input_dtype
-        self._low = _outward([column.minimum for column in columns], -np.inf, dtype)
-        self._high = _outward([column.maximum for column in columns], np.inf, dtype)
+        self._low = outward([column.minimum for column in columns], dtype, -np.inf)
+        self._high = outward([column.maximum for column in columns], dtype, np.inf)
         self._lock = Lock()
 
     def add(self, x: NDArray[Any]) -> None:
@@ -45,14 +46,6 @@ class Tally:
             self.out_of_range += outside
         if self.drift is not None:
             self.drift.add(x)
-
-
-def _outward(ends: list[float], beyond: float, dtype: str) -> NDArray[np.floating]:
-    """Return ends of ranges in the dtype of x, none further inward: a training row that was rounded is in range."""
-    with np.errstate(over="ignore"):
-        rounded = np.array(ends).astype(dtype)
-    inward = rounded.astype(np.float64) > ends if beyond < 0 else rounded.astype(np.float64) < ends
-    return np.where(inward, np.nextafter(rounded, np.asarray(beyond, dtype)), rounded)
 
 
 class Watched(Predictor):

@@ -179,3 +179,20 @@ def test_a_model_without_training_rows_has_no_drift(tmp_path: Path, files: Any) 
     app = create_app(tmp_path / "m.onnx")
     assert app.models.named("m").tally.drift is None
     assert "linedge_input_mean" not in scraped(app)
+
+
+def test_rows_out_of_range_are_those_that_a_file_flags(tmp_path: Path) -> None:
+    import lr_export
+    import lr_trainer
+
+    ends = [0.1, 0.7, -1 / 3, 1e30]  # none is a float32
+    table = {"a": ends, "b": [3.3, 1e-9, 7.7, 2.2], "y": [1.0, 2.0, 3.5, 4.0]}
+    checkpoint = lr_trainer.fit(table, target="y", l2=1.0)
+    lr_export.export(checkpoint, tmp_path / "m.onnx", flags=True, input_dtype="float32", without_eager=True)
+    served = create_app(tmp_path / "m.onnx").models.named("m")
+    near = np.array([*ends, *table["b"]], np.float32)
+    values = np.concatenate([near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))])
+    rows = np.stack([each.ravel() for each in np.meshgrid(values, values)], axis=1)
+    flags = served.watched.predict(rows).in_range
+    assert flags is not None
+    assert 0 < served.tally.out_of_range == np.count_nonzero(~flags) < len(rows) == served.tally.rows
