@@ -1,10 +1,17 @@
 // Numbers as text, and text as numbers.
 
+/** Return the nearest number of a count of digits, and of two as near the one that ends evenly, as the server does. */
+function nearest(value, count) {
+  const [digits, power] = value.toExponential(100).replace(".", "").split("e"), kept = count + (value < 0 ? 1 : 0);
+  const isTie = /^50*$/.test(digits.slice(kept)) && "02468".includes(digits[kept - 1]);
+  return Number(isTie ? `${digits.slice(0, kept)}e${Number(power) - count + 1}` : value.toPrecision(count));
+}
+
 /** Return a number in the fewest digits that give it back: its float32 where it is one and `isSingle`. */
 function shortest(value, isSingle) {
   if (!isSingle || Math.fround(value) !== value) return value;
   const lengths = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-  return lengths.map((count) => Number(value.toPrecision(count))).find((each) => Math.fround(each) === value);
+  return lengths.map((count) => nearest(value, count)).find((each) => Math.fround(each) === value);
 }
 
 /** Return a number as people write it: 1013.25, −4.2e−9. */

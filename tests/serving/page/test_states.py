@@ -183,6 +183,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 @settings(max_examples=10, deadline=None)
 @given(values=st.lists(FLOATS, min_size=50, max_size=300))
 def test_numbers_have_the_digits_of_their_float32(script: Callable[..., list[str]], values: list[float]) -> None:
+    values += [*values, 1048576.25, -1048576.75, 1048577.25]  # between two numbers of so many digits
     back = script("arguments[0].map((each) => written(each, true).replaceAll('\\u2212', '-'))", values)
     assert [float(np.float32(text)) for text in back] == values
     assert [float(text) for text in back] == [float(str(np.float32(value))) for value in values]
