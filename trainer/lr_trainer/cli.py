@@ -32,12 +32,14 @@ from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions
 from lr_trainer.choices import SOLVERS, Device, FitOptions, LessonOptions
 from lr_trainer.descent.options import Descent
+from lr_trainer.torchrun import launched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lr_runtime.tables import Table
     from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.rows.workers import Workers
 
     Say = Callable[[str], None]
 
@@ -107,6 +109,9 @@ def main(
     options = TableOptions(**values_of(TableOptions, given), skips=on_error == "skip")
     way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
     _check_ways(way, options, update=update, dry_run=dry_run)
+    workers = click.get_current_context().with_resource(launched())
+    if workers.rank and (dry_run or way != "fit"):
+        return  # the first worker does it
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
@@ -121,10 +126,10 @@ def main(
     elif way == "fit" and _descends(chosen):
         checkpoint = _descend(tables, chosen, options, device, output, quiet=quiet)
     elif way == "fit":
-        checkpoint = _fit(tables, chosen, options, device, quiet=quiet)
+        checkpoint = _fit(tables, chosen, options, device, workers, quiet=quiet)
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
-    _save(checkpoint, output)
+    workers.agreed("what is written", lambda: _save(checkpoint, output))
     if checkpoint.report.solver == "descent":
         _remove(_state_of(output))
     if as_json:
@@ -214,13 +219,19 @@ def _descend(
 
 
 def _fit(
-    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, *, quiet: bool
+    tables: tuple[str, ...],
+    chosen: dict[str, Any],
+    options: TableOptions,
+    device: Device,
+    workers: Workers,
+    *,
+    quiet: bool,
 ) -> Checkpoint:
-    table, asked = _asked(tables, chosen, options, device)
+    table, asked = workers.own("the table", lambda: _asked(tables, chosen, options, device))
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
     with progress("reading", table.size, quiet=quiet) as advance:
-        return fit(table, **vars(asked), advance=advance)
+        return fit(table, **vars(asked), advance=advance, workers=workers)
 
 
 def _asked(

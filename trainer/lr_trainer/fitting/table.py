@@ -21,6 +21,7 @@ from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
+from lr_runtime.tables.pieces import pieces_of
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
@@ -36,6 +37,7 @@ from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.reading import Rows
 from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import Source, opened, paired
+from lr_trainer.rows.workers import ALONE, Workers
 from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
@@ -106,6 +108,7 @@ def fit(
     descent: Descent | None = None,
     memory: Resume | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
+    workers: Workers = ALONE,
 ) -> Checkpoint:
     """Fit a linear model by least squares, or by a descent, in bounded memory.
 
@@ -176,6 +179,8 @@ def fit(
         descent: the loss, the optimizer and the other options of a descent, in place of the exact solution.
         memory: the store of the descent's state, `lr_trainer.descent.resume.Resume`; None to store no state.
         report: called after each epoch of the descent.
+        workers: of several processes that make the same call, this one, which takes its share of the rows
+            (`lr_trainer.torchrun`).
 
     Returns:
         The checkpoint: the model's numbers, its contract, the report of the fit, and the moments of the rows.
@@ -202,7 +207,7 @@ def fit(
         with needs_extra("torch"):
             from lr_trainer.descent.table import check
         check(descent, asked)
-    rows = _rows_of(opened(table, options, warn), asked, advance)
+    rows = _rows_of(opened(table, options, warn), asked, advance, workers)
     # With bounds, origins of 0, so that no coefficient on the raw columns is a sum of several weights.
     prepared = prepare(rows, device_named(device), missing=missing, shifts=not asked.limits)
     check_levels(prepared)
@@ -213,8 +218,8 @@ def fit(
     return checkpoint.with_units(_units(asked), asked.clocks)
 
 
-def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) -> Rows:
-    """Return the rows of a table by the part of each column.
+def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], workers: Workers) -> Rows:
+    """Return the rows of a table by the part of each column, those of this worker.
 
     Raises:
         OptionError: columns contradict each other, or a unit is of none of them.
@@ -224,7 +229,10 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None]) ->
     known = (*roles.features, *roles.targets)
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
-    return Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
+    rows = Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
+    if workers.count == 1:
+        return rows
+    return rows.dealt([timed(piece, asked.clocks) for piece in pieces_of(table)], workers)
 
 
 def _units(asked: FitOptions) -> dict[str, str]:

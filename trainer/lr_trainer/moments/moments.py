@@ -17,6 +17,7 @@ from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.moments.preconditioned import Joint, Preconditioned
 from lr_trainer.rows.blocks import one_thread
+from lr_trainer.rows.tree import summed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -184,20 +185,7 @@ class Moments:
 
 def merged(parts: Iterable[Moments]) -> Moments | None:
     """Return the moments of all parts, merged in a tree whose shape depends on their number alone; None of none."""
-    tree: list[tuple[int, Moments]] = []
-    for moments in parts:
-        # A binary counter: two subtrees of equal height merge at once, so no more than log2 of them wait.
-        height, node = 0, moments
-        while tree and tree[-1][0] == height:
-            node = tree.pop()[1].merge(node)
-            height += 1
-        tree.append((height, node))
-    if not tree:
-        return None
-    total = tree.pop()[1]
-    while tree:
-        total = tree.pop()[1].merge(total)
-    return total
+    return summed(Moments.merge, parts)
 
 
 def merged_others(parts: Sequence[Moments]) -> Iterator[tuple[Moments, Moments]]:

@@ -20,8 +20,9 @@ from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
-from lr_trainer.moments.prepared import BlockParts, Prepared, blocks_of, in_parts, labelled, width_of
+from lr_trainer.moments.prepared import BlockParts, Prepared, blocks_of, first_block, in_parts, labelled, width_of
 from lr_trainer.rows.blocks import Block, block_rows, in_one, joined, one_thread, over_blocks, side_by_side
+from lr_trainer.rows.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.reading import Rows
+    from lr_trainer.rows.workers import Workers
 
 B = TypeVar("B")
 
@@ -46,12 +48,32 @@ class _Source(Generic[B]):
         blocks: starts a pass.
         parts: returns the terms and targets of a block's rows by fold, where asked with what float64 rounds away of
             powers.
+        folds: how many folds there are, numbered from 0 on.
         held_out: the number of the fold that does not train; None where all rows do, for a fit by least squares.
     """
 
     blocks: Callable[[], Iterator[B]]
     parts: Callable[[B, bool], dict[int, BlockParts]]
+    folds: int = 1
     held_out: int | None = None
+
+    @property
+    def labels(self) -> list[int]:
+        """The numbers of all folds, that of what is held out last."""
+        return [*range(self.folds), *([] if self.held_out is None else [self.held_out])]
+
+
+class _Start(Generic[B]):
+    """A pass that has begun: a worker's first block and whether it has another one."""
+
+    def __init__(self, source: _Source[B]) -> None:
+        self._blocks = source.blocks()
+        self.first = list(islice(self._blocks, 2))
+
+    @property
+    def rows(self) -> Iterator[B]:
+        """All blocks, the first ones again."""
+        return chain(self.first, self._blocks)
 
 
 def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments:
@@ -122,7 +144,7 @@ def take_moments_of_folds(
     Raises:
         TableError: there are no rows.
     """
-    source = _Source(partial(labelled, prepared, parts), partial(_in_folds, prepared), parts.held_out)
+    source = _Source(partial(labelled, prepared, parts), partial(_in_folds, prepared), parts.folds, parts.held_out)
     return _some(_taken(prepared, source, digits, is_penalised=is_penalised)[0], prepared.rows)
 
 
@@ -134,21 +156,21 @@ def _taken(
     terms, intercept = len(prepared.design.terms), prepared.intercept
     rounded = np.zeros(terms + len(prepared.roles.targets), dtype=np.bool_)
     rounded[:terms], functions = prepared.design.are_rounded, np.zeros(len(rounded))
-    blocks = source.blocks()
-    first = list(islice(blocks, 2))
-    if not first:
+    workers = prepared.rows.workers
+    starts: list[_Start[B]] = []
+    blocks = sum(workers.gathered("the first blocks", lambda: _begun(starts, source)))
+    if not blocks:
         return None, 1
-    is_whole, is_wide = len(first) == 1, source.held_out is not None and terms > _NARROW
-    rows: Iterator[B] = chain(first, blocks)
-    (found_first,) = over_blocks(partial(_sketch, source), first[:1])
-    sketch = merged(moments for fold, moments in found_first.items() if fold != source.held_out)
+    (start,), is_whole, is_wide = starts, blocks == 1, source.held_out is not None and terms > _NARROW
+    sketch = workers.agreed("the pilot", lambda: _sketch(source, start.first[0]))
     if sketch is None:
         return None, 1
     share = 10.0**-digits
     pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole and not is_wide)
+    rows = start.rows
     before = -math.inf
     for number in range(1, _MOST_PASSES + 1):
-        by_fold = _by_fold(over_blocks(partial(_about, source, pilot), rows))
+        by_fold = _gathered(workers, source, prepared, pilot, rows)
         held_out = None if source.held_out is None else by_fold.pop(source.held_out, None)
         folds = list(by_fold.values())
         found = merged(folds)
@@ -163,7 +185,7 @@ def _taken(
         if expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms):
             break
         before = expected
-        rows = iter(first) if is_whole else source.blocks()
+        rows = iter(start.first) if is_whole else source.blocks()
         pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
     each_fold = [mapped_back(pilot, each)[0] for each in folds]
     fine = partial(preconditioned, pilot, terms=terms, rounded=rounded, functions=functions, intercept=intercept)
@@ -171,8 +193,36 @@ def _taken(
     return Folded(moments, each_fold, held_out, pairs), 1 if is_whole else number
 
 
-def _sketch(source: _Source[B], block: B) -> dict[int, Moments]:
-    return {fold: block_moments(*each.parts, weights=each.weights) for fold, each in source.parts(block, False).items()}
+def _begun(starts: list[_Start[B]], source: _Source[B]) -> int:
+    """Begin a pass, which is put into `starts`; return the number of its blocks, 2 of more."""
+    starts.append(_Start(source))
+    return len(starts[0].first)
+
+
+def _sketch(source: _Source[B], first: B) -> Moments | None:
+    """Return the moments of the rows of the table's first block that train."""
+    (found,) = over_blocks(lambda block: source.parts(block, False), [first])
+    return merged(
+        block_moments(*each.parts, weights=each.weights) for fold, each in found.items() if fold != source.held_out
+    )
+
+
+def _gathered(
+    workers: Workers, source: _Source[B], prepared: Prepared, pilot: Pilot, rows: Iterator[B]
+) -> dict[int, Moments]:
+    """Return the moments of each fold's rows about a pilot, which all workers take of their own blocks."""
+    trees = workers.gathered("the moments", lambda: _trees(source, prepared, pilot, rows))
+    totals = {fold: Tree.joined([each[fold] for each in trees]).total() for fold in source.labels}
+    return {fold: moments for fold, moments in totals.items() if moments is not None}
+
+
+def _trees(source: _Source[B], prepared: Prepared, pilot: Pilot, rows: Iterator[B]) -> dict[int, Tree[Moments]]:
+    first = first_block(prepared)
+    trees = {fold: Tree(Moments.merge, first) for fold in source.labels}
+    for found in over_blocks(partial(_about, source, pilot), rows):
+        for fold, tree in trees.items():
+            tree.push(found.get(fold))
+    return trees
 
 
 def _about(source: _Source[B], pilot: Pilot, block: B) -> dict[int, Moments]:
@@ -180,15 +230,6 @@ def _about(source: _Source[B], pilot: Pilot, block: B) -> dict[int, Moments]:
         fold: moments_about(pilot, *each.parts, low=each.low, weights=each.weights)
         for fold, each in source.parts(block, pilot.is_exact).items()
     }
-
-
-def _by_fold(blocks: Iterable[dict[int, Moments]]) -> dict[int, Moments]:
-    """Return the moments of each fold, from those of its rows in each block."""
-    found: dict[int, list[Moments]] = {}
-    for block in blocks:
-        for fold, moments in block.items():
-            found.setdefault(fold, []).append(moments)
-    return {fold: each for fold, parts in sorted(found.items()) if (each := merged(parts)) is not None}
 
 
 def _some(found: Folded | None, rows: Rows) -> Folded:

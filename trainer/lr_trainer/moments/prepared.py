@@ -12,7 +12,7 @@ from lr_trainer.arithmetic.arrays import Array, Place, host, names_of, on
 from lr_trainer.moments.terms import check_present, design_of, needs_survey
 from lr_trainer.rows.blocks import Block, block_rows, in_blocks, in_one, joined
 from lr_trainer.rows.reading import Rows, check_weights
-from lr_trainer.rows.survey import Survey, survey
+from lr_trainer.rows.survey import Survey, sums_of, survey, surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,13 +92,14 @@ def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error", shif
 
 def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]]) -> Survey:
     """Take one pass for the means and ranges of all columns; another one where arrays in memory have gaps."""
-    width = rows.roles.width
+    width, first = rows.roles.width, rows.first // block_rows(rows.roles.width)
     if not rows.roles.categories and (views := rows.views(block_rows(width))) is not None:
         seen = survey(((in_one(tuple(map(host, parts))),) for parts in views), width)
         if np.isfinite(seen.maximum - seen.minimum).all() and (seen.count == rows.table.size).all():
             rows.count_views(int(seen.count[0]))
             return seen
-    return survey(in_blocks(rows.arrays(levels), width), width)
+    trees = rows.workers.gathered("the survey", lambda: sums_of(in_blocks(rows.arrays(levels), width), first))
+    return surveyed(trees, width)
 
 
 def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepared, Prepared]:
@@ -109,12 +110,22 @@ def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepar
 
 def equal_pairs(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bool]:
     """Take one pass to see of which (feature, target) pairs the values are equal in every row."""
+    found = prepared.rows.workers.gathered("equal columns", lambda: _equal_here(prepared, pairs))
+    return [all(each) for each in zip(*found, strict=True)]
+
+
+def _equal_here(prepared: Prepared, pairs: Sequence[tuple[int, int]]) -> list[bool]:
     equal = [True] * len(pairs)
     for block in blocks_of(prepared):
         x, y, _ = parts_of(prepared, block)
         here = [bool((x[:, feature] == y[:, target]).all()) for feature, target in pairs]
         equal = [before and now for before, now in zip(equal, here, strict=True)]
     return equal
+
+
+def first_block(prepared: Prepared) -> int:
+    """Return the number in the table of the first block of `blocks_of`."""
+    return prepared.rows.first // block_rows(width_of(prepared))
 
 
 def few_blocks(prepared: Prepared, most: int) -> list[Block] | None:
@@ -148,7 +159,7 @@ def width_of(prepared: Prepared) -> int:
 
 def labelled(prepared: Prepared, parts: Parts) -> Iterator[tuple[Block, NDArray[np.int64]]]:
     """Take one pass over the blocks, each with the fold of its rows."""
-    start, group = 0, prepared.roles.group
+    start, group = prepared.rows.first, prepared.roles.group
     for block in blocks_of(prepared):
         rows = sum(len(piece) for piece in block)
         if group is None:

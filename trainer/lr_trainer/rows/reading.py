@@ -12,19 +12,23 @@ from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_runtime.tables import Batch, Table, TableOptions, place_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import Array, host
+from lr_trainer.rows.blocks import block_rows
+from lr_trainer.rows.dealing import Counts, Share, dealt
 from lr_trainer.rows.domain import with_computed
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.numbered import NUMBERS, Numbered
 from lr_trainer.rows.outliers import FirstRows, Found
 from lr_trainer.rows.sources import ArrayTable
+from lr_trainer.rows.workers import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Coded
     from lr_trainer.rows.roles import Missing, Roles
+    from lr_trainer.rows.workers import Workers
 
 MOST_LEVELS = 4096
 """The most levels of a category: the moments of as many terms take 128 MiB."""
@@ -41,14 +45,22 @@ class Rows:
     """Passes over a table: every pass gives the same rows, as float64 (rows, variables + targets + weight).
 
     A category is given as its index in `levels`, a missing feature with a fill as NaN. `counts` has the numbers of rows
-    of the last pass, `outliers` the gross outliers among the first rows of the first pass.
+    of the last pass, `outliers` the gross outliers among the first rows of the first pass. Of several workers, passes
+    give the rows of the `share` of this one; `counts` and `outliers` are those of all rows.
     """
 
     def __init__(
-        self, table: Table, roles: Roles, missing: Missing, advance: Callable[[int], None] = lambda _: None
+        self,
+        table: Table,
+        roles: Roles,
+        missing: Missing,
+        advance: Callable[[int], None] = lambda _: None,
+        share: Share | None = None,
     ) -> None:
         self.table = table
         self.roles = roles
+        self.share = share
+        self._levels: Mapping[str, tuple[str, ...]] = {}
         self._read = self._dropped = self._skipped = 0
         self._outliers: tuple[Found, ...] | None = None
         self.missing = missing
@@ -57,7 +69,7 @@ class Rows:
 
     def numbered(self, table: Numbered) -> Rows:
         """Return the same rows with the columns beside them of their table, numbered."""
-        rows = Rows(table, replace(self.roles, beside=NUMBERS), self.missing, self._advance)
+        rows = Rows(table, replace(self.roles, beside=NUMBERS), self.missing, self._advance, self.share)
         rows._tally, rows._outliers = self._tally, ()
         return rows
 
@@ -67,23 +79,62 @@ class Rows:
         part._tally = self._tally
         return part
 
+    def dealt(self, pieces: Sequence[Table], workers: Workers) -> Rows:
+        """Return the rows of this worker, of a table in pieces."""
+        block = block_rows(self.roles.width)  # those of passes over more terms have a part of that
+        table, share = dealt(self.table, pieces, self._counted, block, workers)
+        return Rows(table, self.roles, self.missing, self._advance, share)
+
+    def _counted(self, piece: Table) -> Counts:
+        """Return the numbers of rows of a piece, in a pass over it if nothing else tells them."""
+        known = getattr(piece, "rows", None)
+        may_lose = self.missing.drops or self.missing.drops_targets or piece.options.skips
+        if known is not None and not may_lose:
+            return Counts(known, 0, 0)
+        rows, read, kept, skipped = Rows(piece, self.roles, self.missing), 0, 0, 0
+        for batch in rows._batches():
+            read, skipped = read + len(batch.values), skipped + batch.skipped
+            chosen = rows._chosen(batch)
+            kept += len(batch.values) if chosen is None else len(chosen)
+        return Counts(read, read - kept, skipped)
+
+    @property
+    def workers(self) -> Workers:
+        """Those who take the passes."""
+        return ALONE if self.share is None else self.share.workers
+
+    @property
+    def first(self) -> int:
+        """The number of the first row of a pass among all rows that are kept, from 0 on."""
+        return 0 if self.share is None else self.share.first
+
     def aside(self) -> Rows:
-        """Return the same rows for a pass that may end early: it counts and shows progress for itself alone."""
-        aside = Rows(self.table, self.roles, self.missing)
-        aside._tally = Tally(self._tally.passes)
+        """Return all rows for a pass that may end early: it counts and shows progress for itself alone."""
+        aside = Rows(self.table if self.share is None else self.share.whole, self.roles, self.missing)
+        aside._tally, aside._levels = Tally(self._tally.passes), self._levels
         return aside
 
     @property
     def counts(self) -> RowCounts:
         """The numbers of rows that the last pass read, dropped and skipped, and the number of passes so far."""
         dropping = self.missing.drops, self.missing.drops_targets
-        return RowCounts(self._read, self._dropped, self._skipped, *dropping, self._tally.passes, self.roles.weight)
+        counts = (self._read, self._dropped, self._skipped) if self.share is None else self.share.counts
+        return RowCounts(*counts, *dropping, self._tally.passes, self.roles.weight)
 
     @property
     def outliers(self) -> list[Found]:
         """The gross outliers among the first rows of the first pass, by their rows in the whole table."""
+        if self.share is not None:
+            return self.workers.agreed("the outliers", self.aside()._sought)
         table, found = self.table, self._outliers or ()
         return [each._replace(row=table.row_of(each.row)) if isinstance(table, Part) else each for each in found]
+
+    def _sought(self) -> list[Found]:
+        """Begin a pass for the outliers alone."""
+        for _ in self.arrays(self._levels):
+            if self._outliers is not None:
+                break
+        return self.outliers
 
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Take one pass for the categories' values, sorted; the first of each is its reference level.
@@ -91,18 +142,30 @@ class Rows:
         Raises:
             FitError: a column has more than MOST_LEVELS.
         """
-        found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
         self._tally.passes += 1
+        found = {name: set[str]() for name in self.roles.coded}
+        for part in self.workers.gathered("the levels", self._values):
+            for name, values in part.items():
+                found[name] |= values
+                self._check_levels(name, found[name])
+        return {name: tuple(sorted(values)) for name, values in found.items()}
+
+    def _values(self) -> dict[str, set[str]]:
+        """Take one pass for the categories' values."""
+        found: dict[str, set[str]] = {name: set() for name in self.roles.coded}
         # The numbers are read too, so that a row left out for a bad number gives no level either.
         for batch in self._batches():
             for name, coded in zip(self.roles.coded, self._kept(batch).categories, strict=True):
                 found[name].update(coded.values)
-                if len(found[name]) > MOST_LEVELS and name in self.roles.features:
-                    raise FitError(
-                        f"the column {escaped(name)} has over {MOST_LEVELS:,} different texts, too many for "
-                        "categories. If these are identifiers, leave them out: --ignore"
-                    )
-        return {name: tuple(sorted(values)) for name, values in found.items()}
+                self._check_levels(name, found[name])
+        return found
+
+    def _check_levels(self, name: str, levels: Collection[str]) -> None:
+        if len(levels) > MOST_LEVELS and name in self.roles.features:
+            raise FitError(
+                f"the column {escaped(name)} has over {MOST_LEVELS:,} different texts, too many for categories. If "
+                "these are identifiers, leave them out: --ignore"
+            )
 
     def _batches(self) -> Iterator[Batch]:
         """Read the table without the rows that have a number in a category of text, or one outside a domain."""
@@ -132,7 +195,7 @@ class Rows:
 
     def views(self, rows: int) -> Iterator[tuple[Array, ...]] | None:
         """Return unchecked views of the numeric columns, `rows` rows at a time; None where memory has no such views."""
-        if self.roles.computes or not isinstance(self.table, ArrayTable):
+        if self.roles.computes or self.share is not None or not isinstance(self.table, ArrayTable):
             return None
         return self.table.views(self.roles.numbers, rows)
 
@@ -157,6 +220,11 @@ class Rows:
         Raises:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
+        self._levels = levels
+        arrays = self._arrays(levels)
+        return arrays if self.share is None else self.share.of(arrays)
+
+    def _arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[Array]:
         self._read = self._dropped = self._skipped = 0
         self._tally.passes += 1
         first = self._first_rows() if self._outliers is None else None

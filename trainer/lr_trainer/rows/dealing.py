@@ -1,0 +1,123 @@
+"""Dealing a table out to several workers, in whole blocks, so that each block is what it is in one process.
+
+Each worker counts some of the pieces that the table is read in; sums of the counts tell where every piece starts among
+the rows that are kept. A worker takes consecutive blocks and reads the pieces that hold them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lr_runtime.tables.files.several import SeveralTables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lr_runtime.tables import Table
+    from lr_trainer.arithmetic.arrays import Array
+    from lr_trainer.rows.workers import Workers
+
+_NEAR = 0.25
+"""A worker may have so much more or less than its even share, as part of it, where it then begins with a piece: it
+reads no rows that another one takes, and what is left of the block that the piece begins in."""
+
+
+class Counts(NamedTuple):
+    """The numbers of rows of a piece that are read, dropped for a missing value, and skipped for a bad cell."""
+
+    read: int
+    dropped: int
+    skipped: int
+
+    @property
+    def kept(self) -> int:
+        """The number of rows that are left; `read` has none of those that are skipped."""
+        return self.read - self.dropped
+
+
+@dataclass(frozen=True)
+class Share:
+    """The rows of a table that a worker takes.
+
+    Attributes:
+        workers: all workers.
+        whole: the table.
+        first: the number of the first of the rows among those that are kept, from 0 on.
+        before: how many rows of the worker's own table come before it.
+        rows: how many there are.
+        first_read: the number of the first row of the worker's own table among all rows, from 0 on.
+        counts: of the whole table.
+        pieces: how many the table has.
+    """
+
+    workers: Workers
+    whole: Table
+    first: int
+    before: int
+    rows: int
+    first_read: int
+    counts: Counts
+    pieces: int
+
+    def of(self, arrays: Iterator[Array]) -> Iterator[Array]:
+        """Yield the worker's rows among those of its table."""
+        start, left = self.before, self.rows
+        for values in arrays if left else ():
+            part = values[start : start + left]
+            start, left = max(start - len(values), 0), left - len(part)
+            if len(part):
+                yield part
+            if not left:
+                return
+
+
+def dealt(
+    whole: Table, pieces: Sequence[Table], count: Callable[[Table], Counts], block: int, workers: Workers
+) -> tuple[Table, Share]:
+    """Return the part of a table that a worker reads, and which of its rows the worker takes.
+
+    Args:
+        whole: the table.
+        pieces: its consecutive parts, one at least.
+        count: counts the rows of a piece.
+        block: the rows of a block.
+        workers: all workers.
+    """
+    ends = [place * len(pieces) // workers.count for place in range(workers.count + 1)]
+    own = pieces[ends[workers.rank] : ends[workers.rank + 1]]
+    counts = [each for some in workers.gathered("the rows", lambda: list(map(count, own))) for each in some]
+    starts = [*accumulate((each.kept for each in counts), initial=0)]
+    first, stop = list(pairwise(_cuts(starts, block, workers.count)))[workers.rank]
+    low = bisect_right(starts, first, hi=len(pieces)) - 1
+    high = max(low + 1, int(np.searchsorted(starts, stop)))
+    total = Counts(*(sum(each) for each in zip(*counts, strict=True)))
+    first_read = sum(each.read + each.skipped for each in counts[:low])
+    share = Share(workers, whole, first, first - starts[low], stop - first, first_read, total, len(pieces))
+    return _together(whole, pieces[low:high]), share
+
+
+def _cuts(starts: Sequence[int], block: int, workers: int) -> list[int]:
+    """Return where the workers' rows begin and the last ends; `starts` are those of the pieces, and the end.
+
+    Where it leaves the shares nearly even, a cut is where a piece begins, or the first block behind that.
+    """
+    rows, cuts = starts[-1], [0]
+    for worker in range(1, workers):
+        even = worker * rows // workers
+        near = min(starts, key=lambda start: abs(start - even))
+        cut = near if abs(near - even) <= _NEAR * rows / workers else even
+        cuts.append(min(rows, max(cuts[-1], -(-cut // block) * block)))
+    return [*cuts, rows]
+
+
+def _together(whole: Table, pieces: Sequence[Table]) -> Table:
+    if len(pieces) == 1:
+        return pieces[0]
+    table = SeveralTables(pieces)
+    table.name = whole.name
+    return table

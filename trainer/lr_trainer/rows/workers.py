@@ -1,0 +1,63 @@
+"""Who takes the passes over a table: this process alone, or several, each over rows of its own.
+
+All workers run the same fit. Where a pass has gone over a worker's own rows, `gathered` gives every worker what all of
+them found, in the order of the rows, so that all go on alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Workers(Protocol):
+    """The workers of a fit, in the order of their rows.
+
+    Attributes:
+        rank: the place of this one among them, from 0 on.
+        count: how many there are.
+    """
+
+    rank: int
+    count: int
+
+    def gathered(self, what: str, work: Callable[[], T]) -> list[T]:
+        """Return what `work` gives on each worker; `what` names it, and must be the same on all of them.
+
+        Raises:
+            Exception: what `work` raised on the first worker that it raised anything on, on all of them.
+        """
+        ...
+
+    def agreed(self, what: str, work: Callable[[], T]) -> T:
+        """Return what `work` gives on the first worker; the others wait for it."""
+        ...
+
+    def own(self, what: str, work: Callable[[], T]) -> T:
+        """Return what `work` gives here, once it has gone well on all workers."""
+        ...
+
+
+class Alone:
+    """This process, which is its only worker."""
+
+    rank, count = 0, 1
+
+    def gathered(self, what: str, work: Callable[[], T]) -> list[T]:  # noqa: ARG002 - nobody else is to be told
+        """See `Workers.gathered`."""
+        return [work()]
+
+    def agreed(self, what: str, work: Callable[[], T]) -> T:  # noqa: ARG002 - nobody else is to be told
+        """See `Workers.agreed`."""
+        return work()
+
+    def own(self, what: str, work: Callable[[], T]) -> T:  # noqa: ARG002 - nobody else is to be told
+        """See `Workers.own`."""
+        return work()
+
+
+ALONE = Alone()
