@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 from lr_runtime.errors import FitError, LinedgeError
 from lr_runtime.system.lazy import needs_extra
@@ -27,11 +27,11 @@ _STARTED = "TORCHELASTIC_RUN_ID"
 """What torchrun tells its workers, and nothing else does."""
 
 
-class _Told(NamedTuple):
+class _Told(NamedTuple, Generic[T]):
     """What a worker tells the others: which pass it took, and what it found or what went wrong."""
 
     what: str
-    found: Any
+    found: T | None
     error: Exception | None
 
 
@@ -50,12 +50,11 @@ class ProcessGroup:
         for rank, each in enumerate(every):
             if each.error is not None:
                 raise each.error if rank != self.rank or own.error is None else own.error
-        return [each.found for each in every]
+        return [cast("T", each.found) for each in every]
 
     def agreed(self, what: str, work: Callable[[], T]) -> T:
         """See `Workers.agreed`."""
-        first: T = self.gathered(what, lambda: work() if self.rank == 0 else None)[0]  # type: ignore[assignment]
-        return first
+        return cast("T", self.gathered(what, lambda: work() if self.rank == 0 else None)[0])
 
     def own(self, what: str, work: Callable[[], T]) -> T:
         """See `Workers.own`."""
@@ -63,10 +62,10 @@ class ProcessGroup:
         self.gathered(what, lambda: held.append(work()))
         return held[0]
 
-    def _exchanged(self, own: _Told) -> list[_Told]:
+    def _exchanged(self, own: _Told[T]) -> list[_Told[T]]:
         from torch import distributed
 
-        found: list[Any] = [None] * self.count
+        found = [own] * self.count
         try:
             distributed.all_gather_object(found, own._replace(error=_plain(own.error)))
         except RuntimeError as error:
@@ -76,7 +75,7 @@ class ProcessGroup:
         return found
 
 
-def _told(what: str, work: Callable[[], T]) -> _Told:
+def _told(what: str, work: Callable[[], T]) -> _Told[T]:
     try:
         return _Told(what, work(), None)
     except Exception as error:  # whatever it is, the others wait

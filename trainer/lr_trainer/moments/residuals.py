@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,17 @@ from lr_trainer.arithmetic.arrays import Array, beside, host, matmul, names_of
 from lr_trainer.arithmetic.functions import on_own_scale
 from lr_trainer.model.design import Design
 from lr_trainer.moments.blocks import formed
-from lr_trainer.moments.prepared import Prepared, blocks_of, blocks_of_part, expanded, in_parts, parts_of
+from lr_trainer.moments.prepared import (
+    Prepared,
+    blocks_of,
+    blocks_of_part,
+    expanded,
+    first_block,
+    in_parts,
+    parts_of,
+)
 from lr_trainer.rows.blocks import Block, joined, over_blocks
+from lr_trainer.rows.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +45,13 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
     A sum of products is off by its number of roundings times what its parts are in all (Higham 2002, Accuracy and
     Stability of Numerical Algorithms, 3.1). The rows are those that `parts` hold out, or all of them.
     """
+    here = prepared.rows.workers.gathered("the residuals", lambda: _residuals_here(prepared, checkpoint, parts))
+    found, sizes = zip(*here, strict=True)
+    return np.concatenate(found), (len(checkpoint.weight.T) + 4) * 2.0**-53 * np.max(sizes, axis=0)
+
+
+def _residuals_here(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None) -> tuple[Array, Array]:
+    """Return the absolute residuals (rows, outputs) of a worker's rows, and how large their parts are (outputs,)."""
     weight, bias = checkpoint.weight, checkpoint.bias
     design, found, sizes = Design.of(checkpoint), [], [np.zeros_like(bias)]
     for block in blocks_of(prepared) if parts is None else blocks_of_part(prepared, parts, held_out=True):
@@ -45,8 +61,7 @@ def residuals(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = 
             terms = design.expand(x)
             found.append(host(abs(y - (matmul(terms, slope) + start))))
             sizes.append(host(names_of(x).amax(abs(y) + matmul(abs(terms), abs(slope)) + abs(start), axis=0)))
-    off = (len(weight.T) + 4) * 2.0**-53 * np.max(sizes, axis=0)
-    return np.concatenate(found) if found else np.empty((0, len(prepared.roles.targets))), off
+    return np.concatenate(found) if found else np.empty((0, len(bias))), np.max(sizes, axis=0)
 
 
 def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Array], T]) -> Iterator[T]:
@@ -61,28 +76,52 @@ def over_rows(prepared: Prepared, pilot: Pilot, work: Callable[[Array, Array, Ar
     return over_blocks(one, blocks_of(prepared))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # `with_own_scale` tells what float64 does not hold
 def own_scale(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None = None) -> tuple[Array, Array, Array]:
     """Take one pass for sums of squares of the targets themselves, where functions of them were fitted.
 
     Return float64 (outputs,) each, the sum of w (y - prediction)^2, that of w (y - mean)^2, and the most that rounding
     moves a prediction. The rows are those that `parts` do not hold out, or all of them.
     """
+    trees = prepared.rows.workers.gathered("the own scale", lambda: _own_scale_here(prepared, checkpoint, parts))
+    found = Tree.joined(trees).total()
+    assert found is not None
+    return found.residual, found.about, found.off
+
+
+class _OwnScale(NamedTuple):
+    """What `own_scale` returns of some rows, with the sum of their weights and their means (outputs,)."""
+
+    residual: Array
+    about: Array
+    off: Array
+    weight: float
+    mean: Array
+
+    def merge(self, other: _OwnScale) -> _OwnScale:
+        """Return that of the rows of both (Chan, Golub and LeVeque 1983, eq. 2.1)."""
+        weight, away = self.weight + other.weight, other.mean - self.mean
+        share = other.weight / weight
+        return _OwnScale(
+            self.residual + other.residual,
+            self.about + other.about + self.weight * share * away**2,
+            np.maximum(self.off, other.off),
+            weight,
+            self.mean + share * away,
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # `with_own_scale` tells what float64 does not hold
+def _own_scale_here(prepared: Prepared, checkpoint: Checkpoint, parts: Parts | None) -> Tree[_OwnScale]:
     functions = tuple(output.function for output in checkpoint.contract.outputs)
-    weight, bias, outputs = checkpoint.weight, checkpoint.bias, len(functions)
-    residual, off = np.zeros(outputs), np.zeros(outputs)
-    total, about, mean = 0.0, np.zeros(outputs), np.zeros(outputs)
+    weight, bias, tree = checkpoint.weight, checkpoint.bias, Tree(_OwnScale.merge, first_block(prepared))
     blocks = None if parts is None else blocks_of_part(prepared, parts, held_out=False)
     for terms, fitted, weights in expanded(replace(prepared, design=Design.of(checkpoint)), blocks):
         slope, start = beside(terms, weight).T, beside(terms, bias)
         predicted = host(on_own_scale(matmul(terms, slope) + start, functions))
         size = host(abs(fitted) + matmul(abs(terms), abs(slope)) + abs(start))
         y, w = host(on_own_scale(fitted, functions)), np.ones(len(fitted)) if weights is None else host(weights)
-        residual += w @ (y - predicted) ** 2
-        here, share = w @ y / w.sum(), w.sum() / (total + w.sum())
-        about += w @ (y - here) ** 2 + total * share * (here - mean) ** 2  # Chan, Golub and LeVeque 1983, eq. 2.1
-        total, mean = total + w.sum(), mean + share * (here - mean)
-        most = np.maximum(abs(y), abs(predicted))
+        most, mean = np.maximum(abs(y), abs(predicted)), w @ y / w.sum()
         moved = most + most ** [_SLOPES[function] for function in functions] * size
-        off = np.maximum(off, _OWN_ROUNDINGS * 2.0**-53 * moved.max(axis=0))
-    return residual, about, off
+        off = _OWN_ROUNDINGS * 2.0**-53 * moved.max(axis=0)
+        tree.push(_OwnScale(w @ (y - predicted) ** 2, w @ (y - mean) ** 2, off, w.sum(), mean))
+    return tree

@@ -28,15 +28,23 @@ reads no rows that another one takes, and what is left of the block that the pie
 
 
 class Counts(NamedTuple):
-    """The numbers of rows of a piece that are read, dropped for a missing value, and skipped for a bad cell."""
+    """The numbers of rows of a piece.
 
+    Attributes:
+        given: those that its reader gives.
+        read: those of them that a fit reads.
+        dropped: those of these that are dropped for a missing value.
+        skipped: those that are skipped for a bad cell, by the reader or behind it.
+    """
+
+    given: int
     read: int
     dropped: int
     skipped: int
 
     @property
     def kept(self) -> int:
-        """The number of rows that are left; `read` has none of those that are skipped."""
+        """The number of rows that are left."""
         return self.read - self.dropped
 
 
@@ -50,7 +58,7 @@ class Share:
         first: the number of the first of the rows among those that are kept, from 0 on.
         before: how many rows of the worker's own table come before it.
         rows: how many there are.
-        first_read: the number of the first row of the worker's own table among all rows, from 0 on.
+        first_given: the number of the first row that its own table gives among those of the whole table, from 0 on.
         counts: of the whole table.
         pieces: how many the table has.
     """
@@ -60,7 +68,7 @@ class Share:
     first: int
     before: int
     rows: int
-    first_read: int
+    first_given: int
     counts: Counts
     pieces: int
 
@@ -96,8 +104,8 @@ def dealt(
     low = bisect_right(starts, first, hi=len(pieces)) - 1
     high = max(low + 1, int(np.searchsorted(starts, stop)))
     total = Counts(*(sum(each) for each in zip(*counts, strict=True)))
-    first_read = sum(each.read + each.skipped for each in counts[:low])
-    share = Share(workers, whole, first, first - starts[low], stop - first, first_read, total, len(pieces))
+    first_given = sum(each.given for each in counts[:low])
+    share = Share(workers, whole, first, first - starts[low], stop - first, first_given, total, len(pieces))
     return _together(whole, pieces[low:high]), share
 
 

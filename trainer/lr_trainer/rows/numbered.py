@@ -22,18 +22,22 @@ NUMBERS = ("the row's number, counted from 1", "its cluster's, from 0 as they co
 
 
 class Numbered(Part):
-    """All rows of a table, with `NUMBERS` as its last columns; the texts or numbers of `column` tell clusters apart."""
+    """All rows of a table, with `NUMBERS` as its last columns; the texts or numbers of `column` tell clusters apart.
 
-    def __init__(self, table: Table, column: str | None) -> None:
+    Before the first row there are `before` rows that another worker reads.
+    """
+
+    def __init__(self, table: Table, column: str | None, before: int = 0) -> None:
         super().__init__(table, 0.0, [], held_out=False)
         self.column = column
         self.clusters: dict[str, int] = {}
+        self._before = before
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
-        read, start = columns[: -len(NUMBERS)], 1
+        read, start = columns[: -len(NUMBERS)], 1 + self._before
         texts = [*categories, *([] if self.column is None or self.column in (*read, *categories) else [self.column])]
         for batch in self._table.batches(read, texts, kept):
             values = np.pad(batch.values, ((0, 0), (0, 2)))

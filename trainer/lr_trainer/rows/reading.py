@@ -90,13 +90,14 @@ class Rows:
         known = getattr(piece, "rows", None)
         may_lose = self.missing.drops or self.missing.drops_targets or piece.options.skips
         if known is not None and not may_lose:
-            return Counts(known, 0, 0)
-        rows, read, kept, skipped = Rows(piece, self.roles, self.missing), 0, 0, 0
-        for batch in rows._batches():
-            read, skipped = read + len(batch.values), skipped + batch.skipped
+            return Counts(known, known, 0, 0)
+        rows, given, read, kept, skipped = Rows(piece, self.roles, self.missing), 0, 0, 0, 0
+        for each in piece.batches(self.roles.read, self.roles.coded):
+            batch = rows._sound(each)
+            given, read, skipped = given + len(each.values), read + len(batch.values), skipped + batch.skipped
             chosen = rows._chosen(batch)
             kept += len(batch.values) if chosen is None else len(chosen)
-        return Counts(read, read - kept, skipped)
+        return Counts(given, read, read - kept, skipped)
 
     @property
     def workers(self) -> Workers:
@@ -118,7 +119,7 @@ class Rows:
     def counts(self) -> RowCounts:
         """The numbers of rows that the last pass read, dropped and skipped, and the number of passes so far."""
         dropping = self.missing.drops, self.missing.drops_targets
-        counts = (self._read, self._dropped, self._skipped) if self.share is None else self.share.counts
+        counts = (self._read, self._dropped, self._skipped) if self.share is None else self.share.counts[1:]
         return RowCounts(*counts, *dropping, self._tally.passes, self.roles.weight)
 
     @property
@@ -169,13 +170,14 @@ class Rows:
 
     def _batches(self) -> Iterator[Batch]:
         """Read the table without the rows that have a number in a category of text, or one outside a domain."""
-        words = [(index, name) for index, name in enumerate(self.roles.coded) if name in self.roles.words]
-        for read in self.table.batches(self.roles.read, self.roles.coded):
-            batch, faults = with_computed(read, self.roles) if self.roles.computes else (read, dict[int, str]())
-            for index, name in words:
-                coded = batch.categories[index]
-                faults |= numbers_among(coded, name, self.table.options)
-            yield without_faults(self.table, replace(batch, faults=faults), self.roles.numbers) if faults else batch
+        return map(self._sound, self.table.batches(self.roles.read, self.roles.coded))
+
+    def _sound(self, read: Batch) -> Batch:
+        batch, faults = with_computed(read, self.roles) if self.roles.computes else (read, dict[int, str]())
+        for index, name in enumerate(self.roles.coded):
+            if name in self.roles.words:
+                faults |= numbers_among(batch.categories[index], name, self.table.options)
+        return without_faults(self.table, replace(batch, faults=faults), self.roles.numbers) if faults else batch
 
     def _kept(self, batch: Batch) -> Batch:
         """Return the rows of a batch that are not dropped for a missing value."""

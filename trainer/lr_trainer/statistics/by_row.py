@@ -24,11 +24,13 @@ from lr_runtime.contract.fit_report import Errors
 from lr_runtime.errors import FitError, escaped
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.preconditioner import size_of_parts
+from lr_trainer.moments.prepared import first_block
 from lr_trainer.moments.residuals import over_rows
 from lr_trainer.rows.numbered import Numbered
+from lr_trainer.rows.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,16 +106,16 @@ def taken_by_row(prepared: Prepared, solved: Solved, asked: FitOptions) -> ByRow
             more than `_MOST_BYTES` hold.
     """
     basis, (kind, _, _), degrees = _basis(solved), (asked.errors or "").partition(":"), solved.solution.df_resid
-    rows, outputs, table = solved.normal.rows, len(basis.sds), Numbered(prepared.rows.table, asked.cluster)
-    sums, worst = np.zeros((outputs, 0, solved.normal.terms + 1)), [np.zeros((4, 0))] * outputs
-    numbered = replace(prepared, rows=prepared.rows.numbered(table))
-    for part, places, found in over_rows(numbered, basis.pilot, partial(_of_block, basis, kind, rows - degrees)):
-        worst = [_chosen(np.hstack(pair)) for pair in zip(worst, found, strict=True)]
-        sums = _added(sums, part, places, asked.cluster)
+    rows, workers = solved.normal.rows, prepared.rows.workers
+    work = partial(_of_block, basis, kind, rows - degrees)
+    parts = workers.gathered("the rows", lambda: _taken_here(prepared, basis, work, asked.cluster))
+    found = Tree.joined(_together(parts)).total()
+    assert found is not None
+    sums, places, worst = found
     errors = Errors(kind, degrees) if kind else None
     scale = rows / max(degrees, 1) if kind == "hc1" else 1.0
     if asked.cluster is not None:
-        if (count := len(table.clusters)) < 2:
+        if (count := len(places)) < 2:
             raise FitError(f"{escaped(asked.cluster)} has one value in all rows, so one cluster. Use --errors hc1")
         errors = Errors(kind, count - 1, asked.cluster, count)
         scale = count / (count - 1) * (rows - 1) / max(degrees, 1)
@@ -122,10 +124,66 @@ def taken_by_row(prepared: Prepared, solved: Solved, asked: FitOptions) -> ByRow
     return ByRow(worst if asked.influence else (), errors, list(zip(sums * scale, noise.tolist(), strict=True)))
 
 
-def _of_block(
-    basis: _Basis, kind: str, coefficients: int, *block: Array
-) -> tuple[Array, NDArray[np.intp], list[Array]]:
-    """Return the block's sums, of M or of clusters, and the places of these; the worst rows of each output."""
+class _Sums(NamedTuple):
+    """What some rows give.
+
+    Attributes:
+        sums: float64 (outputs, places, terms + 1), of M or of clusters.
+        places: int (places,), increasing, those of the sums: rows of M, or numbers of clusters.
+        worst: the worst rows of each output, see `ByRow`.
+    """
+
+    sums: Array
+    places: NDArray[np.intp]
+    worst: list[Array]
+
+    def of(self, places: NDArray[np.intp]) -> Array:
+        """Return the sums at these places, which include its own; 0 at others."""
+        if len(places) == len(self.places):
+            return self.sums
+        room = np.zeros((len(self.sums), len(places), self.sums.shape[2]))
+        room[:, np.searchsorted(places, self.places)] = self.sums
+        return room
+
+
+def _merged(column: str | None, one: _Sums, other: _Sums) -> _Sums:
+    """Return what the rows of both give; `column` tells the clusters."""
+    places, most = np.union1d(one.places, other.places), _MOST_BYTES // (8 * one.sums.shape[0] * one.sums.shape[2])
+    if column is not None and len(places) > most:
+        raise FitError(
+            f"{escaped(column)} has over {most:,} different values: the sums of more take over 256 MiB. Name a "
+            "column of larger clusters, or use --errors hc1"
+        )
+    worst = [_chosen(np.hstack(pair)) for pair in zip(one.worst, other.worst, strict=True)]
+    return _Sums(one.of(places) + other.of(places), places, worst)
+
+
+def _taken_here(
+    prepared: Prepared, basis: _Basis, work: Callable[[Array, Array, Array], _Sums], column: str | None
+) -> tuple[Tree[_Sums], list[str]]:
+    """Return what a worker's blocks give, and the clusters in the order of their numbers there."""
+    share = prepared.rows.share
+    table = Numbered(prepared.rows.table, column, 0 if share is None else share.first_given)
+    tree = Tree(partial(_merged, column), first_block(prepared))
+    for found in over_rows(replace(prepared, rows=prepared.rows.numbered(table)), basis.pilot, work):
+        tree.push(found)
+    return tree, list(table.clusters)
+
+
+def _together(found: Sequence[tuple[Tree[_Sums], list[str]]]) -> list[Tree[_Sums]]:
+    """Return the trees of all workers with the same numbers of clusters."""
+    clusters: dict[str, int] = {}
+    for tree, names in found:
+        numbers = np.array([clusters.setdefault(name, len(clusters)) for name in names], dtype=np.intp)
+        for place, (height, node) in enumerate(tree.nodes):
+            if node is not None and len(names):
+                order = np.argsort(renumbered := numbers[node.places])
+                tree.nodes[place] = height, node._replace(sums=node.sums[:, order], places=renumbered[order])
+    return [tree for tree, _ in found]
+
+
+def _of_block(basis: _Basis, kind: str, coefficients: int, *block: Array) -> _Sums:
+    """Return what a block gives."""
     columns, roots, numbers = block
     found = (np.dot(basis.matrix.T, columns) + basis.shift[:, None]) * roots
     q, r = np.split(found, [len(found) - len(basis.sds)])
@@ -142,10 +200,10 @@ def _of_block(
     worst = [_chosen(np.stack([distance, numbers[:, 0], leverage, residual])) for distance, residual in facts]
     scores = [q * each for each in r / left ** _POWERS.get(kind, 0.0)]
     if kind != "cluster":
-        return np.array([np.dot(each, each.T) for each in scores]), np.arange(len(q)), worst
+        return _Sums(np.array([np.dot(each, each.T) for each in scores]), np.arange(len(q)), worst)
     order = np.argsort(numbers[:, 1], kind="stable")
     clusters, starts = np.unique(numbers[order, 1].astype(np.intp), return_index=True)
-    return np.array([np.add.reduceat(each.T[order], starts) for each in scores]), clusters, worst
+    return _Sums(np.array([np.add.reduceat(each.T[order], starts) for each in scores]), clusters, worst)
 
 
 def _chosen(rows: Array) -> Array:
@@ -154,18 +212,3 @@ def _chosen(rows: Array) -> Array:
     kept = np.flatnonzero(rows[0] >= max(np.partition(rows[0], -count)[-count], 0.0))
     order = kept[np.argsort(-rows[0, kept], kind="stable")][:_WORST].tolist()
     return rows[:, list(dict.fromkeys([*order, int(rows[2].argmax())]))]
-
-
-def _added(sums: Array, part: Array, places: NDArray[np.intp], column: str | None) -> Array:
-    """Return the sums (outputs, places, terms + 1) with those of a block, with twice the room if need be."""
-    count, most = int(places.max()) + 1, _MOST_BYTES // (8 * sums.shape[0] * sums.shape[2])
-    if column is not None and count > most:
-        raise FitError(
-            f"{escaped(column)} has over {most:,} different values: the sums of more take over 256 MiB. Name a "
-            "column of larger clusters, or use --errors hc1"
-        )
-    if count > sums.shape[1]:
-        room = max(count, min(2 * sums.shape[1], most))
-        sums = np.pad(sums, ((0, 0), (0, room - sums.shape[1]), (0, 0)))
-    sums[:, places] += part
-    return sums
