@@ -3,6 +3,7 @@
     opening.py  opens any table, by its first bytes;  frames.py  any frame;  saving.py, writing.py  the way out
     files/      packed files, several as one table, files that are no tables
     text/       CSV, JSON lines, sheets of workbooks;  arrow/  Parquet and Arrow
+    pieces.py   a table as several, for processes that work side by side
     table.py    what every reader is;  batch.py  what it gives;  notices.py  what it says beside
     kinds.py    what each column is, from a sample.py of first rows
     cells/      what one cell says

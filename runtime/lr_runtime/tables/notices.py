@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,10 @@ class Notices:
         self._looked_at: set[str] = set()
         self._as_numbers: set[str] = set()
         self._has_passed_over = False
+
+    def __reduce__(self) -> tuple[Callable[..., Notices], tuple[None]]:
+        """Pickle without whoever listens, who is in this process."""
+        return partial(Notices, for_fit=self._for_fit), (None,)
 
     def say(self, line: str) -> None:
         """Say something, where somebody listens."""

@@ -21,7 +21,7 @@ from lr_runtime.tables.files.compressed import WORKBOOK, members_of, unpacked
 from lr_runtime.tables.files.other_files import refusal
 from lr_runtime.tables.files.partitions import values_of, with_partitions
 from lr_runtime.tables.files.several import SeveralTables, files_of
-from lr_runtime.tables.files.streams import File, kept, passing, seekable
+from lr_runtime.tables.files.streams import kept, opened_file, passing, seekable
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.text.csv_syntax import CsvSyntax
 from lr_runtime.tables.text.encoding import (
@@ -135,12 +135,12 @@ def _opened(path: str, name: str, options: TableOptions, notices: Notices, *, on
         if options.skip_rows:
             raise OptionError(f"{name} has no lines: --skip-rows is for text tables. Leave it out")
         with needs_extra("tables"):
-            from lr_runtime.tables.arrow.table import ArrowTable, of_file
+            from lr_runtime.tables.arrow.table import ArrowTable, FileRecords, of_file
         if not _is_regular(path) or content is not None:
             if not head.startswith(_ARROW_HEADS):  # before all of it is kept, which of a device may have no end
                 raise TableError(f"{name}: not a Parquet or Arrow file (it does not begin as one)")
-            opener = seekable(opener)
-        return ArrowTable(partial(of_file, opener, name), name, options, notices)
+            return ArrowTable(partial(of_file, seekable(opener), name), name, options, notices)
+        return ArrowTable(FileRecords(opener, name), name, options, notices)
     return _open_text(opener, head, size, name=name, options=options, notices=notices)
 
 
@@ -219,7 +219,7 @@ def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
 def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
     """Return what opens the bytes of a file at their start, and how many there are."""
     if path != STDIN and (_is_regular(path) or not Path(path).exists()):
-        return (lambda: io.BufferedReader(File(path))), Path(path).stat().st_size
+        return partial(opened_file, path), Path(path).stat().st_size
     # Standard input, and pipes that the shell gives a path: <(command)
     stream = _stdin() if path == STDIN else Path(path).open("rb")  # noqa: SIM115 - as long as the table is
     opener = passing(stream, name, BLOCK_BYTES) if once else kept(stream)

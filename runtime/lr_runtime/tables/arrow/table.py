@@ -6,10 +6,12 @@ import io
 import json
 import os
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate, chain
 from pathlib import PurePath
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +33,7 @@ from lr_runtime.tables.batch import (
     rows_of,
 )
 from lr_runtime.tables.cells.options import DATE, TableOptions
-from lr_runtime.tables.table import positions, without_faults
+from lr_runtime.tables.table import Cut, positions, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,8 +69,10 @@ class ArrowTable:
         self._records = records
         self.options = options
         self.notices = notices
+        self._before = 0
         with records([]) as (schema, size, _):
             self.size: int | None = size
+        self.rows = self.size
         self._columns = renamed(name, schema.names, options.renames)
         self.names = tuple(filter(None, self._columns))
         self._keys = dict(zip(self._columns, schema.names, strict=True))
@@ -88,7 +92,7 @@ class ArrowTable:
             sample.rows += min(self.size or 0, sample.left)
             return
         with self._records([self._keys[name] for name in texts]) as (_, _, batches):
-            first = 0
+            first = self._before
             for name in texts:
                 sample.cells[name].is_typed_text = True
             for batch in batches:
@@ -114,11 +118,28 @@ class ArrowTable:
             self._check_type(column)
         for category in categories:
             self._check_category(category)
-        first = 0
+        first = self._before
         with self._records([self._keys[name] for name in dict.fromkeys(wanted)]) as (_, _, batches):
             for batch in batches:
                 yield self._batch(batch, first, columns, categories, kept)
                 first += batch.num_rows
+
+    def pieces(self, cut: Cut) -> list[ArrowTable]:
+        """See `CutTable.pieces`."""
+        records = self._records
+        groups = records.groups_of(cut.rows) if isinstance(records, FileRecords) else []
+        before = accumulate((each.rows for each in groups), initial=self._before)
+        return list(map(self._piece, groups, before)) or [self]
+
+    def _piece(self, groups: Groups, before: int) -> ArrowTable:
+        piece = copy(self)
+        piece._records, piece._before, piece.rows = (
+            replace(cast("FileRecords", self._records), groups=groups),
+            before,
+            groups.rows,
+        )
+        piece.size = None if self.size is None else groups.rows
+        return piece
 
     def _batch(self, batch: pa.RecordBatch, first: int, *wanted: Sequence[str]) -> Batch:
         columns, categories, kept = wanted
@@ -175,28 +196,88 @@ class ArrowTable:
             )
 
 
+class Groups(NamedTuple):
+    """Consecutive row groups of Parquet, or record batches of Arrow, from `first` to before `end`, and their rows."""
+
+    first: int
+    end: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class FileRecords:
+    """Starts passes over a file, or some groups of it; see `Records`."""
+
+    open_stream: Callable[[], IO[bytes]]
+    name: str
+    groups: Groups | None = None
+
+    def __call__(self, columns: Sequence[str]) -> AbstractContextManager[Read]:
+        """Start a pass."""
+        return of_file(self.open_stream, self.name, columns, self.groups)
+
+    def groups_of(self, rows: int) -> list[Groups]:
+        """Return all groups, consecutive ones as one until they have so many rows; none where they are not told."""
+        with self.open_stream() as stream:
+            return _joined(_counts(stream), rows)
+
+
+def _counts(stream: IO[bytes]) -> list[int]:
+    """Return the rows of each group of a file that was opened before."""
+    head, path = stream.read(len(ARROW)), _path_of(stream)
+    if head.startswith(PARQUET):
+        return _rows_of_groups(pyarrow.parquet.ParquetFile(_native(stream)).metadata)
+    if head != ARROW or path is None:
+        return []  # a stream of Arrow has no list of its batches
+    # Mapped, and of one column: then only what describes a batch is read, and not the batch.
+    one = pa.ipc.IpcReadOptions(included_fields=[0], use_threads=False)
+    reader = pa.ipc.open_file(pa.memory_map(path), options=one)
+    return [reader.get_batch(index).num_rows for index in range(reader.num_record_batches)]
+
+
+def _rows_of_groups(metadata: pyarrow.parquet.FileMetaData) -> list[int]:
+    return [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
+
+
+def _joined(counts: Sequence[int], rows: int) -> list[Groups]:
+    """Join consecutive groups until they have so many rows."""
+    joined, first, held = list[Groups](), 0, 0
+    for end, count in enumerate(counts, 1):
+        held += count
+        if held >= rows or end == len(counts):
+            joined.append(Groups(first, end, held))
+            first, held = end, 0
+    return joined
+
+
 @contextmanager
-def of_file(open_stream: Callable[[], IO[bytes]], name: str, columns: Sequence[str]) -> Iterator[Read]:
-    """Start a pass over some columns of a file, which `open_stream` gives at its start."""
+def of_file(
+    open_stream: Callable[[], IO[bytes]], name: str, columns: Sequence[str], groups: Groups | None = None
+) -> Iterator[Read]:
+    """Start a pass over some columns of a file, which `open_stream` gives at its start, or of some groups of it."""
     with open_stream() as stream:
         head = stream.read(6)
         stream.seek(0)
         try:
-            schema, size, batches = _opened(stream, head, columns)
+            schema, size, batches = _opened(stream, head, columns, groups)
         except (pa.ArrowException, *READ_ERRORS) as error:
             raise TableError(f"{name}: not a Parquet or Arrow file ({_first_line(error)})") from error
         yield schema, size, told(batches, f"{name}: damaged")
 
 
-def _opened(stream: IO[bytes], head: bytes, columns: Sequence[str]) -> Read:
+def _opened(stream: IO[bytes], head: bytes, columns: Sequence[str], groups: Groups | None) -> Read:
     if head.startswith(PARQUET):
         # Buffered reads: without, pages of the whole file stay in memory behind the reader.
         file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
-        rows = file.iter_batches(batch_size=rows_at_once(columns), columns=list(columns))
-        return file.schema_arrow, file.metadata.num_rows, rows
+        counts = _rows_of_groups(file.metadata)
+        first, end, size = groups or Groups(0, len(counts), file.metadata.num_rows)
+        runs = (range(first + run.first, first + run.end) for run in _joined(counts[first:end], Cut().rows))
+        read = partial(file.iter_batches, batch_size=rows_at_once(columns), columns=list(columns))
+        return file.schema_arrow, size, chain.from_iterable(read(row_groups=run) for run in runs)
     if head == ARROW:
         reader = pa.ipc.open_file(stream)
-        return reader.schema, None, (reader.get_batch(index) for index in range(reader.num_record_batches))
+        first, end, _ = groups or Groups(0, reader.num_record_batches, 0)
+        return reader.schema, None, (reader.get_batch(index) for index in range(first, end))
     reader = pa.ipc.open_stream(stream)
     return reader.schema, None, iter(reader)
 
@@ -218,10 +299,14 @@ def told(batches: Iterator[pa.RecordBatch], what: str) -> Iterator[pa.RecordBatc
 
 def _native(stream: IO[bytes]) -> object:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
+    path = _path_of(stream)
+    return stream if path is None else pa.OSFile(path)
+
+
+def _path_of(stream: IO[bytes]) -> bytes | None:
+    """Return the path of a plain file; bytes, as a name may be no text."""
     raw: object = getattr(stream, "raw", None)
-    if isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath):
-        return pa.OSFile(os.fsencode(raw.name))  # bytes: a name may be no text
-    return stream
+    return os.fsencode(raw.name) if isinstance(raw, io.FileIO) and isinstance(raw.name, str | PurePath) else None
 
 
 def _pandas_indexes(schema: pa.Schema) -> set[str]:

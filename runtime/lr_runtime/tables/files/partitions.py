@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ import numpy as np
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.tables.batch import Batch, Coded, ColumnKind
 from lr_runtime.tables.cells.options import NotANumberError, TableOptions, is_date
+from lr_runtime.tables.pieces import pieces_of, rows_of
 from lr_runtime.tables.sample import Sample
-from lr_runtime.tables.table import FileTable, positions
+from lr_runtime.tables.table import Cut, FileTable, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -89,6 +91,20 @@ class PartitionedTable:
         groups = ([name for name in group if name not in self._values] for group in (columns, categories, kept))
         for batch in self._table.batches(*groups):
             yield self._joined(batch, columns, categories, kept)
+
+    @property
+    def rows(self) -> int | None:
+        """See `CutTable.rows`."""
+        return rows_of(self._table)
+
+    def pieces(self, cut: Cut) -> list[PartitionedTable]:
+        """See `CutTable.pieces`."""
+        return list(map(self._piece, pieces_of(self._table, cut)))
+
+    def _piece(self, table: FileTable) -> PartitionedTable:
+        piece = copy(self)
+        piece._table, piece.size = table, table.size
+        return piece
 
     def _joined(self, batch: Batch, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Batch:
         rows, texts, cells = len(batch.values), iter(batch.categories), iter(batch.kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ from lr_runtime.errors import (
     shown,
 )
 from lr_runtime.tables.cells.options import has_table_suffix
+from lr_runtime.tables.pieces import pieces_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from lr_runtime.tables.batch import Batch
     from lr_runtime.tables.sample import Sample
-    from lr_runtime.tables.table import FileTable, Table
+    from lr_runtime.tables.table import Cut, FileTable, Table
 
 _MOST_NAMED = 3
 
@@ -116,6 +118,21 @@ class SeveralTables:
         for table in self._tables:
             for batch in table.batches(columns, categories, kept):
                 yield replace(batch, file=table.name)
+
+    @property
+    def rows(self) -> int | None:
+        """See `CutTable.rows`."""
+        rows = list(map(rows_of, self._tables))
+        return None if None in rows else sum(count or 0 for count in rows)
+
+    def pieces(self, cut: Cut) -> list[SeveralTables]:
+        """See `CutTable.pieces`."""
+        return [self._piece(piece) for table in self._tables for piece in pieces_of(table, cut)]
+
+    def _piece(self, table: Table) -> SeveralTables:
+        piece = copy(self)
+        piece._tables, piece.size = [table], None if self.size is None else table.size
+        return piece
 
 
 def _check_same_columns(table: Table, first: Table, beside: Collection[str]) -> None:

@@ -33,6 +33,11 @@ class File(io.FileIO):
             raise
 
 
+def opened_file(path: str) -> IO[bytes]:
+    """Open a file at its start."""
+    return io.BufferedReader(File(path))
+
+
 def kept(stream: IO[bytes]) -> Opener:
     """Return what opens `stream` at its start, as often as needed.
 

@@ -98,6 +98,12 @@ class CsvSyntax:
                 end = block.rfind(b"\n", 0, opened) + 1
         return end
 
+    def rows(self, block: Text) -> int | None:
+        """See `Syntax.rows`: a blank line is none, and quotes may hold the end of a line."""
+        if b'"' in block or b"\n\n" in block or b"\n\r" in block or block.startswith((b"\n", b"\r")):
+            return None
+        return block.count(b"\n") + (not block.endswith(b"\n"))
+
     def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """See `Syntax.fast`."""
         if not fast.available():

@@ -116,6 +116,11 @@ class JsonLinesSyntax:
         """See `Syntax.last_record_end`."""
         return block.rfind(b"\n") + 1
 
+    def rows(self, block: Text) -> int | None:
+        """See `Syntax.rows`: a line that is blank is none."""
+        rows = block.count(b"\n{") + block.startswith(b"{")
+        return rows if rows == block.count(b"\n") + (not block.endswith(b"\n")) else None
+
     def fast(self, *_: object) -> Parsed | None:
         """See `Syntax.fast`: always declines."""
         return None  # pyarrow's JSON parser (26.0) takes the process down on a line `null` and on deep nesting

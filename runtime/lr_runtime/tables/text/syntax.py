@@ -86,6 +86,10 @@ class Syntax(Protocol):
         """Return the offset behind the last whole record in `block`, 0 where there is none."""
         ...
 
+    def rows(self, block: Text) -> int | None:
+        """Return how many records these whole ones are, where their lines tell."""
+        ...
+
     def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """Return what is wanted of the block, or decline with None."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -19,7 +20,7 @@ from lr_runtime.errors import TableError, UnusableFileError
 from lr_runtime.system.parallel import in_order
 from lr_runtime.tables.batch import READ_ERRORS, Batch, indexes_among, renamed
 from lr_runtime.tables.sample import Sample, sort_of
-from lr_runtime.tables.table import positions
+from lr_runtime.tables.table import Cut, positions
 from lr_runtime.tables.text.encoding import BOM
 from lr_runtime.tables.text.strict import StrictRows
 from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Syntax, Text, Wanted
@@ -59,6 +60,15 @@ class _Looked:
     parsed: Parsed | None
 
 
+@dataclass(frozen=True)
+class Span:
+    """Whole records from a byte to before another of the text, and the line that they begin on."""
+
+    start: int
+    end: int
+    line: int
+
+
 class TextTable:
     """The records between a header and the end of a stream; see `Table`.
 
@@ -88,6 +98,7 @@ class TextTable:
         self.name, self.size, self.options, self.notices = name, size, options, notices
         self._open_stream, self._syntax, self._is_rewritten = open_stream, syntax, is_rewritten
         self._parsed_before: tuple[Wanted, dict[int, _Looked]] | None = None
+        self._span: Span | None = None
         with open_stream() as stream:
             self._keys, rest = self._start(stream)
         self._columns = renamed(f"{name} line {max(rest.line - 1, 1)}", self._keys, options.renames)
@@ -166,6 +177,46 @@ class TextTable:
                 yield batch
                 line += looked.newlines
 
+    @property
+    def rows(self) -> int | None:
+        """See `CutTable.rows`: the lines, where none can be anything but a row."""
+        if self.size is None:
+            return None
+        with self._open_stream() as stream:
+            _, start = self._start(stream)
+            counts = [self._syntax.rows(content) for content, _ in self._pieces(stream, start)]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def pieces(self, cut: Cut) -> list[TextTable]:
+        """See `CutTable.pieces`."""
+        with self._open_stream() as stream:
+            if self.size is None or self._span is not None or not stream.seekable():
+                return [self]
+            return list(map(self._piece, self._spans(stream, cut.text))) or [self]
+
+    def _spans(self, stream: IO[bytes], size: int) -> Iterator[Span]:
+        """Yield where pieces of so many bytes stand; they begin where blocks do."""
+        _, start = self._start(stream)
+        span, line = Span(start.offset, start.offset, start.line), start.line
+        stream.seek(start.offset)
+        for content, offset in self._pieces(stream, replace(start, content=b""), min(size, BLOCK_BYTES)):
+            if offset - span.start >= size:
+                yield span
+                span = Span(offset, offset, line)
+            line += _newlines(content)
+            span = replace(span, end=offset + len(content))
+        if span.end > span.start:
+            yield span
+
+    def _piece(self, span: Span) -> TextTable:
+        piece = copy(self)
+        piece._span, piece.size = span, span.end - span.start
+        return piece
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle without what was parsed before."""
+        return vars(self) | {"_parsed_before": None}
+
     def _wanted(self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()) -> Wanted:
         positions(self, [*columns, *categories, *kept])
         return Wanted(list(columns), list(categories), list(kept))
@@ -191,6 +242,9 @@ class TextTable:
 
     def _start(self, stream: IO[bytes]) -> tuple[tuple[str, ...], Block]:
         """Read the header; return the names, and what was read behind it."""
+        if self._span is not None:
+            stream.seek(self._span.start)
+            return self._keys, Block(b"", self._span.line, self._span.start)
         size = min(_HEAD_BYTES, BLOCK_BYTES)
         raw = self._read(stream, size)
         begun = raw.removeprefix(BOM)
@@ -210,10 +264,12 @@ class TextTable:
         end = len(block) - sum(map(len, behind))
         return names, Block(block[end:], 1 + lines, skipped + end)
 
-    def _pieces(self, stream: IO[bytes], start: Block) -> Iterator[tuple[bytearray, int]]:
-        """Yield whole records as they stand in the text, and the byte that they begin at."""
+    def _pieces(self, stream: IO[bytes], start: Block, at_once: int | None = None) -> Iterator[tuple[bytearray, int]]:
+        """Yield whole records as they stand in the text, and the byte that they begin at. Where a block ends is told by
+        what follows its begin, so that a piece that begins with one has the same blocks as the whole.
+        """
         rest, offset = bytearray(start.content), start.offset
-        while len(content := self._read_behind(rest, stream, offset)) > len(rest):
+        while len(content := self._read_behind(rest, stream, offset, at_once or BLOCK_BYTES)) > len(rest):
             end = self._syntax.last_record_end(content)
             rest = content[end:]
             if end:
@@ -232,10 +288,12 @@ class TextTable:
         with self._reading():
             return stream.read(size)
 
-    def _read_behind(self, rest: bytearray, stream: IO[bytes], offset: int) -> bytearray:
+    def _read_behind(self, rest: bytearray, stream: IO[bytes], offset: int, at_once: int) -> bytearray:
         """Read a block behind what is left of the one before, which begins at `offset`; only that is copied."""
-        length = BLOCK_BYTES if len(rest) < BLOCK_BYTES // 2 else len(rest) + BLOCK_BYTES
-        if self.size is not None:
+        length = (len(rest) // at_once + 1) * at_once
+        if self._span is not None:
+            length = min(length, self._span.end - offset)
+        elif self.size is not None:
             length = min(length, max(self.size - offset, len(rest) + _HEAD_BYTES))
         block = bytearray(length)
         block[: len(rest)] = rest
