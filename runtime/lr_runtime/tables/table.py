@@ -71,9 +71,8 @@ class Cut(NamedTuple):
 class CutTable(Table, Protocol):
     """A table that may be cut into consecutive pieces, each a table; it can be pickled where it is one of files."""
 
-    @property
-    def rows(self) -> int | None:
-        """How many rows it has, bad ones among them; None where only reading them as rows would tell."""
+    def count(self) -> int | None:
+        """Return how many rows it has, bad ones among them; None where only reading them as rows would tell."""
         ...
 
     def pieces(self, cut: Cut) -> Sequence[Table]:

@@ -72,7 +72,7 @@ class ArrowTable:
         self._before = 0
         with records([]) as (schema, size, _):
             self.size: int | None = size
-        self.rows = self.size
+        self._rows = self.size
         self._columns = renamed(name, schema.names, options.renames)
         self.names = tuple(filter(None, self._columns))
         self._keys = dict(zip(self._columns, schema.names, strict=True))
@@ -124,6 +124,10 @@ class ArrowTable:
                 yield self._batch(batch, first, columns, categories, kept)
                 first += batch.num_rows
 
+    def count(self) -> int | None:
+        """See `CutTable.count`."""
+        return self._rows
+
     def pieces(self, cut: Cut) -> list[ArrowTable]:
         """See `CutTable.pieces`."""
         records = self._records
@@ -133,7 +137,7 @@ class ArrowTable:
 
     def _piece(self, groups: Groups, before: int) -> ArrowTable:
         piece = copy(self)
-        piece._records, piece._before, piece.rows = (
+        piece._records, piece._before, piece._rows = (
             replace(cast("FileRecords", self._records), groups=groups),
             before,
             groups.rows,

@@ -92,9 +92,8 @@ class PartitionedTable:
         for batch in self._table.batches(*groups):
             yield self._joined(batch, columns, categories, kept)
 
-    @property
-    def rows(self) -> int | None:
-        """See `CutTable.rows`."""
+    def count(self) -> int | None:
+        """See `CutTable.count`."""
         return rows_of(self._table)
 
     def pieces(self, cut: Cut) -> list[PartitionedTable]:

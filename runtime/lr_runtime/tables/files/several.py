@@ -119,9 +119,8 @@ class SeveralTables:
             for batch in table.batches(columns, categories, kept):
                 yield replace(batch, file=table.name)
 
-    @property
-    def rows(self) -> int | None:
-        """See `CutTable.rows`."""
+    def count(self) -> int | None:
+        """See `CutTable.count`."""
         rows = list(map(rows_of, self._tables))
         return None if None in rows else sum(count or 0 for count in rows)
 

@@ -14,7 +14,7 @@ import numpy as np
 from lr_runtime.errors import escaped
 from lr_runtime.tables.text import fast
 from lr_runtime.tables.text.layout import TYPED, is_comment, proposed
-from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text, Wanted
+from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text, Wanted, first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -100,9 +100,10 @@ class CsvSyntax:
 
     def rows(self, block: Text) -> int | None:
         """See `Syntax.rows`: a blank line is none, and quotes may hold the end of a line."""
-        if b'"' in block or b"\n\n" in block or b"\n\r" in block or block.startswith((b"\n", b"\r")):
+        if b'"' in block:
             return None
-        return block.count(b"\n") + (not block.endswith(b"\n"))
+        first = first_bytes(block)
+        return None if np.isin(first, list(b"\r\n")).any() else len(first)
 
     def fast(self, block: Text, names: Sequence[str], wanted: Wanted) -> Parsed | None:
         """See `Syntax.fast`."""

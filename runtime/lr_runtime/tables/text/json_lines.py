@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lr_runtime.errors import escaped
 from lr_runtime.tables.cells.options import NotANumberError, TableOptions
-from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text
+from lr_runtime.tables.text.syntax import LineError, Parsed, Record, Text, first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,8 +118,8 @@ class JsonLinesSyntax:
 
     def rows(self, block: Text) -> int | None:
         """See `Syntax.rows`: a line that is blank is none."""
-        rows = block.count(b"\n{") + block.startswith(b"{")
-        return rows if rows == block.count(b"\n") + (not block.endswith(b"\n")) else None
+        first = first_bytes(block)
+        return len(first) if (first == ord("{")).all() else None
 
     def fast(self, *_: object) -> Parsed | None:
         """See `Syntax.fast`: always declines."""

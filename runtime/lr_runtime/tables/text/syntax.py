@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Cell, Coded, Kept
 
 Text = bytes | bytearray
+
+
+def first_bytes(block: Text) -> NDArray[np.uint8]:
+    """Return the first byte of each line (lines,): that of its end where it is empty."""
+    content = np.frombuffer(block, np.uint8)
+    begins: NDArray[np.uint8] = content[np.append(0, np.flatnonzero(content[:-1] == ord("\n")) + 1)]
+    return begins
 
 
 class Wanted(NamedTuple):

@@ -177,9 +177,8 @@ class TextTable:
                 yield batch
                 line += looked.newlines
 
-    @property
-    def rows(self) -> int | None:
-        """See `CutTable.rows`: the lines, where none can be anything but a row."""
+    def count(self) -> int | None:
+        """See `CutTable.count`: the lines, where none can be anything but a row."""
         if self.size is None:
             return None
         with self._open_stream() as stream:
