@@ -19,7 +19,9 @@ from lr_runtime.system.lazy import needs_extra
 from lr_trainer.rows.workers import ALONE, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from lr_runtime.tables.notices import Notices
 
 T = TypeVar("T")
 
@@ -28,11 +30,12 @@ _STARTED = "TORCHELASTIC_RUN_ID"
 
 
 class _Told(NamedTuple, Generic[T]):
-    """What a worker tells the others: which pass it took, and what it found or what went wrong."""
+    """What a worker tells the others: which pass it took, what it found or what went wrong, and what its table said."""
 
     what: str
     found: T | None
     error: Exception | None
+    said: Mapping[str, Sequence[str]]
 
 
 class ProcessGroup:
@@ -40,11 +43,15 @@ class ProcessGroup:
 
     def __init__(self, rank: int, count: int) -> None:
         self.rank, self.count = rank, count
+        self.notices: Notices | None = None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:
         """See `Workers.gathered`."""
-        own = _told(what, work)
+        own = self._told(what, work)
         every = self._exchanged(own)
+        if self.notices is not None and self.rank == 0:
+            for each in every[1:]:
+                self.notices.tell(each.said)
         if strangers := [each.what for each in every if each.what != what]:
             raise FitError(f"the workers came to different passes, {what} and {strangers[0]}. Start them anew")
         for rank, each in enumerate(every):
@@ -62,6 +69,14 @@ class ProcessGroup:
         self.gathered(what, lambda: held.append(work()))
         return held[0]
 
+    def _told(self, what: str, work: Callable[[], T]) -> _Told[T]:
+        found, failed = None, None
+        try:
+            found = work()
+        except Exception as error:  # whatever it is, the others wait
+            failed = error
+        return _Told(what, found, failed, self.notices.told if self.notices else {})
+
     def _exchanged(self, own: _Told[T]) -> list[_Told[T]]:
         from torch import distributed
 
@@ -73,13 +88,6 @@ class ProcessGroup:
                 "a worker was lost, and nothing is written. Start them anew, or let torchrun do so: --max-restarts 3"
             ) from error
         return found
-
-
-def _told(what: str, work: Callable[[], T]) -> _Told[T]:
-    try:
-        return _Told(what, work(), None)
-    except Exception as error:  # whatever it is, the others wait
-        return _Told(what, None, error)
 
 
 def _plain(error: Exception | None) -> Exception | None:

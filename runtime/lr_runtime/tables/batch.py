@@ -198,7 +198,7 @@ def renamed(place: str, names: Sequence[str], renames: Sequence[tuple[str, str]]
     return check_names(place, [to.get(name, name) for name in found]) if to else found
 
 
-def rows_of(bad: Mapping[tuple[int, str], str]) -> dict[int, str]:
+def faults_of(bad: Mapping[tuple[int, str], str]) -> dict[int, str]:
     """Return what is wrong with each row of some bad cells: with the first of them."""
     faults: dict[int, str] = {}
     for (row, _), fault in bad.items():

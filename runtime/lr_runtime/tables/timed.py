@@ -9,8 +9,9 @@ import numpy as np
 
 from lr_runtime.errors import TableError, escaped
 from lr_runtime.instants import Clock, numbers_of
-from lr_runtime.tables.batch import Batch, Kept, rows_of
-from lr_runtime.tables.table import Table, without_faults
+from lr_runtime.tables.batch import Batch, Kept, faults_of
+from lr_runtime.tables.pieces import pieces_of, rows_of
+from lr_runtime.tables.table import Cut, Table, without_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,14 @@ class TimedTable:
         self.options, self.notices, self.fill = table.options, table.notices, table.fill
         self._table, self._clocks = table, clocks
 
+    def count(self) -> int | None:
+        """See `CutTable.count`."""
+        return rows_of(self._table)
+
+    def pieces(self, cut: Cut) -> list[TimedTable]:
+        """See `CutTable.pieces`."""
+        return [TimedTable(piece, self._clocks) for piece in pieces_of(self._table, cut)]
+
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
@@ -38,7 +47,7 @@ class TimedTable:
         for batch in self._table.batches(numbers, categories, [*instants, *kept]):
             bad = dict(batch.bad)
             more = {name: self._numbers(name, cells, bad) for name, cells in zip(instants, batch.kept, strict=False)}
-            faults, left = {**rows_of(bad), **batch.faults}, batch.kept[len(instants) :]
+            faults, left = {**faults_of(bad), **batch.faults}, batch.kept[len(instants) :]
             timed = replace(batch.with_numbers(columns, more), kept=left, faults=faults, bad=bad)
             yield timed if self.options.marks else without_faults(self, timed, columns)
 

@@ -21,7 +21,6 @@ from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
-from lr_runtime.tables.pieces import pieces_of
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
@@ -230,9 +229,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], wo
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     rows = Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
-    if workers.count == 1:
-        return rows
-    return rows.dealt([timed(piece, asked.clocks) for piece in pieces_of(table)], workers)
+    return rows if workers.count == 1 else rows.dealt(workers)
 
 
 def _units(asked: FitOptions) -> dict[str, str]:

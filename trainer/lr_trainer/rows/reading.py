@@ -10,6 +10,7 @@ import numpy as np
 from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, TableError, escaped, listed
 from lr_runtime.tables import Batch, Table, TableOptions, place_of
+from lr_runtime.tables.pieces import pieces_of, rows_of
 from lr_runtime.tables.table import without_faults
 from lr_trainer.arithmetic.arrays import Array, host
 from lr_trainer.rows.blocks import block_rows
@@ -79,17 +80,20 @@ class Rows:
         part._tally = self._tally
         return part
 
-    def dealt(self, pieces: Sequence[Table], workers: Workers) -> Rows:
-        """Return the rows of this worker, of a table in pieces."""
+    def dealt(self, workers: Workers) -> Rows:
+        """Return the rows of this worker; the first looks where the table can be cut, and says what there is to say."""
+        workers.notices = self.table.notices
+        pieces = workers.agreed("the pieces of the table", lambda: pieces_of(self.table))
+        for piece in pieces:
+            piece.notices.join(self.table.notices)
         block = block_rows(self.roles.width)  # those of passes over more terms have a part of that
         table, share = dealt(self.table, pieces, self._counted, block, workers)
         return Rows(table, self.roles, self.missing, self._advance, share)
 
     def _counted(self, piece: Table) -> Counts:
         """Return the numbers of rows of a piece, in a pass over it if nothing else tells them."""
-        known = getattr(piece, "rows", None)
         may_lose = self.missing.drops or self.missing.drops_targets or piece.options.skips
-        if known is not None and not may_lose:
+        if not may_lose and (known := rows_of(piece)) is not None:
             return Counts(known, known, 0, 0)
         rows, given, read, kept, skipped = Rows(piece, self.roles, self.missing), 0, 0, 0, 0
         for each in piece.batches(self.roles.read, self.roles.coded):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lr_runtime.tables.notices import Notices
+
 T = TypeVar("T")
 
 
@@ -20,10 +22,12 @@ class Workers(Protocol):
     Attributes:
         rank: the place of this one among them, from 0 on.
         count: how many there are.
+        notices: what the table that all read says here; of several workers, the first says it for all.
     """
 
     rank: int
     count: int
+    notices: Notices | None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:
         """Return what `work` gives on each worker; `what` names it, and must be the same on all of them.
@@ -46,6 +50,7 @@ class Alone:
     """This process, which is its only worker."""
 
     rank, count = 0, 1
+    notices: Notices | None = None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:  # noqa: ARG002 - nobody else is to be told
         """See `Workers.gathered`."""

@@ -27,10 +27,10 @@ from lr_runtime.tables.batch import (
     Batch,
     Coded,
     ColumnKind,
+    faults_of,
     indexes_among,
     numbers_in,
     renamed,
-    rows_of,
 )
 from lr_runtime.tables.cells.options import DATE, TableOptions
 from lr_runtime.tables.table import Cut, positions, without_faults
@@ -158,7 +158,7 @@ class ArrowTable:
         among = [index for index, name in enumerate(columns) if _may_be_integer(self._types[name])]
         integers = self._integers(batch, columns) if among else None  # which keeps what pyarrow has read in memory
         read = Batch(
-            values, partial(_row, first), batch.num_rows, texts, faults=rows_of(bad), bad=bad, integer=integers
+            values, partial(_row, first), batch.num_rows, texts, faults=faults_of(bad), bad=bad, integer=integers
         )
         read = replace(read, kept=tuple(_kept(self._column(batch, name)) for name in kept))
         self.notices.large_integers(self, read, columns, among)
