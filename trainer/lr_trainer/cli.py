@@ -133,7 +133,9 @@ def main(
     if checkpoint.report.solver == "descent":
         _remove(_state_of(output))
     if as_json:
-        say(json.dumps({**checkpoint.fit, "seconds": time.perf_counter() - started}, ensure_ascii=False))
+        also = {"workers": workers.dealt._asdict()} if workers.dealt else {}
+        seconds = time.perf_counter() - started
+        say(json.dumps({**checkpoint.fit, **also, "seconds": seconds}, ensure_ascii=False))
     elif way != "lesson":
         say(checkpoint.summary())
     _warn(checkpoint)
@@ -227,6 +229,8 @@ def _fit(
     *,
     quiet: bool,
 ) -> Checkpoint:
+    if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
+        raise OptionError(f"{pipe} is a pipe, which one process reads. Write it to a file, or leave torchrun out")
     table, asked = workers.own("the table", lambda: _asked(tables, chosen, options, device))
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 from lr_runtime.errors import FitError, LinedgeError
 from lr_runtime.system.lazy import needs_extra
-from lr_trainer.rows.workers import ALONE, Workers
+from lr_trainer.rows.workers import ALONE, Dealt, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +44,7 @@ class ProcessGroup:
     def __init__(self, rank: int, count: int) -> None:
         self.rank, self.count = rank, count
         self.notices: Notices | None = None
+        self.dealt: Dealt | None = None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:
         """See `Workers.gathered`."""

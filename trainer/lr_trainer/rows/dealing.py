@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lr_runtime.tables.files.several import SeveralTables
+from lr_trainer.rows.workers import Dealt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +61,6 @@ class Share:
         rows: how many there are.
         first_given: the number of the first row that its own table gives among those of the whole table, from 0 on.
         counts: of the whole table.
-        pieces: how many the table has.
     """
 
     workers: Workers
@@ -70,7 +70,6 @@ class Share:
     rows: int
     first_given: int
     counts: Counts
-    pieces: int
 
     def of(self, arrays: Iterator[Array]) -> Iterator[Array]:
         """Yield the worker's rows among those of its table."""
@@ -100,12 +99,14 @@ def dealt(
     own = pieces[ends[workers.rank] : ends[workers.rank + 1]]
     counts = [each for some in workers.gathered("the rows", lambda: list(map(count, own))) for each in some]
     starts = [*accumulate((each.kept for each in counts), initial=0)]
-    first, stop = list(pairwise(_cuts(starts, block, workers.count)))[workers.rank]
+    cuts = list(pairwise(_cuts(starts, block, workers.count)))
+    workers.dealt = Dealt(len(pieces), [stop - first for first, stop in cuts])
+    first, stop = cuts[workers.rank]
     low = bisect_right(starts, first, hi=len(pieces)) - 1
     high = max(low + 1, int(np.searchsorted(starts, stop)))
     total = Counts(*(sum(each) for each in zip(*counts, strict=True)))
     first_given = sum(each.given for each in counts[:low])
-    share = Share(workers, whole, first, first - starts[low], stop - first, first_given, total, len(pieces))
+    share = Share(workers, whole, first, first - starts[low], stop - first, first_given, total)
     return _together(whole, pieces[low:high]), share
 
 

@@ -227,12 +227,12 @@ class Rows:
             TableError: a value is missing, or not finite, where it may not be; the message has its place.
         """
         self._levels = levels
+        self._tally.passes += 1
         arrays = self._arrays(levels)
         return arrays if self.share is None else self.share.of(arrays)
 
     def _arrays(self, levels: Mapping[str, tuple[str, ...]]) -> Iterator[Array]:
         self._read = self._dropped = self._skipped = 0
-        self._tally.passes += 1
         first = self._first_rows() if self._outliers is None else None
         for batch in self._batches():
             chosen = self._chosen(batch)

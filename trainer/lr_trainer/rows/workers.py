@@ -6,10 +6,10 @@ them found, in the order of the rows, so that all go on alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lr_runtime.tables.notices import Notices
 
@@ -23,11 +23,13 @@ class Workers(Protocol):
         rank: the place of this one among them, from 0 on.
         count: how many there are.
         notices: what the table that all read says here; of several workers, the first says it for all.
+        dealt: how the table was dealt out; None where it was not.
     """
 
     rank: int
     count: int
     notices: Notices | None
+    dealt: Dealt | None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:
         """Return what `work` gives on each worker; `what` names it, and must be the same on all of them.
@@ -46,11 +48,21 @@ class Workers(Protocol):
         ...
 
 
+class Dealt(NamedTuple):
+    """How a table was dealt out: the number of its pieces, and of the rows of each worker. No piece is read by halves:
+    of fewer pieces than workers, several read the same.
+    """
+
+    pieces: int
+    rows: Sequence[int]
+
+
 class Alone:
     """This process, which is its only worker."""
 
     rank, count = 0, 1
     notices: Notices | None = None
+    dealt: Dealt | None = None
 
     def gathered(self, what: str, work: Callable[[], T]) -> list[T]:  # noqa: ARG002 - nobody else is to be told
         """See `Workers.gathered`."""
