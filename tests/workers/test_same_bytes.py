@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "clusters": {"features": ["a", "gap"], "missing": "drop", "errors": "cluster:cluster", "influence": True},
     "functions": {"features": ["a", "b"], "transforms": {"y": "log", "a": "exp"}, "interact": ["exp(a):b"]},
     "bounds": {"features": ["a", "b"], "nonnegative": ["a"]},
+    "exact sums": {"features": ["a", "gap", "site"], "missing": "mean", "degree": 2, "weight": "w", "exact_sums": True},
     "a formula": {"formula": "log(y) ~ a * C(site) + hinge(b, 0.2)"},
 }
 

@@ -123,6 +123,11 @@ class FitOptions:
     )
     influence: bool = option(False, FLAG, "Find the rows that move the fit most. One more pass.")
     formula: str | None = option(None, TEXT, "Targets and terms in one: 'kg ~ mv * temp + log(r) + C(site)'.")
+    exact_sums: bool = option(
+        False,
+        FLAG,
+        "Add products exactly: the same bytes in any order and from any parts. Takes longer.",
+    )
     device: Device = option("cpu", OneOf(DEVICES), "Where blocks of rows are computed.")
 
     def __post_init__(self) -> None:
@@ -136,6 +141,7 @@ class FitOptions:
                 raise OptionError(f"--formula says all of the terms, and {each.typed}, too. Leave one of them out")
         self._check_folds()
         self._check_solution()
+        self._check_exact_sums()
 
     def _check_folds(self) -> None:
         """Raise OptionError where what chooses a penalty, or folds, contradicts another option."""
@@ -164,6 +170,19 @@ class FitOptions:
             raise OptionError(f"{' and '.join(chosen)} are different ways out of collinear columns. Choose one")
         if self.limits and chosen:
             raise OptionError(f"bounds of coefficients are for plain least squares, without {chosen[0]}. Choose one")
+
+    def _check_exact_sums(self) -> None:
+        """Raise OptionError where sums over rows are asked for that depend on the order of the rows."""
+        ways = {
+            "--interval takes a random tenth of the rows, by their order": self.interval is not None,
+            "--cv takes folds by the order of the rows; --cv-group takes groups": bool(self.cv and not self.cv_group),
+            "--penalty auto takes folds by the order of the rows": self.is_auto,
+            "--errors adds float64 residuals": self.errors is not None,
+            "--influence tells rows by their order": self.influence,
+            "--device cuda adds no integers": self.device == "cuda",
+        }
+        for why in [why for why, given in ways.items() if given and self.exact_sums]:
+            raise OptionError(f"--exact-sums gives the same in any order of the rows, and {why}. Leave one of them out")
 
     @property
     def of_least_squares(self) -> list[str]:

@@ -79,6 +79,7 @@ class LinearModelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # 
     errors: str | None = None
     influence: bool = False
     formula: str | None = None
+    exact_sums: bool = False
     device: Device = "cpu"
     descent: Descent | None = None
 

@@ -44,6 +44,7 @@ def check(descent: Descent, asked: FitOptions) -> None:
         "--minimum-norm": asked.minimum_norm,
         "--penalty auto": asked.is_auto,
         "--cv": asked.cv is not None,
+        "--exact-sums": asked.exact_sums,
         "a bound of a coefficient": bool(asked.limits),
     }
     for option in [*(option for option, given in options.items() if given), *asked.of_least_squares]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.levels import Levels, check_levels_apart, design_with, levels_of, relevelled, union, with_levels
 from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
+from lr_trainer.moments.exact import moments_of
+from lr_trainer.moments.exact_rows import ExactRows
 from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import take_moments
 from lr_trainer.moments.prepared import Prepared, survey_of
@@ -33,7 +36,7 @@ from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -100,9 +103,14 @@ def update(
     levels, raw = levels_of(data.columns), {term.raw_column for term in data.design.terms}
     is_hidden = any(column.kind == "number" and place not in raw for place, column in enumerate(columns))
     seen = survey_of(rows, levels) if is_hidden else None
-    prepared = Prepared(rows, device_named(device), data.intercept, levels, data.design)
-    new = take_moments(prepared)
-    data = _with_rows(data, new, training_box(data.design, new.minimum, new.maximum, seen))
+    is_exact = data.moments.exact is not None
+    place = device_named("cpu" if is_exact else device)
+    new = take_moments(Prepared(rows, place, data.intercept, levels, data.design, exact_sums=is_exact))
+    ranges = training_box(data.design, new.minimum, new.maximum, seen)
+    if is_exact:
+        more = _widened(replace(data, moments=new), ranges)
+        return _exactly_joined(checkpoint, [data, more], [report.rows, rows.counts])
+    data = _with_rows(data, new, ranges)
     return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers), *_usual(checkpoint))
 
 
@@ -133,6 +141,8 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
     if any(levels != levels_of(each.columns) for each in parts):
         parts = [_on(each, levels) for each in parts]  # all of them, so that their terms have one order
     data = parts[0]
+    if data.moments.exact is not None:
+        return _exactly_joined(first, parts, [each.report.rows for each in (first, *others)])
     for more in parts[1:]:
         ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(more.columns)}
         data = _with_rows(data, more.moments, ranges)
@@ -163,20 +173,46 @@ def _on(data: TrainingData, levels: Levels) -> TrainingData:
 def _with_rows(data: TrainingData, new: Moments, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
     """Return the data with further rows, from their moments and the ranges of their columns."""
     moments = data.moments.joined(new, len(data.design.terms), intercept=data.intercept)
+    return _widened(replace(data, moments=moments), ranges)
+
+
+def _widened(data: TrainingData, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
+    """Return the data with columns that reach over further ranges, by the columns' places."""
     ends = [ranges.get(place, (column.minimum, column.maximum)) for place, column in enumerate(data.columns)]
     columns = tuple(
         column._replace(minimum=min(column.minimum, low), maximum=max(column.maximum, high))
         for column, (low, high) in zip(data.columns, ends, strict=True)
     )
-    return replace(data, moments=moments, columns=columns)
+    return replace(data, columns=columns)
+
+
+@one_thread()
+def _exactly_joined(checkpoint: Checkpoint, parts: Sequence[TrainingData], counted: Sequence[RowCounts]) -> Checkpoint:
+    """Return the fit of the exact sums of all parts, with the bytes of a fit of all rows."""
+    data, rows = parts[0], reduce(ExactRows.merge, [each.moments.exact for each in parts if each.moments.exact])
+    for more in parts[1:]:
+        data = _widened(data, {place: (each.minimum, each.maximum) for place, each in enumerate(more.columns)})
+    data = replace(data, moments=moments_of(rows, data.design, intercept=data.intercept))
+    check_values(data)
+    solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
+    report = report_of(data, solved, _counts(counted))
+    lines = (*cautions(data, solved.design), *report.cautions)
+    report = report._replace(cautions=lines, bounds=checkpoint.report.bounds)
+    return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
+
+
+def _counts(counted: Sequence[RowCounts]) -> RowCounts:
+    """Return the counts of all rows, as those of a fit of all of them are."""
+    names = ("rows_read", "rows_dropped", "rows_skipped")
+    sums = {name: sum(getattr(each, name) for each in counted) for name in names}
+    return counted[0]._replace(**sums, passes=max(each.passes for each in counted))
 
 
 @one_thread()
 def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more: str) -> Checkpoint:
     check_values(data)
     try:
-        aim = Bounded(bounds) if (bounds := checkpoint.report.bounds) else LeastSquares()
-        solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
+        solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
     except CollinearError:
         raise IllConditionedError(0.0) from None
     held = digits(solved.solution.rounding.unit, 1.0)
@@ -189,10 +225,17 @@ def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),
         cautions=(*cautions(data, solved.design), *lost, *more),
         collinear=(),
-        bounds=bounds,
+        bounds=checkpoint.report.bounds,
     )
-    units = {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
-    return checkpoint_of(data, solved, report).with_units(units)
+    return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
+
+
+def _aim(checkpoint: Checkpoint) -> Bounded | LeastSquares:
+    return Bounded(bounds) if (bounds := checkpoint.report.bounds) else LeastSquares()
+
+
+def _units(checkpoint: Checkpoint) -> dict[str, str]:
+    return {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
 
 
 def _usual(*checkpoints: Checkpoint) -> Iterator[str]:
@@ -232,6 +275,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
         "the functions": [each.name(contract.columns) for each in contract.derived],
         "the weight column": report.rows.weight,
         "the intercept": report.intercept,
+        "the sums": "exact" if "exact.exponent" in checkpoint.moments else "rounded",
         "the bounds": sorted(f"{term} from {low:g} to {high:g}" for term, low, high in report.bounds) or "none",
     }
     for column in contract.columns:

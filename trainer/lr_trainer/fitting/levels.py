@@ -92,6 +92,7 @@ def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: t
     targets = range(len(before.terms), len(moments.mean))
     taken = np.array([-1 if place is None else place for place in [*source, *targets]])
     found, matrix = _taken(moments, taken), (np.arange(len(moments.mean))[:, None] == taken).astype(np.float64)
+    constant = np.zeros(len(taken))
     for place, term in enumerate(after.terms):
         if (level := term.level(new)) is not None and level == old[term.columns[0]].categories[0]:
             beside = [
@@ -101,6 +102,10 @@ def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: t
             ]
             found = _told(found, place, beside)
             matrix[:, place] = -matrix[:, beside].sum(axis=1)
+            constant[place] = 1.0
+    if moments.exact is not None:
+        both = np.block([[matrix, np.zeros((len(matrix), 1))], [constant[None, :], np.ones((1, 1))]])
+        found = replace(found, exact=moments.exact.mapped(both, found.minimum, found.maximum))
     fine = moments.fine or Preconditioned.plain(moments.comoment, len(before.terms))
     own, lengths = (np.sqrt(np.maximum(each.own, 0.0)) for each in (moments, found))
     return replace(found, fine=fine.mapped(matrix, len(after.terms), own, lengths))

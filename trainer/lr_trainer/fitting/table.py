@@ -24,6 +24,7 @@ from lr_runtime.system.text import composed
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
+from lr_trainer.moments.exact import MOST_COLUMNS
 from lr_trainer.moments.few_rows import few_rows
 from lr_trainer.moments.passes import Folded, take_moments, take_moments_of_folds
 from lr_trainer.moments.prepared import Prepared, prepare, split
@@ -100,6 +101,7 @@ def fit(
     errors: str | None = None,
     influence: bool = False,
     formula: str | None = None,
+    exact_sums: bool = False,
     options: TableOptions | None = None,
     device: Device = "cpu",
     advance: Callable[[int], None] = lambda _: None,
@@ -169,6 +171,8 @@ def fit(
             distances and that of the largest leverage.
         formula: the targets and terms in the grammar of R and formulaic, `kg ~ mv * temp + log(r)`, in place of the
             options above that say them; without a left side, `~ mv * temp`, of the target that these or `y` name.
+        exact_sums: whether the products of the terms and targets are added exactly, so that the checkpoint has the
+            same bytes in any order of the rows, and joined from parts in any way; of 256 terms and targets at most.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
             cells in text tables.
         device: where the blocks are computed.
@@ -208,13 +212,35 @@ def fit(
         check(descent, asked)
     rows = _rows_of(opened(table, options, warn), asked, advance, workers)
     # With bounds, origins of 0, so that no coefficient on the raw columns is a sum of several weights.
-    prepared = prepare(rows, device_named(device), missing=missing, shifts=not asked.limits)
+    prepared = prepare(
+        rows,
+        device_named("cpu" if exact_sums else device),
+        missing=missing,
+        shifts=not asked.limits,
+        exact_sums=exact_sums,
+    )
+    if exact_sums:
+        _check_exact_sums(prepared)
     check_levels(prepared)
     if descent is not None:
         checkpoint = _descended(prepared, asked, descent, memory, report)
     else:
         checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
     return checkpoint.with_units(_units(asked), asked.clocks)
+
+
+def _check_exact_sums(prepared: Prepared) -> None:
+    """Raise FitError where exact sums would be too many, or other sums over rows would be taken beside them."""
+    columns = len(prepared.design.terms) + len(prepared.roles.targets)
+    if columns > MOST_COLUMNS:
+        raise FitError(
+            f"--exact-sums is for {MOST_COLUMNS} terms and targets at most, and there are {columns}. Leave it out"
+        )
+    if any(target.function for target in prepared.roles.specification.targets):
+        raise FitError(
+            "--exact-sums is for targets as they are: the quality on the scale of a function's target is a sum of "
+            "float64 residuals. Put the function's values into the table, or leave it out"
+        )
 
 
 def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], workers: Workers) -> Rows:
@@ -340,7 +366,8 @@ def _report(data: TrainingData, solved: Solved, rows: Rows, *more: str, by_row: 
     """Return the report with all its cautions, `more` of them last."""
     report = report_of(data, solved, rows.counts, by_row)
     lines = cautions(data, solved.design)
-    return report._replace(cautions=(*lines, *report.cautions, *outliers.caution(rows.outliers), *more))
+    first = () if data.moments.exact else outliers.caution(rows.outliers)  # these depend on the order of the rows
+    return report._replace(cautions=(*lines, *report.cautions, *first, *more))
 
 
 def _with_own_scale(checkpoint: Checkpoint, prepared: Prepared, parts: Parts | None = None) -> Checkpoint:

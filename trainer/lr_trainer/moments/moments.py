@@ -15,6 +15,7 @@ import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import varies
+from lr_trainer.moments.exact_rows import ExactRows
 from lr_trainer.moments.preconditioned import Joint, Preconditioned
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.tree import summed
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
 
 _FINE = "fine"
-_NOT_STORED = {_FINE, "others"}
+_EXACT = "exact"
+_NOT_STORED = {_FINE, _EXACT, "others"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Moments:
         fine: the Gram matrix on a transform that keeps its digits, with a bound on its rounding; None where only
             `comoment` is known.
         others: float64 (), the weight of all rows but the heaviest, or more; no checkpoint stores it.
+        exact: the exact sums that the moments are of; None where they were not asked for.
     """
 
     count: Array
@@ -60,6 +63,7 @@ class Moments:
     maximum: Array
     fine: Preconditioned | None = None
     others: Array = field(default_factory=lambda: np.array(math.inf))
+    exact: ExactRows | None = None
 
     @property
     def rows(self) -> int:
@@ -132,7 +136,9 @@ class Moments:
         """The arrays by the names of the fields, as a checkpoint stores them."""
         own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_STORED}
         fine = {} if self.fine is None else {each.name: getattr(self.fine, each.name) for each in fields(self.fine)}
-        return own | {f"{_FINE}.{name}": array for name, array in fine.items()}
+        exact = {} if self.exact is None else self.exact.arrays()
+        inside = {_FINE: fine, _EXACT: exact}
+        return own | {f"{part}.{name}": array for part, each in inside.items() for name, array in each.items()}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Array]) -> Moments:
@@ -141,7 +147,9 @@ class Moments:
         names = [each.name for each in fields(Preconditioned)]
         is_known = f"{_FINE}.{names[0]}" in arrays
         fine = Preconditioned(**{name: arrays[f"{_FINE}.{name}"] for name in names}) if is_known else None
-        return Moments(**own, fine=fine)
+        sums = {name.removeprefix(f"{_EXACT}."): arrays[name] for name in arrays if name.startswith(f"{_EXACT}.")}
+        exact = ExactRows.from_arrays(sums, int(own["count"]), own["minimum"], own["maximum"]) if sums else None
+        return Moments(**own, fine=fine, exact=exact)
 
     @one_thread()
     def joined(self, other: Moments, terms: int, *, intercept: bool) -> Moments:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,6 +18,8 @@ from lr_trainer.arithmetic.arrays import Array, host, on
 from lr_trainer.choices import FitOptions
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
+from lr_trainer.moments.exact import exact_rows, moments_of
+from lr_trainer.moments.exact_rows import ExactRows
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.prepared import BlockParts, Prepared, blocks_of, first_block, in_parts, labelled, width_of
@@ -25,7 +27,7 @@ from lr_trainer.rows.blocks import Block, block_rows, in_one, joined, one_thread
 from lr_trainer.rows.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -86,9 +88,10 @@ def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments
     """
     views, table = _views(prepared), _Source(partial(blocks_of, prepared), partial(_in_one, prepared))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of what is infinite, the reader tells where
-        found, passes = (None, 0) if views is None else _taken(prepared, views, digits)
+        take = _taken_exactly if prepared.exact_sums else _taken
+        found, passes = (None, 0) if views is None else take(prepared, views, digits)
         if found is None or not np.isfinite(found.whole.comoment).all():
-            found, _ = _taken(prepared, table, digits)
+            found, _ = take(prepared, table, digits)
             return _some(found, prepared.rows).whole
     for _ in range(passes):
         prepared.rows.count_views(found.whole.rows)
@@ -145,7 +148,49 @@ def take_moments_of_folds(
         TableError: there are no rows.
     """
     source = _Source(partial(labelled, prepared, parts), partial(_in_folds, prepared), parts.folds, parts.held_out)
-    return _some(_taken(prepared, source, digits, is_penalised=is_penalised)[0], prepared.rows)
+    take = _taken_exactly if prepared.exact_sums else _taken
+    return _some(take(prepared, source, digits, is_penalised=is_penalised)[0], prepared.rows)
+
+
+def _taken_exactly(
+    prepared: Prepared, source: _Source[B], digits: int, *, is_penalised: bool = False
+) -> tuple[Folded | None, int]:
+    """Return the moments of exact sums, by one pass; None of no rows. Those of what is infinite are not finite."""
+    by_fold: dict[int, ExactRows] = {}
+    for found in prepared.rows.workers.gathered("the exact sums", lambda: _exactly_here(source)):
+        if found is None:
+            return _taken(prepared, source, digits, is_penalised=is_penalised)
+        _add(by_fold, found)
+    moments = partial(moments_of, design=prepared.design, intercept=prepared.intercept)
+    if not by_fold:
+        return None, 1
+    rows_of = [by_fold[fold] for fold in sorted(by_fold)]
+    folds = [moments(each) for each in rows_of] if len(rows_of) > 1 else []
+    others = (reduce(ExactRows.merge, rows_of[:place] + rows_of[place + 1 :]) for place in range(len(rows_of)))
+    pairs = ((fold, moments(rest)) for fold, rest in zip(folds, others, strict=False))
+    whole = moments(reduce(ExactRows.merge, rows_of))
+    return Folded(whole, folds or [whole], pairs=pairs), 1
+
+
+def _exactly_here(source: _Source[B]) -> dict[int, ExactRows] | None:
+    """Return the exact sums of the rows of each fold that a worker reads; None where a value is not finite."""
+    by_fold: dict[int, ExactRows] = {}
+    for block in over_blocks(partial(_kept, source), source.blocks()):
+        if block is None:
+            return None
+        _add(by_fold, block)
+    return by_fold
+
+
+def _add(by_fold: dict[int, ExactRows], more: Mapping[int, ExactRows]) -> None:
+    for fold, rows in more.items():
+        by_fold[fold] = by_fold[fold].merge(rows) if fold in by_fold else rows
+
+
+def _kept(source: _Source[B], block: B) -> dict[int, ExactRows] | None:
+    found = {fold: exact_rows(each) for fold, each in source.parts(block, True).items()}
+    kept = {fold: rows for fold, rows in found.items() if rows is not None}
+    return kept if len(kept) == len(found) else None
 
 
 @one_thread()

@@ -58,6 +58,7 @@ class Pilot:
         sums_exactly: whether products are summed in double-double; else in float64.
         is_whole: whether the rows are a single block, whose sums are rounded once.
         only: bool (columns,), which columns are formed so; None for all that are changed.
+        of_values: how much of its parts' size a value that is formed exactly is off.
     """
 
     center: Array
@@ -66,6 +67,7 @@ class Pilot:
     sums_exactly: bool = False
     is_whole: bool = False
     only: NDArray[np.bool_] | None = None
+    of_values: float = 2.0**-80
 
     @staticmethod
     def plain(center: Array) -> Pilot:
@@ -79,7 +81,7 @@ class Pilot:
         `share` is that of a figure of the fit that its rounding may be.
         """
         center = block.mean if intercept else np.zeros_like(block.mean)
-        gram = _varying(block, block.gram(intercept=intercept), intercept=intercept)
+        gram = varying(block, block.gram(intercept=intercept), intercept=intercept)
         if not np.isfinite(gram).all():
             return Pilot.plain(np.zeros_like(center))  # whoever takes the moments looks
         if is_whole:
@@ -99,7 +101,7 @@ class Pilot:
     def refined(self, found: Moments, mean: Array, terms: int, share: float, *, intercept: bool) -> Pilot:
         """Return the pilot that the moments of Z about this one give, which forms Z to 2^-80; `mean` is that of D."""
         center = mean if intercept else np.zeros_like(mean)
-        gram = _varying(found, found.gram(intercept=intercept), intercept=intercept)
+        gram = varying(found, found.gram(intercept=intercept), intercept=intercept)
         farthest = np.maximum(np.abs(found.maximum - self.center), np.abs(found.minimum - self.center))
         lengths, little = math.sqrt(found.weight) * farthest, 1.0 if self.is_whole else LITTLE
         transform = improved(self.transform, gram, terms, lengths, little=little)
@@ -143,7 +145,7 @@ class Pilot:
     def unit(self) -> Array:
         """Float64 (columns,), how much of its parts' size a value of Z is off, by rounding."""
         return np.where(
-            np.isin(np.arange(len(self.center)), self.plainly), 2.0**-53, 2.0**-80 if self.is_exact else 2.0**-53
+            np.isin(np.arange(len(self.center)), self.plainly), 2.0**-53, self.of_values if self.is_exact else 2.0**-53
         )
 
     def slices(self, reach: Array) -> tuple[Array, Array, Array]:
@@ -176,7 +178,7 @@ def run_of(places: NDArray[np.intp]) -> NDArray[np.intp] | slice:
     return slice(int(places[0]), int(places[-1]) + 1) if is_run else places
 
 
-def _varying(found: Moments, gram: Array, *, intercept: bool) -> Array:
+def varying(found: Moments, gram: Array, *, intercept: bool) -> Array:
     """Return the products without those of columns that do not vary, which take no part."""
     varies = found.varies(intercept=intercept)
     return np.where(np.outer(varies, varies), gram, 0.0)

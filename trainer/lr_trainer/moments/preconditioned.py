@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from lr_trainer.arithmetic.arrays import Array
 
-_GOOD = 4.0
+GOOD = 4.0
 """Correlations whose inverse has a norm below this lose less than a digit."""
 
-_MOST_ROUNDS = 3
+MOST_ROUNDS = 3
 """Transforms that a merge tries, as a fit tries pilots: the second may see columns of which the first saw rounding."""
 
 EXACT = 2.0**-50
@@ -146,13 +146,13 @@ class Preconditioned:
     def merge(self, other: Preconditioned, joint: Joint) -> Preconditioned:
         """Return that of the rows of both, on a transform that suits both."""
         transform, terms = self.transform, joint.terms
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(MOST_ROUNDS):
             first, second = (each.on(transform, terms, joint.lengths) for each in (self, other))
             away, mean = transformed(transform, joint.delta), transformed(transform, joint.about)
             comoment = first.comoment + second.comoment + joint.share * np.outer(away, away)
             about, error = comoment + joint.weight * np.outer(mean, mean), np.hypot(first.error, second.error)
             asked = np.diag(about)[terms:] > (EXACT * joint.lengths[terms:]) ** 2
-            if magnification(about, terms, asked) < _GOOD:
+            if magnification(about, terms, asked) < GOOD:
                 break
             transform = improved(transform, about, terms, joint.lengths, noise=2 * error)
         extended = np.minimum(first.extended, second.extended)

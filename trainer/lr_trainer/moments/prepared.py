@@ -12,7 +12,7 @@ from lr_trainer.arithmetic.arrays import Array, Place, host, names_of, on
 from lr_trainer.moments.terms import check_present, design_of, needs_survey
 from lr_trainer.rows.blocks import Block, block_rows, in_blocks, in_one, joined
 from lr_trainer.rows.reading import Rows, check_weights
-from lr_trainer.rows.survey import Survey, sums_of, survey, surveyed
+from lr_trainer.rows.survey import Sums, Survey, sums_of, survey, surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lr_trainer.model.design import Design
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.roles import Roles
+    from lr_trainer.rows.tree import Tree
 
 _TERMS_A_COLUMN = 8
 """Of more terms a column, as many levels are, a block has fewer rows, so that its terms take at most 64 MiB."""
@@ -53,6 +54,7 @@ class Prepared:
         levels: the categories by column, the reference level first.
         design: what is made of the columns.
         seen: the means and ranges of the columns; None where the design needed no look at them.
+        exact_sums: whether all sums over rows are exact.
     """
 
     rows: Rows
@@ -61,6 +63,7 @@ class Prepared:
     levels: Mapping[str, tuple[str, ...]]
     design: Design
     seen: Survey | None = None
+    exact_sums: bool = False
 
     @property
     def roles(self) -> Roles:
@@ -68,7 +71,9 @@ class Prepared:
         return self.rows.roles
 
 
-def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error", shifts: bool = True) -> Prepared:
+def prepare(
+    rows: Rows, device: Place, *, missing: MissingPolicy = "error", shifts: bool = True, exact_sums: bool = False
+) -> Prepared:
     """Take the passes that the design needs: for the categories' values, for means and ranges.
 
     Unless it `shifts` them, all variables have the origin 0.
@@ -79,7 +84,7 @@ def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error", shif
     roles, seen = rows.roles, None
     levels = rows.levels() if roles.coded else {}
     if missing in {"mean", "indicator"} or needs_survey(roles.specification):
-        seen = survey_of(rows, levels)
+        seen = survey_of(rows, levels, exact_sums=exact_sums)
         check_present(roles, seen)
     design = design_of(roles, levels, seen, missing, shifts=shifts)
     if not design.terms:
@@ -87,19 +92,22 @@ def prepare(rows: Rows, device: Place, *, missing: MissingPolicy = "error", shif
             f"the category {escaped(roles.features[0])} has the same value in every row, and there is no other feature "
             f"to predict {listed(roles.targets)} from"
         )
-    return Prepared(rows, device, roles.specification.intercept, levels, design, seen)
+    return Prepared(rows, device, roles.specification.intercept, levels, design, seen, exact_sums)
 
 
-def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]]) -> Survey:
+def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]], *, exact_sums: bool = False) -> Survey:
     """Take one pass for the means and ranges of all columns; another one where arrays in memory have gaps."""
     width, first = rows.roles.width, rows.first // block_rows(rows.roles.width)
     if not rows.roles.categories and (views := rows.views(block_rows(width))) is not None:
-        seen = survey(((in_one(tuple(map(host, parts))),) for parts in views), width)
+        seen = survey(((in_one(tuple(map(host, parts))),) for parts in views), width, exact_sums=exact_sums)
         if np.isfinite(seen.maximum - seen.minimum).all() and (seen.count == rows.table.size).all():
             rows.count_views(int(seen.count[0]))
             return seen
-    trees = rows.workers.gathered("the survey", lambda: sums_of(in_blocks(rows.arrays(levels), width), first))
-    return surveyed(trees, width)
+
+    def here() -> Tree[Sums]:
+        return sums_of(in_blocks(rows.arrays(levels), width), first, exact_sums=exact_sums)
+
+    return surveyed(rows.workers.gathered("the survey", here), width)
 
 
 def split(prepared: Prepared, share: float, seed: Sequence[int]) -> tuple[Prepared, Prepared]:

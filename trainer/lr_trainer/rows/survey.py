@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.exact_sums import Dyadic, ExactSums
 from lr_trainer.rows.blocks import Block, joined, over_blocks
 from lr_trainer.rows.tree import Tree
 
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-
-    Sums: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -35,38 +35,63 @@ class Survey:
     maximum: NDArray[np.float64]
 
 
-def survey(blocks: Iterable[Block], columns: int) -> Survey:
+@dataclass(frozen=True)
+class Sums:
+    """Of each column the count, sum, minimum and maximum, and where asked the exact sum of what is finite."""
+
+    count: NDArray[np.int64]
+    total: NDArray[np.float64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    exact: Dyadic | None = None
+
+    def merge(self, other: Sums) -> Sums:
+        """Return those of the rows of both."""
+        return Sums(
+            self.count + other.count,
+            self.total + other.total,
+            np.minimum(self.minimum, other.minimum),
+            np.maximum(self.maximum, other.maximum),
+            None if self.exact is None or other.exact is None else self.exact + other.exact,
+        )
+
+
+def survey(blocks: Iterable[Block], columns: int, *, exact_sums: bool = False) -> Survey:
     """Return the survey of one pass over blocks (rows, columns); NaN is a missing value."""
-    return surveyed([sums_of(blocks, 0)], columns)
+    return surveyed([sums_of(blocks, 0, exact_sums=exact_sums)], columns)
 
 
-def sums_of(blocks: Iterable[Block], first: int) -> Tree[Sums]:
-    """Return each column's count, sum, minimum and maximum in blocks, the first of which has this number."""
-    tree = Tree(_added, first)
-    for part in over_blocks(_one, blocks):
+def sums_of(blocks: Iterable[Block], first: int, *, exact_sums: bool = False) -> Tree[Sums]:
+    """Return the sums of each column in blocks, the first of which has this number."""
+    tree = Tree(Sums.merge, first)
+    for part in over_blocks(partial(_one, exact_sums=exact_sums), blocks):
         tree.push(part)
     return tree
 
 
 def surveyed(trees: Sequence[Tree[Sums]], columns: int) -> Survey:
-    """Return the survey of the blocks of all trees, in their order."""
-    none = np.zeros(columns, dtype=np.int64), np.zeros(columns), np.full(columns, np.inf), np.full(columns, -np.inf)
-    count, total, minimum, maximum = Tree.joined(trees).total() or none
+    """Return the survey of the blocks of all trees, in their order.
+
+    With exact sums the means are those of any order of the rows, rounded once.
+    """
+    nothing, least = np.zeros(columns), np.full(columns, np.inf)
+    none = Sums(nothing.astype(np.int64), nothing, least, -least)
+    found = Tree.joined(trees).total() or none
+    count, exact, ranges = found.count, found.exact, (found.minimum, found.maximum)
+    if exact is not None and np.isfinite(found.total).all():
+        means = [float(exact.fraction(place) / each) if each else np.nan for place, each in enumerate(count.tolist())]
+        return Survey(count, np.array(means), *ranges)
     with np.errstate(invalid="ignore"):
-        return Survey(count, total / count, minimum, maximum)
+        return Survey(count, found.total / count, *ranges)
 
 
-def _added(one: Sums, other: Sums) -> Sums:
-    return one[0] + other[0], one[1] + other[1], np.minimum(one[2], other[2]), np.maximum(one[3], other[3])
-
-
-def _one(block: Block) -> Sums:
-    """Return each column's count, sum, minimum and maximum."""
+def _one(block: Block, *, exact_sums: bool) -> Sums:
     rows = joined(block)
+    exact = ExactSums.of(np.where(np.isfinite(rows), rows, 0.0)).totals() if exact_sums else None
     low, high = rows.min(axis=0), rows.max(axis=0)
     if not np.isnan(low).any():
-        return np.full(len(low), len(rows)), rows.sum(axis=0), low, high
+        return Sums(np.full(len(low), len(rows)), rows.sum(axis=0), low, high, exact)
     missing = np.isnan(rows)
     low = np.where(missing, np.inf, rows).min(axis=0)
     high = np.where(missing, -np.inf, rows).max(axis=0)
-    return (~missing).sum(axis=0), np.nansum(rows, axis=0), low, high
+    return Sums((~missing).sum(axis=0), np.nansum(rows, axis=0), low, high, exact)
