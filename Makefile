@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+ENGINES ?= .venv-engines
 BIN := $(abspath $(VENV))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -10,18 +11,22 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest engines test-clients conformance soak mutants digits adversary functions bench cuda cuda-wheels clean
+.PHONY: help setup demo test lint types imports pytest engines test-engines test-clients conformance soak mutants digits adversary functions bench cuda cuda-wheels clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
 
 setup: $(VENV)/.ready ## make the virtual environment
 
-$(VENV)/.ready: pyproject.toml constraints.txt Makefile
+define check_python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "linedge needs Python 3.11 or later; name one with: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "this Python has no venv module. Run: sudo apt install python3-venv" >&2; exit 1; }
+endef
+
+$(VENV)/.ready: pyproject.toml constraints.txt Makefile
+	$(check_python)
 	$(PYTHON) -m venv $(VENV)
 	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --retries 0 --index-url "$(TORCH_INDEX)" -c constraints.txt torch || \
 		echo "$(TORCH_INDEX) has no such torch; asking the ordinary index" >&2
@@ -35,6 +40,13 @@ $(VENV)/.bench: $(VENV)/.ready
 
 $(VENV)/.engines: $(VENV)/.ready
 	$(PIP) install --quiet -c constraints.txt --editable '.[engines]'
+	@touch $@
+
+$(ENGINES)/.ready: pyproject.toml tests/engines/distributed/requirements.txt
+	$(check_python)
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip --disable-pip-version-check install --quiet \
+		--requirement tests/engines/distributed/requirements.txt --editable '.[train,export]'
 	@touch $@
 
 demo: setup ## the three commands, then the same on a table of ozone monitors
@@ -59,6 +71,9 @@ engines: $(VENV)/.engines ## install every engine of docs/engines.md that can be
 	@sh tests/engines/install.sh $(BIN)/python build/engines
 	LINEDGE_ENGINES=1 $(BIN)/python -m pytest -m engines --numprocesses auto --dist loadfile tests/engines
 	@LINEDGE_ENGINES=1 $(BIN)/python -m tests.engines
+
+test-engines: $(ENGINES)/.ready ## run the tests of Ray, Spark, DuckDB and object stores, in an environment of their own (2 GB)
+	$(ENGINES)/bin/python -m pytest -m engines tests/engines/distributed
 
 test-clients: setup ## run tritonclient and KServe's client, in environments under build/clients, against lr-serve
 	$(BIN)/python -m tests.serving.protocol.clients build/clients
@@ -91,4 +106,4 @@ cuda-wheels: setup ## what such a machine may lack, in build/cuda-wheels; HAS="s
 	@$(BIN)/python -m tests.cuda.wheels $(HAS)
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(ENGINES) build dist
