@@ -9,6 +9,7 @@ them.
 
     commands/     lr-infer, lr-inspect and lr-serve, and what all commands do alike
     serving/      models over HTTP
+    spark.py, ray.py  predictions on the workers of these engines
     page/         the page on which a person tries a model
     prediction/   rows and tables to predictions
     inspection/   what any file of linedge says of itself
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from lr_runtime.prediction.batches import predict_batches
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.prediction.result import Prediction
+    from lr_runtime.prediction.scorer import Scorer
 
 __version__ = "0.1.0"
 
@@ -56,6 +58,7 @@ __all__ = [
     "Output",
     "Prediction",
     "Predictor",
+    "Scorer",
     "__version__",
     "predict_batches",
 ]
@@ -69,5 +72,6 @@ __getattr__ = lazily(
         "prediction.batches": "predict_batches",
         "prediction.predictor": "Predictor",
         "prediction.result": "Prediction",
+        "prediction.scorer": "Scorer",
     },
 )

@@ -18,7 +18,7 @@ from lr_runtime.system.files import sha256
 from lr_runtime.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,7 +83,7 @@ class Predictor:
         self._coerced = Coercion(self.contract, unknown)
         self._one = None if self.is_foreign else OneRow(self._session, self.contract, self._results)
 
-    def __reduce__(self) -> tuple[Callable[..., Predictor], tuple[bytes]]:
+    def __reduce__(self) -> tuple[partial[Predictor], tuple[bytes]]:
         """Pickle and copy as the bytes of the file and the options of `load`."""
         return self._loaded, (self._model,)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lr_runtime.errors import MissingColumnError, OptionError, RowError, TableError, escaped
+from lr_runtime.errors import LinedgeError, MissingColumnError, OptionError, RowError, TableError, escaped
 from lr_runtime.prediction.batches import Predicted, predict_batches
 from lr_runtime.prediction.inputs import Given
 from lr_runtime.system.text import composed
@@ -90,20 +90,26 @@ class Scoring:
         Raises:
             TableError: a bad row, with its place in the file, where bad rows are an error; or no table.
         """
-        batches = self._table.batches(self._numbers, self._categories, self._keep)
-        predictions = predict_batches(
-            self._predictor, batches, on_error=self._on_error, rows=self._given, fault=self._placed
-        )
         done = None
-        for done in predictions:
-            self.tally.rows += len(done.batch.values)
-            self.tally.bad += len(done.faults)
+        for done in self.predicted(self._placed):
             for fault in done.faults:
                 report(str(fault))
-            yield OutputRows(dict(zip(self._keep, _kept(done), strict=True)), self._named(done.prediction), done.empty)
+            yield self.output(done)
             advance(done.batch.size)
         if done is None:
             yield OutputRows({name: [] for name in self._keep}, self._results)
+
+    def predicted(self, fault: Callable[[Batch, RowError], LinedgeError]) -> Iterator[Predicted[Batch]]:
+        """Yield the table's batches with their predictions; `fault` as in `predict_batches`."""
+        batches = self._table.batches(self._numbers, self._categories, self._keep)
+        for done in predict_batches(self._predictor, batches, on_error=self._on_error, rows=self._given, fault=fault):
+            self.tally.rows += len(done.batch.values)
+            self.tally.bad += len(done.faults)
+            yield done
+
+    def output(self, done: Predicted[Batch]) -> OutputRows:
+        """Return the rows to write of a batch."""
+        return OutputRows(dict(zip(self._keep, _kept(done), strict=True)), self._named(done.prediction), done.empty)
 
     def _named(self, prediction: Prediction) -> dict[str, NDArray[np.generic]]:
         return {self.called.get(name, name): values for name, values in prediction.columns().items()}

@@ -19,10 +19,10 @@ WORKERS = 2
 
 @pytest.fixture(scope="session")
 def ray() -> Iterator[Any]:
-    """Ray, with as many workers as there are tasks at once; it reads nothing of what runs on this machine."""
+    """Ray, with a worker more than actors of a test take: where these hold all, what feeds them waits for ever."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     module = pytest.importorskip("ray", reason=f"ray is not installed here: {HOW}")
-    module.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+    module.init(num_cpus=2 * WORKERS, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     yield module
     module.shutdown()
 
@@ -33,10 +33,11 @@ def spark() -> Iterator[Any]:
     sql = pytest.importorskip("pyspark.sql", reason=f"pyspark is not installed here: {HOW}")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip(JAVA)
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     builder = sql.SparkSession.builder.master(f"local[{WORKERS},4]").appName("linedge")
     options = {
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",

@@ -109,7 +109,10 @@ class ArrowTable:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `Table.batches`."""
-        return made_ahead(self._batches(columns, categories, kept))
+        batches = self._batches(columns, categories, kept)
+        # A thread costs as much as 5,000 rows, and is worth it where a second batch is made beside the first.
+        is_one = self.size is not None and self.size <= rows_at_once([*columns, *categories, *kept])
+        return batches if is_one else made_ahead(batches)
 
     def _batches(self, columns: Sequence[str], categories: Sequence[str], kept: Sequence[str]) -> Iterator[Batch]:
         positions(self, wanted := [*columns, *categories, *kept])
