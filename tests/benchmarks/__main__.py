@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import checking, descent, export, fits, frames, grid, predict, size, start, streams, terms, wheels
+from tests.benchmarks.scale import table as scale
 from tests.benchmarks.serving import table as serving
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "predict": predict.report,
     "serving": serving.report,
     "streams": streams.report,
+    "scale": scale.report,
 }
 
 

@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
 _LARGEST_KEPT = 31 << 20
 _END = object()
+_cores = os.cpu_count() or 1
 
 B = TypeVar("B")
 T = TypeVar("T")
+
+
+def share_cores(processes: int) -> None:
+    """Have this process use its share of the cores, where so many work side by side."""
+    global _cores  # noqa: PLW0603 - once in the life of a process
+    _cores = max(1, _cores // processes)
 
 
 def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = None) -> Iterator[T]:
@@ -27,7 +34,7 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
         items: taken in the caller's thread; what they raise is raised behind the results of those before.
         threads: how many; None for one a core.
     """
-    threads = threads or os.cpu_count() or 1
+    threads = threads or _cores
     waiting: deque[Future[T]] = deque()
     _keep_free_memory()
     pool = ThreadPoolExecutor(threads)

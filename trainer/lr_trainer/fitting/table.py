@@ -255,7 +255,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], wo
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     rows = Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
-    return rows if workers.count == 1 else rows.dealt(workers)
+    return rows if workers is ALONE else rows.dealt(workers)
 
 
 def _units(asked: FitOptions) -> dict[str, str]:
