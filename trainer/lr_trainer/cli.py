@@ -58,7 +58,9 @@ _DESCENT = frozenset([*(each.key for each in options_in(Descent)), *_RESUME])
 @argument("tables", nargs=-1)
 @options_of(FitOptions)
 @option("--update", type=click.Path(path_type=Path), help="Add TABLE's rows to this checkpoint's.")
-@option("--merge", is_flag=True, help="TABLES are checkpoints: join their rows.")
+@option("--merge", is_flag=True, help="TABLES are checkpoints, or folders of them: join their rows.")
+@option("--manifest", type=FilePath(readable=False), help="Write what --merge joined to this file, as JSON.")
+@option("--min-rows", type=click.IntRange(min=2), help="Refuse what tells of fewer rows, in all or of a category.")
 @option(
     "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True, help="What a bad row does."
 )
@@ -79,6 +81,8 @@ def main(
     tables: tuple[str, ...],
     update: Path | None,
     merge: bool,
+    manifest: Path | None,
+    min_rows: int | None,
     on_error: str,
     dry_run: bool,
     output: Path | None,
@@ -102,13 +106,14 @@ def main(
       lr-train huge.parquet --target y --loss quantile --quantile 0.9 --batch-size 1024 --validation 0.1
       lr-train today.csv --update sensor.safetensors -o sensor.safetensors
       lr-train --merge north.safetensors south.safetensors -o both.safetensors
+      lr-train --merge fleet/ --min-rows 50 --manifest fleet.json -o all.safetensors
     """
     output = output or Path(_OUTPUT)
     say = partial(click.echo, err=is_stdout(output))
     started = time.perf_counter()
     options = TableOptions(**values_of(TableOptions, given), skips=on_error == "skip")
     way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
-    _check_ways(way, options, update=update, dry_run=dry_run)
+    _check_ways(way, options, update=update, dry_run=dry_run, manifest=manifest)
     workers = click.get_current_context().with_resource(launched())
     if workers.rank and (dry_run or way != "fit"):
         return  # the first worker does it
@@ -120,16 +125,16 @@ def main(
     check_output(chosen.get("log"), tables=tables, option="--log")
     check_output(output, tables=tables if way in {"fit", "update"} else ())
     if way == "merge":
-        checkpoint = _merge(tables)
+        checkpoint = _merge(tables, output, manifest, min_rows)
     elif way == "update":
-        checkpoint = _update(tables, update, options, device, quiet=quiet)
+        checkpoint = _update(tables, update, options, device, min_rows, quiet=quiet)
     elif way == "fit" and _descends(chosen):
         checkpoint = _descend(tables, chosen, options, device, output, quiet=quiet)
     elif way == "fit":
         checkpoint = _fit(tables, chosen, options, device, workers, quiet=quiet)
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
-    workers.agreed("what is written", lambda: _save(checkpoint, output))
+    workers.agreed("what is written", lambda: _save(checkpoint, output, min_rows))
     if checkpoint.report.solver == "descent":
         _remove(_state_of(output))
     if as_json:
@@ -142,7 +147,9 @@ def main(
     note(f"wrote {output}", quiet=quiet)
 
 
-def _check_ways(way: str, options: TableOptions, *, update: Path | None, dry_run: bool) -> None:
+def _check_ways(way: str, options: TableOptions, *, update: Path | None, dry_run: bool, manifest: Path | None) -> None:
+    if manifest is not None and way != "merge":
+        raise OptionError("--manifest lists the checkpoints that --merge joins. Leave it out")
     if way == "merge" and (update or dry_run):
         other = "--update" if update else "--dry-run"
         raise OptionError(f"--merge joins checkpoints; {other} takes tables. Choose one")
@@ -258,28 +265,43 @@ def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
 
 
 def _update(
-    tables: tuple[str, ...], update: Path | None, options: TableOptions, device: Device, *, quiet: bool
+    tables: tuple[str, ...],
+    update: Path | None,
+    options: TableOptions,
+    device: Device,
+    min_rows: int | None,
+    *,
+    quiet: bool,
 ) -> Checkpoint:
     with needs_extra("train"):
         from lr_trainer.fitting import joining
+        from lr_trainer.fitting.disclosure import check_rows
         from lr_trainer.model.checkpoint import Checkpoint
     if not tables or update is None:
         raise OptionError("--update needs a table with the new rows: lr-train TABLE --update CHECKPOINT")
     checkpoint, table = Checkpoint.load(update), _opened(tables, options)
     with progress("reading", table.size, quiet=quiet) as advance:
-        return joining.update(checkpoint, table, device=device, advance=advance)
+        updated = joining.update(checkpoint, table, device=device, advance=advance)
+    check_rows(updated, min_rows, before=checkpoint)
+    return updated
 
 
-def _merge(checkpoints: tuple[str, ...]) -> Checkpoint:
+def _merge(tables: tuple[str, ...], output: Path, manifest: Path | None, min_rows: int | None) -> Checkpoint:
     with needs_extra("train"):
-        from lr_trainer.fitting import joining
-        from lr_trainer.model.checkpoint import Checkpoint
-    if len(checkpoints) < 2:
+        from lr_trainer.fitting.fleet import checkpoints_in, merge_files, write_manifest
+    if not is_stdout(output) and output.suffix == ".safetensors":
+        place = output.resolve().parent
+        if inside := [each for each in tables if Path(each).resolve() == place]:
+            raise OptionError(f"-o {output} would be one of the checkpoints in {inside[0]}. Name a file elsewhere")
+    files = checkpoints_in(tables)
+    if len(files) < 2:
         raise OptionError("--merge joins two checkpoints or more: lr-train --merge A B")
-    places = [Path(path).resolve() for path in checkpoints]
-    if twice := [path for path, place in zip(checkpoints, places, strict=True) if places.count(place) > 1]:
-        raise OptionError(f"{twice[-1]} comes twice: its rows would count double. Name it once")
-    return joining.merge(*(Checkpoint.load(Path(path)) for path in checkpoints))
+    check_output(output, tables=sorted({*files}.difference(tables)))
+    check_output(manifest, output, tables=files, option="--manifest")
+    checkpoint, listed = merge_files(files, min_rows)
+    if manifest is not None:
+        write_manifest(manifest, checkpoint, listed)
+    return checkpoint
 
 
 def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], say: Say, *, as_json: bool) -> None:
@@ -314,7 +336,10 @@ def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -
     return checkpoint
 
 
-def _save(checkpoint: Checkpoint, output: Path) -> None:
+def _save(checkpoint: Checkpoint, output: Path, min_rows: int | None) -> None:
+    with needs_extra("train"):
+        from lr_trainer.fitting.disclosure import check_rows
+    check_rows(checkpoint, min_rows)
     if is_stdout(output):
         sys.stdout.buffer.write(checkpoint.to_bytes())
     else:

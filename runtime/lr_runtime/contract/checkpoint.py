@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
 _LEVERAGE_TENSORS = tuple(f"leverage.{part.name}" for part in fields(Leverage))
 _HEADER_LIMIT = 64 << 20
-_RUN_TRAINER = "Run lr-train first, or name a checkpoint"
+RUN_TRAINER = "Run lr-train first, or name a checkpoint"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Checkpoint:
         if self.leverage is not None and len(self.leverage.mean) != len(self.terms):
             raise CheckpointError(f"leverage.mean has {len(self.leverage.mean)} numbers for {len(self.terms)} terms")
 
-    @property
+    @cached_property
     def report(self) -> FitReport:
         """The report of the fit as a frozen record.
 
@@ -193,7 +194,11 @@ class Checkpoint:
             MissingFileError: there is no such file.
             CheckpointError: the file is not a checkpoint; the message says what it is.
         """
-        content = read_bytes(path, _RUN_TRAINER)
+        return cls.of_file(read_bytes(path, RUN_TRAINER), path)
+
+    @classmethod
+    def of_file(cls, content: bytes, path: str | Path) -> Self:
+        """Read a checkpoint from the bytes of a file, whose path the message of a CheckpointError says."""
         try:
             return cls.from_bytes(content)
         except LinedgeError as error:
@@ -212,9 +217,10 @@ class Checkpoint:
             raise CheckpointError("a safetensors file that lr-train did not write. Name one that it did")
         try:
             described = json.loads(metadata[METADATA_KEY])
-            contract, fit = Contract.from_json(json.dumps(described["contract"])), dict(described["fit"])
+            contract, fit = Contract.from_fields(dict(described["contract"])), dict(described["fit"])
             json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # not every JSON can be written again
-            terms = tuple(read_term(term, contract.variables) for term in described["terms"])
+            variables = contract.variables
+            terms = tuple(read_term(term, variables) for term in described["terms"])
             tensors = {name: _tensor(entry, data) for name, entry in header.items()}
             _check_layout(header.values(), len(data))
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
@@ -236,13 +242,13 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     if len(content) < 8 or length > min(_HEADER_LIMIT, len(content) - 8):
         from lr_runtime.system.signatures import what_it_is
 
-        raise CheckpointError(f"{what_it_is(content[:512]) or 'an unknown kind of file'}. {_RUN_TRAINER}")
+        raise CheckpointError(f"{what_it_is(content[:512]) or 'an unknown kind of file'}. {RUN_TRAINER}")
     try:
         header = json.loads(content[8 : 8 + length])
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"its header is not JSON. {_RUN_TRAINER}") from error
+        raise CheckpointError(f"its header is not JSON. {RUN_TRAINER}") from error
     if not isinstance(header, dict):
-        raise CheckpointError(f"its header is not a JSON object. {_RUN_TRAINER}")
+        raise CheckpointError(f"its header is not a JSON object. {RUN_TRAINER}")
     return header, memoryview(content)[8 + length :]
 
 

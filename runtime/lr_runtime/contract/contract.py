@@ -206,7 +206,20 @@ class Contract(NamedTuple):
         """
         try:
             fields = json.loads(text)
-            version = fields.pop("contract")
+        except (ValueError, RecursionError) as error:
+            raise ModelFileError("its linedge metadata is damaged. Export the model again") from error
+        return Contract.from_fields(fields)
+
+    @staticmethod
+    def from_fields(fields: Mapping[str, object]) -> Contract:
+        """Return the contract of `from_json` from its JSON value.
+
+        Raises:
+            ModelFileError: see `from_json`.
+        """
+        try:
+            version = fields["contract"]
+            fields = {name: value for name, value in fields.items() if name != "contract"}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFileError("its linedge metadata is damaged. Export the model again") from error
         if version != CONTRACT_VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,12 @@ from lr_trainer.arithmetic.double_double import Extended
 from lr_trainer.arithmetic.gram import congruence, inverse
 from lr_trainer.moments.accuracy import preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
+from lr_trainer.moments.moments import Moments, joined, stacked
 from lr_trainer.moments.pilot import Pilot
+from lr_trainer.moments.preconditioned import Preconditioned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lr_trainer.moments.moments import Moments
-    from lr_trainer.moments.preconditioned import Preconditioned
 
     Array = NDArray[np.float64]
     Exact = NDArray[np.object_]
@@ -66,21 +66,27 @@ def test_rounding_stays_within_its_bounds(seed: int, is_whole: bool) -> None:
     assert_bounded(moments_of(rows, is_whole=is_whole).fine, rows)
 
 
+def of_part(parts: Preconditioned | None, number: int) -> Preconditioned:
+    assert parts is not None
+    return Preconditioned(*(getattr(parts, each.name)[number] for each in fields(parts)))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_bounds_hold_on_other_transforms_and_for_joined_rows(seed: int) -> None:
-    first, second = rows_of(seed), rows_of(seed + 100, rows=30 + seed)
-    one, other = (moments_of(rows, is_whole=bool(seed % 2)) for rows in (first, second))
-    assert one.fine is not None
-    assert other.fine is not None
-    lengths = np.sqrt(np.diag(one.comoment))
-    moved = one.fine.on(other.fine.transform, TERMS, lengths)
-    assert moved.transform.tolist() == other.fine.transform.tolist()
-    assert_bounded(moved, first)
-    assert one.fine.on(one.fine.transform, TERMS, lengths) is one.fine
-    joined = one.joined(other, TERMS, intercept=True)
-    assert_bounded(joined.fine, np.concatenate([first, second]))
-    again = joined.joined(one, TERMS, intercept=True)
-    assert_bounded(again.fine, np.concatenate([first, second, first]))
+    rows = [rows_of(seed + 100 * number, rows=30 + seed) for number in range(2 + 3 * (seed % 4))]
+    found = [moments_of(each, is_whole=bool(seed % 2)) for each in rows]
+    parts, lengths = stacked(found, TERMS), np.sqrt(np.diag(found[0].comoment))
+    assert parts.fine is not None
+    moved = parts.fine.on(of_part(parts.fine, 1).transform, TERMS, lengths)
+    for number, each in enumerate(rows):
+        assert of_part(moved, number).transform.tolist() == of_part(parts.fine, 1).transform.tolist()
+        assert_bounded(of_part(moved, number), each)
+    assert of_part(moved, 1).comoment.tolist() == of_part(parts.fine, 1).comoment.tolist()
+    assert moved.on(of_part(moved, 0).transform, TERMS, lengths) is moved
+    whole = joined(parts, TERMS, intercept=True)
+    assert_bounded(whole.fine, np.concatenate(rows))
+    again = joined(stacked([whole, found[0]], TERMS), TERMS, intercept=True)
+    assert_bounded(again.fine, np.concatenate([*rows, rows[0]]))
 
 
 @pytest.mark.parametrize("seed", range(6))

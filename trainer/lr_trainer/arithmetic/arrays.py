@@ -78,5 +78,7 @@ def host(array: A) -> Array:
 
 
 def matmul(left: A, right: A) -> A:
-    """Return left @ right of two matrices; NumPy lets other threads run in `dot`, and not in `matmul`."""
-    return np.asarray(np.dot(left, right)) if isinstance(left, np.ndarray) else left @ right
+    """Return left @ right of matrices; of two, NumPy lets other threads run in `dot`, and not in `matmul`."""
+    if isinstance(left, np.ndarray) and left.ndim == right.ndim == 2:
+        return np.asarray(np.dot(left, right))
+    return left @ right

@@ -5,21 +5,24 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.contract.equation import fitted_name
+from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
 from lr_trainer.choices import Device, FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
-from lr_trainer.fitting.levels import Levels, check_levels_apart, design_with, levels_of, relevelled, union, with_levels
+from lr_trainer.fitting.disclosure import check_rows
+from lr_trainer.fitting.levels import Levels, check_levels_apart, design_with, levels_of, on_levels, union, with_levels
 from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
 from lr_trainer.moments.exact import moments_of
 from lr_trainer.moments.exact_rows import ExactRows
-from lr_trainer.moments.moments import Moments
+from lr_trainer.moments.moments import Moments, joined, stacked
 from lr_trainer.moments.passes import take_moments
 from lr_trainer.moments.prepared import Prepared, survey_of
 from lr_trainer.moments.training_data import TrainingData, check_values, training_box
@@ -36,14 +39,16 @@ from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
-    from lr_runtime.contract.columns import Kind
-    from lr_runtime.contract.fit_report import RowCounts
+    from lr_runtime.contract.columns import Column, Kind
     from lr_runtime.tables import TableOptions
     from lr_trainer.model.checkpoint import Checkpoint
+
+_TOGETHER = 1 << 13
+"""Numbers of the Gram matrices that are joined at once: some MiB with all that is made of them."""
 
 _KINDS: dict[Kind, str] = {"number": "numbers", "category": "categories"}
 _NUMBERS = ("origin", "scale", "fill")
@@ -96,30 +101,30 @@ def update(
     # Further rows share the policy for missing values of the checkpoint's.
     missing = Missing(filled, report.rows.drops_missing, report.rows.drops_missing_targets)
     rows = Rows(timed(table, {column.name: column.time for column in columns}), roles, missing, advance)
-    data = _data_of(checkpoint)
-    if roles.coded:
-        levels = union(levels_of(columns), rows.levels())
-        data = data if levels == levels_of(columns) else _on(data, levels)
-    levels, raw = levels_of(data.columns), {term.raw_column for term in data.design.terms}
+    data = data_of(checkpoint)
+    levels = union(levels_of(columns), rows.levels()) if roles.coded else {}
+    more = data if levels == levels_of(columns) else _on(data, levels)
+    raw = {term.raw_column for term in more.design.terms}
     is_hidden = any(column.kind == "number" and place not in raw for place, column in enumerate(columns))
     seen = survey_of(rows, levels) if is_hidden else None
     is_exact = data.moments.exact is not None
     place = device_named("cpu" if is_exact else device)
-    new = take_moments(Prepared(rows, place, data.intercept, levels, data.design, exact_sums=is_exact))
-    ranges = training_box(data.design, new.minimum, new.maximum, seen)
+    new = take_moments(Prepared(rows, place, data.intercept, levels, more.design, exact_sums=is_exact))
+    ranges = training_box(more.design, new.minimum, new.maximum, seen)
+    data = together([data, replace(more, moments=new, columns=_in_ranges(more.columns, ranges))])
     if is_exact:
-        more = _widened(replace(data, moments=new), ranges)
-        return _exactly_joined(checkpoint, [data, more], [report.rows, rows.counts])
-    data = _with_rows(data, new, ranges)
-    return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers), *_usual(checkpoint))
+        return _exactly_joined(checkpoint, data, _counts([report.rows, rows.counts]))
+    return _joined(checkpoint, data, rows.counts, *outliers.caution(rows.outliers), *_usual(_robust(checkpoint)))
 
 
-def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
+def merge(first: Checkpoint, *others: Checkpoint, min_rows: int | None = None) -> Checkpoint:
     """Return the fit of all the checkpoints' rows together, from their moments; see `update` for its digits.
 
+    With `min_rows` a checkpoint that tells something of fewer rows is refused: see `lr_trainer.fitting.disclosure`.
+
     Raises:
-        FitError: the checkpoints differ in columns, powers, origins or policies (the difference is shown), one is
-            penalised, or fewer than 6 digits of the weights would be left.
+        FitError: the checkpoints differ in columns, units, powers, origins or policies (the difference is shown), one
+            is penalised or has too few rows, or fewer than 6 digits of the weights would be left.
 
     Example:
         >>> from lr_trainer import fit
@@ -128,29 +133,36 @@ def merge(first: Checkpoint, *others: Checkpoint) -> Checkpoint:
         >>> merge(monday, tuesday).contract.rows
         6
     """
-    _check_plain(first)
-    for number, other in enumerate(others, 2):
-        _check_plain(other)
-        if difference := _difference(first, other):
-            raise FitError(
-                f"checkpoint {number} does not match the first: {difference}. Fit both with the same options, or, "
-                "where the origins are those of each fit, add the rows with --update"
-            )
-    parts = [_data_of(each) for each in (first, *others)]
-    levels = union(*(levels_of(each.columns) for each in parts))
-    if any(levels != levels_of(each.columns) for each in parts):
-        parts = [_on(each, levels) for each in parts]  # all of them, so that their terms have one order
-    data = parts[0]
+    return join(((f"checkpoint {number}", each) for number, each in enumerate((first, *others), 1)), min_rows)
+
+
+def join(parts: Iterable[tuple[str, Checkpoint]], min_rows: int | None = None) -> Checkpoint:
+    """Return `merge` of one checkpoint or more, each with its name for messages; few are in memory at a time."""
+    remaining = iter(parts)
+    named, first = next(remaining)
+    shared, counts, robust = _facts(first), list[RowCounts](), set[str]()
+
+    def checked() -> Iterator[TrainingData]:
+        for name, part in chain([(named, first)], remaining):
+            _check_plain(part, f"{name}: ")
+            if difference := _difference(shared, part):
+                raise FitError(
+                    f"{name} does not match {named}: {difference}. Fit both with the same options, or, where the "
+                    "origins are those of each fit, add the rows with --update"
+                )
+            check_rows(part, min_rows, f"{name}: ")
+            counts.append(part.report.rows)
+            robust.update(_robust(part))
+            yield data_of(part)
+
+    data = joined_in_tree(checked())
     if data.moments.exact is not None:
-        return _exactly_joined(first, parts, [each.report.rows for each in (first, *others)])
-    for more in parts[1:]:
-        ranges = {place: (column.minimum, column.maximum) for place, column in enumerate(more.columns)}
-        data = _with_rows(data, more.moments, ranges)
-    counts = first.report.rows._replace(rows_read=data.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
-    return _joined(first, data, counts, *_usual(first, *others))
+        return _exactly_joined(first, data, _counts(counts))
+    known = _counts(counts)._replace(rows_read=data.moments.rows, rows_dropped=0, rows_skipped=0, passes=0)
+    return _joined(first, data, known, *_usual(robust))
 
 
-def _data_of(checkpoint: Checkpoint) -> TrainingData:
+def data_of(checkpoint: Checkpoint) -> TrainingData:
     """Return the moments of a checkpoint, on a design without origins."""
     contract, moments = checkpoint.contract, Moments.from_arrays(checkpoint.moments)
     design = without_origins(Design.of(checkpoint))
@@ -159,43 +171,76 @@ def _data_of(checkpoint: Checkpoint) -> TrainingData:
     return TrainingData(moments, design, contract.columns, targets, intercept, functions)
 
 
+def joined_in_tree(parts: Iterable[TrainingData]) -> TrainingData:
+    """Return the data of all parts together, one or more, which are taken one at a time.
+
+    A tree, whose shape depends on their number and width alone, keeps few of them in memory, and rounding grows with
+    its height.
+    """
+    waiting: list[list[TrainingData]] = []
+    for part in parts:
+        height, node = 0, part
+        while True:
+            waiting += [[]] * (height == len(waiting))
+            waiting[height] = [*waiting[height], node]
+            if len(waiting[height]) < max(2, _TOGETHER // len(part.moments.mean) ** 2):
+                break
+            node, waiting[height] = together(waiting[height]), []
+            height += 1
+    last: list[TrainingData] = []
+    for nodes in waiting:
+        last = [together([*nodes, *last])] if nodes else last
+    return last[0]
+
+
+def together(parts: Sequence[TrainingData]) -> TrainingData:
+    """Return the data of the rows of all parts, which share what `_facts` says, on the levels of all.
+
+    Of exact sums the moments are those of the first part, with the sums of all, for `_exactly_joined`.
+
+    Raises:
+        FitError: levels differ of a category in a product, or there are too many.
+    """
+    first, levels = parts[0], [levels_of(each.columns) for each in parts]
+    whole = first if all(each == levels[0] for each in levels) else _on(first, union(*levels))
+    for part in parts:
+        check_levels_apart(part.design, part.columns, whole.columns)
+    if all(each.design.terms == whole.design.terms for each in parts) and whole is first:
+        found, matrix = [each.moments for each in parts], None
+    else:
+        found, matrix = on_levels(parts, whole.design, whole.columns)
+    if exact := [each.exact for each in found if each.exact is not None]:
+        moments = replace(found[0], exact=reduce(ExactRows.merge, exact))
+    else:
+        terms = len(whole.design.terms)
+        moments = joined(stacked(found, terms), terms, matrix, intercept=first.intercept)
+    ends = np.array([[(column.minimum, column.maximum) for column in each.columns] for each in parts])
+    ranges = enumerate(zip(ends[..., 0].min(axis=0).tolist(), ends[..., 1].max(axis=0).tolist(), strict=True))
+    numbers = {place: each for place, each in ranges if whole.columns[place].kind == "number"}
+    return replace(whole, moments=moments, columns=_in_ranges(whole.columns, numbers))
+
+
 def _on(data: TrainingData, levels: Levels) -> TrainingData:
-    """Return the data on these levels, which include its own."""
+    """Return the data with the columns and the design, not the moments, of these levels, which include its own."""
     columns = with_levels(data.columns, levels)
     check_levels_apart(data.design, data.columns, columns)
-    design = design_with(data.design, columns)
-    if (columns, design.terms) == (data.columns, data.design.terms):
-        return data
-    moments = relevelled(data.moments, data.columns, data.design, columns)
-    return replace(data, moments=moments, design=design, columns=columns)
+    return replace(data, design=design_with(data.design, columns), columns=columns)
 
 
-def _with_rows(data: TrainingData, new: Moments, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
-    """Return the data with further rows, from their moments and the ranges of their columns."""
-    moments = data.moments.joined(new, len(data.design.terms), intercept=data.intercept)
-    return _widened(replace(data, moments=moments), ranges)
-
-
-def _widened(data: TrainingData, ranges: Mapping[int, tuple[float, float]]) -> TrainingData:
-    """Return the data with columns that reach over further ranges, by the columns' places."""
-    ends = [ranges.get(place, (column.minimum, column.maximum)) for place, column in enumerate(data.columns)]
-    columns = tuple(
-        column._replace(minimum=min(column.minimum, low), maximum=max(column.maximum, high))
-        for column, (low, high) in zip(data.columns, ends, strict=True)
-    )
-    return replace(data, columns=columns)
+def _in_ranges(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, float]]) -> tuple[Column, ...]:
+    """Return the columns with these ranges, and the others as they are."""
+    ends = [ranges.get(place, (column.minimum, column.maximum)) for place, column in enumerate(columns)]
+    return tuple(column._replace(minimum=low, maximum=high) for column, (low, high) in zip(columns, ends, strict=True))
 
 
 @one_thread()
-def _exactly_joined(checkpoint: Checkpoint, parts: Sequence[TrainingData], counted: Sequence[RowCounts]) -> Checkpoint:
-    """Return the fit of the exact sums of all parts, with the bytes of a fit of all rows."""
-    data, rows = parts[0], reduce(ExactRows.merge, [each.moments.exact for each in parts if each.moments.exact])
-    for more in parts[1:]:
-        data = _widened(data, {place: (each.minimum, each.maximum) for place, each in enumerate(more.columns)})
-    data = replace(data, moments=moments_of(rows, data.design, intercept=data.intercept))
+def _exactly_joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts) -> Checkpoint:
+    """Return the fit of exact sums, with the bytes of a fit of all rows."""
+    assert data.moments.exact is not None
+    data = replace(data, moments=moments_of(data.moments.exact, data.design, intercept=data.intercept))
     check_values(data)
     solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
-    report = report_of(data, solved, _counts(counted))
+    report = report_of(data, solved, counts)
     lines = (*cautions(data, solved.design), *report.cautions)
     report = report._replace(cautions=lines, bounds=checkpoint.report.bounds)
     return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
@@ -203,9 +248,15 @@ def _exactly_joined(checkpoint: Checkpoint, parts: Sequence[TrainingData], count
 
 def _counts(counted: Sequence[RowCounts]) -> RowCounts:
     """Return the counts of all rows, as those of a fit of all of them are."""
-    names = ("rows_read", "rows_dropped", "rows_skipped")
-    sums = {name: sum(getattr(each, name) for each in counted) for name in names}
-    return counted[0]._replace(**sums, passes=max(each.passes for each in counted))
+    return RowCounts(
+        rows_read=sum(each.rows_read for each in counted),
+        rows_dropped=sum(each.rows_dropped for each in counted),
+        rows_skipped=sum(each.rows_skipped for each in counted),
+        drops_missing=any(each.drops_missing for each in counted),
+        drops_missing_targets=any(each.drops_missing_targets for each in counted),
+        passes=max(each.passes for each in counted),
+        weight=counted[0].weight,
+    )
 
 
 @one_thread()
@@ -238,36 +289,43 @@ def _units(checkpoint: Checkpoint) -> dict[str, str]:
     return {output.name: output.unit for output in checkpoint.contract.outputs if output.unit}
 
 
-def _usual(*checkpoints: Checkpoint) -> Iterator[str]:
+def _robust(checkpoint: Checkpoint) -> set[str]:
+    """Return the kind of a checkpoint's robust errors; nothing of one without."""
+    return set() if checkpoint.report.errors is None else {checkpoint.report.errors.kind}
+
+
+def _usual(robust: set[str]) -> Iterator[str]:
     """Yield that robust errors, which take all rows, became the usual ones."""
-    for kind in sorted({each.report.errors.kind for each in checkpoints if each.report.errors is not None}):
+    for kind in sorted(robust):
         yield f"the coefficients have the usual errors in place of robust ones ({kind}), for which fit all rows at once"
 
 
-def _check_plain(checkpoint: Checkpoint) -> None:
-    report = checkpoint.report
+def _check_plain(checkpoint: Checkpoint, name: str = "") -> None:
+    """Raise FitError, which begins with `name`, where there is more to a fit than its moments."""
+    report, why = checkpoint.report, None
     if report.imported is not None:
-        raise FitError(
-            f"the checkpoint comes from {report.imported.model}, which keeps no moments. Fit all rows at once"
-        )
-    if report.solver != "exact":
-        raise FitError("only exact fits can be joined: this checkpoint comes from a descent. Fit all rows at once")
-    if report.penalty is not None or report.conformal is not None or not checkpoint.moments:
-        raise FitError("a penalised or conformal checkpoint depends on more than its moments. Fit all rows at once")
-    if report.collinear:
-        raise FitError(f"the terms {listed(report.collinear)} were left out as collinear. Fit all rows at once")
+        why = f"the checkpoint comes from {report.imported.model}, which keeps no moments"
+    elif report.solver != "exact":
+        why = "only exact fits can be joined: this checkpoint comes from a descent"
+    elif report.penalty is not None or report.conformal is not None or not checkpoint.moments:
+        why = "a penalised or conformal checkpoint depends on more than its moments"
+    elif report.collinear:
+        why = f"the terms {listed(report.collinear)} were left out as collinear"
+    if why is not None:
+        raise FitError(f"{name}{why}. Fit all rows at once")
 
 
-def _difference(first: Checkpoint, other: Checkpoint) -> str | None:
-    """Return the first difference that keeps two checkpoints from being joined; None without one."""
+def _difference(first: Mapping[str, object], other: Checkpoint) -> str | None:
+    """Return the first difference of a checkpoint from the facts of another that it cannot be joined with, or None."""
     here = _facts(other)
-    differences = ((what, fact) for what, fact in _facts(first).items() if fact != here[what])
-    return next((f"{what} are {fact} in the first, {here[what]} here" for what, fact in differences), None)
+    differences = ((what, fact) for what, fact in first.items() if fact != here.get(what))
+    return next((f"{what} are {fact} in the first, {here.get(what)} here" for what, fact in differences), None)
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, object]:
     """Return what two checkpoints must share; those of the columns come after the columns' names."""
     contract, report, design = checkpoint.contract, checkpoint.report, without_origins(Design.of(checkpoint))
+    variables = contract.variables
     facts: dict[str, object] = {
         "the targets": list(contract.output_names),
         "the columns": list(contract.column_names),
@@ -278,10 +336,13 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
         "the sums": "exact" if "exact.exponent" in checkpoint.moments else "rounded",
         "the bounds": sorted(f"{term} from {low:g} to {high:g}" for term, low, high in report.bounds) or "none",
     }
+    for output in contract.outputs:
+        facts[f"the units of {escaped(output.name)}"] = output.unit
     for column in contract.columns:
+        facts[f"the units of {escaped(column.name)}"] = column.unit
         facts[f"the values of {escaped(column.name)}"] = _KINDS[column.kind]
         facts[f"the instants of {escaped(column.name)}"] = column.time and column.time.words
         facts[f"the missing-value policy of {escaped(column.name)}"] = column.missing
     plain = [term for term in checkpoint.terms if term.level(contract.columns) is None]
-    facts["the terms"] = [term.name(contract.variables) for term in plain]
+    facts["the terms"] = [term.name(variables) for term in plain]
     return facts | {f"the {name}s": np.nan_to_num(getattr(design, name)).tolist() for name in _NUMBERS}

@@ -8,26 +8,27 @@ level that another level replaces is 1 less all others.
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.errors import FitError, escaped
+from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.preconditioned import Preconditioned
-from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.reading import MOST_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lr_runtime.contract.columns import Column
     from lr_runtime.contract.terms.term import Term
+    from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.model.design import Design
-    from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.training_data import TrainingData
 
 Levels = dict[str, tuple[str, ...]]
 
@@ -75,40 +76,45 @@ def design_with(design: Design, columns: tuple[Column, ...]) -> Design:
 def check_levels_apart(design: Design, old: tuple[Column, ...], new: tuple[Column, ...]) -> None:
     """Raise FitError where levels differ of a category whose terms are more than those of the levels but the first."""
     for place, (column, after) in enumerate(zip(old, new, strict=True)):
+        if column.categories == after.categories:
+            continue
         others = [term for term in design.terms if len(term.columns) > 1 and place in term.columns]
-        if column != after and (others or Level(place, 0) in design.terms):
+        if others or Level(place, 0) in design.terms:
             raise FitError(
                 f"the categories of {escaped(column.name)} differ, and it is in a product or has a term for every "
                 "level. Fit all rows at once"
             )
 
 
-@one_thread()
-def relevelled(moments: Moments, old: tuple[Column, ...], before: Design, new: tuple[Column, ...]) -> Moments:
-    """Return the moments of a part, of the columns `old` and the design `before`, on the levels of all parts, `new`."""
-    after = design_with(before, new)
-    places = {_named(term, old): place for place, term in enumerate(before.terms)}
-    source = [places.get(_named(term, new)) for term in after.terms]
-    targets = range(len(before.terms), len(moments.mean))
-    taken = np.array([-1 if place is None else place for place in [*source, *targets]])
-    found, matrix = _taken(moments, taken), (np.arange(len(moments.mean))[:, None] == taken).astype(np.float64)
-    constant = np.zeros(len(taken))
-    for place, term in enumerate(after.terms):
-        if (level := term.level(new)) is not None and level == old[term.columns[0]].categories[0]:
-            beside = [
-                other
-                for other, each in enumerate(after.terms)
-                if each.columns == term.columns and other != place and source[other] is not None
-            ]
-            found = _told(found, place, beside)
-            matrix[:, place] = -matrix[:, beside].sum(axis=1)
-            constant[place] = 1.0
-    if moments.exact is not None:
-        both = np.block([[matrix, np.zeros((len(matrix), 1))], [constant[None, :], np.ones((1, 1))]])
-        found = replace(found, exact=moments.exact.mapped(both, found.minimum, found.maximum))
-    fine = moments.fine or Preconditioned.plain(moments.comoment, len(before.terms))
-    own, lengths = (np.sqrt(np.maximum(each.own, 0.0)) for each in (moments, found))
-    return replace(found, fine=fine.mapped(matrix, len(after.terms), own, lengths))
+def on_levels(
+    parts: Sequence[TrainingData], design: Design, columns: tuple[Column, ...]
+) -> tuple[list[Moments], Array]:
+    """Return the moments of each part on the levels of all.
+
+    And what makes these columns of a part's own, float64 (parts, columns, columns), as `moments.joined` takes it: a
+    level that a part lacks is 0 there, and a part's reference level that another replaces is 1 less all its others.
+    """
+    named = {_named(term, columns): place for place, term in enumerate(design.terms)}
+    width = len(named) + len(parts[0].targets)
+    matrix, found = np.zeros((len(parts), width, width)), list[Moments]()
+    constant = np.zeros((len(parts), width))
+    for number, part in enumerate(parts):
+        own = [named[_named(term, part.columns)] for term in part.design.terms]
+        places = np.array([*own, *range(len(named), width)])
+        found.append(_spread(part.moments, places, width, len(own)))
+        matrix[number, places, places] = 1.0
+        for column, each in enumerate(part.columns):
+            place = named.get((column, each.categories[0])) if each.categories else None
+            if place is not None and place not in own:
+                terms = zip(own, part.design.terms, strict=True)
+                beside = [other for other, term in terms if term.columns == (column,)]
+                found[-1] = _told(found[-1], place, beside)
+                matrix[number, beside, place], constant[number, place] = -1.0, 1.0
+        if (exact := part.moments.exact) is not None:
+            of_own = np.hstack([matrix[number, places], np.zeros((len(places), 1))])
+            known = np.vstack([of_own, [*constant[number], 1.0]])
+            found[-1] = replace(found[-1], exact=exact.mapped(known, found[-1].minimum, found[-1].maximum))
+    return found, matrix
 
 
 def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:
@@ -117,36 +123,37 @@ def _named(term: Term, columns: tuple[Column, ...]) -> Term | tuple[int, str]:
     return term if level is None else (term.columns[0], level)
 
 
-def _taken(moments: Moments, places: NDArray[np.int64]) -> Moments:
-    """Return the moments of some of the columns, and zeros where a place is -1."""
-    there = places >= 0
+def _spread(moments: Moments, places: NDArray[np.int64], width: int, terms: int) -> Moments:
+    """Return the moments with each column at its place among `width`, and zeros elsewhere."""
+    fine, transform = moments.fine or Preconditioned.plain(moments.comoment, terms), np.eye(width)
+    transform[np.ix_(places, places)] = fine.transform
 
-    def each(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(there, values[places], 0.0)
+    def each(values: Array) -> Array:
+        whole = np.zeros((width,) * values.ndim)
+        whole[np.ix_(*[places] * values.ndim)] = values
+        return whole
 
     return replace(
         moments,
         mean=each(moments.mean),
         mean_low=each(moments.mean_low),
-        comoment=np.where(np.outer(there, there), moments.comoment[np.ix_(places, places)], 0.0),
         minimum=each(moments.minimum),
         maximum=each(moments.maximum),
+        comoment=each(moments.comoment),
+        fine=Preconditioned(transform, each(fine.comoment), each(fine.error), each(fine.off), fine.extended),
     )
 
 
 def _told(moments: Moments, place: int, beside: list[int]) -> Moments:
     """Return the moments with those of the indicator at `place` derived from the others of its column, `beside`."""
-    means = {other: Fraction(moments.mean[other]) + Fraction(moments.mean_low[other]) for other in beside}
     mean, low, comoment = moments.mean.copy(), moments.mean_low.copy(), moments.comoment.copy()
-    share = 1 - sum(means.values(), Fraction(0))
-    mean[place] = float(share)
-    low[place] = float(share - Fraction(mean[place]))
+    others = sum_of(Extended(mean[beside], low[beside]))
+    share = Extended.of(np.array(1.0)) - others
+    mean[place], low[place] = share.high, share.low
     comoment[place] = -comoment[beside].sum(axis=0)
     # Two indicators of one column are never 1 in the same row, so their means give their products to the last digit.
-    weight = Fraction(float(moments.weight))
-    for other in beside:
-        comoment[place, other] = float(-weight * share * means[other])
-    comoment[place, place] = float(weight * share * (1 - share))
+    comoment[place, beside] = -moments.weight * share.high * mean[beside]
+    comoment[place, place] = moments.weight * share.high * others.high
     comoment[:, place] = comoment[place]
     maximum = moments.maximum.copy()
     maximum[place] = 1.0  # in other parts it is 0, or the column has no second level

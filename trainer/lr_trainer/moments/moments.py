@@ -16,7 +16,8 @@ import numpy as np
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.moments.exact_rows import ExactRows
-from lr_trainer.moments.preconditioned import Joint, Preconditioned
+from lr_trainer.moments.preconditioned import Joint, Preconditioned, total
+from lr_trainer.moments.preconditioner import preconditioner
 from lr_trainer.rows.blocks import one_thread
 from lr_trainer.rows.tree import summed
 
@@ -151,23 +152,6 @@ class Moments:
         exact = ExactRows.from_arrays(sums, int(own["count"]), own["minimum"], own["maximum"]) if sums else None
         return Moments(**own, fine=fine, exact=exact)
 
-    @one_thread()
-    def joined(self, other: Moments, terms: int, *, intercept: bool) -> Moments:
-        """Return the moments of the rows of both parts of a fit, on a transform that keeps their digits."""
-        merged, delta = self.merge(other), other._mean - self._mean
-        fines = [each.fine or Preconditioned.plain(each.comoment, terms) for each in (self, other)]
-        # What a transform leaves of the mean may be far smaller than the rounding of a mean's high part.
-        mean = self._mean + delta * Extended.of(np.full_like(self.mean, other.weight / merged.weight))
-        joint = Joint(
-            terms=terms,
-            lengths=np.sqrt(np.maximum(np.diag(merged.about(None)), 0.0)),
-            delta=delta,
-            share=float(self.weight * (other.weight / merged.weight)),
-            about=mean.scaled(0.0 if intercept else 1.0),
-            weight=float(merged.weight),
-        )
-        return replace(merged, mean=mean.high, mean_low=mean.low, fine=fines[0].merge(fines[1], joint))
-
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both (Chan, Golub and LeVeque 1983, eq. 2.1, for a mean in two parts)."""
         weight = np.asarray(self.weight + other.weight)
@@ -201,3 +185,48 @@ def merged_others(parts: Sequence[Moments]) -> Iterator[tuple[Moments, Moments]]
     behind, before = [*accumulate(reversed(parts), Moments.merge)][::-1], [*accumulate(parts, Moments.merge)]
     others = [behind[1], *map(Moments.merge, before[:-2], behind[2:]), before[-2]]
     yield from zip(parts, others, strict=True)
+
+
+def stacked(parts: Sequence[Moments], terms: int) -> Moments:
+    """Return the moments of several parts, with an axis more in front: float64 (parts, ...)."""
+    whole = [replace(each, fine=each.fine or Preconditioned.plain(each.comoment, terms), exact=None) for each in parts]
+    arrays = [each.arrays() for each in whole]
+    return Moments.from_arrays({name: np.stack([each[name] for each in arrays]) for name in arrays[0]})
+
+
+@one_thread()
+def joined(parts: Moments, terms: int, columns: Array | None = None, *, intercept: bool) -> Moments:
+    """Return the moments of the rows of several parts of a fit together, on a transform that keeps their digits.
+
+    Args:
+        parts: their arrays have an axis more in front: float64 (parts, ...).
+        terms: the number of terms, which come before the targets.
+        columns: float64 (parts, columns, columns), see `Joint`.
+        intercept: whether the fit has one.
+    """
+    assert parts.fine is not None
+    weight = np.asarray(math.fsum(parts.weight))
+    first, weights = parts._mean[:1], Extended.of(parts.weight[:, None] + np.zeros_like(parts.mean))
+    delta = parts._mean - first
+    moved = total(delta * weights) / Extended.of(np.full_like(parts.mean[0], weight))
+    # What a transform leaves of the mean may be far smaller than the rounding of a mean's high part.
+    mean, away = first[0] + moved, delta - moved[None]
+    between = parts.weight[:, None, None] * away.high[:, :, None] * away.high[:, None, :]
+    whole = Moments(
+        count=np.asarray(parts.count.sum()),
+        weight=weight,
+        log_weight=np.asarray(math.fsum(parts.log_weight)),
+        mean=mean.high,
+        mean_low=mean.low,
+        comoment=total(Extended.of(parts.comoment) + Extended.of(between)).rounded(),
+        minimum=parts.minimum.min(axis=0),
+        maximum=parts.maximum.max(axis=0),
+    )
+    lengths = np.sqrt(np.maximum(np.diag(whole.about(None)), 0.0))
+    transform = parts.fine.transform[0]
+    if columns is not None:  # a part that lacks levels says nothing of these
+        varies = whole.varies(intercept=intercept)
+        gram = np.where(np.outer(varies, varies), whole.gram(intercept=intercept), 0.0)
+        transform = preconditioner(gram, terms, little=1.0)
+    joint = Joint(terms, lengths, parts.weight, away, mean.scaled(0.0 if intercept else 1.0), columns, transform)
+    return replace(whole, fine=parts.fine.joined(joint))

@@ -15,15 +15,15 @@ algorithms", 7.2, in the norm of G).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import linalg
 
 from lr_trainer.arithmetic.condition import squared_norm
-from lr_trainer.arithmetic.double_double import Extended, sum_of
-from lr_trainer.arithmetic.gram import congruence, inverse, powers_of_two, product, transposed
+from lr_trainer.arithmetic.double_double import Extended, sum_of, two_sum
+from lr_trainer.arithmetic.gram import congruence, diagonal, inverse, powers_of_two, product, transposed
 from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.moments.preconditioner import improved
 
@@ -45,12 +45,14 @@ _NEAR = 0.5
 """Correlations this near to the identity, in the Frobenius norm, have an inverse of at most twice its norm."""
 
 _JOINED = 2.0**-50
-"""Up to seven roundings make a sum of products of two parts': of those of the parts, and of their means."""
+"""Up to seven roundings make a sum of products of several parts': of each, of those of their means, of the sum."""
 
 
 @dataclass(frozen=True)
 class Preconditioned:
     """The centred Gram matrix of Z = D T, D the terms and then the targets, and a bound on its rounding.
+
+    Those of several parts of the rows are one, whose arrays have an axis more in front: float64 (parts, ...).
 
     Attributes:
         transform: float64 (columns, columns), T.
@@ -81,24 +83,35 @@ class Preconditioned:
         many = min(1.0, 4 / math.sqrt(max(len(inside), 1)))
         return min(1.0, many * float(((self.error[inside] / lengths) ** 2).sum()) * inverse_norm)
 
-    def on(self, transform: Array, terms: int, lengths: Array) -> Preconditioned:
-        """Return the same on another transform; `lengths` (columns,) are those of D, the first `terms` terms."""
-        if np.array_equal(transform, self.transform):
+    def on(self, transform: Array, terms: int, lengths: Array, columns: Array | None = None) -> Preconditioned:
+        """Return those of several parts on another transform of the columns D, the first `terms` of which are terms.
+
+        D has the lengths `lengths` (columns,); `columns` are those of `Joint`.
+        """
+        moved = np.flatnonzero((self.transform != transform).any(axis=(1, 2)) | (columns is not None))
+        if not len(moved):
             return self
-        scale = powers_of_two(lengths)[:, None]
-        rows = transposed(inverse(self.transform, lengths)).scaled(1 / scale)
-        matrix = product(rows, Extended.of(transform * scale))
-        comoment, bounds = congruence(self.comoment, matrix).rounded(), self._bounds(matrix.high, terms)
-        return Preconditioned(transform, comoment, *bounds, self.extended)
+        part = Preconditioned(*(getattr(self, each.name)[moved] for each in fields(self)))
+        scale, own = powers_of_two(lengths), Extended.of(transform)
+        if columns is not None:
+            kept = diagonal(columns)[..., None] * np.eye(len(transform))
+            own = Extended(*two_sum(kept @ transform, (columns - kept) @ transform))
+        rows = transposed(inverse(part.transform, lengths)).scaled(1 / scale[:, None])
+        matrix = product(rows, own.scaled(scale[:, None]))
+        comoment, error, off = self.comoment.copy(), self.error.copy(), self.off.copy()
+        comoment[moved] = congruence(part.comoment, matrix).rounded()
+        error[moved], off[moved] = part._bounds(matrix.high, terms)
+        return Preconditioned(np.broadcast_to(transform, self.transform.shape), comoment, error, off, self.extended)
 
     def _bounds(self, matrix: Array, terms: int) -> tuple[Array, Array]:
         """Return `error` and `off` of the columns Z matrix, the first `terms` of which are terms.
 
         The square of a target's column z_y + sum c_i z_i is off by its own `off` and (a_y + sum |c_i| a_i)^2 - a_y^2.
         """
-        error, off = np.abs(matrix).T @ self.error, np.zeros(matrix.shape[1])
-        targets = slice(len(matrix) - len(off[terms:]), None)
-        off[terms:] = self.off[targets] + np.maximum(error[terms:] ** 2 - self.error[targets] ** 2, 0.0)
+        error = (np.abs(matrix).swapaxes(-1, -2) @ self.error[..., None])[..., 0]
+        off, targets = np.zeros_like(error), slice(matrix.shape[-2] - error.shape[-1] + terms, None)
+        grown = np.maximum(error[..., terms:] ** 2 - self.error[..., targets] ** 2, 0.0)
+        off[..., terms:] = self.off[..., targets] + grown
         return error, off
 
     def _summed(self, terms: int) -> Preconditioned:
@@ -143,20 +156,22 @@ class Preconditioned:
         found, transform = found * to * to[:, None], transform / to[:, None] * to
         return Preconditioned(transform, found, *bounds, self.extended)._summed(terms)
 
-    def merge(self, other: Preconditioned, joint: Joint) -> Preconditioned:
-        """Return that of the rows of both, on a transform that suits both."""
-        transform, terms = self.transform, joint.terms
+    def joined(self, joint: Joint) -> Preconditioned:
+        """Return that of the rows of several parts together, on a transform that suits them all."""
+        transform, terms, weights = joint.transform, joint.terms, joint.weights
         for _ in range(MOST_ROUNDS):
-            first, second = (each.on(transform, terms, joint.lengths) for each in (self, other))
-            away, mean = transformed(transform, joint.delta), transformed(transform, joint.about)
-            comoment = first.comoment + second.comoment + joint.share * np.outer(away, away)
-            about, error = comoment + joint.weight * np.outer(mean, mean), np.hypot(first.error, second.error)
+            parts = self.on(transform, terms, joint.lengths, joint.columns)
+            away, mean = transformed(transform, joint.away), transformed(transform, joint.about)
+            between = weights[:, None, None] * away[:, :, None] * away[:, None, :]
+            comoment = total(Extended.of(parts.comoment) + Extended.of(between)).rounded()
+            about = comoment + weights.sum() * np.outer(mean, mean)
+            error = np.sqrt((parts.error**2).sum(axis=0))
             asked = np.diag(about)[terms:] > (EXACT * joint.lengths[terms:]) ** 2
             if magnification(about, terms, asked) < GOOD:
                 break
             transform = improved(transform, about, terms, joint.lengths, noise=2 * error)
-        extended = np.minimum(first.extended, second.extended)
-        return Preconditioned(first.transform, comoment, error, first.off + second.off, extended)._summed(terms)
+        off = parts.off.sum(axis=0)
+        return Preconditioned(parts.transform[0], comoment, error, off, self.extended.min())._summed(terms)
 
     def about_zero(self, mean: Extended[Array], weight: float) -> Preconditioned:
         """Return that of sums of products about 0 in place of the mean, double-double (columns,)."""
@@ -166,28 +181,36 @@ class Preconditioned:
 
 @dataclass(frozen=True)
 class Joint:
-    """What is to be known of the rows of two parts together.
+    """What is to be known of the rows of several parts together.
 
     Attributes:
         terms: how many of the columns D are terms.
         lengths: float64 (columns,), of D about 0: they choose powers of two.
-        delta: double-double (columns,), how far the mean of the second part is from that of the first.
-        share: the weight of its square (Chan, Golub and LeVeque 1983, eq. 2.1).
+        weights: float64 (parts,), the sum of the weights of each part's rows.
+        away: double-double (parts, columns), how far the mean of each part is from that of all.
         about: double-double (columns,), the mean of all rows without an intercept, 0 with one.
-        weight: the sum of all rows' weights.
+        columns: float64 (parts, columns, columns), what makes D of each part's own columns, which may be others: 1 or 0
+            on the diagonal, and in each row one -1 at most beside it; None where they are the same.
+        transform: float64 (columns, columns), the first to be tried.
     """
 
     terms: int
     lengths: Array
-    delta: Extended[Array]
-    share: float
+    weights: Array
+    away: Extended[Array]
     about: Extended[Array]
-    weight: float
+    columns: Array | None
+    transform: Array
+
+
+def total(parts: Extended[Array]) -> Extended[Array]:
+    """Return the sum over the first axis, in double-double."""
+    return sum_of(Extended(np.moveaxis(parts.high, 0, -1), np.moveaxis(parts.low, 0, -1)))
 
 
 def transformed(transform: Array, vector: Extended[Array]) -> Array:
-    """Return T' v, float64 (columns,)."""
-    return sum_of(Extended.of(np.ascontiguousarray(transform.T)) * vector[None, :]).rounded()
+    """Return T' v, float64 (..., columns), of v (..., columns)."""
+    return sum_of(Extended.of(np.ascontiguousarray(transform.T)) * vector[..., None, :]).rounded()
 
 
 def inverse_norm(gram: Array) -> float:
