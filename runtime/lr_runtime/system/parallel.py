@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
@@ -52,7 +53,7 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
 def _begun(pool: ThreadPoolExecutor, work: Callable[[B], T], items: Iterable[B]) -> Iterator[Future[T]]:
     try:
         for item in items:
-            yield pool.submit(work, item)
+            yield pool.submit(copy_context().run, work, item)  # a thread is in the context of its caller
     except Exception as error:  # whatever it is, it waits for its turn
         failed: Future[T] = Future()
         failed.set_exception(error)

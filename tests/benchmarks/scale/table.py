@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 ROWS, COLUMNS, GROUP, RUNS = 8_000_000, 10, 1_000_000, 3
 LATENCY, BANDWIDTH, LAUNCH = 100e-6, 1.25e9, 10.0
 ASSUMED = (
-    "assumed for more workers: 100 us a step of a collective of log2(workers) steps, 10 Gbit/s into each, 10 s to launch "
-    "and to open the files, every worker as fast as this core, its rows as fast as from the page cache"
+    "assumed for more workers: 100 us a step of a collective of log2(workers) steps, 10 Gbit/s into each, 10 s to "
+    "launch and to open the files, every worker as fast as this core, its rows as fast as from the page cache"
 )
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.linear_algebra import extreme_eigenvalues, largest_eigenvalue, squared_spectral_norm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,10 +31,10 @@ def condition_number(gram: Array, inverse_norm: float | None = None) -> float:
     if inverse_norm is not None:
         unit = correlation(gram)
         few = len(unit) <= _FEW_COLUMNS
-        largest = float(np.linalg.eigvalsh(unit)[-1]) if few else _largest_eigenvalue(len(unit), unit.__matmul__)
+        largest = largest_eigenvalue(unit) if few else _largest_eigenvalue(len(unit), unit.__matmul__)
         return math.sqrt(largest * inverse_norm)
-    values = np.linalg.eigvalsh(correlation(gram))
-    return float(np.sqrt(values[-1] / values[0])) if values[0] > 0 else float("inf")
+    smallest, largest = extreme_eigenvalues(correlation(gram))
+    return math.sqrt(largest / smallest) if smallest > 0 else math.inf
 
 
 def correlation(gram: Array) -> Array:
@@ -44,7 +46,7 @@ def correlation(gram: Array) -> Array:
 def squared_norm(factor: Array) -> float:
     """Return the largest eigenvalue of F F', for F float64 (columns, columns), to 6 digits or more."""
     if len(factor) <= _FEW_COLUMNS:
-        return float(np.linalg.norm(factor, 2) ** 2) if len(factor) else 0.0
+        return squared_spectral_norm(factor) if len(factor) else 0.0
     return _largest_eigenvalue(len(factor), lambda vector: factor @ (factor.T @ vector))
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
+from lr_trainer.arithmetic import elementary
 from lr_trainer.arithmetic.arrays import A, names_of
 
 if TYPE_CHECKING:
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from lr_runtime.contract.contract import TargetFunction
     from lr_runtime.contract.derived import Derived
 
+_ELEMENTARY = {"log": elementary.log, "log1p": elementary.log1p, "exp": elementary.exp}
+
 
 def function_of(derived: Derived, x: A) -> A:
     """Return the function of float64 x, NaN where x is."""
@@ -19,7 +24,8 @@ def function_of(derived: Derived, x: A) -> A:
         return (x - derived.of_hinge).clip(0.0)
     if derived.function == "reciprocal":
         return 1.0 / x
-    return cast("A", getattr(names_of(x), derived.function)(x))
+    ours = _ELEMENTARY.get(derived.function) if isinstance(x, np.ndarray) else None
+    return cast("A", (ours or getattr(names_of(x), derived.function))(x))
 
 
 def on_own_scale(eta: A, functions: Sequence[TargetFunction | None]) -> A:

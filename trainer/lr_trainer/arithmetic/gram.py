@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic import linear_algebra
 from lr_trainer.arithmetic.arrays import A, beside, host, matmul, names_of
 from lr_trainer.arithmetic.double_double import Extended, two_sum
 
@@ -93,10 +94,10 @@ def inverse(matrix: NDArray[np.float64], lengths: NDArray[np.float64]) -> Extend
         return Extended.of(identity - others)  # the square of others is 0
     scale = powers_of_two(lengths)
     scaled = matrix / scale * scale[:, None]
-    found, rows = Extended.of(np.asarray(np.linalg.inv(scaled), np.float64)), transposed(Extended.of(scaled))
+    found, rows = Extended.of(linear_algebra.solve(scaled, identity)), transposed(Extended.of(scaled))
     for _ in range(2):
         rest = Extended.of(identity) - product(rows, found)
-        found = found + Extended.of(found.high @ rest.high)
+        found = found + Extended.of(linear_algebra.times(found.high, rest.high))
     return found.scaled(scale).scaled(1 / scale[:, None])
 
 

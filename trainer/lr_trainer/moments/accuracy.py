@@ -10,6 +10,7 @@ import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
 from lr_trainer.arithmetic.gram import inverse, transposed
+from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.moments.preconditioned import EXACT, Preconditioned, magnification
 from lr_trainer.moments.preconditioner import size_of_parts
 
@@ -68,9 +69,9 @@ def mapped_back(pilot: Pilot, found: Moments) -> tuple[Moments, Array]:
 
 def _back(comoment: Array, back: Array, changed: NDArray[np.intp]) -> Array:
     """Return the products of D, of which float64 has all digits that it holds, from those of Z = D T, back = T^-1."""
-    found, across = comoment.copy(), comoment @ back[:, changed]
+    found, across = comoment.copy(), times(comoment, back[:, changed])
     found[:, changed], found[changed] = across, across.T
-    found[np.ix_(changed, changed)] = back[:, changed].T @ across
+    found[np.ix_(changed, changed)] = times(back[:, changed].T, across)
     return found
 
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.condition import squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of, two_sum
 from lr_trainer.arithmetic.gram import congruence, diagonal, inverse, powers_of_two, product, transposed
+from lr_trainer.arithmetic.linear_algebra import cholesky, norm, times, triangular_inverse
 from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.moments.preconditioner import improved
 
@@ -108,7 +108,7 @@ class Preconditioned:
 
         The square of a target's column z_y + sum c_i z_i is off by its own `off` and (a_y + sum |c_i| a_i)^2 - a_y^2.
         """
-        error = (np.abs(matrix).swapaxes(-1, -2) @ self.error[..., None])[..., 0]
+        error = times(np.abs(matrix).swapaxes(-1, -2), self.error[..., None])[..., 0]
         off, targets = np.zeros_like(error), slice(matrix.shape[-2] - error.shape[-1] + terms, None)
         grown = np.maximum(error[..., terms:] ** 2 - self.error[..., targets] ** 2, 0.0)
         off[..., terms:] = self.off[..., targets] + grown
@@ -118,7 +118,7 @@ class Preconditioned:
         """Return the same with the bounds of products that have been rounded once more, as those of a sum are."""
         squares = np.maximum(np.diag(self.comoment), 0.0)
         off = self.off + np.where(np.arange(len(squares)) < terms, 0.0, _JOINED * squares)
-        return replace(self, error=np.hypot(self.error, np.sqrt(_JOINED * squares)), off=off)
+        return replace(self, error=hypot(self.error, np.sqrt(_JOINED * squares)), off=off)
 
     def gram(self, lengths: Array) -> Extended[Array]:
         """Return the Gram matrix of D in double-double; `lengths` (columns,) are those of D."""
@@ -220,13 +220,11 @@ def inverse_norm(gram: Array) -> float:
     if not len(inside):
         return 1.0
     correlation = gram[np.ix_(inside, inside)] / np.outer(lengths[inside], lengths[inside])
-    away = float(np.linalg.norm(correlation - np.eye(len(inside))))
+    away = norm(correlation - np.eye(len(inside)))
     if away < _NEAR:
         return 1 / (1 - away)
-    root, failed = linalg.lapack.dpotrf(correlation, clean=1)
-    if failed:
-        return math.inf
-    return squared_norm(linalg.lapack.dtrtri(root)[0])
+    root = cholesky(correlation)
+    return math.inf if root is None else squared_norm(triangular_inverse(root))
 
 
 def magnification(gram: Array, terms: int, asked: NDArray[np.bool_]) -> float:

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
+
+from lr_trainer.arithmetic.linear_algebra import cholesky, solve_triangular, times
 
 if TYPE_CHECKING:
     from lr_trainer.arithmetic.arrays import Array
@@ -33,7 +34,7 @@ def improved(
     known = (left > _ROUNDING) & (np.diag(gram) > noise**2)
     known[terms:] = True
     better = preconditioner(np.where(np.outer(known, known), gram, 0.0), terms, little=little, left=left[:terms])
-    return np.asarray(transform @ better)
+    return times(transform, better)
 
 
 def preconditioner(gram: Array, terms: int, *, little: float = LITTLE, left: Array | None = None) -> Array:
@@ -62,11 +63,11 @@ def preconditioner(gram: Array, terms: int, *, little: float = LITTLE, left: Arr
     if others:
         own, inside = np.eye(len(others)), factor[whole:, others]
         own[: len(inside)] = inside / np.diag(inside)[:, None]
-        left = linalg.solve_triangular(own, np.eye(len(others)), unit_diagonal=True)
-        above = linalg.solve_triangular(factor[:whole, base], factor[:whole, others] @ left) if whole else 0.0
+        left = solve_triangular(own, np.eye(len(others)), has_unit_diagonal=True)
+        above = solve_triangular(factor[:whole, base], times(factor[:whole, others], left)) if whole else 0.0
         transform[np.ix_(others, others)], transform[np.ix_(base, others)] = left, -above
     if order:
-        weights = linalg.solve_triangular(factor[:, order], factor[:, terms:])
+        weights = solve_triangular(factor[:, order], factor[:, terms:])
         transform[np.ix_(order, range(terms, len(gram)))] = -weights
     return np.asarray(transform * lengths / lengths[:, None])
 
@@ -78,9 +79,9 @@ def _factor(correlation: Array, terms: int, little: float, left: Array | None) -
     """
     if left is not None:
         return _pivoted(correlation, left, little)
-    root, failed = linalg.lapack.dpotrf(correlation[:terms, :terms], clean=1)
-    if not failed and np.diag(root).min(initial=1.0) >= little:
-        across = linalg.solve_triangular(root, correlation[:terms, terms:], trans="T")
+    root = cholesky(correlation[:terms, :terms])
+    if root is not None and np.diag(root).min(initial=1.0) >= little:
+        across = solve_triangular(root, correlation[:terms, terms:], is_transposed=True)
         return np.hstack([root, across]), list(range(terms)), terms
     return _pivoted(correlation, np.ones(terms), little)
 
@@ -97,7 +98,7 @@ def _pivoted(correlation: Array, left: Array, little: float) -> tuple[Array, lis
             break
         if rest[pivot] < little**2:
             whole = min(whole, count)
-        row = correlation[pivot] - rows[:count, pivot] @ rows[:count]
+        row = correlation[pivot] - times(rows[:count, pivot], rows[:count])
         row[order] = 0.0
         rows[count] = row / math.sqrt(rest[pivot])
         rows[count, pivot] = math.sqrt(rest[pivot])

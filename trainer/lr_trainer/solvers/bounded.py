@@ -20,6 +20,7 @@ import numpy as np
 
 from lr_runtime.errors import FitError, OptionError, escaped, listed
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.linear_algebra import solve, times
 from lr_trainer.errors import IllConditionedError
 from lr_trainer.moments.preconditioned import EXACT
 from lr_trainer.solvers.collinearity import Floor
@@ -116,7 +117,8 @@ class _Box:
                 continue
             b, slope = near, self._slope(end)
             left = float((self.square - sum_of(end * (self.cross + slope))).rounded())
-            none = _MISSED * (math.sqrt(max(left, 0.0)) + EXACT * float(lengths @ np.abs(b) + self.square.high**0.5))
+            reach = float(times(lengths, np.abs(b)) + np.sqrt(self.square.high))
+            none = _MISSED * (math.sqrt(max(left, 0.0)) + EXACT * reach)
             size = np.abs(slope.high) / lengths
             missed = np.where(~free & self._pulled(b, slope.high), size, 0.0)
             if missed.max(initial=0.0) <= none:
@@ -130,9 +132,9 @@ class _Box:
         matrix, free = self.matrix.high + np.diag(_MISSED * np.diag(self.matrix.high)), self.low < self.high
         b = np.clip(np.zeros_like(self.low), self.low, self.high)
         for _ in range(_EXCHANGES):
-            right = self.cross.high - matrix[:, ~free] @ b[~free]
-            b[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
-            back = ~free & self._pulled(b, self.cross.high - matrix @ b)
+            right = self.cross.high - times(matrix[:, ~free], b[~free])
+            b[free] = solve(matrix[np.ix_(free, free)], right[free])
+            back = ~free & self._pulled(b, self.cross.high - times(matrix, b))
             free, b = back | (free & self._between(b)), np.clip(b, self.low, self.high)
         return b, free & self._between(b)
 

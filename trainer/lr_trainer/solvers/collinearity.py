@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.arithmetic.rounding import rounding_of
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ class Floor:
         Rounding E of the products, by Cholesky factorisation no more than a share of the lengths' (Higham 2002,
         "Accuracy and stability of numerical algorithms", theorem 10.3), moves the sum of squares by c' E c.
         """
-        values = self.values[:, column] - self.values[:, others] @ relation
-        arithmetic = float(self.lengths[column] + np.abs(relation) @ self.lengths[others])
-        noise = min(float(values @ values), _LEAST_SHARE * float(self.lengths[column]) ** 2)
-        return max(noise, len(self.lengths) * _ROUNDING * arithmetic**2)
+        values = self.values[:, column] - times(self.values[:, others], relation)
+        arithmetic = float(self.lengths[column] + times(np.abs(relation), self.lengths[others]))
+        noise = min(float(times(values, values)), _LEAST_SHARE * float(self.lengths[column]) ** 2)
+        return max(noise, len(self.lengths) * _ROUNDING * arithmetic * arithmetic)
 
     @property
     def least_penalty(self) -> float:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.elementary import log10
+from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def digits(noise: float, value: float) -> float:
     """Return how many digits of a value hold that is off by up to `noise`: at most 15.9, at least 0."""
     if not noise:
         return _MOST_DIGITS
-    return min(_MOST_DIGITS, math.log10(value) - math.log10(noise)) if noise < value else 0.0
+    return min(_MOST_DIGITS, log10(value) - log10(noise)) if noise < value else 0.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Rounding:
         lengths = np.sqrt(np.maximum(np.diag(fine.comoment)[inside], 0.0))
         unit = max(fine.rounding(inside, lengths, norm), DOUBLE_DOUBLE)
         about_zero = np.sqrt(normal.lengths**2 + normal.weight * normal.mean.high**2)
-        parts = DOUBLE_DOUBLE * (about_zero[terms:] + np.abs(weight) @ about_zero[:terms])
+        parts = DOUBLE_DOUBLE * (about_zero[terms:] + times(np.abs(weight), about_zero[:terms]))
         reach, off = fine.error[terms:] / math.sqrt(unit) + parts / unit, fine.off[terms:] + parts**2
         # Residuals as small as the rounding of the target's values describe that rounding alone.
         values = normal.weight * rounding_of(normal.largest[terms:]) ** 2
@@ -114,7 +116,7 @@ class Rounding:
 
 def together(shares: Array, lengths: Array) -> Array:
     """Return float64 (rows,), how large in all are shares (rows, terms) of columns of these lengths (terms,)."""
-    sizes = np.abs(shares) @ lengths
+    sizes = times(np.abs(shares), lengths)
     if len(lengths) <= _MANY:
         return np.asarray(sizes)
     with np.errstate(over="ignore"):

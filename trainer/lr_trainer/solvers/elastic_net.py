@@ -19,14 +19,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from math import ceil, isfinite, log10
+from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.condition import condition_number
 from lr_trainer.arithmetic.double_double import Extended
+from lr_trainer.arithmetic.elementary import geometric, log10
+from lr_trainer.arithmetic.linear_algebra import cholesky, cholesky_solve, reciprocal_condition, times
 from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.errors import NotConvergedError, OutOfRangeError, TooFewFoldsError, WeakPenaltyError
 from lr_trainer.moments.moments import Moments
@@ -84,8 +85,8 @@ def descended(normal: NormalEquations, penalty: Penalty) -> tuple[Solution | Non
     if any(penalty.l1):  # the weights outside a lasso's support are 0
         condition = condition_number(normal.columns[np.ix_(support, support)])
     # A ridge penalty adds to all eigenvalues of the correlation matrix, whose sum is the number of columns.
-    times = min(condition**2, 1 + np.count_nonzero(support) / max(min(penalty.l2), _UNIT_ROUNDOFF))
-    return found, _DIGITS - log10(times) if found.is_certain else 0.0
+    growth = min(condition * condition, 1 + np.count_nonzero(support) / max(min(penalty.l2), _UNIT_ROUNDOFF))
+    return found, _DIGITS - log10(growth) if found.is_certain else 0.0
 
 
 @dataclass(frozen=True)
@@ -246,10 +247,10 @@ def _ridge(R: Array, r: Array, _: float, l2: float) -> Array:
         return np.zeros(0)
     matrix = R + l2 * np.eye(terms)
     norm, lost = float(np.abs(matrix).sum(axis=0).max()), 64 * terms * _UNIT_ROUNDOFF
-    factor, failed = linalg.lapack.dpotrf(matrix)
-    if failed or linalg.lapack.dpocon(factor, norm)[0] <= lost:
+    root = cholesky(matrix)
+    if root is None or reciprocal_condition(root, norm) <= lost:
         raise WeakPenaltyError(l2, 10.0 ** ceil(log10(10 * terms * lost * norm)))
-    return np.asarray(linalg.lapack.dpotrs(factor, r)[0])
+    return cholesky_solve(root, r)
 
 
 def _lasso(R: Array, r: Array, l1: float, l2: float) -> Array:
@@ -257,7 +258,7 @@ def _lasso(R: Array, r: Array, l1: float, l2: float) -> Array:
     top = float(np.abs(r).max(initial=0.0))
     if l1 >= top:
         return np.zeros_like(r)
-    steps = top * np.geomspace(1.0, max(l1 / top, _UNIT_ROUNDOFF), _STEPS)
+    steps = top * geometric(max(l1 / top, _UNIT_ROUNDOFF), _STEPS)
     steps[-1] = l1
     return np.asarray(_path(R, r, steps, np.full(_STEPS, l2))[-1])
 
@@ -271,7 +272,7 @@ def _descend(R: Array, r: Array, l1: float, l2: float, start: Array) -> Array:
     """
     b, reach, residual, tolerance = start.copy(), np.abs(r).max(initial=0.0), 0.0, 0.0
     for _ in range(_ROUNDS):
-        slope = r - R @ b
+        slope = r - times(R, b)
         sizes = np.abs(b)
         tolerance = (64 + len(r)) * _UNIT_ROUNDOFF * (reach + sizes.sum() + l2 * sizes.max(initial=0.0))
         missed = np.where(b != 0, np.abs(slope - l2 * b - l1 * np.sign(b)), np.abs(slope) - l1)
@@ -313,9 +314,10 @@ def _settle(R: Array, slope: Array, l1: float, l2: float, b: Array) -> None:
         here, sign = b[support], np.sign(b[support])
         matrix = R[np.ix_(support, support)]
         matrix.flat[:: len(support) + 1] += more
-        _, step, failed = linalg.lapack.dposv(matrix, slope[support] - l2 * here - l1 * sign)
-        if failed:
+        root = cholesky(matrix)
+        if root is None:
             break
+        step = cholesky_solve(root, slope[support] - l2 * here - l1 * sign)
         shares = _shares(here, step)
         first = int(np.argmin(shares))
         if shares[first] >= 1:
@@ -323,7 +325,7 @@ def _settle(R: Array, slope: Array, l1: float, l2: float, b: Array) -> None:
             break
         b[support] = here + shares[first] * step
         b[support[first]] = 0.0
-        slope -= R[:, support] @ (b[support] - here)
+        slope -= times(R[:, support], b[support] - here)
 
 
 def _shares(here: Array, step: Array) -> Array:

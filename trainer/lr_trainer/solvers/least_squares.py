@@ -10,10 +10,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
-from scipy.linalg import lapack
 
 from lr_trainer.arithmetic.gram import powers_of_two
+from lr_trainer.arithmetic.linear_algebra import cholesky, cholesky_solve, dots, times, triangular_inverse
 from lr_trainer.arithmetic.rounding import rounding_of
 from lr_trainer.errors import CollinearError, IllConditionedError, TooFewRowsError
 from lr_trainer.solvers.collinearity import Floor
@@ -64,12 +63,12 @@ def _solved(normal: NormalEquations, support: NDArray[np.bool_], least: float = 
     scaled, own = gram / scale / scale[:, None], scale[:terms, None]
     weight, inverse = np.zeros((terms, len(gram) - terms)), np.zeros((terms, terms))
     if len(inside):
-        root, failed = lapack.dpotrf(scaled[np.ix_(inside, inside)], clean=1)
-        if failed or (np.diag(root) * scale[inside] <= least * _rounding_left(normal, inside)).any():
+        root = cholesky(scaled[np.ix_(inside, inside)])
+        if root is None or (np.diag(root) * scale[inside] <= least * _rounding_left(normal, inside)).any():
             return None
-        weight[inside] = linalg.cho_solve((root, False), scaled[inside, terms:], check_finite=False)
-        inverse[np.ix_(inside, inside)] = lapack.dtrtri(root)[0]
-    left = np.diag(scaled)[terms:] - np.einsum("to,to->o", weight, scaled[:terms, terms:])
+        weight[inside] = cholesky_solve(root, scaled[inside, terms:])
+        inverse[np.ix_(inside, inside)] = triangular_inverse(root)
+    left = np.diag(scaled)[terms:] - dots(weight, scaled[:terms, terms:], axis=0)
     return Solution.of_preconditioned(
         normal, support, weight / own * scale[terms:], inverse / own, left * scale[terms:] ** 2
     )
@@ -81,7 +80,7 @@ def _rounding_left(normal: NormalEquations, inside: NDArray[np.intp]) -> Array:
     if normal.rounding is None:
         moved = rounding_of(normal.largest[inside])[:, None] * transform
     else:
-        moved = normal.rounding[:, inside] @ transform
+        moved = times(normal.rounding[:, inside], transform)
     noise = np.linalg.norm(moved, axis=0)
     return np.asarray(math.sqrt(normal.loose_weight) * noise)
 

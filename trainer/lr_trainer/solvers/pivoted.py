@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.linear_algebra import solve_triangular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Factor:
 def _relation(lower: Array, pivots: list[int], column: int) -> Array:
     """Return float64 (pivots,), the weights on the pivots that come nearest to a column."""
     inside = lower[pivots]
-    return np.asarray(linalg.solve_triangular(inside.T, lower[column], unit_diagonal=True)) if pivots else np.zeros(0)
+    return solve_triangular(inside.T, lower[column], has_unit_diagonal=True) if pivots else np.zeros(0)
 
 
 def solution_of(

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.condition import squared_norm
+from lr_trainer.arithmetic.linear_algebra import cholesky, hypot, solve, times, triangular_inverse
 from lr_trainer.solvers.digits import DOUBLE_DOUBLE, Rounding, together
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def rounding_of_shrunk(
     # Of few columns the bound is sharper, and costs nothing where the transform takes none of the others.
     is_apart = not transform[np.ix_(~among, among)].any() and not transform[:terms, terms:][~among].any()
     for inside in (among, normal.informative) if is_apart else (normal.informative, among):
-        sizes = np.abs(normal.among(inside).preconditioned.transform[:terms]).T @ lengths
+        sizes = times(np.abs(normal.among(inside).preconditioned.transform[:terms]).T, lengths)
         sizes[terms:] += normal.lengths[terms:]
         found = _Inverse.of(normal.among(inside), np.flatnonzero(inside), ridge, math.sqrt(unit) * sizes)
         if found is not None:
-            others = np.abs(weight) @ np.where(inside, 0.0, normal.preconditioned.error[:terms])
+            others = times(np.abs(weight), np.where(inside, 0.0, normal.preconditioned.error[:terms]))
             return found.rounding(weight, ssr, slope, others)
     unknown = _UNKNOWN * normal.lengths[terms:] ** 2
     spread = np.divide(_UNKNOWN, lengths, out=np.zeros_like(lengths), where=lengths > 0)
@@ -95,14 +95,14 @@ class _Inverse:
         terms, fine, penalty = normal.terms, normal.preconditioned, ridge * np.diag(normal.columns)
         gram, transform = fine.comoment[np.ix_(places, places)], fine.transform[:terms, places]
         if ridge:
-            gram = gram + (transform.T * penalty) @ transform
-        lengths, error = np.sqrt(np.maximum(np.diag(gram), 0.0)), np.hypot(fine.error, solving)
+            gram = gram + times(transform.T * penalty, transform)
+        lengths, error = np.sqrt(np.maximum(np.diag(gram), 0.0)), hypot(fine.error, solving)
         if not (lengths > 0).all():
             return None
-        root, failed = linalg.lapack.dpotrf(gram / np.outer(lengths, lengths), clean=1) if len(gram) else (gram, 0)
-        if failed:
+        root = cholesky(gram / np.outer(lengths, lengths)) if len(gram) else gram
+        if root is None:
             return None
-        factor = linalg.lapack.dtrtri(root)[0] if len(gram) else gram
+        factor = triangular_inverse(root) if len(gram) else gram
         share = replace(fine, error=error).rounding(places, lengths, squared_norm(factor))
         off = fine.off[terms:] + solving[terms:] ** 2
         return (
@@ -117,23 +117,23 @@ class _Inverse:
             fine.transform[:terms, terms:].T,
             self.error[terms:] + others,
         )
-        left, held = np.sqrt(np.maximum(np.diag(fine.comoment)[terms:], 0.0)), np.sqrt(weight**2 @ self.penalty)
-        taken = root * np.hypot(left + np.sqrt(ssr), held + np.sqrt(pilot**2 @ self.penalty))
-        whole = root * np.hypot(np.sqrt(self.normal.tss) + np.sqrt(ssr), held)
-        reached, has_weight = fine.transform[:terms, self.places] @ self.factor, weight != 0
-        spread, turned = (root * np.linalg.norm(each, axis=1) for each in (reached, slope @ reached))
+        left, held = np.sqrt(np.maximum(np.diag(fine.comoment)[terms:], 0.0)), np.sqrt(times(weight**2, self.penalty))
+        taken = root * hypot(left + np.sqrt(ssr), held + np.sqrt(times(pilot**2, self.penalty)))
+        whole = root * hypot(np.sqrt(self.normal.tss) + np.sqrt(ssr), held)
+        reached, has_weight = times(fine.transform[:terms, self.places], self.factor), weight != 0
+        spread, turned = (root * np.linalg.norm(each, axis=1) for each in (reached, times(slope, reached)))
         inside = np.isin(np.arange(terms), self.places)
         if has_weight[:, ~inside].any():  # the others share what is off
             alone = root * math.sqrt(squared_norm(lengths[self.places][:, None] * reached[self.places]))
             spread = np.divide(alone, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         elif has_weight[:, inside].all():
-            back, a = np.asarray(reached @ self.factor.T), self.error[self.places]
+            back, a = times(reached, self.factor.T), self.error[self.places]
             spread = np.minimum(spread, together(back, a))
-            turned = np.minimum(turned, together(np.asarray(slope @ back), a))
-            own = np.linalg.solve(fine.transform[np.ix_(self.places, self.places)], (weight + pilot)[:, self.places].T)
-            taken = np.minimum(taken, together(np.asarray(own.T), a))
+            turned = np.minimum(turned, together(times(slope, back), a))
+            own = solve(fine.transform[np.ix_(self.places, self.places)], (weight + pilot)[:, self.places].T)
+            taken = np.minimum(taken, together(own.T, a))
         reach = (taken + rest) / (1 - self.share)
         turned = 2 * turned * reach
         residual, explained = taken * (taken + 2 * rest) + self.off + turned, whole * (2 * reach + whole) + turned
         explained *= has_weight.any(axis=1)
-        return Rounding(root**2, lengths, reach / root, residual, explained, spread * has_weight.any(axis=0) / root)
+        return Rounding(root * root, lengths, reach / root, residual, explained, spread * has_weight.any(axis=0) / root)

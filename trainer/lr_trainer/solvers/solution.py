@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import linalg
 
 from lr_trainer.arithmetic.condition import condition_number, squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.linear_algebra import dots, solver_of, times, upper_root
 from lr_trainer.solvers.digits import FEWEST_DIGITS, Rounding, digits
 from lr_trainer.solvers.shrunk import rounding_of_shrunk
 
@@ -87,8 +87,8 @@ class Solution:
         transform, taken = fine.transform[:terms, :terms] * support[:, None] * support, fine.transform[:terms, terms:]
         changed = np.flatnonzero((transform != np.diag(support)).any(axis=0))
         found = _combined(transform, changed, weight) - Extended.of(taken.T * support)
-        whole = transform @ factor if len(changed) else factor
-        inside, spread = np.ix_(support, support), np.sqrt(np.einsum("ij,ij->i", whole, whole))
+        whole = times(transform, factor) if len(changed) else factor
+        inside, spread = np.ix_(support, support), np.sqrt(dots(whole, whole, axis=1))
         norm = squared_norm(_lengths(fine.comoment, support)[:, None] * factor[inside])
         own = squared_norm(_lengths(normal.gram, support)[:, None] * whole[inside]) if len(changed) else norm
         explained = _explained(normal, transform[inside], found[:, support], inside)
@@ -129,7 +129,7 @@ class Solution:
         varies, support = normal.varies[: normal.terms], (weight.high != 0).any(axis=0)
         nothing, left = np.zeros_like(normal.columns), np.maximum(ssr, 0.0)
         if held is not None:  # free weights fit what these leave, which may be longer than the target
-            left = (np.sqrt(left) + np.abs(weight.high * held) @ normal.lengths[: normal.terms]) ** 2
+            left = (np.sqrt(left) + times(np.abs(weight.high * held), normal.lengths[: normal.terms])) ** 2
         return Solution(
             weight=weight,
             factor=nothing,
@@ -160,8 +160,8 @@ def _lengths(gram: Array, support: NDArray[np.bool_]) -> Array:
 
 
 def _upper(factor: Array) -> Array:
-    """Return upper triangular U with U U' = F F', row by row right to the rounding of float64 (RQ decomposition)."""
-    return factor if np.array_equal(factor, np.triu(factor)) else np.asarray(np.triu(linalg.rq(factor, mode="r")))
+    """Return upper triangular U with U U' = F F'."""
+    return factor if np.array_equal(factor, np.triu(factor)) else upper_root(factor)
 
 
 def _explained(
@@ -173,11 +173,11 @@ def _explained(
     """
     here = weight.rounded().T
     if not np.array_equal(transform, np.eye(len(transform))):
-        factors, here = linalg.lu_factor(transform), np.zeros_like(here)
+        solved, here = solver_of(transform), np.zeros_like(here)
         for _ in range(3):  # refined with residuals in double-double, as the transform may be nearly singular
             left = (weight - _combined(transform, np.arange(len(here)), here)).rounded()
-            here = here + linalg.lu_solve(factors, left.T)
-    return np.asarray(np.einsum("to,to->o", here, normal.preconditioned.comoment[inside] @ here))
+            here = here + solved(left.T)
+    return dots(here, times(normal.preconditioned.comoment[inside], here), axis=0)
 
 
 def _combined(transform: Array, changed: NDArray[np.intp], weight: Array) -> Extended[Array]:

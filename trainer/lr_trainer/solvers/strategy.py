@@ -13,6 +13,7 @@ import numpy as np
 
 from lr_runtime.contract.leverage import Leverage
 from lr_runtime.contract.terms.term import free_columns
+from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.errors import CollinearError
 from lr_trainer.model.design import Design, nearest_float32, raw_parts
 from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
@@ -73,7 +74,7 @@ class Solved:
         means, factor = self.means[: len(self.design.terms)], self.solution.factor
         rounded = [float(mean) for mean in means]
         rounding = np.array([float(Fraction(near) - mean) for near, mean in zip(rounded, means, strict=True)])
-        return Leverage(np.array(float(constant)), np.array(rounded), factor, rounding @ factor)
+        return Leverage(np.array(float(constant)), np.array(rounded), factor, times(rounding, factor))
 
     @cached_property
     def biases(self) -> list[Fraction]:

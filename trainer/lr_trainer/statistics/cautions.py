@@ -10,6 +10,7 @@ import numpy as np
 from lr_runtime.contract.terms.category import Level
 from lr_runtime.contract.terms.term import Term, columns_on_basis
 from lr_runtime.errors import escaped
+from lr_trainer.arithmetic.elementary import log10
 from lr_trainer.arithmetic.rounding import varies
 from lr_trainer.moments.training_data import PROPORTIONAL, TrainingData
 
@@ -88,7 +89,7 @@ def _offsets(design: Design, columns: Sequence[Column]) -> Iterator[str]:
         if column.kind == "category" or not varies(column.minimum, column.maximum):
             continue
         if spread < _FEW_DIGITS * largest:
-            digits = max(0.0, np.log10(spread / largest) + 15.95)
+            digits = max(0.0, log10(spread / largest) + 15.95)
             yield (
                 f"{escaped(column.name)} varies in its last digits only: float64 holds {digits:.0f} of its variation. "
                 "Subtract an offset before it is written to the table"

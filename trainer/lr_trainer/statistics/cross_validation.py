@@ -15,6 +15,8 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import CrossValidation
 from lr_runtime.errors import FitError, escaped
+from lr_trainer.arithmetic import linear_algebra
+from lr_trainer.arithmetic.linear_algebra import inner, times
 from lr_trainer.arithmetic.rounding import FLOAT64, rounding_of
 from lr_trainer.errors import CollinearError
 from lr_trainer.solvers.aim import Aim, LeastSquares
@@ -81,14 +83,14 @@ def _off(held: NormalEquations, solution: Solution, squares: Array) -> Array:
     """
     terms, fine, weight, rounding = held.terms, held.preconditioned, solution.weight.high, solution.rounding
     lengths = np.sqrt(np.maximum(np.diag(held.gram), 0.0))
-    change = np.linalg.solve(fine.transform[:terms, :terms], weight.T + fine.transform[:terms, terms:])
-    part = np.abs(change).T @ fine.error[:terms]
+    change = linear_algebra.solve(fine.transform[:terms, :terms], weight.T + fine.transform[:terms, terms:])
+    part = times(np.abs(change).T, fine.error[:terms])
     off = fine.off[terms:] + part * (2 * fine.error[terms:] + part)
-    off += DOUBLE_DOUBLE * (lengths[terms:] + np.abs(weight) @ lengths[:terms]) ** 2
-    reached = worst = float(rounding.spread @ lengths[:terms])
+    off += DOUBLE_DOUBLE * (lengths[terms:] + times(np.abs(weight), lengths[:terms])) ** 2
+    reached = worst = float(times(rounding.spread, lengths[:terms]))
     if solution.is_unbiased:  # what is off in one weight is made up for in others
-        together = float(np.vdot(solution.factor, held.columns @ solution.factor))
-        reached = math.sqrt(max(together, 0.0) + FLOAT64 * worst**2)
+        together = inner(solution.factor, times(held.columns, solution.factor))
+        reached = math.sqrt(max(together, 0.0) + FLOAT64 * worst * worst)
     moved = rounding.unit * rounding.reach * reached
     # Residuals as small as the rounding of the target's values describe that rounding alone.
     is_rounding = squares <= held.weight * rounding_of(held.largest[terms:]) ** 2

@@ -13,6 +13,8 @@ from scipy import linalg
 
 from lr_runtime.contract.fit_report import Quality
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.elementary import ln
+from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.model.design import Design, raw_parts
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.strategy import Solved, without_origins
@@ -135,8 +137,8 @@ def _by_basis(transform: Array, factor: Array, spread: Array) -> Callable[[Mappi
         parts[1, here] = [float(share / largest - Fraction(parts[0, term])) for term, share in vector.items()]
         mixed = parts[0].copy()
         mixed[changed] = sum_of(Extended.of(transform[:, changed].T.copy()) * Extended(*parts)[None, :]).rounded()
-        found = mixed @ factor
-        return root(Fraction(float(found @ found))) * largest
+        found = times(mixed, factor)
+        return root(Fraction(float(times(found, found)))) * largest
 
     return length
 
@@ -339,11 +341,11 @@ class _Sums:
         if not self.residual:
             return dict.fromkeys(("loglikelihood", "aic", "bic"), _LOST)
         rows, weight, logs = moments.rows, float(moments.weight), float(moments.log_weight)
-        each = math.log(2 * math.pi * self.residual / rows) + 1
+        each = ln(2 * math.pi * self.residual / rows) + 1
         value = 0.5 * logs - rows / 2 * each
         # An upper bound of the sizes of the added logarithms of the weights: log w <= log(1 + w), which is concave.
-        sizes = 2 * rows * math.log1p(weight / rows) + abs(logs) + rows * (abs(each) + 1)
+        sizes = 2 * rows * ln(1 + weight / rows) + abs(logs) + rows * (abs(each) + 1)
         moved = rows / 2 * self.lost + _ROUNDING * sizes
-        costs = {"aic": 2.0 * parameters, "bic": math.log(rows) * parameters}
+        costs = {"aic": 2.0 * parameters, "bic": ln(rows) * parameters}
         criteria = {name: (cost - 2 * value, relative(2 * moved, cost - 2 * value)) for name, cost in costs.items()}
         return {"loglikelihood": (value, relative(moved, value)), **criteria}

@@ -7,6 +7,7 @@ from math import comb
 from typing import TYPE_CHECKING
 
 from lr_runtime.contract.terms.power import Power
+from lr_trainer.arithmetic.elementary import whole_power
 from lr_trainer.model.terms.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class PowerEvaluation(Evaluation):
     def slopes(self, ends: Array) -> Iterator[tuple[int, Array]]:
         """Yield k u^(k - 1)."""
         (column,), power = self.term.columns, self.term.power
-        yield column, power * ends[:, column] ** (power - 1) * (ends[:, column] != 0)
+        yield column, power * whole_power(ends[:, column], power - 1) * (ends[:, column] != 0)
 
 
 KIND = PowerEvaluation
