@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import io
-import pickle
-from typing import Any
-
-import numpy as np
 import pytest
 
-from lr_runtime import Predictor, Scorer
-from lr_runtime.errors import InputError, MissingColumnError, OptionError, RowError, TableError
-from lr_runtime.prediction.table import Scoring
-from lr_runtime.tables import TableOptions, open_table
+from lr_runtime import Predictor
 from tests.optional import needs, optional
 from tests.runtime import sensor
 

@@ -14,6 +14,7 @@ from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
+from lr_trainer.arithmetic.fixed_order import fixed_order
 from lr_trainer.choices import Device, FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
 from lr_trainer.fitting.disclosure import check_rows
@@ -109,7 +110,8 @@ def update(
     seen = survey_of(rows, levels) if is_hidden else None
     is_exact = data.moments.exact is not None
     place = device_named("cpu" if is_exact else device)
-    new = take_moments(Prepared(rows, place, data.intercept, levels, more.design, exact_sums=is_exact))
+    with fixed_order(is_exact):
+        new = take_moments(Prepared(rows, place, data.intercept, levels, more.design, exact_sums=is_exact))
     ranges = training_box(more.design, new.minimum, new.maximum, seen)
     data = together([data, replace(more, moments=new, columns=_in_ranges(more.columns, ranges))])
     if is_exact:
@@ -234,6 +236,7 @@ def _in_ranges(columns: tuple[Column, ...], ranges: Mapping[int, tuple[float, fl
 
 
 @one_thread()
+@fixed_order()
 def _exactly_joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts) -> Checkpoint:
     """Return the fit of exact sums, with the bytes of a fit of all rows."""
     assert data.moments.exact is not None

@@ -22,6 +22,7 @@ from lr_runtime.options import options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_runtime.tables.timed import timed
+from lr_trainer.arithmetic.fixed_order import fixed_order
 from lr_trainer.choices import Device, FitOptions, MissingPolicy, MissingTarget
 from lr_trainer.fitting.wide import check_levels, refuse, solve_few
 from lr_trainer.moments.exact import MOST_COLUMNS
@@ -212,20 +213,16 @@ def fit(
         check(descent, asked)
     rows = _rows_of(opened(table, options, warn), asked, advance, workers)
     # With bounds, origins of 0, so that no coefficient on the raw columns is a sum of several weights.
-    prepared = prepare(
-        rows,
-        device_named("cpu" if exact_sums else device),
-        missing=missing,
-        shifts=not asked.limits,
-        exact_sums=exact_sums,
-    )
-    if exact_sums:
-        _check_exact_sums(prepared)
-    check_levels(prepared)
-    if descent is not None:
-        checkpoint = _descended(prepared, asked, descent, memory, report)
-    else:
-        checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
+    shifts, place = not asked.limits, device_named("cpu" if exact_sums else device)
+    with fixed_order(exact_sums):
+        prepared = prepare(rows, place, missing=missing, shifts=shifts, exact_sums=exact_sums)
+        if exact_sums:
+            _check_exact_sums(prepared)
+        check_levels(prepared)
+        if descent is not None:
+            checkpoint = _descended(prepared, asked, descent, memory, report)
+        else:
+            checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
     return checkpoint.with_units(_units(asked), asked.clocks)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lr_trainer.arithmetic.elementary import log
 from lr_trainer.arithmetic.exact_sums import Dyadic, ExactSums
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ExactRows:
             return None
         sums, logs, heaviest = ExactSums.of(*parts, low=low, weights=weights), Dyadic.zeros(1), 1.0
         if weights is not None:
-            logs, heaviest = ExactSums.of(np.log(weights)[:, None]).totals(), float(weights.max())
+            logs, heaviest = ExactSums.of(log(weights)[:, None]).totals(), float(weights.max())
         return ExactRows(len(parts[0]), sums, logs, heaviest, minimum, maximum)
 
     def merge(self, other: ExactRows) -> ExactRows:

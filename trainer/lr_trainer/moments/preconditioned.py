@@ -23,7 +23,7 @@ import numpy as np
 from lr_trainer.arithmetic.condition import squared_norm
 from lr_trainer.arithmetic.double_double import Extended, sum_of, two_sum
 from lr_trainer.arithmetic.gram import congruence, diagonal, inverse, powers_of_two, product, transposed
-from lr_trainer.arithmetic.linear_algebra import cholesky, norm, times, triangular_inverse
+from lr_trainer.arithmetic.linear_algebra import cholesky, hypot, norm, times, triangular_inverse
 from lr_trainer.arithmetic.rounding import FLOAT64
 from lr_trainer.moments.preconditioner import improved
 
