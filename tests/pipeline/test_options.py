@@ -78,7 +78,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
 OF_COMMANDS_ALONE = {
     *("--json", "--quiet", "--config", "--version", "--output"),  # what a command writes, and where it reads options
     *("--log", "--certificate"),  # `report` is called with each epoch, and what `export` returns has a `to_json`
-    *("--keep", "--follow", "--to"),  # whoever has the batches has their columns, and writes them
+    *("--keep", "--partition-by", "--follow", "--to"),  # whoever has the batches has their columns, and writes them
     *("--self-test", "--against", "--tolerance"),  # of files, by `lr_runtime.inspection`, which is not public
 }
 

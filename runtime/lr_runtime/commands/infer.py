@@ -27,6 +27,7 @@ from lr_runtime.commands.console import (
 from lr_runtime.commands.record_options import options_of, read_names, values_of
 from lr_runtime.errors import InputError, OptionError, RowError, escaped
 from lr_runtime.system.lazy import uncollected
+from lr_runtime.system.text import composed
 from lr_runtime.tables import TableOptions
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ if TYPE_CHECKING:
 @option("--keep", callback=read_names, metavar="NAMES", help="Columns to write before the predictions, or: all.")
 @option("--explain", is_flag=True, help="Show what each term adds to the prediction of one row.")
 @option("--invert", metavar="NAME=VALUE", help="Take a reading of an output back to the column without a VALUE.")
+@option("--partition-by", callback=read_names, metavar="NAMES", help="Write a folder for each value of these columns.")
 @option("--follow", is_flag=True, help="Answer each line of standard input before the next is read.")
 @option("--on-error", type=click.Choice(ON_ERROR), help=f"What a bad row of a table does. [default: {ON_ERROR[0]}]")
-@option("--to", type=click.Choice(FORMATS), help="The format to write. [default: that of -o's suffix, or csv]")
+@option(
+    "--to",
+    type=click.Choice(FORMATS),
+    help="The format to write. [default: by -o's suffix; csv, or parquet in folders]",
+)
 @options_of(LoadOptions)
 @options_of(TableOptions)
 def main(
@@ -58,6 +64,7 @@ def main(
     invert: str | None,
     follow: bool,
     keep: list[str] | None,
+    partition_by: list[str] | None,
     on_error: OnError | None,
     to: Format | None,
     as_json: bool,
@@ -76,6 +83,7 @@ def main(
       lr-infer model.onnx rh=0.3 --invert ozone=41.5
       lr-infer model.onnx readings.csv -o predictions.csv --keep id,time
       lr-infer model.onnx readings.parquet -o predictions.parquet --on-error skip
+      lr-infer model.onnx readings.parquet -o predictions/ --keep id --partition-by day
       sensor | lr-infer model.onnx --follow --on-error null
     """
     # A linear model needs one thread; OpenBLAS, inside numpy, starts one a core unless it is told before the import.
@@ -83,12 +91,25 @@ def main(
     output = None if output is None or is_stdout(output) else output
     reading = TableOptions(**values_of(TableOptions, given))
     follows, from_ = follow or None, reading.format
-    of_tables = {"--keep": keep, "--on-error": on_error, "--from": from_, "--to": to, "--follow": follows}
+    of_tables = {
+        "--keep": keep,
+        "--partition-by": partition_by or None,
+        "--on-error": on_error,
+        "--from": from_,
+        "--to": to,
+        "--follow": follows,
+    }
     tables = None if invert is not None else _tables(values, follow=follow, named=from_ is not None)
     if explain and invert is not None:
         raise OptionError("--explain is of a prediction, not of --invert. Leave one of them out")
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
-    check_output(output, model)  # a table may be replaced by what is kept of it and predictions
+    by = list(dict.fromkeys(map(composed, partition_by or ())))
+    if output is not None and by:
+        from lr_runtime.system.replacement import check_new_folder
+
+        check_new_folder(output)
+    else:
+        check_output(output, model)  # a table may be replaced by what is kept of it and predictions
     predictor = _loaded(model, values_of(LoadOptions, given), quiet=quiet)
     if invert is not None:
         write_text([_inverse(predictor, invert, values, reading, as_json=as_json)], output)
@@ -105,11 +126,15 @@ def main(
         note(f"lr-infer: {line}", quiet=quiet)
 
     table = open_followed(options, say) if follow else open_table(tables, options, once=True, for_fit=False, warn=say)
-    scoring = Scoring(predictor, table, keep=keep or (), on_error=on_error or ON_ERROR[0])
+    kept = [*(table.names if keep == ["all"] else keep or ()), *by]
+    scoring = Scoring(predictor, table, keep=kept, on_error=on_error or ON_ERROR[0])
     shows = output is None and sys.stdout.isatty()  # a progress bar would stand among the results
     with progress("predicting", table.size, quiet=quiet or shows) as advance:
         rows = scoring.rows(partial(say, quiet=False), advance)
-        _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
+        if output is not None and by:
+            _write_folders(rows, output, to_format, by, reading)
+        else:
+            _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
     for name, called in scoring.called.items():
         say(f"{escaped(name)} is kept as the table has it; its predictions are {escaped(called)}")
     if count := len(scoring.ignored):
@@ -139,21 +164,26 @@ def _check_ways(of_tables: dict[str, Any], output: Path | None, *, rows: bool, e
         raise OptionError(f"{given[0]} belongs to tables, not to the values of one row. Leave it out")
     if explain and rows:
         raise OptionError("--explain takes the values of one row, not a table")
-    if as_json and (other := [name for name in ("--to", "--follow") if name in given]):
+    by = "--partition-by" in given
+    if by and output is None:
+        raise OptionError("--partition-by writes folders. Name the one that they stand in: -o FOLDER")
+    if as_json and (other := [name for name in ("--to", "--follow", "--partition-by") if name in given]):
         raise OptionError(f"--json makes one JSON object, which {other[0]} cannot. Try: --to jsonl, without --json")
-    kind: Format = of_tables["--to"] or ("csv" if output is None or as_json else _format_of(output, rows=rows))
+    kind: Format = of_tables["--to"] or ("csv" if output is None or as_json else _format_of(output, rows=rows, by=by))
     if of_tables["--follow"] and (kind in {"parquet", "arrow"} or output is not None):
         raise OptionError("--follow writes csv or jsonl to standard output, line by line. Leave out --to and -o")
     return kind
 
 
-def _format_of(output: Path, *, rows: bool) -> Format:
+def _format_of(output: Path, *, rows: bool, by: bool) -> Format:
     """Return the format that the suffix of -o tells; the answer for the values of one row is text."""
     from lr_runtime.tables import format_of
 
     kind = format_of(output.name)
     if not rows and kind not in {None, "csv"}:
         raise OptionError(f"-o {output}: the answer for the values of one row is text, not {kind}. Name a .txt file")
+    if by:
+        return kind or "parquet"
     if rows and kind is None and output.suffix and not (output.exists() and not output.is_file()):
         raise OptionError(f"-o {output}: {escaped(output.suffix)} tells no format. Say --to {', '.join(FORMATS)}")
     return kind or "csv"
@@ -213,6 +243,25 @@ def _write_rows(
             writer.write(some)
             if flushes:
                 sink.flush()
+        writer.close()
+
+
+def _write_folders(
+    rows: Iterator[OutputRows], output: Path, kind: Format, by: Sequence[str], reading: TableOptions
+) -> None:
+    """Write rows in a format into folders that are called as the values of columns."""
+    from lr_runtime.system.replacement import new_folder
+    from lr_runtime.tables.partitioning import FolderWriter
+    from lr_runtime.tables.saving import table_writer
+
+    def begun(sink: IO[bytes], some: OutputRows) -> TableWriter:
+        return table_writer(sink, kind, some, seeks=True)
+
+    first = next(rows)
+    with new_folder(output) as root:
+        writer = FolderWriter(root, by, begun, f".{kind}", reading)
+        for some in chain([first], rows):
+            writer.write(some)
         writer.close()
 
 

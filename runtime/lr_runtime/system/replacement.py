@@ -50,6 +50,48 @@ def replacing(target: Path, together: Together | None = None) -> Iterator[Path]:
         part.finish()
 
 
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give an empty folder to write to, which is called `target` when the block ends well; else nothing stays of it.
+
+    Meanwhile it lies beside its target as .NAME.XXXXXXXX.part. The files in it are on the disk when the caller has them
+    there (fsync).
+
+    Raises:
+        UnusableFileError: see `check_new_folder`; or it cannot be written.
+    """
+    check_new_folder(target)
+    final = _led_to(target)
+    part = final.parent / f".{final.name[:40]}.{os.urandom(4).hex()}.part"
+    with _naming(target):
+        part.mkdir()
+    try:
+        with _naming(target, part):
+            yield part
+            if final.is_dir():
+                shutil.copymode(final, part)
+                final.rmdir()  # an empty one, which Windows would not replace
+            part.rename(final)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_new_folder(target: Path) -> None:
+    """Find out now whether there is nothing that `new_folder` would have to replace.
+
+    Raises:
+        UnusableFileError: there is a file, or a folder that is not empty; or its folder cannot be written.
+    """
+    final = _led_to(target)
+    with _naming(target):
+        if final.exists() and not final.is_dir():
+            raise UnusableFileError(f"{target}: is a file; --partition-by writes a folder. Name another with -o")
+        if final.is_dir() and any(final.iterdir()):
+            raise UnusableFileError(f"{target}: this folder is not empty. Name a new one with -o, or empty it first")
+        if not os.access(final.parent, os.W_OK | os.X_OK):
+            raise UnusableFileError(f'{target}: the folder "{target.parent}" is not there, or may not be written')
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Replace `target` by `content`, whole or not at all."""
     with replacing(target) as part:
@@ -277,13 +319,13 @@ class _Part:
 
 @contextmanager
 def _naming(target: Path, written: Path | None = None) -> Iterator[None]:
-    """Have errors name the target; where a path is `written` to, not those of files that have another name."""
+    """Have errors name the target; where a path is `written` to, not those of files elsewhere."""
     try:
         yield
     except LinedgeError:
         raise
     except OSError as error:
-        if written is not None and error.filename not in {None, str(written)}:
+        if written is not None and not str(error.filename or written).startswith(str(written)):
             raise
         raise UnusableFileError(f"{target}: cannot be written ({error.strerror or error})") from error
 

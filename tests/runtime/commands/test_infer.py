@@ -192,6 +192,23 @@ def test_a_file_may_replace_its_own_table(run: Runner, put: Callable[[str], Pred
     assert (tmp_path / "t.csv").read_text().startswith("y\n")
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_folders_of_a_column_are_a_table_again(
+    kind: str, run: Runner, put: Callable[[str], Predictor], tmp_path: Path
+) -> None:
+    put(WEATHER)
+    (tmp_path / "t.csv").write_text(TABLE)
+    expected = run("lr-infer", "m.onnx", "t.csv", "--keep", "all")
+    made = run("lr-infer", "m.onnx", "t.csv", "-o", "out/", "--to", kind, "--keep", "all", "--partition-by", "note,rh")
+    assert (made.returncode, made.stdout) == (0, "")
+    again = run("lr-infer", "m.onnx", "out", "--keep", "all", "--map", "before=ozone")
+    rows, before = (list(csv.DictReader(done.stdout.splitlines())) for done in (again, expected))
+    assert sorted(row["ozone"] for row in rows) == sorted(row["ozone"] for row in before)
+    assert {row["note"] for row in rows} == {row["note"] for row in before}
+    line = one_line(run("lr-infer", "m.onnx", "t.csv", "-o", "out", "--partition-by", "note"), 1)
+    assert "out: this folder is not empty" in line
+
+
 def test_a_failed_run_keeps_the_old_file(run: Runner, put: Callable[[str], Predictor], tmp_path: Path) -> None:
     put(LESSON)
     (tmp_path / "out.csv").write_text("old")
@@ -228,6 +245,11 @@ BAD: dict[str, tuple[list[str], int, list[str]]] = {
     "a file followed": (["m.onnx", "t.csv", "--follow"], 2, ["--follow reads standard input"]),
     "Parquet line by line": (["m.onnx", "--follow", "--to", "parquet"], 2, ["--follow writes csv or jsonl"]),
     "a column that is not there to keep": (["m.onnx", "t.csv", "--keep", "id"], 1, ['no column "id"', '"note"']),
+    "folders of a row": (["m.onnx", "1", "2", "3", "--partition-by", "a"], 2, ["--partition-by belongs to tables"]),
+    "folders without a name": (["m.onnx", "t.csv", "--partition-by", "a"], 2, ["-o FOLDER"]),
+    "folders of no column": (["m.onnx", "t.csv", "-o", "q", "--partition-by", "a"], 1, ['no column "a"']),
+    "folders in JSON": (["m.onnx", "t.csv", "-o", "q", "--json", "--partition-by", "note"], 2, ["--json makes one"]),
+    "folders in a file": (["m.onnx", "t.csv", "-o", "t.csv", "--partition-by", "note"], 1, ["t.csv: is a file"]),
     "no provider": (["m.onnx", "1", "2", "3", "--provider", "abacus"], 2, ['"abacus"', "this ONNX Runtime", "cpu"]),
     "no threads": (["m.onnx", "1", "2", "3", "--threads", "0"], 2, ["--threads"]),
     "no folder": (["m.onnx", "1", "2", "3", "-o", "nowhere/y"], 1, ["nowhere", "cannot be written", "-o FILE"]),

@@ -103,6 +103,11 @@ def stacked(columns: Sequence[object], rows: int) -> NDArray[np.float64]:
     return values
 
 
+def as_texts(column: ArrowColumn) -> Coded:
+    """Return a column as folders of its values are called: true and false, as Spark writes them."""
+    return _coded(column.cast(pa.string()) if pa.types.is_boolean(column.type) else column)
+
+
 def _coded(column: pa.Array | pa.ChunkedArray) -> Coded:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(array.type):  # pyarrow (26) takes none of the views of text that polars lists

@@ -16,6 +16,8 @@ from lr_runtime.tables.arrow.memory import as_arrow
 from lr_runtime.tables.writing import CsvWriter, OutputRows, cell_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Kept
@@ -93,6 +95,12 @@ def _cast(name: str, array: pa.Array, kind: pa.DataType) -> pa.Array:
         return whole if whole.type == kind else whole.cast(kind)
     except pa.ArrowException as error:
         raise TableError(f"column {escaped(name)} holds {array.type} here, {kind} before. Make one of it") from error
+
+
+def end_to_end(name: str, columns: Sequence[Kept]) -> pa.Array | pa.ChunkedArray:
+    """Return columns of the same name, one behind the other, of the first one's type."""
+    arrays = [_kept(column) for column in columns]
+    return pa.chunked_array([_cast(name, array, arrays[0].type) for array in arrays]).combine_chunks()
 
 
 class ParquetFile(_Typed):

@@ -31,6 +31,20 @@ def values_of(path: str) -> Values:
     return {unquote(key): None if value == _MISSING else unquote(value) for key, equals, value in folders if equals}
 
 
+def folder_name(name: str, value: str | None) -> str:
+    """Return the folder of the rows that have a value; None is a missing one.
+
+    ASCII that is no letter, digit, ".", "-" or "_" is written as %XX, which every reader of such folders undoes. All
+    else stays: Spark takes the bytes of UTF-8, were they so written, for a character each.
+    """
+    return f"{_quoted(name)}={_MISSING if value is None else _quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    plain = (letter.isalnum() or letter in ".-_" or not letter.isascii() for letter in text)
+    return "".join(each if stays else f"%{ord(each):02X}" for each, stays in zip(text, plain, strict=True))
+
+
 def with_partitions(tables: Sequence[FileTable], values: Sequence[Values], options: TableOptions) -> list[FileTable]:
     """Return the tables with the columns that their folders give, but for those that the files hold themselves.
 
