@@ -8,9 +8,12 @@ from lr_runtime.system.signals import at_once, handled
 def main() -> None:
     """Run the command."""
     with handled(at_once):
-        from lr_trainer.cli import main as command
+        from lr_trainer.torchrun import launched
 
-        command()
+        with launched() as workers:
+            from lr_trainer.cli import main as command
+
+            command(obj=workers)
 
 
 if __name__ == "__main__":

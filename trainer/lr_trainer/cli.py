@@ -32,7 +32,7 @@ from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions
 from lr_trainer.choices import SOLVERS, Device, FitOptions, LessonOptions
 from lr_trainer.descent.options import Descent
-from lr_trainer.torchrun import launched
+from lr_trainer.rows.workers import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,7 +114,7 @@ def main(
     options = TableOptions(**values_of(TableOptions, given), skips=on_error == "skip")
     way = "merge" if merge else "update" if update else "fit" if tables else "lesson"
     _check_ways(way, options, update=update, dry_run=dry_run, manifest=manifest)
-    workers = click.get_current_context().with_resource(launched())
+    workers: Workers = click.get_current_context().obj or ALONE
     if workers.rank and (dry_run or way != "fit"):
         return  # the first worker does it
     if dry_run:
@@ -134,6 +134,7 @@ def main(
         checkpoint = _fit(tables, chosen, options, device, workers, quiet=quiet)
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
+    workers.gathered("the end of the fit", lambda: None)  # nothing is written where any worker has failed
     workers.agreed("what is written", lambda: _save(checkpoint, output, min_rows))
     if checkpoint.report.solver == "descent":
         _remove(_state_of(output))

@@ -18,7 +18,7 @@ import numpy as np
 
 from lr_runtime.contract.fit_report import Conformal, FitReport, Penalty
 from lr_runtime.errors import FitError, OptionError, escaped, listed
-from lr_runtime.options import options_in
+from lr_runtime.options import dashed, options_in
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 from lr_runtime.tables.timed import timed
@@ -38,7 +38,7 @@ from lr_trainer.rows.holdout import Parts
 from lr_trainer.rows.reading import Rows
 from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import Source, opened, paired
-from lr_trainer.rows.workers import ALONE, Workers
+from lr_trainer.rows.workers import ALONE, Workers, check_same
 from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
@@ -252,7 +252,12 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], wo
     if strangers := [name for name in _units(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     rows = Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
-    return rows if workers is ALONE else rows.dealt(workers)
+    if workers is ALONE:
+        return rows
+    options = {dashed(each.name): getattr(asked, each.name) for each in options_in(FitOptions)}
+    seen = {"the columns": table.names, "the size of the table": table.size, "how the table is read": table.options}
+    check_same(workers, {**options, **seen})
+    return rows.dealt(workers)
 
 
 def _units(asked: FitOptions) -> dict[str, str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from lr_runtime.errors import FitError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lr_runtime.tables.notices import Notices
 
@@ -78,3 +80,15 @@ class Alone:
 
 
 ALONE = Alone()
+
+
+def check_same(workers: Workers, given: Mapping[str, object]) -> None:
+    """Raise FitError where a worker was given something else, by its name, than the first."""
+    first, *others = workers.gathered("what is fitted", lambda: dict(given))
+    for place, other in enumerate(others, 2):
+        for name in given:
+            if other.get(name) != first[name]:
+                raise FitError(
+                    f"{name}: {first[name]!r:.200} on the first worker, {other.get(name)!r:.200} on number {place}. "
+                    "Give all workers the same options and the same table"
+                )
