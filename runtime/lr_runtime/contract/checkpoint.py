@@ -151,20 +151,8 @@ class Checkpoint:
         return type(self).from_bytes, (self.to_bytes(),)
 
     def to_bytes(self) -> bytes:
-        """Return the safetensors file; equal checkpoints give equal bytes.
-
-        It has the layout that the safetensors library writes: the header's length in 8 bytes, the header as JSON with
-        its tensors by name, blanks up to a multiple of 8 bytes, the numbers in little-endian float64.
-        """
-        header: dict[str, Any] = {"__metadata__": self.metadata()}
-        parts, end = list[bytes](), 0
-        for name, array in sorted(self.tensors().items()):
-            parts.append(array.astype("<f8").tobytes())
-            header[name] = {"dtype": "F64", "shape": list(array.shape), "data_offsets": [end, end + len(parts[-1])]}
-            end += len(parts[-1])
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+        """Return the safetensors file; equal checkpoints give equal bytes."""
+        return safetensors(self.tensors(), self.metadata())
 
     def with_units(self, units: Mapping[str, str], times: Mapping[str, Clock] = MappingProxyType({})) -> Self:
         """Return the checkpoint with the units of some columns and outputs, and the clocks of instants."""
@@ -211,7 +199,7 @@ class Checkpoint:
         Raises:
             LinedgeError: the bytes are not a checkpoint.
         """
-        header, data = _split(content)
+        header, data = split(content)
         metadata = header.pop("__metadata__", None)
         if not isinstance(metadata, dict) or not isinstance(metadata.get(METADATA_KEY), str):
             raise CheckpointError("a safetensors file that lr-train did not write. Name one that it did")
@@ -221,8 +209,7 @@ class Checkpoint:
             json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # not every JSON can be written again
             variables = contract.variables
             terms = tuple(read_term(term, variables) for term in described["terms"])
-            tensors = {name: _tensor(entry, data) for name, entry in header.items()}
-            _check_layout(header.values(), len(data))
+            tensors = tensors_in(header, data)
             model = {name: tensors.pop(name) for name in _MODEL_TENSORS}
             has_leverage = any(name in tensors for name in _LEVERAGE_TENSORS)
             leverage = Leverage(*(tensors.pop(name) for name in _LEVERAGE_TENSORS)) if has_leverage else None
@@ -236,7 +223,24 @@ class Checkpoint:
         return cls(contract, **model, terms=terms, moments=moments, fit=fit, leverage=leverage)
 
 
-def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
+def safetensors(tensors: Mapping[str, NDArray[np.float64]], metadata: Mapping[str, str]) -> bytes:
+    """Return float64 arrays by name as a safetensors file.
+
+    It has the layout that the safetensors library writes: the header's length in 8 bytes, the header as JSON with its
+    tensors by name, blanks up to a multiple of 8 bytes, the numbers in little-endian float64.
+    """
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    parts, end = list[bytes](), 0
+    for name, array in sorted(tensors.items()):
+        parts.append(array.astype("<f8").tobytes())
+        header[name] = {"dtype": "F64", "shape": list(array.shape), "data_offsets": [end, end + len(parts[-1])]}
+        end += len(parts[-1])
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Split a safetensors file: 8 bytes with the header's length, the header as JSON, the data."""
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(_HEADER_LIMIT, len(content) - 8):
@@ -250,6 +254,13 @@ def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
     if not isinstance(header, dict):
         raise CheckpointError(f"its header is not a JSON object. {RUN_TRAINER}")
     return header, memoryview(content)[8 + length :]
+
+
+def tensors_in(header: Mapping[str, Any], data: memoryview) -> dict[str, NDArray[np.float64]]:
+    """Return the arrays of a safetensors file, from its header without the metadata; ValueError where they are none."""
+    tensors = {name: _tensor(entry, data) for name, entry in header.items()}
+    _check_layout(header.values(), len(data))
+    return tensors
 
 
 def _check_layout(entries: Iterable[dict[str, Any]], size: int) -> None:

@@ -1,6 +1,7 @@
 """Tables come in here, for training and for prediction alike: a row has one way in.
 
-    opening.py  opens any table, by its first bytes;  frames.py  any frame;  saving.py, writing.py, partitioning.py  the way out
+    opening.py  opens any table, by its first bytes;  frames.py  any frame
+    saving.py, writing.py, partitioning.py  the way out
     files/      packed files, several as one table, files that are no tables
     text/       CSV, JSON lines, sheets of workbooks;  arrow/  Parquet and Arrow
     pieces.py   a table as several, for processes that work side by side

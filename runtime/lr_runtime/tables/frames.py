@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
@@ -54,18 +54,20 @@ class _Frames:
     def __call__(self, columns: Sequence[str]) -> Iterator[Read]:
         """Start a pass: of all columns, for they lie in memory or are made together."""
         batches = told(self._batches(rows_at_once(columns)), f"{self._name}: cannot be read")
-        if (first := next(batches, None)) is None:
-            raise TableError(f"{self._name} has no rows. A table has one or more")
-        yield first.schema, None, chain([first], batches)
+        with closing(batches):  # DuckDB (2.0) starts no pass while another one is open
+            if (first := next(batches, None)) is None:
+                raise TableError(f"{self._name} has no rows. A table has one or more")
+            yield first.schema, None, chain([first], batches)
 
     def _batches(self, at_once: int) -> Iterator[pa.RecordBatch]:
         schema, rows = None, 0
         for frame in self._frames():
-            for batch in map(_with_names, pa.RecordBatchReader.from_stream(frame)):
-                if batch.schema != (schema := schema or batch.schema):
-                    raise TableError(f"{self._name}: its parts differ in their columns or types. Make them alike")
-                yield from (batch.slice(start, at_once) for start in range(0, batch.num_rows, at_once))
-                rows += batch.num_rows
+            with pa.RecordBatchReader.from_stream(frame) as reader:
+                for batch in map(_with_names, reader):
+                    if batch.schema != (schema := schema or batch.schema):
+                        raise TableError(f"{self._name}: its parts differ in their columns or types. Make them alike")
+                    yield from (batch.slice(start, at_once) for start in range(0, batch.num_rows, at_once))
+                    rows += batch.num_rows
         if self._rows not in {None, rows}:
             raise TableError(f"{self._name}: {self._rows} rows came in one pass, {rows} in the next. Save it first")
         self._rows = rows

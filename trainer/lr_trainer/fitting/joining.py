@@ -35,7 +35,7 @@ from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import Source, opened, paired
 from lr_trainer.solvers.aim import Bounded, LeastSquares
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
-from lr_trainer.solvers.strategy import solve, without_origins
+from lr_trainer.solvers.strategy import Solved, solve, without_origins
 from lr_trainer.statistics.assembly import checkpoint_of, report_of
 from lr_trainer.statistics.cautions import cautions
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lr_runtime.contract.columns import Column, Kind
+    from lr_runtime.contract.fit_report import FitReport
     from lr_runtime.tables import TableOptions
     from lr_trainer.model.checkpoint import Checkpoint
 
@@ -243,9 +244,7 @@ def _exactly_joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCount
     data = replace(data, moments=moments_of(data.moments.exact, data.design, intercept=data.intercept))
     check_values(data)
     solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
-    report = report_of(data, solved, counts)
-    lines = (*cautions(data, solved.design), *report.cautions)
-    report = report._replace(cautions=lines, bounds=checkpoint.report.bounds)
+    report = report_of_joined(data, solved, counts)._replace(bounds=checkpoint.report.bounds)
     return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
 
 
@@ -269,19 +268,29 @@ def _joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCounts, *more
         solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
     except CollinearError:
         raise IllConditionedError(0.0) from None
-    held = digits(solved.solution.rounding.unit, 1.0)
+    report = report_of_joined(data, solved, counts, *more)
+    report = report._replace(collinear=(), bounds=checkpoint.report.bounds)
+    return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
+
+
+def report_of_joined(data: TrainingData, solved: Solved, counts: RowCounts, *more: str) -> FitReport:
+    """Return the report of a solution from joined moments, with the digits that are left of it, `more` cautions last.
+
+    Raises:
+        IllConditionedError: fewer than 6 digits of the weights are left.
+    """
+    report, rounding = report_of(data, solved, counts), solved.solution.rounding
+    if data.moments.exact is not None:  # nothing was rounded that is not in a fit of all rows
+        return report._replace(cautions=(*cautions(data, solved.design), *report.cautions, *more))
+    held = digits(rounding.unit, 1.0)
     if held < FEWEST_DIGITS:
         raise IllConditionedError(held)
-    report, rounding = report_of(data, solved, counts), solved.solution.rounding
     sums = map(digits, rounding.residual.tolist(), solved.solution.ssr.tolist())
     lost = [f"{line}. Fit all rows at once" for line in report.cautions]
-    report = report._replace(
+    return report._replace(
         digits=min([held, *(each for each in sums if each >= FEWEST_DIGITS)]),
         cautions=(*cautions(data, solved.design), *lost, *more),
-        collinear=(),
-        bounds=checkpoint.report.bounds,
     )
-    return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
 
 
 def _aim(checkpoint: Checkpoint) -> Bounded | LeastSquares:

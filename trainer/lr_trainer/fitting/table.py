@@ -39,13 +39,13 @@ from lr_trainer.rows.reading import Rows
 from lr_trainer.rows.roles import Missing, roles_of
 from lr_trainer.rows.sources import Source, opened, paired
 from lr_trainer.rows.workers import ALONE, Workers, check_same
-from lr_trainer.solvers.aim import Aim, Bounded, LeastSquares, MinimumNorm
+from lr_trainer.solvers.aim import Aim, LeastSquares, aim_of, shrinking
 from lr_trainer.solvers.digits import FEWEST_DIGITS, digits
 from lr_trainer.solvers.elastic_net import choose
 from lr_trainer.solvers.strategy import Solved, solve
 from lr_trainer.statistics.assembly import checkpoint_of, report_of, with_own_scale
 from lr_trainer.statistics.by_row import ByRow, taken_by_row
-from lr_trainer.statistics.cautions import cautions, shortfalls
+from lr_trainer.statistics.cautions import NEEDLESS, cautions, shortfalls
 from lr_trainer.statistics.conformal import conformal_quantile
 from lr_trainer.statistics.cross_validation import cross_validated
 
@@ -211,22 +211,22 @@ def fit(
         with needs_extra("torch"):
             from lr_trainer.descent.table import check
         check(descent, asked)
-    rows = _rows_of(opened(table, options, warn), asked, advance, workers)
+    rows = rows_of(opened(table, options, warn), asked, advance, workers)
     # With bounds, origins of 0, so that no coefficient on the raw columns is a sum of several weights.
     shifts, place = not asked.limits, device_named("cpu" if exact_sums else device)
     with fixed_order(exact_sums):
         prepared = prepare(rows, place, missing=missing, shifts=shifts, exact_sums=exact_sums)
         if exact_sums:
-            _check_exact_sums(prepared)
+            check_exact_sums(prepared)
         check_levels(prepared)
         if descent is not None:
             checkpoint = _descended(prepared, asked, descent, memory, report)
         else:
             checkpoint = _shrunk(prepared, asked) if asked.shrinks else _exact(prepared, asked)
-    return checkpoint.with_units(_units(asked), asked.clocks)
+    return checkpoint.with_units(units_of(asked), asked.clocks)
 
 
-def _check_exact_sums(prepared: Prepared) -> None:
+def check_exact_sums(prepared: Prepared) -> None:
     """Raise FitError where exact sums would be too many, or other sums over rows would be taken beside them."""
     columns = len(prepared.design.terms) + len(prepared.roles.targets)
     if columns > MOST_COLUMNS:
@@ -240,7 +240,9 @@ def _check_exact_sums(prepared: Prepared) -> None:
         )
 
 
-def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], workers: Workers) -> Rows:
+def rows_of(
+    table: Table, asked: FitOptions, advance: Callable[[int], None] = lambda _: None, workers: Workers = ALONE
+) -> Rows:
     """Return the rows of a table by the part of each column, those of this worker.
 
     Raises:
@@ -249,7 +251,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], wo
     """
     roles = roles_of(table, asked)
     known = (*roles.features, *roles.targets)
-    if strangers := [name for name in _units(asked) if name not in known]:
+    if strangers := [name for name in units_of(asked) if name not in known]:
         raise OptionError(f"--unit {escaped(strangers[0])} is none of the model's columns {listed(known)}")
     rows = Rows(timed(table, asked.clocks), roles, Missing.under(asked.missing, roles, asked.missing_target), advance)
     if workers is ALONE:
@@ -260,7 +262,7 @@ def _rows_of(table: Table, asked: FitOptions, advance: Callable[[int], None], wo
     return rows.dealt(workers)
 
 
-def _units(asked: FitOptions) -> dict[str, str]:
+def units_of(asked: FitOptions) -> dict[str, str]:
     """Return the units by the names of columns and targets as tables have them (NFC)."""
     return {composed(name): unit for name, unit in (asked.units or {}).items()}
 
@@ -275,9 +277,8 @@ def _exact(prepared: Prepared, asked: FitOptions) -> Checkpoint:
         found = take_moments_of_folds(prepared, _parts(prepared, asked), asked.digits, is_penalised=False)
     data, aim = training_data(prepared, found.whole), LeastSquares(drop_collinear=asked.drop_collinear)
     solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
-    needless = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
     by_row = taken_by_row(prepared, solved, asked) if asked.errors or asked.influence else None
-    report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [needless]), by_row=by_row)
+    report = _report(data, solved, prepared.rows, *([] if asked.interval is None else [NEEDLESS]), by_row=by_row)
     return _with_own_scale(checkpoint_of(data, solved, _cross_validated(report, found, data, aim, asked)), prepared)
 
 
@@ -286,7 +287,7 @@ def _shrunk(prepared: Prepared, asked: FitOptions) -> Checkpoint:
     parts = _parts(prepared, asked)
     found, few = None, None if asked.is_auto or asked.l1 or asked.cv or asked.limits else few_rows(prepared)
     if few is not None:
-        found, prepared = solve_few(few, parts, _given_aim(prepared, asked)), few.prepared
+        found, prepared = solve_few(few, parts, shrinking(asked, len(prepared.roles.targets))), few.prepared
     data, aim, solved, folds = (*found, None) if found else _by_moments(prepared, asked, parts)
     report = _report(data, solved, prepared.rows)._replace(
         penalty=aim if isinstance(aim, Penalty) else "minimum norm" if asked.minimum_norm else None,
@@ -320,19 +321,11 @@ def _cross_validated(
     return report._replace(cross_validation=found, cautions=(*report.cautions, *lines))
 
 
-def _by_moments(
-    prepared: Prepared, asked: FitOptions, parts: Parts
-) -> tuple[TrainingData, MinimumNorm | Penalty | Bounded, Solved, Folded]:
+def _by_moments(prepared: Prepared, asked: FitOptions, parts: Parts) -> tuple[TrainingData, Aim, Solved, Folded]:
     found = take_moments_of_folds(prepared, parts, is_penalised=not (asked.minimum_norm or asked.limits))
     data = training_data(prepared, found.whole, found.held_out)
-    given = Bounded(asked.limits) if asked.limits else _given_aim(prepared, asked)
-    aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else given
+    aim = _chosen_penalty(found.folds, data, asked) if asked.is_auto else aim_of(asked, len(data.targets))
     return data, aim, solve(data.moments, data.design, data.names, aim, intercept=data.intercept), found
-
-
-def _given_aim(prepared: Prepared, asked: FitOptions) -> MinimumNorm | Penalty:
-    outputs = len(prepared.roles.targets)
-    return MinimumNorm() if asked.minimum_norm else Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)
 
 
 def _chosen_penalty(folds: Sequence[Moments], data: TrainingData, asked: FitOptions) -> Penalty:

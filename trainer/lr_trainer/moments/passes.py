@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lr_trainer.rows.workers import Workers
 
 B = TypeVar("B")
+T = TypeVar("T")
 
 
 _MOST_PASSES = 3
@@ -86,13 +87,18 @@ def take_moments(prepared: Prepared, digits: int = FitOptions.digits) -> Moments
     Raises:
         TableError: there are no rows.
     """
+    return _some(moments_if_any(prepared, digits), prepared.rows)
+
+
+def moments_if_any(prepared: Prepared, digits: int) -> Moments | None:
+    """Take the passes of `take_moments`; None where there are no rows."""
     views, table = _views(prepared), _Source(partial(blocks_of, prepared), partial(_in_one, prepared))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of what is infinite, the reader tells where
         take = _taken_exactly if prepared.exact_sums else _taken
         found, passes = (None, 0) if views is None else take(prepared, views, digits)
         if found is None or not np.isfinite(found.whole.comoment).all():
             found, _ = take(prepared, table, digits)
-            return _some(found, prepared.rows).whole
+            return None if found is None else found.whole
     for _ in range(passes):
         prepared.rows.count_views(found.whole.rows)
     return found.whole
@@ -277,7 +283,7 @@ def _about(source: _Source[B], pilot: Pilot, block: B) -> dict[int, Moments]:
     }
 
 
-def _some(found: Folded | None, rows: Rows) -> Folded:
+def _some(found: T | None, rows: Rows) -> T:
     if found is None:
         count = rows.counts.rows_dropped
         dropped = f" ({count} rows were dropped)" if count else ""

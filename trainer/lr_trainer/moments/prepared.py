@@ -43,6 +43,13 @@ class BlockParts(NamedTuple):
     weights: Array | None = None
 
 
+class Seen(NamedTuple):
+    """The categories by column, and means and ranges of the columns; None where the design needs no look at them."""
+
+    levels: Mapping[str, tuple[str, ...]]
+    ranges: Survey | None
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Rows with all that a pass over them needs.
@@ -72,27 +79,37 @@ class Prepared:
 
 
 def prepare(
-    rows: Rows, device: Place, *, missing: MissingPolicy = "error", shifts: bool = True, exact_sums: bool = False
+    rows: Rows,
+    device: Place,
+    *,
+    missing: MissingPolicy = "error",
+    shifts: bool = True,
+    exact_sums: bool = False,
+    seen: Seen | None = None,
 ) -> Prepared:
     """Take the passes that the design needs: for the categories' values, for means and ranges.
 
-    Unless it `shifts` them, all variables have the origin 0.
+    Unless it `shifts` them, all variables have the origin 0. No pass is taken for what was `seen` already.
 
     Raises:
         FitError: a column has no values, or nothing varies that the target could be predicted from.
     """
-    roles, seen = rows.roles, None
-    levels = rows.levels() if roles.coded else {}
-    if missing in {"mean", "indicator"} or needs_survey(roles.specification):
-        seen = survey_of(rows, levels, exact_sums=exact_sums)
-        check_present(roles, seen)
-    design = design_of(roles, levels, seen, missing, shifts=shifts)
+    roles, (levels, ranges) = rows.roles, seen or _seen(rows, missing, exact_sums=exact_sums)
+    if ranges is not None:
+        check_present(roles, ranges)
+    design = design_of(roles, levels, ranges, missing, shifts=shifts)
     if not design.terms:
         raise FitError(
             f"the category {escaped(roles.features[0])} has the same value in every row, and there is no other feature "
             f"to predict {listed(roles.targets)} from"
         )
-    return Prepared(rows, device, roles.specification.intercept, levels, design, seen, exact_sums)
+    return Prepared(rows, device, roles.specification.intercept, levels, design, ranges, exact_sums)
+
+
+def _seen(rows: Rows, missing: MissingPolicy, *, exact_sums: bool) -> Seen:
+    levels = rows.levels() if rows.roles.coded else {}
+    is_needed = needs_survey(rows.roles.specification, missing)
+    return Seen(levels, survey_of(rows, levels, exact_sums=exact_sums) if is_needed else None)
 
 
 def survey_of(rows: Rows, levels: Mapping[str, tuple[str, ...]], *, exact_sums: bool = False) -> Survey:

@@ -39,9 +39,9 @@ def check_present(roles: Roles, seen: Survey) -> None:
             raise FitError(f"the column {escaped(name)} has no values. Leave it out with --ignore")
 
 
-def needs_survey(specification: Specification) -> bool:
-    """Whether some term is made of more than a column as it is, or the indicators of categories."""
-    return any(
+def needs_survey(specification: Specification, missing: MissingPolicy) -> bool:
+    """Whether a mean is filled in, or some term is made of more than a column as it is, or indicators of categories."""
+    return missing in {"mean", "indicator"} or any(
         len(term) > 1 or factor.power > 1 or factor.function is not None
         for term in specification.terms
         for factor in term

@@ -13,7 +13,7 @@ from lr_trainer.rows.blocks import Block, joined, over_blocks
 from lr_trainer.rows.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +54,18 @@ class Sums:
             np.maximum(self.maximum, other.maximum),
             None if self.exact is None or other.exact is None else self.exact + other.exact,
         )
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return the arrays by the names of the fields, the exact sums by those of `Dyadic.arrays`."""
+        own = {name: each.astype(np.float64) for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+        return own if self.exact is None else own | self.exact.arrays()
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> Sums:
+        """Return the sums of `arrays`."""
+        total, minimum, maximum = (arrays[name] for name in ("total", "minimum", "maximum"))
+        exact = Dyadic.from_arrays(arrays) if "digits" in arrays else None
+        return Sums(arrays["count"].astype(np.int64), total, minimum, maximum, exact)
 
 
 def survey(blocks: Iterable[Block], columns: int, *, exact_sums: bool = False) -> Survey:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from lr_runtime.contract.fit_report import Bound, Penalty
+
+if TYPE_CHECKING:
+    from lr_trainer.choices import FitOptions
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,15 @@ class Bounded:
 
 
 Aim: TypeAlias = LeastSquares | MinimumNorm | Penalty | Bounded
+
+
+def aim_of(asked: FitOptions, outputs: int) -> Aim:
+    """Return the solution that the options ask for, of so many targets, where no rows have to choose a penalty."""
+    if asked.limits:
+        return Bounded(asked.limits)
+    return shrinking(asked, outputs) if asked.shrinks else LeastSquares(asked.drop_collinear)
+
+
+def shrinking(asked: FitOptions, outputs: int) -> MinimumNorm | Penalty:
+    """Return the solution with smaller weights that the options ask for."""
+    return MinimumNorm() if asked.minimum_norm else Penalty((asked.l1,) * outputs, (asked.l2,) * outputs)

@@ -29,6 +29,9 @@ Where three times the mean leverage is more, there are few rows, and that needs 
 _FEW_DIGITS = 1e-9
 """A smaller ratio of a column's spread to its size leaves fewer than 7 of float64's 16 digits for its variation."""
 
+NEEDLESS = "no rows were held out: the interval of a least-squares fit comes from its moments, at any level"
+"""What is said of an interval that was asked for."""
+
 
 def cautions(data: TrainingData, design: Design) -> list[str]:
     """Return the cautions on the data; `design` is that of the solution."""

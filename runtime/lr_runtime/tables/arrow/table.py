@@ -36,7 +36,7 @@ from lr_runtime.tables.cells.options import DATE, TableOptions
 from lr_runtime.tables.table import Cut, positions, without_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from lr_runtime.tables.notices import Notices
     from lr_runtime.tables.sample import Sample
@@ -294,7 +294,7 @@ def rows_at_once(columns: Sequence[str]) -> int:
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_NUMBERS // max(len(columns), 1)))
 
 
-def told(batches: Iterator[pa.RecordBatch], what: str) -> Iterator[pa.RecordBatch]:
+def told(batches: Iterator[pa.RecordBatch], what: str) -> Generator[pa.RecordBatch, None, None]:
     """Yield batches; what keeps them from being read is raised as TableError."""
     try:
         yield from batches
