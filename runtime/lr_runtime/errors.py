@@ -153,6 +153,16 @@ class ForkedError(LinedgeError, RuntimeError):
         )
 
 
+class WorkerError(LinedgeError, RuntimeError):
+    """A process that worked for this one was ended by something else."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            f"one of the processes that work here ended {how}, before its work was done. Systems do that where memory "
+            "is short. Try fewer --jobs"
+        )
+
+
 class CheckFailedError(LinedgeError, ArithmeticError):
     """What was to be written does not match the model within its proven bound. Nothing was written."""
 

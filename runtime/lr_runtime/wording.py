@@ -68,6 +68,11 @@ def of_a_command() -> Iterator[None]:
         _runs_command = before
 
 
+def runs_command() -> bool:
+    """Return whether messages name options as they are typed."""
+    return _runs_command
+
+
 def worded(message: str) -> str:
     """Return a message that names options as they are typed in the words of its reader: a command's, or Python's."""
     if _runs_command or "-" not in message:

@@ -6,7 +6,6 @@ import os
 import sys
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -31,9 +30,10 @@ from lr_runtime.system.text import composed
 from lr_runtime.tables import TableOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from lr_runtime.prediction.jobs import Scored
     from lr_runtime.prediction.predictor import Predictor
     from lr_runtime.tables.writing import OutputRows, TableWriter
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     type=click.Choice(FORMATS),
     help="The format to write. [default: by -o's suffix; csv, or parquet in folders]",
 )
+@option("--jobs", type=click.IntRange(1), help="Processes that work side by side on large tables. [default: 1]")
 @options_of(LoadOptions)
 @options_of(TableOptions)
 def main(
@@ -67,6 +68,7 @@ def main(
     partition_by: list[str] | None,
     on_error: OnError | None,
     to: Format | None,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
     **given: Any,
@@ -97,6 +99,7 @@ def main(
         "--on-error": on_error,
         "--from": from_,
         "--to": to,
+        "--jobs": jobs,
         "--follow": follows,
     }
     tables = None if invert is not None else _tables(values, follow=follow, named=from_ is not None)
@@ -117,6 +120,7 @@ def main(
     if tables is None:
         write_text([_answer(predictor, values, reading, explain=explain, as_json=as_json)], output)
         return
+    from lr_runtime.prediction.jobs import scored
     from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables import open_followed, open_table
 
@@ -130,7 +134,7 @@ def main(
     scoring = Scoring(predictor, table, keep=kept, on_error=on_error or ON_ERROR[0])
     shows = output is None and sys.stdout.isatty()  # a progress bar would stand among the results
     with progress("predicting", table.size, quiet=quiet or shows) as advance:
-        rows = scoring.rows(partial(say, quiet=False), advance)
+        rows = scored(scoring, jobs or 1, partial(say, quiet=False), advance)
         if output is not None and by:
             _write_folders(rows, output, to_format, by, reading)
         else:
@@ -231,24 +235,22 @@ def _inverse(predictor: Predictor, invert: str, values: Sequence[str], reading: 
     return row_printer.document({"inverse": found}, predictor.sha256) if as_json else row_printer.values(found)
 
 
-def _write_rows(
-    rows: Iterator[OutputRows], output: Path | None, kind: Format | None, predictor: Predictor, *, flushes: bool
-) -> None:
-    """Write rows in a format, or as one JSON object with None."""
-    # Computed before anything is opened: a table that cannot be read leaves standard output and the folder as they are.
-    first = next(rows)
+def _write_rows(rows: Scored, output: Path | None, kind: Format | None, predictor: Predictor, *, flushes: bool) -> None:
+    """Write rows in a format, or as one JSON object with None.
+
+    The first were computed before anything is opened: a table that cannot be read leaves standard output and the folder
+    as they are.
+    """
     with result_sink(output) as sink:
-        writer = _writer(sink, kind, first, predictor, output)
-        for some in chain([first], rows):
-            writer.write(some)
+        writer = _writer(sink, kind, rows.first, predictor, output)
+        for prepared in rows.prepared(writer.prepared):
+            writer.put(prepared)
             if flushes:
                 sink.flush()
         writer.close()
 
 
-def _write_folders(
-    rows: Iterator[OutputRows], output: Path, kind: Format, by: Sequence[str], reading: TableOptions
-) -> None:
+def _write_folders(rows: Scored, output: Path, kind: Format, by: Sequence[str], reading: TableOptions) -> None:
     """Write rows in a format into folders that are called as the values of columns."""
     from lr_runtime.system.replacement import new_folder
     from lr_runtime.tables.partitioning import FolderWriter
@@ -257,11 +259,10 @@ def _write_folders(
     def begun(sink: IO[bytes], some: OutputRows) -> TableWriter:
         return table_writer(sink, kind, some, seeks=True)
 
-    first = next(rows)
     with new_folder(output) as root:
         writer = FolderWriter(root, by, begun, f".{kind}", reading)
-        for some in chain([first], rows):
-            writer.write(some)
+        for some in rows.prepared(writer.prepared):
+            writer.put(some)
         writer.close()
 
 

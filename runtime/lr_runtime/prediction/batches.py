@@ -83,9 +83,11 @@ def predict_batches(
         if not faults:
             yield Predicted(batch, prediction)
             continue
-        errors = tuple(fault(batch, RowError(row, faults[row])) for row in sorted(faults))
         if on_error == "stop":
-            raise errors[0]
+            # No variable may hold it: this frame, with the batches, would stay until Python looks for garbage, perhaps
+            # while it starts a thread, where the threads that read ahead cannot be waited for.
+            raise fault(batch, RowError(row := min(faults), faults[row]))
+        errors = tuple(fault(batch, RowError(row, faults[row])) for row in sorted(faults))
         bad = np.zeros(len(prediction.values), dtype=np.bool_)
         bad[list(faults)] = True
         if on_error == "null":

@@ -44,6 +44,7 @@ class Scoring:
         on_error: the effect of a bad row.
 
     Attributes:
+        table: the table.
         ignored: the table's columns that are neither the model's nor in `keep`.
         called: new names, by output, of predictions whose name a column of `keep` has, such as the target's.
         tally: the count of the rows that `rows` has read.
@@ -58,7 +59,7 @@ class Scoring:
     ) -> None:
         columns = predictor.contract.columns
         self._predictor = predictor
-        self._table = timed(table, {column.name: column.time for column in columns})
+        self.table, self._table = table, timed(table, {column.name: column.time for column in columns})
         self._on_error = on_error
         self._numbers = [column.name for column in columns if column.kind == "number"]
         self._categories = [column.name for column in columns if column.kind == "category"]
@@ -77,6 +78,10 @@ class Scoring:
             )
         self.ignored = tuple(name for name in table.names if name not in wanted)
         self.tally = Tally()
+
+    def of(self, table: FileTable) -> Scoring:
+        """Return the same of another table, or of a piece of this one."""
+        return Scoring(self._predictor, table, keep=self._keep, on_error=self._on_error)
 
     def rows(
         self, report: Callable[[str], None] = lambda _: None, advance: Callable[[int], None] = lambda _: None

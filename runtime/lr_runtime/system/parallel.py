@@ -27,13 +27,20 @@ def share_cores(processes: int) -> None:
     _cores = max(1, _cores // processes)
 
 
-def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = None) -> Iterator[T]:
+def in_order(
+    work: Callable[[B], T],
+    items: Iterable[B],
+    threads: int | None = None,
+    *,
+    stop: Callable[[], object] = lambda: None,
+) -> Iterator[T]:
     """Yield `work(item)` for each item, in order; two items a thread are in memory at most.
 
     Args:
         work: called in any of the threads; what it raises is raised where its result would stand.
         items: taken in the caller's thread; what they raise is raised behind the results of those before.
         threads: how many; None for one a core.
+        stop: called when no more results are wanted, before work that has begun is waited for.
     """
     threads = threads or _cores
     waiting: deque[Future[T]] = deque()
@@ -47,6 +54,7 @@ def in_order(work: Callable[[B], T], items: Iterable[B], threads: int | None = N
         while waiting:
             yield waiting.popleft().result()
     finally:
+        stop()
         pool.shutdown(cancel_futures=True)
 
 

@@ -31,13 +31,13 @@ def stream_of(pieces: Iterable[bytes], below: IO[bytes] | None = None) -> IO[byt
 
 
 def converted(opener: Opener, convert: Callable[[IO[bytes]], Iterable[bytes]]) -> Opener:
-    """Return what opens the stream of the pieces that `convert` makes of another stream."""
+    """Return what opens the stream of the pieces that `convert` makes of another stream; it can be pickled as both."""
+    return partial(_converted, opener, convert)
 
-    def opened() -> IO[bytes]:
-        below = opener()
-        return stream_of(convert(below), below)
 
-    return opened
+def _converted(opener: Opener, convert: Callable[[IO[bytes]], Iterable[bytes]]) -> IO[bytes]:
+    below = opener()
+    return stream_of(convert(below), below)
 
 
 class _Pieces(io.RawIOBase):

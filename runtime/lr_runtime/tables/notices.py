@@ -34,6 +34,10 @@ class Notices:
         """Pickle without whoever listens, who is in this process."""
         return partial(Notices, for_fit=self._for_fit), (None,)
 
+    def listen(self) -> None:
+        """Note what there is to say where nobody listens: `told` has it, for another process to say."""
+        self._say = lambda _: None
+
     def say(self, line: str) -> None:
         """Say something, where somebody listens."""
         if self._say is not None:

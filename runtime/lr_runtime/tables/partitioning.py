@@ -13,7 +13,7 @@ import numpy as np
 from lr_runtime.errors import TableError, quoted
 from lr_runtime.tables.batch import Coded, Kept, coded, part_of
 from lr_runtime.tables.files.partitions import folder_name
-from lr_runtime.tables.writing import OutputRows, TableWriter, cell_text
+from lr_runtime.tables.writing import OutputRows, Prepared, TableWriter, cell_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +51,14 @@ class FolderWriter(TableWriter):
     _files: dict[str, tuple[_Appended, TableWriter]] = field(default_factory=dict, init=False)
     _waiting: list[OutputRows] = field(default_factory=list, init=False)
 
-    def write(self, rows: OutputRows) -> None:
+    @staticmethod
+    def prepared(rows: OutputRows) -> Prepared:
+        """See `TableWriter.prepared`: rows are dealt out where all of them are."""
+        return cast("Prepared", rows)
+
+    def put(self, prepared: Prepared) -> None:
         """Write rows behind those of their folders. TableError where there are too many folders."""
+        rows = cast("OutputRows", prepared)
         if sum(map(len, self._waiting)) + len(rows) > _ROWS_AT_ONCE:
             self._deal_out()
         self._waiting.append(rows)

@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables.text import fast
-from lr_runtime.tables.writing import CsvWriter, JsonLinesWriter, OutputRows, TableWriter
+from lr_runtime.tables.writing import CsvText, OutputRows, TableWriter, TextWriter, json_lines
 
 if TYPE_CHECKING:
     from lr_runtime.choices import Format
@@ -41,10 +41,12 @@ def table_writer(
             from lr_runtime.tables.arrow.writing import ArrowFile, ParquetFile
         return ParquetFile(sink) if format == "parquet" else ArrowFile(sink, seeks=seeks)
     if format == "jsonl":
-        return JsonLinesWriter(sink)
+        return TextWriter(sink, json_lines)
     is_arrow = any(not isinstance(column, list) for column in first.kept.values())
     if fast.available() and (is_arrow or len(first) >= _MANY):
-        from lr_runtime.tables.arrow.writing import ArrowCsv
+        from lr_runtime.tables.arrow.writing import ArrowCsvText
 
-        return ArrowCsv(sink, delimiter)
-    return CsvWriter(sink, delimiter)
+        text: CsvText = ArrowCsvText(delimiter)
+    else:
+        text = CsvText(delimiter)
+    return TextWriter(sink, text, text.header([*first.kept, *first.results]))

@@ -9,12 +9,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from lr_runtime.tables.batch import Kept
@@ -48,34 +49,44 @@ class OutputRows:
         return [*kept, *results]
 
 
+Prepared: TypeAlias = "bytes | pa.RecordBatch"
+"""Rows as they are written wherever they stand among others."""
+
+
 class TableWriter(Protocol):
-    """Writes rows of the same columns, in order."""
+    """Writes rows of the same columns, in order.
+
+    Attributes:
+        prepared: prepares rows; it may be pickled, so that another process does.
+    """
+
+    prepared: Callable[[OutputRows], Prepared]
+
+    def put(self, prepared: Prepared) -> None:
+        """Write prepared rows behind those that were written."""
+        ...
 
     def write(self, rows: OutputRows) -> None:
-        """Write them behind those that were written."""
-        ...
+        """Write rows behind those that were written."""
+        self.put(self.prepared(rows))
 
     def close(self) -> None:
         """Write what ends the table, if anything does; the sink stays open."""
         return
 
 
-class CsvWriter(TableWriter):
-    """CSV (RFC 4180, with line feeds); an empty cell where there is no value."""
+class CsvText:
+    """Rows as CSV (RFC 4180, with line feeds); an empty cell where there is no value."""
 
-    def __init__(self, sink: IO[bytes], delimiter: str = ",") -> None:
-        self._sink = sink
+    def __init__(self, delimiter: str = ",") -> None:
         self._delimiter = delimiter
-        self._has_header = False
 
-    def write(self, rows: OutputRows) -> None:
-        """See `TableWriter.write`."""
-        if not self._has_header:
-            self._has_header = True
-            self._sink.write(self._joined([[*rows.kept, *rows.results]]))
-        self._sink.write(self._text(rows))
+    def header(self, names: Sequence[str]) -> bytes:
+        """Return the line of the names."""
+        return self._joined([names])
 
-    def _text(self, rows: OutputRows) -> bytes:
+    def __call__(self, rows: OutputRows) -> bytes:
+        """See `TableWriter.prepared`."""
         columns = rows.lists()
         if len(columns) == 1 and rows.empty is None and columns[0] and isinstance(columns[0][0], float):
             return ("\n".join(map(repr, columns[0])) + "\n").encode()
@@ -96,30 +107,39 @@ def cell_text(value: object) -> str:
     return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-class JsonLinesWriter(TableWriter):
-    """One object a line; null where there is no value."""
+class TextWriter(TableWriter):
+    """Text, a `head` before all rows."""
 
-    def __init__(self, sink: IO[bytes]) -> None:
-        self._sink = sink
+    def __init__(self, sink: IO[bytes], prepared: Callable[[OutputRows], bytes], head: bytes = b"") -> None:
+        self._sink, self.prepared = sink, prepared
+        sink.write(head)
 
-    def write(self, rows: OutputRows) -> None:
-        """See `TableWriter.write`."""
-        self._sink.write("".join(f"{one}\n" for one in _objects(rows)).encode())
+    def put(self, prepared: bytes) -> None:
+        """See `TableWriter.put`."""
+        self._sink.write(prepared)
 
 
-class JsonDocumentWriter:
+def json_lines(rows: OutputRows) -> bytes:
+    """Return one object a line; null where there is no value."""
+    return "".join(f"{one}\n" for one in _objects(rows)).encode()
+
+
+def _listed(rows: OutputRows) -> bytes:
+    return ", ".join(_objects(rows)).encode()
+
+
+class JsonDocumentWriter(TableWriter):
     """One JSON document with an array of objects in it; `head` stands before them, and `tail` gives what follows."""
 
     def __init__(self, sink: IO[bytes], head: str, tail: Callable[[], str]) -> None:
-        self._sink = sink
+        self._sink, self.prepared = sink, _listed
         self._next = head
         self._tail = tail
 
-    def write(self, rows: OutputRows) -> None:
-        """See `TableWriter.write`."""
-        objects = ", ".join(_objects(rows))
-        self._sink.write((self._next + objects).encode())
-        self._next = ", " if objects else ""
+    def put(self, prepared: bytes) -> None:
+        """See `TableWriter.put`."""
+        self._sink.write(self._next.encode() + prepared)
+        self._next = ", " if prepared else ""
 
     def close(self) -> None:
         """See `TableWriter.close`."""

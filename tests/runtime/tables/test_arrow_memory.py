@@ -80,12 +80,12 @@ def test_no_conversion_imports_pandas_or_compute_functions(tmp_path: Path) -> No
     code = f"""
 import sys
 from lr_runtime.tables import open_table
-from lr_runtime.tables.arrow.writing import ArrowCsv, ParquetFile
+from lr_runtime.tables.arrow.writing import ArrowCsvText, ParquetFile
 from lr_runtime.tables.writing import OutputRows
 import io, numpy
 a = next(open_table({str(path)!r}).batches(["a"])).values[:, 0]
 rows = OutputRows({{}}, {{"y": a}}, numpy.array([True, False]))
-ArrowCsv(io.BytesIO()).write(rows)
+ArrowCsvText()(rows)
 ParquetFile(io.BytesIO()).write(rows)
 sys.exit("pandas" in sys.modules or "pyarrow.compute" in sys.modules)
 """

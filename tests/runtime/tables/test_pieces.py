@@ -75,7 +75,7 @@ LINES = st.lists(CELLS, min_size=0, max_size=4).map(",".join)
 OPTIONS = st.sampled_from([TableOptions(marks=True), TableOptions(skips=True), TableOptions()])
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(LINES, max_size=12), OPTIONS, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.integers(1, 40))
 def test_text_with_whatever_in_it(
     tmp_path_factory: Any, lines: list[str], options: TableOptions, end: str, ends: bool, size: int
@@ -87,7 +87,7 @@ def test_text_with_whatever_in_it(
         hold(path, options, Cut(text=size), ["n"], ["t"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from(['{"n": 1, "t": "a"}', '{"t": "\\"\\n"}', "", " ", '{"n": "x"}', "[]", '{"o": 1}', "{"])),
     OPTIONS,
@@ -143,7 +143,7 @@ def test_what_cannot_be_cut_is_one_piece(tmp_path: Path, name: str) -> None:
 
 
 @needs("pyarrow")
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 5), min_size=0, max_size=8), st.integers(1, 9), st.booleans(), OPTIONS)
 def test_row_groups_and_record_batches(
     tmp_path_factory: Any, groups: list[int], rows: int, is_parquet: bool, options: TableOptions

@@ -48,21 +48,34 @@ def unpacked(opener: Opener, head: bytes, name: str) -> Opener | None:
 
 def _way(opener: Opener, head: bytes, name: str) -> Callable[[IO[bytes]], Iterable[bytes]] | None:
     if head.startswith(GZIP):
-        from gzip import GzipFile
-
-        return lambda packed: pieces_of(cast("IO[bytes]", GzipFile(fileobj=packed)))
+        return _of_gzip
     if head.startswith(ZIP):
-        from zipfile import ZipFile
-
-        member = _only_member(opener, name)
-        return lambda packed: pieces_of(ZipFile(packed).open(member))
+        return partial(_of_zip, member=_only_member(opener, name))
     if (make := _decompressor(head)) is not None:
         return partial(_unpacked, make=make)
     if head.startswith(ZSTANDARD):
         with needs_extra("tables"):
-            from lr_runtime.tables.arrow.memory import zstandard
-        return lambda packed: pieces_of(zstandard(packed))
+            import lr_runtime.tables.arrow.memory  # noqa: F401 - which `_of_zstandard` needs
+        return _of_zstandard
     return None
+
+
+def _of_gzip(packed: IO[bytes]) -> Iterator[bytes]:
+    from gzip import GzipFile
+
+    return pieces_of(cast("IO[bytes]", GzipFile(fileobj=packed)))
+
+
+def _of_zip(packed: IO[bytes], member: ZipInfo) -> Iterator[bytes]:
+    from zipfile import ZipFile
+
+    return pieces_of(ZipFile(packed).open(member))
+
+
+def _of_zstandard(packed: IO[bytes]) -> Iterator[bytes]:
+    from lr_runtime.tables.arrow.memory import zstandard
+
+    return pieces_of(zstandard(packed))
 
 
 def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
@@ -73,7 +86,7 @@ def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
     if head.startswith((XZ + b"\0", b"]\0\0")):  # xz; lzma has no mark, but usual settings
         from lzma import LZMADecompressor
 
-        return lambda: LZMADecompressor(memlimit=_MOST_MEMORY)
+        return partial(LZMADecompressor, memlimit=_MOST_MEMORY)
     if head.startswith(ZSTANDARD):
         from importlib import import_module
 

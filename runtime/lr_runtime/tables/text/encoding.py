@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import TableError
 from lr_runtime.system.streams import converted, pieces_of
@@ -73,9 +74,17 @@ def _fault(error: UnicodeError, encoding: str, offset: int, line: int) -> tuple[
 
 def as_utf8(opener: Opener, encoding: str, name: str) -> Opener:
     """Return what opens the same text in UTF-8; see `transcoded`."""
-    return converted(opener, lambda stream: transcoded(pieces_of(stream), encoding, name))
+    return converted(opener, partial(_in_utf8, encoding=encoding, name=name))
+
+
+def _in_utf8(stream: IO[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    return transcoded(pieces_of(stream), encoding, name)
 
 
 def with_line_feeds(opener: Opener) -> Opener:
     """Return what opens the same text with a line feed for each carriage return."""
-    return converted(opener, lambda stream: (piece.replace(b"\r", b"\n") for piece in pieces_of(stream)))
+    return converted(opener, _fed)
+
+
+def _fed(stream: IO[bytes]) -> Iterator[bytes]:
+    return (piece.replace(b"\r", b"\n") for piece in pieces_of(stream))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from datetime import date, datetime, time
+from functools import partial
 from typing import IO, TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile
 
@@ -57,11 +58,12 @@ def sheet_table(opener: Opener, name: str, options: TableOptions, notices: Notic
     if options.sheet is None and len(sheets) > 1:
         notices.say(f"{name}: reading the sheet {escaped(chosen)} of {listed(sheets)}; --sheet names another")
     syntax = SheetSyntax(options)
-
-    def opened() -> IO[bytes]:
-        return stream_of(_lines(opener, chosen, options.skip_rows))
-
+    opened = partial(_opened, opener, chosen, options.skip_rows)
     return TextTable(opened, name, syntax, None, options=options, notices=notices, is_rewritten=True)
+
+
+def _opened(opener: Opener, sheet: str, skipped: int) -> IO[bytes]:
+    return stream_of(_lines(opener, sheet, skipped))
 
 
 def _workbook(stream: IO[bytes]) -> openpyxl.Workbook:

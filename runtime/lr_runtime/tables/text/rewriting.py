@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import TableError
@@ -32,7 +33,7 @@ def rewritten(opener: Opener, head: bytes, options: TableOptions, name: str) -> 
     given = _given(head)
     if not (given or options.skip_rows or options.comment or options.delimiter == "whitespace"):
         return None
-    opened = converted(opener, lambda stream: _pieces(stream, Rewriter(options), name))
+    opened = converted(opener, partial(_pieces, options=options, name=name))
     return opened, with_delimiter(options, given)
 
 
@@ -139,8 +140,8 @@ class Rewriter:
             at = end + 1
 
 
-def _pieces(stream: IO[bytes], rewriter: Rewriter, name: str) -> Iterator[bytes]:
-    held = bytearray()
+def _pieces(stream: IO[bytes], options: TableOptions, name: str) -> Iterator[bytes]:
+    rewriter, held = Rewriter(options), bytearray()
     for piece in pieces_of(stream):
         end = piece.rfind(b"\n") + 1
         held += piece[: end or None]

@@ -188,10 +188,11 @@ class TextTable:
 
     def pieces(self, cut: Cut) -> list[TextTable]:
         """See `CutTable.pieces`."""
+        if self.size is None or self._span is not None:
+            return [self]
         with self._open_stream() as stream:
-            if self.size is None or self._span is not None or not stream.seekable():
-                return [self]
-            return list(map(self._piece, self._spans(stream, cut.text))) or [self]
+            spans = list(self._spans(stream, cut.text)) if stream.seekable() else []
+        return list(map(self._piece, spans)) or [self]
 
     def _spans(self, stream: IO[bytes], size: int) -> Iterator[Span]:
         """Yield where pieces of so many bytes stand; they begin where blocks do."""
