@@ -62,6 +62,7 @@ FUNCTIONS: dict[type, tuple[Callable[..., Any], set[str]]] = {
 OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
     "--update": (lr_trainer.update, "checkpoint"),
     "--merge": (lr_trainer.merge, "others"),
+    "--min-rows": (lr_trainer.merge, "min_rows"),
     "lr-train --on-error": (TableOptions, "skips"),
     "lr-infer --on-error": (predict_batches, "on_error"),
     "--dry-run": (lr_trainer.look, "source"),
@@ -77,6 +78,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
 
 OF_COMMANDS_ALONE = {
     *("--json", "--quiet", "--config", "--version", "--output"),  # what a command writes, and where it reads options
+    "--manifest",  # of files, which whoever has the checkpoints knows
     *("--log", "--certificate"),  # `report` is called with each epoch, and what `export` returns has a `to_json`
     *("--keep", "--partition-by", "--follow", "--to"),  # whoever has the batches has their columns, and writes them
     *("--self-test", "--against", "--tolerance"),  # of files, by `lr_runtime.inspection`, which is not public
