@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +48,9 @@ _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
 _LEVERAGE_TENSORS = tuple(f"leverage.{part.name}" for part in fields(Leverage))
 _HEADER_LIMIT = 64 << 20
+_DOUBTFUL = re.compile(r"\\u[dD]|NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
+"""Without these JSON holds no half of a character and no infinite number, and can be written again."""
+
 RUN_TRAINER = "Run lr-train first, or name a checkpoint"
 
 
@@ -206,7 +210,8 @@ class Checkpoint:
         try:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_fields(dict(described["contract"])), dict(described["fit"])
-            json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()  # not every JSON can be written again
+            if _DOUBTFUL.search(metadata[METADATA_KEY]):
+                json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()
             variables = contract.variables
             terms = tuple(read_term(term, variables) for term in described["terms"])
             tensors = tensors_in(header, data)

@@ -6,6 +6,7 @@ in `lr_export.model.terms`. Nothing else knows a kind of term.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
@@ -103,10 +104,16 @@ def read_term(written: Mapping[str, Any], columns: Sequence[Column]) -> Term:
         kind = parts.pop("kind", "category" if "category" in parts else "power")
     if kind == "product":
         parts["factors"] = [read_term(factor, columns) for factor in parts["factors"]]
-    in_module = _KINDS[kind]
-    term = cast("type[Term]", getattr(import_module(f"lr_runtime.contract.terms.{kind}"), in_module))(**parts)
+    term = _class_of(kind)(**parts)
     term.check(columns)
     return term
+
+
+@cache
+def _class_of(kind: str) -> type[Term]:
+    """Return the class of a kind; raises KeyError where there is no such kind."""
+    in_module = _KINDS[kind]
+    return cast("type[Term]", getattr(import_module(f"lr_runtime.contract.terms.{kind}"), in_module))
 
 
 def factors_of(term: Term) -> tuple[Term, ...]:
