@@ -83,10 +83,14 @@ class Scorer:
         options = {"keep": tuple(self._keep), "on_error": self._on_error, "reasons": self._reasons}
         return _ready, (type(self), load.func, content, tuple(load.keywords.items()), tuple(options.items()))
 
-    def __call__(self, batch: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
-        """Return the rows with their predictions, as a table or a batch, as they came.
+    def __call__(self, batch: object) -> pa.Table | pa.RecordBatch:
+        """Return the rows with their predictions: a record batch of a record batch, a table of all else.
+
+        Args:
+            batch: a table or a record batch of pyarrow, or a frame that offers its columns as a stream of Arrow.
 
         Raises:
+            InputError: it is none of these.
             MissingColumnError: the batch lacks a column of the model or of `keep`.
             OptionError: a column to be kept has the name of a result.
             RowError: under "stop", a bad row, counted from 1 in this batch.
@@ -96,14 +100,12 @@ class Scorer:
             import pyarrow as pa
 
             from lr_runtime.tables.arrow.table import rows_at_once
-        if not isinstance(batch, pa.Table | pa.RecordBatch):
-            raise InputError(
-                f'a batch of Arrow was expected, not {type(batch).__name__}. In Ray: batch_format="pyarrow"'
-            )
-        table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+        if not hasattr(batch, "__arrow_c_stream__"):
+            raise InputError(f'expected a batch of Arrow, not {type(batch).__name__}. In Ray: batch_format="pyarrow"')
+        table = pa.table(batch)
         batches = table.to_batches(rows_at_once(table.column_names)) or [pa.RecordBatch.from_pylist([], table.schema)]
         scored = [*self._scored(table.schema, batches)]
-        if table is batch:
+        if not isinstance(batch, pa.RecordBatch):
             return pa.Table.from_batches(scored)
         return scored[0] if len(scored) == 1 else pa.Table.from_batches(scored).combine_chunks().to_batches()[0]
 

@@ -16,11 +16,13 @@ HOW = "make test-engines installs it"
 JAVA = "Spark needs Java 17 or later: sudo apt install default-jre-headless"
 WORKERS = 2
 
+# Ray and Daft tell their makers of their use, unless they are told not to. Ray warns of what it will do one day.
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
 
 @pytest.fixture(scope="session")
 def ray() -> Iterator[Any]:
     """Ray, with a worker more than actors of a test take: where these hold all, what feeds them waits for ever."""
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     module = pytest.importorskip("ray", reason=f"ray is not installed here: {HOW}")
     module.init(num_cpus=2 * WORKERS, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     yield module
