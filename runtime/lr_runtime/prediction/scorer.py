@@ -81,7 +81,7 @@ class Scorer:
         """Pickle as the bytes of the model's file and the options."""
         load, (content,) = self.model.__reduce__()
         options = {"keep": tuple(self._keep), "on_error": self._on_error, "reasons": self._reasons}
-        return _ready, (type(self), load.func, content, tuple(load.keywords.items()), tuple(options.items()))
+        return _ready, (type(self), content, tuple(load.keywords.items()), tuple(options.items()))
 
     def __call__(self, batch: object) -> pa.Table | pa.RecordBatch:
         """Return the rows with their predictions: a record batch of a record batch, a table of all else.
@@ -157,7 +157,6 @@ def _records(schema: pa.Schema, batches: Sequence[pa.RecordBatch], _: Sequence[s
 
 
 @lru_cache(_MOST_MODELS)
-def _ready(
-    kind: Callable[..., Scorer], load: Callable[..., Predictor], content: bytes, loading: _Items, options: _Items
-) -> Scorer:
+def _ready(kind: Callable[..., Scorer], content: bytes, loading: _Items, options: _Items) -> Scorer:
+    load: Callable[..., Predictor] = Predictor.load
     return kind(load(content, **dict(loading)), **dict(options))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
+from lr_runtime import Predictor
 from lr_runtime.ray import Scorer
 from tests.engines.distributed.scored import BAD, Scored, scored
 
@@ -74,3 +75,27 @@ def test_an_actor_that_dies_midway_neither_loses_nor_doubles_rows(dataset: Any, 
     rows = sorted(pa.concat_tables(blocks.iter_batches(batch_format="pyarrow")).to_pylist(), key=lambda row: row["id"])
     assert rows == case.expected["null"]
     assert len(list(tmp_path.iterdir())) == WORKERS
+
+
+class Noted(Scorer):
+    """A scorer that leaves a trace of the model that it was made of."""
+
+    def __init__(self, model: Any, trace: Path, **options: Any) -> None:
+        super().__init__(model, **options)
+        (trace / f"{os.getpid()} {model.sha256}").touch(exist_ok=False)
+
+
+def test_each_actor_has_the_model_that_was_read_though_its_file_is_gone(
+    dataset: Any, case: Scored, tmp_path: Path
+) -> None:
+    (tmp_path / "trace").mkdir()
+    copy = tmp_path / "model.onnx"
+    copy.write_bytes(case.path.read_bytes())
+    model = Predictor.load(copy)
+    copy.unlink()
+    how = {"fn_constructor_args": [model, tmp_path / "trace"], "fn_constructor_kwargs": {"on_error": "skip"}}
+    scored = dataset.map_batches(Noted, **how, batch_format="pyarrow", batch_size=30, concurrency=WORKERS)
+    assert scored.count() == len(case.expected["skip"])
+    seen = [each.name.split() for each in (tmp_path / "trace").iterdir()]
+    assert len(seen) == WORKERS
+    assert {sha256 for _, sha256 in seen} == {case.model.sha256}

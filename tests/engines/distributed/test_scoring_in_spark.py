@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lr_runtime import Predictor
 from lr_runtime.spark import scorer
 from tests.engines.distributed.scored import BAD, Scored, scored
 
@@ -62,6 +63,15 @@ def test_the_schema_is_that_of_the_frame_and_of_the_results(frame: Any, case: Sc
     assert scorer(case.model, keep=["id"]).schema(frame).names[:2] == ["id", "target"]
 
 
+def test_columns_of_any_type_come_back_as_they_are(frame: Any, case: Scored) -> None:
+    more = ["array(id, null)", "map('k', id)", "struct(id, note)", "cast(note as binary)", "date'2026-01-02'"]
+    more += ["timestamp_ntz'2026-01-02 03:04:05'", "interval '3' day", "cast(null as void)", "cast(id as smallint)"]
+    given = frame.where("id < 9").selectExpr("*", *(f"{each} as more{place}" for place, each in enumerate(more)))
+    names, rows = given.columns, found(given, scorer(case.model))
+    expected = sorted(given.toArrow().to_pylist(), key=lambda row: row["id"])
+    assert [{name: row[name] for name in names} for row in rows] == expected
+
+
 def test_a_bad_row_is_told(frame: Any, case: Scored) -> None:
     from pyspark.errors import PythonException
 
@@ -102,7 +112,7 @@ def test_a_task_that_failed_midway_neither_loses_nor_doubles_rows(
 def test_all_workers_have_the_model_that_was_read_once_each(frame: Any, case: Scored, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(case.path.read_bytes())
-    score, log = scorer(type(case.model).load(model)), tmp_path / "log"
+    score, log = scorer(Predictor.load(model)), tmp_path / "log"
     log.mkdir()
     model.unlink()  # nor does any worker look for it
 
