@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import MissingFileError, UnusableFileError, shown
+from lr_runtime.system import remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,19 +54,32 @@ _READ_WITHOUT_WAITING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os,
 
 
 def _read_at_most(path: str | Path, most: int | None) -> bytes:
+    if remote.is_remote(path):
+        return _read_remote(path, most)
     # Before opening it, which has effects on some devices.
     _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116 - pathlib takes 4 ms to import, which one row would wait for
     with os.fdopen(os.open(path, _READ_WITHOUT_WAITING), "rb") as file:
         status = os.fstat(file.fileno())
         _check_regular(path, status.st_mode)
-        head: bytes = file.read(min(64, status.st_size))
-        limit = most or (_LARGEST_CHECKPOINT if is_checkpoint(head) else _LARGEST)
-        if status.st_size > limit:
-            raise UnusableFileError(f"{path}: has {status.st_size} bytes, and {limit} are the most that is read")
-        content: bytes = head + file.read(status.st_size + 1 - len(head))
+        content = _content(path, file, status.st_size, most)
     if len(content) != status.st_size:
         raise UnusableFileError(f"{path}: changed while it was read. Wait until it is whole")
     return content
+
+
+def _content(path: str | Path, file: IO[bytes], size: int, most: int | None) -> bytes:
+    head = file.read(min(64, size))
+    limit = most or (_LARGEST_CHECKPOINT if is_checkpoint(head) else _LARGEST)
+    if size > limit:
+        raise UnusableFileError(f"{path}: has {size} bytes, and {limit} are the most that is read")
+    return head + file.read(size + 1 - len(head))
+
+
+def _read_remote(path: str | Path, most: int | None) -> bytes:
+    with remote.opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return _content(path, file, size, most)
 
 
 def _check_regular(path: str | Path, mode: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from lr_runtime.errors import LinedgeError, UnusableFileError
+from lr_runtime.system.remote import address_of, is_remote, objects_under, upload
 from lr_runtime.system.signals import UNFINISHED, deferred
 
 if TYPE_CHECKING:
@@ -53,14 +54,19 @@ def replacing(target: Path, together: Together | None = None) -> Iterator[Path]:
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Give an empty folder to write to, which is called `target` when the block ends well; else nothing stays of it.
-
-    Meanwhile it lies beside its target as .NAME.XXXXXXXX.part. The files in it are on the disk when the caller has them
-    there (fsync).
-
-    Raises:
-        UnusableFileError: see `check_new_folder`; or it cannot be written.
+    Meanwhile it lies beside its target as .NAME.XXXXXXXX.part. Raises UnusableFileError as `check_new_folder` does.
     """
     check_new_folder(target)
+    if is_remote(target):
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder, _naming(target, Path(folder)):
+            yield Path(folder)
+            files = {path.relative_to(folder): path for path in Path(folder).rglob("*") if path.is_file()}
+            upload({f"{address_of(target)}/{name.as_posix()}": path for name, path in files.items()})
+            (done := Path(folder) / "_SUCCESS").touch()
+            upload({f"{address_of(target)}/_SUCCESS": done})  # by which readers know that all is there, as of Spark
+        return
     final = _led_to(target)
     part = final.parent / f".{final.name[:40]}.{os.urandom(4).hex()}.part"
     with _naming(target):
@@ -77,11 +83,11 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def check_new_folder(target: Path) -> None:
-    """Find out now whether there is nothing that `new_folder` would have to replace.
-
-    Raises:
-        UnusableFileError: there is a file, or a folder that is not empty; or its folder cannot be written.
-    """
+    """Raise UnusableFileError where `new_folder` would have something to replace, or may not write."""
+    if is_remote(target):
+        if objects_under(target):
+            raise UnusableFileError(f"{address_of(target)}: holds objects already. Name a new folder with -o")
+        return
     final = _led_to(target)
     with _naming(target):
         if final.exists() and not final.is_dir():
@@ -116,8 +122,8 @@ def check_replaceable(target: Path) -> str | None:
 
 
 def is_written_to(target: Path) -> bool:
-    """Whether it is there and has no content that could be replaced: a pipe, a device, an open file as /dev/stdout."""
-    if _opened_as(target) is not None:
+    """Whether no file can take its place: it is a pipe, a device, an open file as /dev/stdout, or in a store."""
+    if _opened_as(target) is not None or is_remote(target):
         return True
     status = _status(target)
     return status is not None and not stat.S_ISREG(status.st_mode)
@@ -293,6 +299,9 @@ class _Part:
 
     def pour(self) -> None:
         """Write it to the target."""
+        if is_remote(self._target):
+            upload({address_of(self._target): self.path})
+            return
         with _naming(self._target), self.path.open("rb") as source, self._sink() as sink:
             shutil.copyfileobj(source, sink)
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from lr_runtime.errors import LinedgeError, MissingFileError, OptionError, TableError, UnusableFileError
+from lr_runtime.system import remote
 from lr_runtime.system.lazy import needs_extra
+from lr_runtime.system.remote import is_remote
 from lr_runtime.system.signatures import ARROW, PARQUET, ZIP
 from lr_runtime.system.streams import PIECE, stream_of
 from lr_runtime.tables.batch import READ_ERRORS
@@ -218,6 +220,9 @@ def _syntax(head: bytes, name: str, options: TableOptions) -> Syntax:
 
 def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
     """Return what opens the bytes of a file at their start, and how many there are."""
+    if is_remote(path):
+        with remote.opened(path) as stream:
+            return partial(remote.opened, path), stream.seek(0, io.SEEK_END)
     if path != STDIN and (_is_regular(path) or not Path(path).exists()):
         return partial(opened_file, path), Path(path).stat().st_size
     # Standard input, and pipes that the shell gives a path: <(command)
@@ -229,7 +234,7 @@ def _stream(path: str, name: str, *, once: bool) -> tuple[Opener, int | None]:
 
 
 def _is_regular(path: str) -> bool:
-    return path != STDIN and Path(path).is_file()
+    return path != STDIN and (is_remote(path) or Path(path).is_file())
 
 
 def _head(opener: Opener) -> bytes:

@@ -6,7 +6,7 @@ import io
 import os
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
 
     from lr_runtime.tables.cells.options import TableOptions
@@ -68,14 +67,14 @@ class FolderWriter(TableWriter):
         self._deal_out()
         for file, writer in self._files.values():
             writer.close()
-            file.settle()
+            file.append(is_last=True)
 
     def _deal_out(self) -> None:
         waiting, self._waiting = [rows for rows in self._waiting if len(rows)], []
         for folder, part in self._parts(_joined(waiting)) if waiting else ():
             file, writer = self._file(folder, part)
             writer.write(part)
-            file.flush()
+            file.append()
 
     def _parts(self, rows: OutputRows) -> Iterator[tuple[str, OutputRows]]:
         """Yield the rows of each folder, without the columns that it stands for."""
@@ -96,43 +95,26 @@ class FolderWriter(TableWriter):
                 )
             (self.root / folder).mkdir(parents=True)
             file = _Appended(self.root / folder / f"part-0{self.suffix}")
-            self._files[folder] = file, self.begun(cast("IO[bytes]", file), first)
+            self._files[folder] = file, self.begun(file, first)
         return self._files[folder]
 
 
-class _Appended(io.RawIOBase):
-    """A file that is open only while something is appended, so that any number of them may be written side by side."""
+class _Appended(io.BytesIO):
+    """What is still to be appended to a file, which is open only then: any number are written side by side."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._size, self._waiting = path, 0, bytearray()
+        super().__init__()
+        self._path = path
 
-    def writable(self) -> bool:
-        """See `io.RawIOBase`."""
-        return True
-
-    def tell(self) -> int:
-        """See `io.RawIOBase`."""
-        return self._size
-
-    def write(self, content: ReadableBuffer) -> int:
-        """See `io.RawIOBase`."""
-        before = len(self._waiting)
-        self._waiting += content
-        self._size += len(self._waiting) - before
-        return len(self._waiting) - before
-
-    def flush(self) -> None:
-        """See `io.RawIOBase`."""
-        if self._waiting:
-            with self._path.open("ab") as file:
-                file.write(self._waiting)
-            self._waiting = bytearray()
-
-    def settle(self) -> None:
-        """Have the disk hold all of it."""
-        self.flush()
+    def append(self, *, is_last: bool = False) -> None:
+        """Append what was written; the last time, have the disk hold all of the file."""
         with self._path.open("ab") as file:
-            os.fsync(file.fileno())
+            file.write(self.getvalue())
+            if is_last:
+                file.flush()
+                os.fsync(file.fileno())
+        self.seek(0)
+        self.truncate()
 
 
 def _texts(column: Kept, options: TableOptions) -> Coded:

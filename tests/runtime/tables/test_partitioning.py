@@ -58,6 +58,7 @@ def read(root: Path, numbers: Sequence[str], texts: Sequence[str]) -> list[tuple
     return found
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_a_folder_s_name_is_undone(text: str) -> None:
     name = folder_name(text, text)
@@ -67,6 +68,7 @@ def test_a_folder_s_name_is_undone(text: str) -> None:
 
 
 @needs(pa)
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60))
 def test_pyarrow_undoes_it_alike(text: str) -> None:
     hive = datasets.partitioning(pa.schema([("k", pa.string())]), flavor="hive")
@@ -99,7 +101,7 @@ def test_every_row_is_in_its_folder_in_order(
     assert list(tmp_path.iterdir()) == [root]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_no_row_is_lost_or_doubled(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     names = st.sampled_from(["a", "B", "1", "1.0", "%41", "x=y", ".", "é"])

@@ -45,6 +45,8 @@ _MOST_ROWS = 1 << 16
 _FEWEST_ROWS = 1 << 10
 _BATCH_NUMBERS = 1 << 20
 _READ_BYTES = 1 << 16
+_REQUEST_BYTES, _REQUESTED_BYTES = 4 << 20, 64 << 20
+"""Of a column of an object in a store, and of all of them: a request takes as long as the first of them comes in."""
 
 Read: TypeAlias = "tuple[pa.Schema, int | None, Iterator[pa.RecordBatch]]"
 """The types of all columns, the number of rows where it is known, and the rows, with the columns asked for or more."""
@@ -275,7 +277,9 @@ def of_file(
 def _opened(stream: IO[bytes], head: bytes, columns: Sequence[str], groups: Groups | None) -> Read:
     if head.startswith(PARQUET):
         # Buffered reads: without, pages of the whole file stay in memory behind the reader.
-        file = pyarrow.parquet.ParquetFile(_native(stream), pre_buffer=False, buffer_size=_READ_BYTES)
+        file = pyarrow.parquet.ParquetFile(
+            _native(stream), pre_buffer=False, buffer_size=_buffer_bytes(stream, columns)
+        )
         counts = _rows_of_groups(file.metadata)
         first, end, size = groups or Groups(0, len(counts), file.metadata.num_rows)
         runs = (range(first + run.first, first + run.end) for run in _joined(counts[first:end], Cut().rows))
@@ -287,6 +291,12 @@ def _opened(stream: IO[bytes], head: bytes, columns: Sequence[str], groups: Grou
         return reader.schema, None, (reader.get_batch(index) for index in range(first, end))
     reader = pa.ipc.open_stream(stream)
     return reader.schema, None, iter(reader)
+
+
+def _buffer_bytes(stream: IO[bytes], columns: Sequence[str]) -> int:
+    """Return how much of each column is read at once: of an object in a store more, for each read is a request."""
+    is_file = not isinstance(getattr(stream, "raw", None), pa.NativeFile)
+    return _READ_BYTES if is_file else max(_READ_BYTES, min(_REQUEST_BYTES, _REQUESTED_BYTES // max(len(columns), 1)))
 
 
 def rows_at_once(columns: Sequence[str]) -> int:
@@ -306,7 +316,9 @@ def told(batches: Iterator[pa.RecordBatch], what: str) -> Generator[pa.RecordBat
 
 def _native(stream: IO[bytes]) -> object:
     """Return pyarrow's reader of a plain file; with Python's, its threads would wait for one another at each read."""
-    path = _path_of(stream)
+    path, raw = _path_of(stream), getattr(stream, "raw", None)
+    if isinstance(raw, pa.NativeFile):
+        return raw
     return stream if path is None else pa.OSFile(path)
 
 

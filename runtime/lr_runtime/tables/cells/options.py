@@ -12,6 +12,7 @@ from typing import Literal
 from lr_runtime.choices import FORMATS, Format
 from lr_runtime.errors import OptionError, escaped
 from lr_runtime.options import COUNT, FLAG, PAIRS, REPEATED, TEXT, OneOf, check_options, option
+from lr_runtime.system.remote import is_remote
 from lr_runtime.tables.cells.dress import EXPONENT, dress_of, edit_of
 from lr_runtime.tables.cells.missing import MISSING_TOKENS, NUMBER_TOKENS, may_be_missing, means_no_number
 
@@ -285,7 +286,7 @@ def names_table(value: str, *, alone: bool) -> bool:
     """Whether an argument of a command means a table: a file, a folder, a pattern, or "-".
     Where it stands `alone`, a number is a file where there is one.
     """
-    if value == "-" or has_table_suffix(value) or (alone and os.path.isfile(value)):  # noqa: PTH113 - Path.is_file raises on a name too long for a file
+    if value == "-" or is_remote(value) or has_table_suffix(value) or (alone and os.path.isfile(value)):  # noqa: PTH113 - Path.is_file raises on a name too long for a file
         return True
     if _NUMBER.fullmatch(value) or "=" in value:
         return False

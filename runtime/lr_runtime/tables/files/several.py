@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
+import re
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from lr_runtime.errors import (
     quoted,
     shown,
 )
+from lr_runtime.system.remote import address_of, is_remote, objects_under
 from lr_runtime.tables.cells.options import has_table_suffix
 from lr_runtime.tables.pieces import pieces_of, rows_of
 
@@ -49,7 +52,7 @@ def files_of(sources: Sequence[str | Path]) -> list[str]:
         if isinstance(error, LinedgeError):
             raise
         raise UnusableFileError(f"{shown(error.filename or '')}: cannot be read ({error.strerror})") from error
-    places = [os.path.realpath(file) for file in files]  # as one may have several names
+    places = [file if is_remote(file) else os.path.realpath(file) for file in files]  # as one may have several names
     if len(set(places)) < len(files):
         twice = next(file for index, file in enumerate(files) if places[index] in places[:index])
         raise OptionError(f"{twice} comes twice: its rows would count double. Name it once")
@@ -57,6 +60,8 @@ def files_of(sources: Sequence[str | Path]) -> list[str]:
 
 
 def _expanded(source: str) -> list[str]:
+    if is_remote(source):
+        return _expanded_remote(address_of(source))
     path = Path(source)
     if path.is_dir():
         return _tables_in(path)
@@ -82,6 +87,25 @@ def _tables_in(folder: Path) -> list[str]:
             f".feather; also compressed). Name a file, or a pattern: '{pattern}'"
         )
     return found
+
+
+def _expanded_remote(address: str) -> list[str]:
+    """Return what `_expanded` does, of a store; in its patterns, ** is a folder as any other."""
+    if (objects := objects_under(address)) == [address]:
+        return objects
+    folder, *magic = re.split(r"/(?=[^/]*[*?[])", address, maxsplit=1)
+    parts = {each: each.removeprefix(f"{folder}/").split("/") for each in (objects_under(folder) if magic else objects)}
+    pattern = [each for part in magic for each in part.split("/")]
+    if pattern:
+        alike = [each for each in parts if len(parts[each]) == len(pattern)]
+        found = [each for each in alike if all(map(fnmatch.fnmatchcase, parts[each], pattern))]
+    else:
+        tables = [each for each, names in parts.items() if has_table_suffix(each) and names[-1][0] != "."]
+        found = [each for each in tables if len(parts[each]) == 1]
+        found = found or [each for each in tables if all("=" in part for part in parts[each][:-1])]
+    if not found:
+        raise MissingFileError(address, "Name a table, a folder of tables, or a pattern")
+    return sorted(found, key=parts.__getitem__)
 
 
 class SeveralTables:
