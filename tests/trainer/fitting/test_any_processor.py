@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.special
 
+import lr_trainer
 from lr_trainer import fit, merge
 from tests.trainer.arithmetic.test_fixed_order import KERNELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lr_trainer import Checkpoint
 
@@ -125,3 +131,55 @@ def test_another_blas_alone_writes_other_bytes_without_exact_sums() -> None:
 
 def test_a_merge_has_the_bytes_of_the_fit(here: dict[str, str]) -> None:
     assert here["merged"] == here["simple"]
+
+
+REST = {
+    "moments/few_rows.py": "fits of few rows",
+    "moments/pilot.py": "passes with a pilot",
+    "moments/preconditioned.py": "joins of parts without exact sums",
+    "moments/residuals.py": "conformal intervals, functions of targets",
+    "solvers/dual.py": "fits of few rows",
+    "solvers/elastic_net.py": "paths of penalties",
+    "statistics/by_row.py": "robust errors",
+}
+"""Modules with products of BLAS, and what they are for: exact sums refuse it, or have no use for it."""
+
+
+def test_what_follows_exact_sums_has_no_products_of_blas() -> None:
+    root = Path(lr_trainer.__file__).parent
+    found = {
+        path.relative_to(root).as_posix()
+        for room in ("moments", "solvers", "statistics")
+        for path in (root / room).glob("*.py")
+        if any(isinstance(node, ast.MatMult) for node in ast.walk(ast.parse(path.read_text())))
+    }
+    assert found == set(REST)
+
+
+def test_what_follows_exact_sums_asks_no_library_whose_bits_differ(
+    here: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as differ on no two x86 processors, but on others."""
+
+    def refused(usual: Callable[..., object]) -> Callable[..., object]:
+        def called(*values: object, **options: object) -> object:
+            caller = sys._getframe(1).f_globals["__name__"]
+            assert not caller.startswith("lr_trainer"), "a library whose bits differ from processor to processor"
+            return usual(*values, **options)
+
+        return called
+
+    names: dict[Any, str] = {
+        np: "einsum hypot vdot power geomspace",
+        np.linalg: "solve inv eigh eigvalsh cholesky qr svd",
+        scipy.linalg: "solve_triangular lu_factor lu_solve rq cho_solve eigh",
+        scipy.linalg.lapack: "dpotrf dpotrs dtrtri dpocon",
+        scipy.special: "stdtr stdtrit fdtrc",
+        math: "log log10 log1p exp hypot",
+    }
+    for module, each in names.items():
+        for name in each.split():
+            monkeypatch.setattr(module, name, refused(getattr(module, name)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert fits(exact_sums=True) == here

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended, sum_of
+from lr_trainer.arithmetic.elementary import log10
 from lr_trainer.arithmetic.gram import inverse, transposed
 from lr_trainer.arithmetic.linear_algebra import times
 from lr_trainer.moments.preconditioned import EXACT, Preconditioned, magnification
@@ -120,7 +121,7 @@ class _Accuracy:
             return _Accuracy(at_center, off, 0.0)
         # Products are squares: their rounding grows with the square of the columns' condition number, that of values
         # with the condition number (Higham 2002, "Accuracy and stability of numerical algorithms", 20.1).
-        digits = min(most - math.log10(spread), -math.log10(lost) - math.log10(spread) / 2)
+        digits = min(most - log10(spread), -log10(lost) - log10(spread) / 2)
         return _Accuracy(at_center, off, digits)
 
     def bounded(self, pilot: Pilot, found: Moments, terms: int) -> Preconditioned:

@@ -93,8 +93,8 @@ def robust_units(solved: Solved, meat: Array, noise: float) -> list[Unit]:
     transform, factor = (linalg.block_diag(each, 1.0) for each in solved.solution.basis)
     sizes, directions = linalg.eigh(meat)
     factor[-1, -1] = solved.normal.weight**-0.5
-    factor = factor @ (directions * np.sqrt(np.maximum(sizes, 0.0)))
-    length = _by_basis(transform, factor, np.linalg.norm(transform @ factor, axis=1))
+    factor = times(factor, directions * np.sqrt(np.maximum(sizes, 0.0)))
+    length = _by_basis(transform, factor, np.linalg.norm(times(transform, factor), axis=1))
     offset, *others = _raw_vectors(solved)
     usual, found = raw_units(solved), [length(offset | {len(meat) - 1: Fraction(1)}), *map(length, others)]
     shares = [float(min(u.spread / (size or u.spread or 1), _LARGEST)) for u, size in zip(usual, found, strict=True)]
