@@ -173,7 +173,8 @@ def fit(
         formula: the targets and terms in the grammar of R and formulaic, `kg ~ mv * temp + log(r)`, in place of the
             options above that say them; without a left side, `~ mv * temp`, of the target that these or `y` name.
         exact_sums: whether the products of the terms and targets are added exactly, so that the checkpoint has the
-            same bytes in any order of the rows, and joined from parts in any way; of 256 terms and targets at most.
+            same bytes on any processor, in any order of the rows, and joined from parts in any way; of 256 terms and
+            targets at most.
         options: the names of columns, the marks of missing values, whether bad rows are left out, and the format of
             cells in text tables.
         device: where the blocks are computed.
