@@ -91,7 +91,7 @@ def _logs(x: Array) -> Extended[Array]:
 def _logs_beside_one(x: Array) -> Array:
     """Return log(1 + x) = log s + log(1 + r), with s + t = 1 + x exactly, r = t / s."""
     total, rest = two_sum(np.ones_like(x), x)
-    ratio = Extended.of(rest) / Extended.of(total)
+    ratio = Extended.of(rest) / Extended.of(np.minimum(total, 2.0**100))  # of larger sums it is nothing
     return (_logs(total) + (ratio - Extended.of(ratio.high**2 / 2))).rounded()
 
 
