@@ -27,9 +27,8 @@ def fit(
 ) -> Checkpoint:
     """Return the fit of all rows of a DataFrame, right to the digits that its report states, `digits`.
 
-    Numbers take one job; categories, powers and means in place of missing values take another one before it: `cache`
-    rows that are dear to make. Each partition's answer, which the driver holds, takes 24 bytes for each pair of terms
-    and targets. linedge is to be installed where the workers run.
+    Numbers take one job; categories, powers and means for missing values another one before: `cache` rows that are dear
+    to make. Each partition answers, to the driver, 24 bytes for each pair of terms and targets. Workers need linedge.
 
     Args:
         dataframe: of Spark 4 or later.

@@ -40,8 +40,11 @@ def test_blocks_give_the_bytes_of_one_process_by_exact_sums(dataset: Any) -> Non
 
 
 def test_blocks_without_rows_and_of_all_rows(dataset: Any) -> None:
+    from ray.data.expressions import col
+
     numbers = ASKED["numbers"]
-    uneven = dataset.repartition(30).filter(expr="site != 'barn'").union(dataset.filter(expr="site == 'barn'"))
+    is_barn = col("site") == "barn"
+    uneven = dataset.repartition(30).filter(expr=~is_barn).union(dataset.filter(expr=is_barn))
     for each in (dataset, uneven):
         hold(fit(each, target="y", **numbers), target="y", **numbers)
 
@@ -62,13 +65,15 @@ def test_a_worker_that_dies_midway_neither_loses_nor_doubles_rows(dataset: Any, 
 
 
 def test_what_is_wrong_is_one_line(dataset: Any) -> None:
+    from ray.data.expressions import col
+
     with pytest.raises(MissingColumnError, match='no column "zzz"'):
         fit(dataset, target="zzz")
     with pytest.raises(OptionError, match="errors takes more than the moments"):
         fit(dataset, target="y", errors="hc3")
-    gaps = dataset.filter(expr="is_valid(gaps)").union(dataset.filter(expr="is_null(gaps)"))
+    gaps = dataset.filter(expr=col("gaps").is_not_null()).union(dataset.filter(expr=col("gaps").is_null()))
     with pytest.raises(TableError, match=r"row [0-9]+, column .gaps.: the value is missing") as raised:
         fit(gaps, target="y", features=["gaps"])
     assert "\n" not in str(raised.value)
     with pytest.raises(TableError, match="has no rows"):
-        fit(dataset.filter(expr="a > 100"), target="y")
+        fit(dataset.filter(expr=col("a") > 100), target="y")

@@ -73,7 +73,7 @@ def test_parts_give_the_fit_of_one_table(way: str) -> None:
     assert [each.r2 for each in found.report.quality] == pytest.approx([each.r2 for each in whole.report.quality])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data(), st.integers(0, 99), st.integers(4, 30))
 def test_any_cuts_give_the_exact_solution_to_the_digits_that_are_stated(data: st.DataObject, seed: int, n: int) -> None:
     random = np.random.default_rng(seed)
@@ -107,7 +107,7 @@ def test_the_order_of_answers_changes_no_byte() -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "an interval"])  # which exact sums refuse
+@pytest.mark.parametrize("way", ["categories, weights, units", "functions", "instants", "means", "products", "bounds"])
 def test_exact_sums_give_the_bytes_of_one_table_however_it_is_cut(way: str) -> None:
     table, asked = readings(), {**WAYS[way], "exact_sums": True}
     whole = fit(table, **asked).to_bytes()

@@ -1,14 +1,12 @@
 """A fit of a table whose parts stand on other machines: each gives its moments, as one row of bytes, which are joined.
 
     the first rows -> Reading                the role of each column, told as those of one table are
-    every part     -> looked_at -> Survey    levels, means and ranges, where the design needs them
-                      Agreed                 the design, the same for all parts
-    every part     -> moments_in -> Moments  about a pilot of the part's own
+    every part     -> looked_at -> Seen      levels, means and ranges, where the design needs them
+    every part     -> moments_in -> Moments  of one design, about a pilot of the part's own
                       joined, solved         within the bound of `update` and `merge`
 
 An engine is one function, `Each`, that runs another on every part and returns its answers in any order. A part is read
-once, into a temporary file, from which the passes over it are taken; so each job gives one row of bytes for a part, and
-a task that is tried again gives the same one.
+once, into a temporary file, from which all passes over it are taken; a task that is tried again answers the same.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -24,21 +22,21 @@ from lr_runtime.contract.checkpoint import safetensors, split, tensors_in
 from lr_runtime.contract.fit_report import Penalty, RowCounts
 from lr_runtime.errors import LinedgeError, OptionError, TableError
 from lr_runtime.options import dashed, options_in
+from lr_runtime.tables.frames import open_frame
 from lr_runtime.tables.notices import Notices
 from lr_runtime.tables.timed import timed
 from lr_trainer.arithmetic.fixed_order import fixed_order
 from lr_trainer.choices import FitOptions
-from lr_trainer.fitting.joining import report_of_joined
+from lr_trainer.fitting.joining import joined_in_tree, report_of_joined
 from lr_trainer.fitting.levels import union
 from lr_trainer.fitting.table import check_exact_sums, rows_of, units_of
 from lr_trainer.fitting.wide import check_levels
 from lr_trainer.moments.exact import moments_of
-from lr_trainer.moments.exact_rows import ExactRows
-from lr_trainer.moments.moments import Moments, joined, stacked
+from lr_trainer.moments.moments import Moments
 from lr_trainer.moments.passes import moments_if_any
 from lr_trainer.moments.prepared import Prepared, Seen, prepare
 from lr_trainer.moments.terms import needs_survey
-from lr_trainer.moments.training_data import training_data
+from lr_trainer.moments.training_data import TrainingData, check_not_the_target, check_values, described
 from lr_trainer.rows import outliers
 from lr_trainer.rows.blocks import in_blocks, one_thread
 from lr_trainer.rows.device import device_named
@@ -52,15 +50,11 @@ from lr_trainer.statistics.assembly import checkpoint_of
 from lr_trainer.statistics.cautions import NEEDLESS
 
 if TYPE_CHECKING:
-    from lr_runtime.instants import Clock
-    from lr_runtime.tables import Table, TableOptions
+    from lr_runtime.tables import TableOptions
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.model.design import Design
     from lr_trainer.rows.roles import Missing, Roles
-
-_TOGETHER = 64
-"""Moments that are joined at once: of 11 columns, their transforms stay in a core's cache."""
 
 Work: TypeAlias = Callable[[Iterator[ArrowStream]], bytes]
 """What is made of a part, given as record batches or frames of Arrow: one row of bytes."""
@@ -120,73 +114,51 @@ class Reading:
         roles: the columns by their part in the fit.
         missing: the policy for missing values.
         options: of the table.
-        clocks: of the columns of instants.
+        asked: the model.
     """
 
     roles: Roles
     missing: Missing
     options: TableOptions
-    clocks: Mapping[str, Clock]
-
-    def rows(self, table: Table) -> Rows:
-        """Return the rows of a table."""
-        return Rows(timed(table, self.clocks), self.roles, self.missing)
+    asked: FitOptions
 
     def answer(self, batches: Iterator[ArrowStream], of: Callable[[Rows], Answer]) -> bytes:
         """Return what is made of the rows of a part, or the line that says why it cannot be read."""
-        from lr_runtime.tables.frames import open_frame
-
         parts = (each for each in batches if len(each))  # type: ignore[arg-type] # all have a length
         try:
             if (first := next(parts, None)) is None:
                 return Answer({}).to_bytes()
             table = open_frame(chain([first], parts), "a part of the table", self.options, Notices(None))
-            return of(self.rows(table)).to_bytes()
+            with fixed_order(self.asked.exact_sums):
+                return of(Rows(timed(table, self.asked.clocks), self.roles, self.missing)).to_bytes()
         except LinedgeError as error:  # a second try would find the same
             return safetensors({}, {"fault": str(error)})
 
 
-@dataclass(frozen=True)
-class Agreed:
-    """What the moments of every part are taken of; it travels to them.
-
-    Attributes:
-        reading: how they are read.
-        levels: the categories of all parts.
-        design: what is made of the columns.
-        asked: the model.
-    """
-
-    reading: Reading
-    levels: Mapping[str, tuple[str, ...]]
-    design: Design
-    asked: FitOptions
-
-
-def looked_at(reading: Reading, asked: FitOptions, batches: Iterator[ArrowStream]) -> bytes:
+def looked_at(reading: Reading, batches: Iterator[ArrowStream]) -> bytes:
     """Return the levels of a part, and the sums and ranges of its columns where the design needs them."""
 
     def look(rows: Rows) -> Answer:
         levels, width, sums = rows.levels() if rows.roles.coded else {}, rows.roles.width, None
-        if needs_survey(rows.roles.specification, asked.missing):
-            with fixed_order(asked.exact_sums):
-                sums = sums_of(in_blocks(rows.arrays(levels), width), 0, exact_sums=asked.exact_sums).total()
+        if needs_survey(rows.roles.specification, reading.asked.missing):
+            sums = sums_of(in_blocks(rows.arrays(levels), width), 0, exact_sums=reading.asked.exact_sums).total()
         return Answer({} if sums is None else sums.arrays(), rows.counts, levels)
 
     return reading.answer(batches, look)
 
 
-def moments_in(agreed: Agreed, batches: Iterator[ArrowStream]) -> bytes:
-    """Return the moments of a part."""
+def moments_in(
+    reading: Reading, levels: Mapping[str, tuple[str, ...]], design: Design, batches: Iterator[ArrowStream]
+) -> bytes:
+    """Return the moments of a part, of this design on these levels."""
 
     def take(rows: Rows) -> Answer:
-        asked, place, intercept = agreed.asked, device_named("cpu"), rows.roles.specification.intercept
-        prepared = Prepared(rows, place, intercept, agreed.levels, agreed.design, exact_sums=asked.exact_sums)
-        with fixed_order(asked.exact_sums):
-            found = moments_if_any(prepared, asked.digits)
+        place, intercept = device_named("cpu"), rows.roles.specification.intercept
+        prepared = Prepared(rows, place, intercept, levels, design, exact_sums=reading.asked.exact_sums)
+        found = moments_if_any(prepared, reading.asked.digits)
         return Answer({} if found is None else found.arrays() | {"others": found.others}, rows.counts)
 
-    return agreed.reading.answer(batches, take)
+    return reading.answer(batches, take)
 
 
 def fit_parts(
@@ -204,23 +176,20 @@ def fit_parts(
     Raises:
         LinedgeError: as `lr_trainer.fit` and `lr_trainer.update` do, of any part.
     """
-    with fixed_order(asked.exact_sums):
-        return _fitted(opened(first, options, warn), each, asked)
-
-
-def _fitted(table: Table, each: Each, asked: FitOptions) -> Checkpoint:
+    table = opened(first, options, warn)
     sample = rows_of(table, asked)
     for _ in sample.arrays(sample.levels() if sample.roles.coded else {}):
         pass  # what is wrong with the first rows is told before a job is started
-    reading = Reading(sample.roles, sample.missing, table.options, asked.clocks)
-    looks, seen = _seen_in(reading, each, asked)
-    place, shifts, exact_sums = device_named("cpu"), not asked.limits, asked.exact_sums
-    prepared = prepare(sample, place, missing=asked.missing, shifts=shifts, exact_sums=exact_sums, seen=seen)
-    if exact_sums:
-        check_exact_sums(prepared)
-    check_levels(prepared)
-    answers = _answers(each, partial(moments_in, Agreed(reading, prepared.levels, prepared.design, asked)))
-    return solved_from(prepared, _joined(prepared, answers), _counts(sample.counts, looks, answers), asked)
+    reading, exact_sums = Reading(sample.roles, sample.missing, table.options, asked), asked.exact_sums
+    looks, seen = _seen_in(reading, each)
+    with fixed_order(exact_sums):
+        place, shifts = device_named("cpu"), not asked.limits
+        prepared = prepare(sample, place, missing=asked.missing, shifts=shifts, exact_sums=exact_sums, seen=seen)
+        if exact_sums:
+            check_exact_sums(prepared)
+        check_levels(prepared)
+        answers = _answers(each, partial(moments_in, reading, seen.levels, prepared.design))
+        return _solved(prepared, _joined(prepared, answers), _counts(sample.counts, looks, answers), asked)
 
 
 def _answers(each: Each, work: Work) -> list[Answer]:
@@ -228,12 +197,12 @@ def _answers(each: Each, work: Work) -> list[Answer]:
     return [Answer.of(content) for content in sorted(each(work))]
 
 
-def _seen_in(reading: Reading, each: Each, asked: FitOptions) -> tuple[list[Answer], Seen]:
+def _seen_in(reading: Reading, each: Each) -> tuple[list[Answer], Seen]:
     """Return what the parts say of their columns, where the design needs it: levels, means and ranges."""
-    roles, surveys = reading.roles, needs_survey(reading.roles.specification, asked.missing)
+    roles, surveys = reading.roles, needs_survey(reading.roles.specification, reading.asked.missing)
     if not (surveys or roles.coded):
         return [], Seen({}, None)
-    looks = _answers(each, partial(looked_at, reading, asked))
+    looks = _answers(each, partial(looked_at, reading))
     named = ({name: tuple(levels) for name, levels in look.levels.items()} for look in looks)
     levels, sums = union(dict.fromkeys(roles.coded, ()), *named), Tree(Sums.merge)
     for look in looks:
@@ -251,30 +220,27 @@ def _counts(first: RowCounts, looks: Sequence[Answer], answers: Sequence[Answer]
     return first._replace(rows_read=read, rows_dropped=dropped, rows_skipped=skipped, passes=passes)
 
 
-def _joined(prepared: Prepared, answers: Sequence[Answer]) -> Moments:
-    """Return the moments of all rows: of their exact sums where asked, else joined in a tree."""
+def _joined(prepared: Prepared, answers: Sequence[Answer]) -> TrainingData:
+    """Return the moments of all rows with their columns."""
     parts = [replace(Moments.from_arrays(a.arrays), others=a.arrays["others"]) for a in answers if a.arrays]
     if not parts:
         raise TableError(f"the table has no rows ({sum(a.counts.rows_dropped for a in answers)} rows were dropped)")
-    exact = [each.exact for each in parts if each.exact is not None]
-    if len(exact) == len(parts):
-        return moments_of(reduce(ExactRows.merge, exact), prepared.design, intercept=prepared.intercept)
-    terms, at_once = len(prepared.design.terms), _TOGETHER
-    while len(parts) > 1:
-        groups = [parts[start : start + at_once] for start in range(0, len(parts), at_once)]
-        parts = [joined(stacked(group, terms), terms, intercept=prepared.intercept) for group in groups]
-    return parts[0]
+    assert len({each.exact is None for each in parts}) == 1, "what is not finite is refused, or is so in all parts"
+    data = joined_in_tree(described(prepared, each) for each in parts)
+    if data.moments.exact is not None:
+        data = replace(data, moments=moments_of(data.moments.exact, data.design, intercept=data.intercept))
+    check_values(data)
+    check_not_the_target(data, prepared)
+    return data
 
 
 @one_thread()
-def solved_from(prepared: Prepared, moments: Moments, counts: RowCounts, asked: FitOptions) -> Checkpoint:
-    """Return the fit of rows from their moments; `prepared` has the first of them."""
-    data = training_data(prepared, moments)
+def _solved(prepared: Prepared, data: TrainingData, counts: RowCounts, asked: FitOptions) -> Checkpoint:
     aim = aim_of(asked, len(data.targets))
-    solved = solve(moments, data.design, data.names, aim, intercept=data.intercept)
-    first = [] if asked.exact_sums else outliers.caution(prepared.rows.outliers)  # these depend on the order of rows
-    needless = [NEEDLESS] if asked.interval is not None else []
-    report = report_of_joined(data, solved, counts, *first, *needless)._replace(
+    solved = solve(data.moments, data.design, data.names, aim, intercept=data.intercept)
+    more = [] if asked.exact_sums else outliers.caution(prepared.rows.outliers)  # these depend on the order of rows
+    more += [] if asked.interval is None else [NEEDLESS]
+    report = report_of_joined(data, solved, counts, *more)._replace(
         penalty=aim if isinstance(aim, Penalty) else "minimum norm" if asked.minimum_norm else None,
         bounds=asked.limits,
     )

@@ -72,15 +72,20 @@ def training_data(prepared: Prepared, moments: Moments, held_out: Moments | None
     Raises:
         FitError: float64 does not hold the squares of a column, or a column is a target itself.
     """
+    data = described(prepared, moments, held_out)
+    check_values(data)
+    check_not_the_target(data, prepared)
+    return data
+
+
+def described(prepared: Prepared, moments: Moments, held_out: Moments | None = None) -> TrainingData:
+    """Return moments with their columns, of which nothing is checked."""
     design, roles = prepared.design, prepared.roles
     low, high = zip(*((each.minimum, each.maximum) for each in (moments, held_out) if each is not None), strict=True)
     box = training_box(design, np.minimum.reduce(low), np.maximum.reduce(high), prepared.seen)
     columns = columns_of(roles.features, prepared.levels, design, box)
     functions = tuple(target.function for target in roles.specification.targets)
-    data = TrainingData(moments, design, columns, roles.targets, prepared.intercept, functions)
-    check_values(data)
-    check_not_the_target(data, prepared)
-    return data
+    return TrainingData(moments, design, columns, roles.targets, prepared.intercept, functions)
 
 
 def columns_of(
