@@ -128,15 +128,14 @@ def main(
         checkpoint = _merge(tables, output, manifest, min_rows)
     elif way == "update":
         checkpoint = _update(tables, update, options, device, min_rows, quiet=quiet)
-    elif way == "fit" and _descends(chosen):
-        checkpoint = _descend(tables, chosen, options, device, output, quiet=quiet)
     elif way == "fit":
-        checkpoint = _fit(tables, chosen, options, device, workers, quiet=quiet)
+        fitted = _descend if _descends(chosen) else _fit
+        checkpoint = fitted(tables, chosen, options, device, output, workers=workers, quiet=quiet)
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     workers.gathered("the end of the fit", lambda: None)  # nothing is written where any worker has failed
     workers.agreed("what is written", lambda: _save(checkpoint, output, min_rows))
-    if checkpoint.report.solver == "descent":
+    if checkpoint.report.solver == "descent" and not workers.rank:
         _remove(_state_of(output))
     if as_json:
         also = {"workers": workers.dealt._asdict()} if workers.dealt else {}
@@ -198,12 +197,19 @@ def _remove(state: Path) -> None:
 
 
 def _descend(
-    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, output: Path, *, quiet: bool
+    tables: tuple[str, ...],
+    chosen: dict[str, Any],
+    options: TableOptions,
+    device: Device,
+    output: Path,
+    *,
+    workers: Workers,
+    quiet: bool,
 ) -> Checkpoint:
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")
     seed = chosen.pop("seed", None)
-    table, asked = _asked(tables, chosen, options, device)
+    table, asked = _shared(tables, chosen, options, device, workers)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
         from lr_trainer.descent.resume import Resume, interruptible
@@ -215,7 +221,7 @@ def _descend(
     init = chosen.pop("init", None)
     start = None if init is None else Checkpoint.load(init)
     descent = Descent(**values_of(Descent, chosen | {"seed": seed}), init=start)
-    also = None if log is None else Log(log, goes_on=bool(resumes))
+    also = None if log is None or workers.rank else Log(log, goes_on=bool(resumes))
     with ExitStack() as stack:
         memory = None
         if not is_stdout(output):
@@ -225,7 +231,9 @@ def _descend(
             if resumes and not memory.path.exists():
                 note(f"lr-train: there is no {memory.path}: starting at the start", quiet=quiet)
         advance, report = stack.enter_context(watching(table.size, descent.most_epochs, quiet=quiet, also=also))
-        return fit(table, **vars(asked), advance=advance, descent=descent, memory=memory, report=report)
+        return fit(
+            table, **vars(asked), advance=advance, descent=descent, memory=memory, report=report, workers=workers
+        )
 
 
 def _fit(
@@ -233,17 +241,25 @@ def _fit(
     chosen: dict[str, Any],
     options: TableOptions,
     device: Device,
-    workers: Workers,
+    output: Path,
     *,
+    workers: Workers,
     quiet: bool,
 ) -> Checkpoint:
-    if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
-        raise OptionError(f"{pipe} is a pipe, which one process reads. Write it to a file, or leave torchrun out")
-    table, asked = workers.own("the table", lambda: _asked(tables, chosen, options, device))
+    table, asked = _shared(tables, chosen, options, device, workers)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
     with progress("reading", table.size, quiet=quiet) as advance:
         return fit(table, **vars(asked), advance=advance, workers=workers)
+
+
+def _shared(
+    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, workers: Workers
+) -> tuple[Table, FitOptions]:
+    """Return what `_asked` gives, once all workers have it."""
+    if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
+        raise OptionError(f"{pipe} is a pipe, which one process reads. Write it to a file, or leave torchrun out")
+    return workers.own("the table", lambda: _asked(tables, chosen, options, device))
 
 
 def _asked(

@@ -18,6 +18,7 @@ from lr_trainer.descent.options import Descent
 from lr_trainer.descent.row_store import Store
 from lr_trainer.rows.holdout import Part
 from lr_trainer.rows.sources import opened
+from lr_trainer.rows.workers import ALONE
 
 CPU = torch.device("cpu")
 
@@ -96,7 +97,7 @@ def test_a_descent_over_rows_in_a_file_has_the_bits_of_one_in_memory(monkeypatch
     for descent in (Descent(loss="huber"), Descent(batch_size=1000, epochs=3)):
         held = fit(columns, target="y", descent=descent).to_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr(Store.__init__, "__defaults__", (1000,))
+            patched.setattr(Store.__init__, "__defaults__", (1000, ALONE))
             assert fit(columns, target="y", descent=descent).to_bytes() == held
 
 

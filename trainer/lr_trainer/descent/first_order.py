@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from lr_trainer.descent.epoch import Epoch
 from lr_trainer.descent.options import ADAM_LR, Descent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lr_trainer.arithmetic.arrays import Array
     from lr_trainer.descent.objective import Objective
@@ -45,7 +46,7 @@ def learning_rate(options: Descent, objective: Objective) -> float:
     if options.stepper != "sgd":
         return ADAM_LR
     largest, rows = objective.largest_curvature(), objective.store.rows
-    batch = min(options.batch_size or rows, rows)
+    batch = min((options.batch_size or rows) * objective.store.workers.count, rows)
     if batch == rows:
         return 1.0 / largest
     steepest = objective.steepest_row()
@@ -173,41 +174,66 @@ class Batches(FirstOrder):
 
     def state(self) -> dict[str, object]:
         """Return all that decides the next steps; it tells how many batches of the epoch are over."""
-        return {**super().state(), "done": self._done, "sum": self._sum + self._loss(self._seen)}
+        return {**super().state(), "done": self._done, "sum": self._summed("the loss so far")}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         super().restore(state)
-        self._done, self._sum = state["done"], state["sum"]
+        self._done, self._sum = state["done"], 0.0 if self.objective.store.workers.rank else state["sum"]
 
     def epoch(self, number: int, pause: Callable[[], None]) -> Epoch:
         """Take an epoch, calling `pause` wherever the state is whole."""
-        store, batch = self.objective.store, self._batch
-        batches = -(-store.rows // batch)
+        store, own = self.objective.store, self._batches(number)
+        batches = store.steps(self._batch)
         rate = self.rate.at(number / self.options.most_epochs)
-        for buffer in store.shuffled(batch, self.options.seed, number, skip=self._done):
-            self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
-            for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
-                rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
-                self._differentiate(rows, error)
-                self._step(rate)
-                self._done += 1
-                self._seen += len(rows)
-                pause()
-            self._sum, self._seen = self._sum + self._loss(self._seen), 0
-        loss = self._sum / store.rows
+        while self._done < batches:
+            rate = self._set_rate((number + self._done / batches) / self.options.most_epochs)
+            self._differentiate(next(own, None))
+            self._step(rate)
+            self._done += 1
+            pause()
+        next(own, None)  # what is behind its last batch
+        loss = self._summed("the loss of the epoch") / store.rows
         self._done, self._sum = 0, 0.0
         return Epoch(number, loss, lr=rate)
 
-    def _differentiate(self, rows: torch.Tensor, error: torch.Tensor) -> None:
+    def _batches(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the batches of the worker's own rows in an epoch, each with room for its errors.
+
+        A worker that has no more of them takes part in the steps of the others with none.
+        """
+        batch = self._batch
+        for buffer in self.objective.store.shuffled(batch, self.options.seed, number, skip=self._done):
+            self._buffer, self._errors = buffer, buffer.new_empty(len(buffer), len(self._plane))
+            for rows, error in zip(torch.split(buffer, batch), torch.split(self._errors, batch), strict=True):
+                self._seen += len(rows)
+                yield rows, error
+            self._sum, self._seen = self._sum + self._loss(self._seen), 0
+
+    def _summed(self, what: str) -> float:
+        """Return the losses of the epoch so far, of all workers."""
+        return sum(self.objective.store.workers.gathered(what, lambda: self._sum + self._loss(self._seen)))
+
+    def _differentiate(self, own: tuple[torch.Tensor, torch.Tensor] | None) -> None:
+        """Set the gradient, of the mean over the batches of all workers: DistributedDataParallel's, by rows."""
+        workers, rows = self.objective.store.workers, 0 if own is None else len(own[0])
+        if own is not None:
+            self._average(*own)
+        if workers.count > 1:
+            found = workers.gathered("a step", lambda: (rows, self._slopes.cpu().numpy().copy()))
+            total = sum(count for count, _ in found)
+            self._slopes.copy_(torch.from_numpy(reduce(np.add, [count / total * each for count, each in found])))
+        if self._ridge is not None:
+            weights = self._weights[:, self._intercept :]
+            self._gradient[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
+
+    def _average(self, rows: torch.Tensor, error: torch.Tensor) -> None:
+        """Set the gradient of the mean over the worker's own batch, and the errors of its rows."""
         torch.mm(rows, self._plane.T, out=error)
         slopes = self.objective.loss.slope(error)
         if self.objective.coordinates.weighted:
             slopes = slopes * rows[:, -1:]
         torch.addmm(self._slopes, slopes.T, rows, beta=0, alpha=1 / len(rows), out=self._slopes)
-        if self._ridge is not None:
-            weights = self._weights[:, self._intercept :]
-            self._gradient[:, self._intercept :] += torch.einsum("ok,okl->ol", weights, self._ridge)
 
     def _loss(self, rows: int) -> float:
         """Return the sum of the losses that the first rows of the buffer had at their steps, in the data's units."""

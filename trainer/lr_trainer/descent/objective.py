@@ -75,9 +75,13 @@ class Objective:
     def steepest_row(self) -> float:
         """Return the largest curvature that a single row has, with the ridge penalty's share."""
         size = self.coordinates.size
-        squares = self._parts(lambda block: self._weighted((block[:, :size] ** 2).sum(dim=1)[:, None], block).max())
+
+        def part(block: torch.Tensor) -> torch.Tensor:
+            return self._weighted((block[:, :size] ** 2).sum(dim=1)[:, None], block).max()
+
+        squares = self._over_all(part, lambda found: max(map(float, found), default=0.0))
         ridge = float((self.penalties.l2.max() * (self.coordinates.mixing**2).sum(axis=0)).max(initial=0.0))
-        return max(float(each) for each in squares) + ridge
+        return max(squares) + ridge
 
     def in_corners(self, at: Array, softness: float) -> Array:
         """Return `at` (outputs, size) with the weights that lie in a smoothed corner of the lasso set to 0."""
@@ -204,11 +208,14 @@ class Objective:
             columns = self._weighted(slopes, block).T @ block[:, :size]
             return torch.cat([loss.excess(slopes)[:, None], torch.stack(sums, dim=1), columns], dim=1)
 
-        excess, sums = np.ones(outputs), np.zeros((outputs, 2 + size))
-        for found in self._parts(part):
-            array = found.cpu().numpy()
-            excess, sums = np.maximum(excess, array[:, 0]), sums + array[:, 1:]
-        sums /= self.store.rows
+        def added(found: Iterator[torch.Tensor]) -> tuple[Array, Array]:
+            excess, sums = np.ones(outputs), np.zeros((outputs, 2 + size))
+            for array in (each.cpu().numpy() for each in found):
+                excess, sums = np.maximum(excess, array[:, 0]), sums + array[:, 1:]
+            return excess, sums
+
+        each_excess, each_sum = zip(*self._over_all(part, added), strict=True)
+        excess, sums = np.maximum.reduce(each_excess), reduce(np.add, each_sum) / self.store.rows
         return self._dual(excess, sums[:, 0], sums[:, 1], self.coordinates.column_gradient(sums[:, 2:]))
 
     def _dual(self, excess: Array, by_target: Array, squares: Array, columns: Array) -> Array:
@@ -237,10 +244,17 @@ class Objective:
         return values * block[:, -1:] if self.coordinates.weighted else values
 
     def _mean(self, part: Callable[[torch.Tensor], torch.Tensor]) -> Array:
-        return np.asarray(reduce(torch.add, self._parts(part)).cpu().numpy() / self.store.rows)
+        found = self._over_all(part, _added)
+        return np.asarray(reduce(np.add, [each for each in found if each is not None]) / self.store.rows)
 
-    def _parts(self, part: Callable[[torch.Tensor], T]) -> Iterator[T]:
-        """Yield the parts of all blocks, in threads if there are several: one is done before a thread has started."""
+    def _over_all(
+        self, part: Callable[[torch.Tensor], torch.Tensor], together: Callable[[Iterator[torch.Tensor]], T]
+    ) -> list[T]:
+        """Return what is made of the parts of each worker's rows, of all workers."""
+        return self.store.workers.gathered("the objective", lambda: together(self._parts(part)))
+
+    def _parts(self, part: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Yield the parts of a worker's own blocks, in threads if there are several: one is done before one starts."""
         if self.store.is_small:
             yield from map(part, self.store.blocks())
         else:
@@ -280,3 +294,9 @@ class Objective:
         for output, bend in enumerate(bends):
             hessian[output, self._start :, self._start :] = mixing.T @ (bend[:, None] * mixing)
         return hessian
+
+
+def _added(parts: Iterator[torch.Tensor]) -> Array | None:
+    """Return the sum; None of a worker without rows."""
+    first = next(parts, None)
+    return None if first is None else np.asarray(reduce(torch.add, parts, first).cpu().numpy())

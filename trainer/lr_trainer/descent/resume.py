@@ -24,12 +24,14 @@ from lr_runtime.system.files import read_bytes
 from lr_runtime.system.replacement import replacing
 from lr_runtime.system.signals import handled
 from lr_trainer.errors import InterruptedFitError
+from lr_trainer.rows.workers import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from lr_trainer.arithmetic.arrays import Array
+    from lr_trainer.rows.workers import Workers
 
 _KEY = "linedge.resume.3"
 """Numbered, because a state of another layout of the steppers cannot be gone on from."""
@@ -87,9 +89,12 @@ class Resume:
         self._interruption = interruption
         self._identity: Mapping[str, object] = {}
         self._last = time.monotonic()
+        self._workers: Workers = ALONE
 
-    def begin(self, identity: Mapping[str, object]) -> dict[str, Any] | None:
+    def begin(self, identity: Mapping[str, object], workers: Workers = ALONE) -> dict[str, Any] | None:
         """Return the state to go on from, None to start with; hold signals back from now on.
+
+        The first of the workers reads and writes it for all of them.
 
         Raises:
             OptionError: the file's state is of another descent; the message has the first difference.
@@ -98,10 +103,14 @@ class Resume:
         self._identity = json.loads(json.dumps(identity))
         self._interruption.hold()
         self._last = time.monotonic()
-        return self._read() if self.goes_on and self.path.exists() else None
+        self._workers = workers
+        return workers.agreed("the state", lambda: self._read() if self.goes_on and self.path.exists() else None)
 
     def due(self) -> bool:
         """Whether it is time to write the state."""
+        return any(self._workers.gathered("a pause", self._is_due))
+
+    def _is_due(self) -> bool:
         return self._interruption.signal is not None or time.monotonic() - self._last >= self._every
 
     def keep(self, state: dict[str, Any]) -> None:
@@ -110,13 +119,19 @@ class Resume:
         Raises:
             InterruptedFitError: a signal has come.
         """
+        self._workers.agreed("the state", lambda: self._write(state))
+        self._last = time.monotonic()
+        self._workers.gathered("signals", lambda: self._end(state["number"]))
+
+    def _write(self, state: dict[str, Any]) -> None:
         tensors: dict[str, torch.Tensor] = {}
         described = _packed({"identity": self._identity, "state": state}, tensors)
         with replacing(self.path) as part:
             part.write_bytes(safetensors.torch.save(tensors, metadata={_KEY: described}))
-        self._last = time.monotonic()
+
+    def _end(self, epoch: int) -> None:
         if self._interruption.signal is not None:
-            raise InterruptedFitError(self._interruption.signal, state["number"], self.path)
+            raise InterruptedFitError(self._interruption.signal, epoch, self.path)
 
     def _read(self) -> dict[str, Any]:
         content = read_bytes(self.path, "Leave --resume out to start at the start")

@@ -76,7 +76,7 @@ def descend(setting: Setting, descent: Descent, memory: Resume | None, report: C
             raise OptionError("--validation holds out no row of this table. Hold out a larger share")
         validation = Objective(held_out, coordinates, objective.loss, objective.penalties)
     cycle = Cycle(_stepper(objective, descent, start), descent, validation, objective.unit, memory, report)
-    if memory is not None and (state := memory.begin(_identity(setting, descent, store, validation))) is not None:
+    if memory is not None and (state := memory.begin(_identity(setting, descent, store, validation), store.workers)):
         cycle.restore(state)
     with nullcontext() if _is_large(descent, store) else one_thread():
         cycle.run()
@@ -101,7 +101,7 @@ def _coordinates(setting: Setting, descent: Descent) -> Coordinates:
 
 def _store(prepared: Prepared, coordinates: Coordinates) -> Store:
     rows = (coordinates.rows(*block) for block in expanded(prepared))
-    return Store(rows, coordinates.width, torch.device(prepared.device))
+    return Store(rows, coordinates.width, torch.device(prepared.device), workers=prepared.rows.workers)
 
 
 def _objective(
@@ -129,7 +129,7 @@ def _delta(setting: Setting, descent: Descent, coordinates: Coordinates, store: 
         for number in range(descent.most_epochs):
             if not stepper.is_done:
                 stepper.epoch(number, lambda: None)
-    sizes = median_size(objective.errors(stepper.at), coordinates.outputs)
+    sizes = median_size(objective.errors(stepper.at), coordinates.outputs, store.workers)
     # Half of the residuals may be 0: then any delta is as good, and one that is no part of the rounding is needed.
     return np.where(sizes > 0, HUBER / MAD * sizes, 1.0) * coordinates.scale
 
@@ -153,6 +153,7 @@ def _identity(setting: Setting, descent: Descent, store: Store, validation: Obje
         "--weight": roles.weight,
         "the intercept": data.intercept,
         "the terms": [str(term.to_json()) for term in data.design.terms],
+        "the number of workers": store.workers.count,
         "the number of rows": store.rows,
         "sha256 of the rows": store.digest,
         "sha256 of the rows held out": None if validation is None else validation.store.digest,

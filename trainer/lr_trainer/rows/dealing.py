@@ -61,6 +61,7 @@ class Share:
         rows: how many there are.
         first_given: the number of the first row that its own table gives among those of the whole table, from 0 on.
         counts: of the whole table.
+        pieces: those of the table, each with the number of the first row that it gives.
     """
 
     workers: Workers
@@ -70,6 +71,7 @@ class Share:
     rows: int
     first_given: int
     counts: Counts
+    pieces: Sequence[tuple[Table, int]]
 
     def of(self, arrays: Iterator[Array]) -> Iterator[Array]:
         """Yield the worker's rows among those of its table."""
@@ -100,13 +102,15 @@ def dealt(
     counts = [each for some in workers.gathered("the rows", lambda: list(map(count, own))) for each in some]
     starts = [*accumulate((each.kept for each in counts), initial=0)]
     cuts = list(pairwise(_cuts(starts, block, workers.count)))
-    workers.dealt = Dealt(len(pieces), [stop - first for first, stop in cuts])
+    # The parts of it that are left to chance are dealt out afterwards.
+    workers.dealt = workers.dealt or Dealt(len(pieces), [stop - first for first, stop in cuts])
     first, stop = cuts[workers.rank]
     low = bisect_right(starts, first, hi=len(pieces)) - 1
     high = max(low + 1, int(np.searchsorted(starts, stop)))
     total = Counts(*(sum(each) for each in zip(*counts, strict=True)))
-    first_given = sum(each.given for each in counts[:low])
-    share = Share(workers, whole, first, first - starts[low], stop - first, first_given, total)
+    given = [*accumulate((each.given for each in counts[:-1]), initial=0)]
+    numbered = list(zip(pieces, given, strict=True))
+    share = Share(workers, whole, first, first - starts[low], stop - first, given[low], total, numbered)
     return _together(whole, pieces[low:high]), share
 
 

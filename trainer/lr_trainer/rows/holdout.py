@@ -75,9 +75,10 @@ class Part:
     """The held-out rows of a table, or all its other rows; see `lr_runtime.tables.Table`.
 
     Whether a row is held out depends on the seed and on the row's number alone, so every pass of either part agrees.
+    Before the first row there are `before` rows that another worker reads.
     """
 
-    def __init__(self, table: Table, share: float, seed: Sequence[int], *, held_out: bool) -> None:
+    def __init__(self, table: Table, share: float, seed: Sequence[int], *, held_out: bool, before: int = 0) -> None:
         self.name = table.name
         self.names, self.indexes = table.names, table.indexes
         self.size = table.size
@@ -87,6 +88,7 @@ class Part:
         self._share = share
         self._seed = seed
         self._held_out = held_out
+        self._before = before
 
     def fill(self, sample: Sample) -> None:
         """See `lr_runtime.tables.Table.fill`."""
@@ -105,7 +107,7 @@ class Part:
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()
     ) -> Iterator[Batch]:
         """See `lr_runtime.tables.Table.batches`."""
-        start = 0
+        start = self._before
         for batch in self._table.batches(columns, categories, kept):
             rows = len(batch.values)
             is_held_out = _drawn(self._seed, start, rows) < self._share

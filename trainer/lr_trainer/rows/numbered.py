@@ -22,16 +22,12 @@ NUMBERS = ("the row's number, counted from 1", "its cluster's, from 0 as they co
 
 
 class Numbered(Part):
-    """All rows of a table, with `NUMBERS` as its last columns; the texts or numbers of `column` tell clusters apart.
-
-    Before the first row there are `before` rows that another worker reads.
-    """
+    """All rows of a table, with `NUMBERS` as its last columns; the texts or numbers of `column` tell clusters apart."""
 
     def __init__(self, table: Table, column: str | None, before: int = 0) -> None:
-        super().__init__(table, 0.0, [], held_out=False)
+        super().__init__(table, 0.0, [], held_out=False, before=before)
         self.column = column
         self.clusters: dict[str, int] = {}
-        self._before = before
 
     def batches(
         self, columns: Sequence[str], categories: Sequence[str] = (), kept: Sequence[str] = ()

@@ -76,9 +76,13 @@ class Rows:
 
     def part(self, share: float, seed: Sequence[int], *, held_out: bool) -> Rows:
         """Return the rows of a random share of the table that is held out, or all other rows."""
-        part = Rows(Part(self.table, share, seed, held_out=held_out), self.roles, self.missing, self._advance)
+        whole = self.table if self.share is None else self.share.whole
+        part = Rows(Part(whole, share, seed, held_out=held_out), self.roles, self.missing, self._advance)
         part._tally = self._tally
-        return part
+        if self.share is None:
+            return part
+        pieces = [Part(piece, share, seed, held_out=held_out, before=start) for piece, start in self.share.pieces]
+        return part._shared(pieces, self.share.workers)
 
     def dealt(self, workers: Workers) -> Rows:
         """Return the rows of this worker; the first looks where the table can be cut, and says what there is to say."""
@@ -86,9 +90,14 @@ class Rows:
         pieces = workers.agreed("the pieces of the table", lambda: pieces_of(self.table))
         for piece in pieces:
             piece.notices.join(self.table.notices)
+        return self._shared(pieces, workers)
+
+    def _shared(self, pieces: Sequence[Table], workers: Workers) -> Rows:
         block = block_rows(self.roles.width)  # those of passes over more terms have a part of that
         table, share = dealt(self.table, pieces, self._counted, block, workers)
-        return Rows(table, self.roles, self.missing, self._advance, share)
+        rows = Rows(table, self.roles, self.missing, self._advance, share)
+        rows._tally = self._tally
+        return rows
 
     def _counted(self, piece: Table) -> Counts:
         """Return the numbers of rows of a piece, in a pass over it if nothing else tells them."""
