@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lr_runtime import __version__
 from lr_runtime.commands.console import (
     FilePath,
     FiniteRange,
@@ -32,13 +33,16 @@ from lr_runtime.system.lazy import needs_extra
 from lr_runtime.tables import TableOptions
 from lr_trainer.choices import SOLVERS, Device, FitOptions, LessonOptions
 from lr_trainer.descent.options import Descent
+from lr_trainer.errors import LostWorkerError
 from lr_trainer.rows.workers import ALONE
+from lr_trainer.torchrun import restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lr_runtime.tables import Table
     from lr_trainer.model.checkpoint import Checkpoint
+    from lr_trainer.moments.saved import Saved
     from lr_trainer.rows.workers import Workers
 
     Say = Callable[[str], None]
@@ -216,18 +220,24 @@ def _descend(
         from lr_trainer.fitting.table import fit
         from lr_trainer.model.checkpoint import Checkpoint
     every, resumes, log = (chosen.get(name) for name in _RESUME)
+    count, most = restarts()
+    if most and not (count or resumes or workers.rank):
+        _remove(
+            _state_of(output)
+        )  # that of another descent, which this one must not go on from when it is started again
+    goes_on = bool(resumes or count)
     if is_stdout(output) and (resumes or every is not None):
         raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
     init = chosen.pop("init", None)
     start = None if init is None else Checkpoint.load(init)
     descent = Descent(**values_of(Descent, chosen | {"seed": seed}), init=start)
-    also = None if log is None or workers.rank else Log(log, goes_on=bool(resumes))
+    also = None if log is None or workers.rank else Log(log, goes_on=goes_on)
     with ExitStack() as stack:
         memory = None
         if not is_stdout(output):
             every = _CHECKPOINT_EVERY if every is None else every
             interruption = stack.enter_context(interruptible())
-            memory = Resume(_state_of(output), every, interruption, goes_on=bool(resumes))
+            memory = Resume(_state_of(output), every, interruption, goes_on=goes_on)
             if resumes and not memory.path.exists():
                 note(f"lr-train: there is no {memory.path}: starting at the start", quiet=quiet)
         advance, report = stack.enter_context(watching(table.size, descent.most_epochs, quiet=quiet, also=also))
@@ -249,8 +259,42 @@ def _fit(
     table, asked = _shared(tables, chosen, options, device, workers)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
-    with progress("reading", table.size, quiet=quiet) as advance:
-        return fit(table, **vars(asked), advance=advance, workers=workers)
+    with (
+        progress("reading", table.size, quiet=quiet) as advance,
+        _saving(output, [*_stamps(tables), options, asked], workers) as saved,
+    ):
+        return fit(table, **vars(asked), advance=advance, workers=workers, saved=saved)
+
+
+@contextmanager
+def _saving(output: Path, job: list[object], workers: Workers) -> Iterator[Saved | None]:
+    """Yield where a worker that torchrun may start again keeps its moments; removed unless that is to come."""
+    count, most = restarts()
+    if not most or is_stdout(output):
+        yield None
+        return
+    from lr_trainer.moments.saved import Saved
+
+    path = Path(f"{output}.resume.{workers.rank}.safetensors")
+    saved = Saved(path, repr([__version__, *job]), reads=count > 0, writes=count < most)
+    try:
+        yield saved
+    except (LostWorkerError, SystemExit):
+        raise  # the workers are started again
+    except BaseException:
+        _remove(path)
+        raise
+    _remove(path)
+
+
+def _stamps(tables: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
+    """Yield the files of a table, each with its size and when it was changed."""
+    from lr_runtime.tables.files.several import files_of
+
+    for file in files_of(tables):
+        with suppress(OSError):  # no file of this machine
+            status = Path(file).stat()
+            yield file, status.st_size, status.st_mtime_ns
 
 
 def _shared(

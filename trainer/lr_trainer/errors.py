@@ -81,6 +81,10 @@ class OutOfRangeError(OptionError):
         super().__init__(f"{what} is {value:g}; expected {expected}")
 
 
+class LostWorkerError(FitError):
+    """One of several workers was ended."""
+
+
 class TooFewFoldsError(FitError):
     """Cross-validation with nothing to hold out."""
 

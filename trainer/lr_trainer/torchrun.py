@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 from lr_runtime.errors import FitError, LinedgeError, OptionError
 from lr_runtime.system.lazy import needs_extra
 from lr_runtime.wording import of_a_command
+from lr_trainer.errors import LostWorkerError
 from lr_trainer.rows.workers import ALONE, Dealt, Workers
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class ProcessGroup:
             with suppress(FitError):  # they have ended, too
                 self._exchanged(_Told("an error", None, error, {}))
 
-    def lost(self) -> FitError:
+    def lost(self) -> LostWorkerError:
         """Return what is to be said of a worker that was lost: the first that comes to know of it says it.
 
         The store is torchrun's own, and outlives any worker.
@@ -109,7 +110,7 @@ class ProcessGroup:
         follows = 'Start them anew, or let "torchrun --max-restarts 3" do so'
         if count < most:
             follows = f"torchrun starts all of them again, {count + 1} of {most} times"
-        return FitError(f"a worker was lost, or the job was ended, and nothing is written. {follows}")
+        return LostWorkerError(f"a worker was lost, or the job was ended, and nothing is written. {follows}")
 
     def _told(self, what: str, work: Callable[[], T]) -> _Told[T]:
         found, failed = None, None
@@ -194,8 +195,11 @@ def _joined(voice: _Voice) -> ProcessGroup:
     try:
         with needs_extra("torch"):
             from torch import distributed
+            from torch.distributed.distributed_c10d import PrefixStore
             from torch.distributed.rendezvous import rendezvous
         store, rank, count = next(rendezvous("env://"))
+        if _number("GROUP_WORLD_SIZE") == 1:  # several nodes start again with a new store, one with the same
+            store = PrefixStore(f"start {restarts()[0]}", store)
         distributed.init_process_group(_BACKEND, store=store, rank=rank, world_size=count)
     except (LinedgeError, RuntimeError, ValueError) as error:
         line = error if isinstance(error, LinedgeError) else f"the workers do not find each other ({error})"

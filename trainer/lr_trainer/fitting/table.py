@@ -12,6 +12,7 @@ model       checkpoint_of -> Checkpoint                    for a conformal inter
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from lr_trainer.descent.resume import Resume
     from lr_trainer.model.checkpoint import Checkpoint
     from lr_trainer.moments.moments import Moments
+    from lr_trainer.moments.saved import Saved
 
 _FOLDS = 5
 """The folds of a cross-validated penalty: as a rule 5 or 10 (Hastie, Tibshirani and Friedman 2009, 7.10.1)."""
@@ -111,6 +113,7 @@ def fit(
     memory: Resume | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
     workers: Workers = ALONE,
+    saved: Saved | None = None,
 ) -> Checkpoint:
     """Fit a linear model by least squares, or by a descent, in bounded memory.
 
@@ -186,6 +189,8 @@ def fit(
         report: called after each epoch of the descent.
         workers: of several processes that make the same call, this one, which takes its share of the rows
             (`lr_trainer.torchrun`).
+        saved: the file of this worker's moments, from which it goes on where it is started again
+            (`lr_trainer.moments.saved`).
 
     Returns:
         The checkpoint: the model's numbers, its contract, the report of the fit, and the moments of the rows.
@@ -220,6 +225,7 @@ def fit(
         if exact_sums:
             check_exact_sums(prepared)
         check_levels(prepared)
+        prepared = replace(prepared, saved=saved)
         if descent is not None:
             checkpoint = _descended(prepared, asked, descent, memory, report)
         else:

@@ -270,9 +270,17 @@ def _gathered(
 def _trees(source: _Source[B], prepared: Prepared, pilot: Pilot, rows: Iterator[B]) -> dict[int, Tree[Moments]]:
     first = first_block(prepared)
     trees = {fold: Tree(Moments.merge, first) for fold in source.labels}
-    for found in over_blocks(partial(_about, source, pilot), rows):
+    saved = prepared.saved
+    done, is_over = saved.begin(prepared.rows, pilot, trees) if saved else (0, False)
+    left = iter(()) if is_over else islice(rows, done, None)
+    for number, found in enumerate(over_blocks(partial(_about, source, pilot), left), done + 1):
         for fold, tree in trees.items():
             tree.push(found.get(fold))
+        done = number
+        if saved:
+            saved.keep(trees, done, is_over=False)
+    if saved and not is_over:
+        saved.keep(trees, done, is_over=True)
     return trees
 
 

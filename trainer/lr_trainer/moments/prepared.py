@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lr_trainer.choices import MissingPolicy
     from lr_trainer.model.design import Design
+    from lr_trainer.moments.saved import Saved
     from lr_trainer.rows.holdout import Parts
     from lr_trainer.rows.roles import Roles
     from lr_trainer.rows.tree import Tree
@@ -62,6 +63,7 @@ class Prepared:
         design: what is made of the columns.
         seen: the means and ranges of the columns; None where the design needed no look at them.
         exact_sums: whether all sums over rows are exact.
+        saved: where passes for moments go on from, and what they leave; None without it.
     """
 
     rows: Rows
@@ -71,6 +73,7 @@ class Prepared:
     design: Design
     seen: Survey | None = None
     exact_sums: bool = False
+    saved: Saved | None = None
 
     @property
     def roles(self) -> Roles:

@@ -34,9 +34,10 @@ class Tree(Generic[T]):
 
     def push(self, leaf: T | None) -> None:
         """Add what the next block gives."""
-        self._add(0, leaf)
+        self.add(0, leaf)
 
-    def _add(self, height: int, node: T | None) -> None:
+    def add(self, height: int, node: T | None) -> None:
+        """Add what the next blocks give together, as another tree has it."""
         start, self._next = self._next, self._next + (1 << height)
         while self.nodes and self.nodes[-1][0] == height and (start >> height) & 1:
             node, start = self._both(self.nodes.pop()[1], node), start - (1 << height)
@@ -61,7 +62,7 @@ class Tree(Generic[T]):
         first, *others = trees
         whole = Tree(first._merge, first._next - sum(1 << height for height, _ in first.nodes))
         for height, node in (each for tree in (first, *others) for each in tree.nodes):
-            whole._add(height, node)
+            whole.add(height, node)
         return whole
 
 
