@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -213,7 +213,7 @@ def _descend(
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")
     seed = chosen.pop("seed", None)
-    table, asked = _shared(tables, chosen, options, device, workers)
+    table, asked = _asked(tables, chosen, options, device, workers)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
         from lr_trainer.descent.resume import Resume, interruptible
@@ -256,12 +256,12 @@ def _fit(
     workers: Workers,
     quiet: bool,
 ) -> Checkpoint:
-    table, asked = _shared(tables, chosen, options, device, workers)
+    table, asked = _asked(tables, chosen, options, device, workers)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
     with (
         progress("reading", table.size, quiet=quiet) as advance,
-        _saving(output, [*_stamps(tables), options, asked], workers) as saved,
+        _saving(output, [tables, table.size, options, asked], workers) as saved,
     ):
         return fit(table, **vars(asked), advance=advance, workers=workers, saved=saved)
 
@@ -287,36 +287,23 @@ def _saving(output: Path, job: list[object], workers: Workers) -> Iterator[Saved
     _remove(path)
 
 
-def _stamps(tables: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
-    """Yield the files of a table, each with its size and when it was changed."""
-    from lr_runtime.tables.files.several import files_of
-
-    for file in files_of(tables):
-        with suppress(OSError):  # no file of this machine
-            status = Path(file).stat()
-            yield file, status.st_size, status.st_mtime_ns
-
-
-def _shared(
+def _asked(
     tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, workers: Workers
 ) -> tuple[Table, FitOptions]:
-    """Return what `_asked` gives, once all workers have it."""
+    """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
     if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
         raise OptionError(f"{pipe} is a pipe, which one process reads. Write it to a file, or leave torchrun out")
-    return workers.own("the table", lambda: _asked(tables, chosen, options, device))
 
+    def asked() -> tuple[Table, FitOptions]:
+        table, values = _opened(tables, options), values_of(FitOptions, chosen)
+        pairs = {name: dict(pairs) for name, pairs in values.items() if name in {"units", "time", "transforms"}}
+        asked = FitOptions(**{**values, **pairs}, device=device)
+        with needs_extra("train"):
+            from lr_trainer.rows.roles import roles_of
+        roles_of(table, asked)
+        return table, asked
 
-def _asked(
-    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device
-) -> tuple[Table, FitOptions]:
-    """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
-    table, values = _opened(tables, options), values_of(FitOptions, chosen)
-    pairs = {name: dict(pairs) for name, pairs in values.items() if name in {"units", "time", "transforms"}}
-    asked = FitOptions(**{**values, **pairs}, device=device)
-    with needs_extra("train"):
-        from lr_trainer.rows.roles import roles_of
-    roles_of(table, asked)
-    return table, asked
+    return workers.own("the table", asked)
 
 
 def _opened(tables: tuple[str, ...], options: TableOptions) -> Table:
