@@ -6,7 +6,7 @@ import io
 import os
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 

@@ -3,70 +3,93 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from lr_trainer.arithmetic.slices import Grid, Part, sums_of_slices
+from lr_runtime.errors import CheckpointError
+from lr_trainer.arithmetic.elementary import log
+from lr_trainer.arithmetic.slices import ROWS, Sums, Tile, sums_of_products
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from lr_trainer.arithmetic.arrays import Array
 
-Integers: TypeAlias = "NDArray[np.object_]"
-"""Python's integers, of any size."""
+_Integers: TypeAlias = "NDArray[np.object_]"  # Python's, of any size
 
-_DIGIT = 52
-"""Bits of a stored digit, which float64 holds."""
+_DIGIT, _MANTISSA = 52, 53
+"""Bits of a digit as a checkpoint stores it, and of a float64."""
 
-_MANTISSA = 53
+_REACH = 4000
+"""No exponent of a product of three float64 numbers is farther from 0."""
 
-_MOST_GRIDS = 8
-"""Grids whose sums wait in int64, each as large as a few matrices of products."""
+_ENDS = (0, np.min), (1, np.max)
+
+_MOST_WAITING = 8
+"""Sums in int64 that wait for others alike, each as large as a few matrices of products."""
 
 
 @dataclass(frozen=True, eq=False)
-class Dyadic:
-    """Exact numbers: `integers`, of any shape, times 2^exponent.
+class Exact:
+    """Exact numbers: `integers`, of any shape, divided by `divisor`, times 2^exponent.
 
-    >>> half = Dyadic(np.array([1], dtype=object), -1)
-    >>> (half + half).fraction(0), (half + half).arrays()["digits"].tolist()
-    (Fraction(1, 1), [[1.0]])
+    >>> half = Exact(np.array([1], dtype=object), -1)
+    >>> (half + half).fraction(0), Exact(half.integers, 0, 3).rounded().tolist()
+    (Fraction(1, 1), [0.3333333333333333])
     """
 
-    integers: Integers
-    exponent: int
+    integers: _Integers
+    exponent: int = 0
+    divisor: int = 1
 
     @staticmethod
-    def zeros(count: int) -> Dyadic:
+    def zeros(count: int) -> Exact:
         """Return so many zeros."""
-        return Dyadic(np.zeros(count, dtype=object), 0)
+        return Exact(np.zeros(count, dtype=object))
 
-    def __add__(self, other: Dyadic) -> Dyadic:
+    def __add__(self, other: Exact) -> Exact:
+        """Return the sums of numbers without divisors."""
         low = min(self.exponent, other.exponent)
-        return Dyadic(self._at(low) + other._at(low), low)
-
-    def _at(self, exponent: int) -> Integers:
-        return self.integers if exponent == self.exponent else self.integers << (self.exponent - exponent)
+        return Exact(sum(each.integers << (each.exponent - low) for each in (self, other)), low)
 
     def fraction(self, *index: int) -> Fraction:
         """Return one number."""
-        return Fraction(self.integers[index]) * Fraction(2) ** self.exponent
+        return Fraction(self.integers[index], self.divisor) * Fraction(2) ** self.exponent
+
+    def rounded(self) -> Array:
+        """Return the nearest float64 numbers, infinite where float64 ends."""
+        by, to = self.divisor << max(-self.exponent, 0), max(self.exponent, 0)
+        numbers = [_quotient(each << to, by) for each in self.integers.ravel().tolist()]
+        return np.array(numbers).reshape(self.integers.shape)
+
+    def rest(self, near: Array) -> Array:
+        """Return the nearest float64 numbers to what the numbers `near`, float64 (numbers,), leave of these."""
+        exact = map(self.fraction, range(len(near)))
+        return np.array([float(each - Fraction(part)) for each, part in zip(exact, near.tolist(), strict=True)])
+
+    def congruent(self, matrix: Array) -> Array:
+        """Return matrix' N matrix, each number rounded once, of these numbers N (columns, columns)."""
+        shares, exponents = np.frexp(matrix)
+        low = int(exponents.min())
+        columns = np.ldexp(shares, _MANTISSA).astype(np.int64).astype(object) << (exponents - low).astype(object)
+        products = columns.T.dot(self.integers.dot(columns))
+        return Exact(products, self.exponent + 2 * (low - _MANTISSA), self.divisor).rounded()
 
     def arrays(self) -> dict[str, Array]:
-        """Return the numbers (numbers,) as float64 arrays, the same ones for equal numbers.
+        """Return numbers (numbers,) without a divisor as float64 arrays, the same ones for equal numbers.
 
-        Each number is 2^`exponent` (numbers,) times an odd integer, or 0, of which `digits` (digits, numbers) has the
-        digits at base 2^52, the last first and the first with the sign.
+        Each is 2^`exponent` (numbers,) times an odd integer, or 0, of which `digits` (digits, numbers) has the digits
+        at base 2^52, the last one first, and the first with the sign.
         """
-        zeros = np.array([max((each & -each).bit_length() - 1, 0) for each in self.integers], dtype=np.int64)
+        zeros = np.array([max((each & -each).bit_length() - 1, 0) for each in self.integers], dtype=object)
         digits: list[Array] = []
-        rest = self.integers >> zeros.astype(object)
+        rest = self.integers >> zeros
         while any(not -(1 << _DIGIT) <= each < 1 << _DIGIT for each in rest):
             digits.append((rest & ((1 << _DIGIT) - 1)).astype(np.float64))
             rest = rest >> _DIGIT
@@ -74,53 +97,28 @@ class Dyadic:
         return {"exponent": exponents.astype(np.float64), "digits": np.array([*digits, rest.astype(np.float64)])}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, Array]) -> Dyadic:
-        """Return the numbers of `arrays`."""
-        digits = arrays["digits"].astype(np.int64).astype(object)
-        integers = digits[-1]
-        for digit in digits[-2::-1]:
-            integers = (integers << _DIGIT) + digit
-        exponents = arrays["exponent"].astype(np.int64)
-        low = int(exponents.min())
-        return Dyadic(integers << (exponents - low).astype(object), low)
+    def from_arrays(exponent: Array, digits: Array) -> Exact:
+        """Return the numbers of `arrays`.
+
+        Raises:
+            CheckpointError: they are no such arrays.
+        """
+        is_whole = all((np.trunc(each) == each).all() for each in (exponent, digits))
+        if (
+            not is_whole
+            or digits.shape[1:] != exponent.shape
+            or abs(exponent).max() > _REACH
+            or abs(digits).max() > 2**_DIGIT
+        ):
+            raise CheckpointError("its exact sums are damaged. Train the model again")
+        integers = np.zeros(len(exponent), dtype=object)
+        for digit in digits[::-1].astype(np.int64):
+            integers = (integers << _DIGIT) + digit.astype(object)
+        low = int(exponent.min())
+        return Exact(integers << (exponent - low).astype(np.int64).astype(object), low)
 
 
-@dataclass(frozen=True, eq=False)
-class Ratio:
-    """Exact numbers: `integers`, of any shape, divided by `divisor`, times 2^exponent."""
-
-    integers: Integers
-    divisor: int
-    exponent: int = 0
-
-    def rounded(self) -> Array:
-        """Return the nearest float64 numbers, infinite where float64 ends."""
-        by, to = self.divisor << max(-self.exponent, 0), max(self.exponent, 0)
-        numbers = [_nearest(each << to, by) for each in self.integers.ravel().tolist()]
-        return np.array(numbers).reshape(self.integers.shape)
-
-    def rest(self, near: Array) -> Array:
-        """Return the nearest float64 numbers to what some numbers (numbers,) leave."""
-        unit = Fraction(2) ** self.exponent / self.divisor
-        pairs = zip(self.integers.tolist(), near.tolist(), strict=True)
-        return np.array([float(whole * unit - Fraction(part)) for whole, part in pairs])
-
-    def congruent(self, matrix: Array) -> Array:
-        """Return matrix' N matrix, rounded once, of these numbers N (columns, columns), equal to N'."""
-        changed = np.flatnonzero((matrix != np.eye(len(matrix))).any(axis=0))
-        shares, exponents = np.frexp(matrix[:, changed])
-        low = int(exponents.min(initial=0)) - _MANTISSA
-        shifts = (exponents - _MANTISSA - low).astype(object)
-        columns = np.ldexp(shares, _MANTISSA).astype(np.int64).astype(object) << shifts
-        across, found = self.integers.dot(columns), self.rounded()
-        found[:, changed] = Ratio(across, self.divisor, self.exponent + low).rounded()
-        found[changed] = found[:, changed].T
-        inside = Ratio(columns.T.dot(across), self.divisor, self.exponent + 2 * low).rounded()
-        found[np.ix_(changed, changed)] = inside
-        return found
-
-
-def _nearest(dividend: int, divisor: int) -> float:
+def _quotient(dividend: int, divisor: int) -> float:
     try:
         return dividend / divisor  # Python rounds the quotient of integers correctly
     except OverflowError:
@@ -129,96 +127,129 @@ def _nearest(dividend: int, divisor: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class ExactSums:
-    """The exact sums of w d d' over rows d of columns, the last of which is 1; w = 1 without weights.
+    """What is kept of rows of columns: of equal rows the same, in any order and however they are cut.
 
     >>> rows = np.array([[0.1], [1e300], [-1e300]])
-    >>> found = ExactSums.of(rows[:1]).merge(ExactSums.of(rows[1:]))
+    >>> found = ExactSums.of([rows[:1]]).merge(ExactSums.of([rows[1:]]))
     >>> float(found.products().fraction(0, 1)), found.products().fraction(1, 1)
     (0.1, Fraction(3, 1))
 
     Attributes:
-        columns: how many columns there are, the last included.
-        whole: the sums (pairs,) of the products of each column with itself and later ones.
-        parts: further sums, which are added to `whole` once there are many rows of them.
+        count: the number of rows.
+        minimum: float64 (columns,).
+        maximum: float64 (columns,).
+        heaviest: the largest weight; 1 without weights.
+        logs: the sum of the weights' logarithms.
+        whole: the weighted sums (pairs,) of products of columns and, behind these, of 1: of each with itself and later
+            ones.
+        waiting: further sums, which are added to `whole` once there are many rows of them.
     """
 
-    columns: int
-    whole: Dyadic
-    parts: Mapping[Grid, Part] = field(default_factory=dict)
+    count: int
+    minimum: Array
+    maximum: Array
+    heaviest: float
+    logs: Exact
+    whole: Exact
+    waiting: tuple[Sums, ...] = ()
 
     @staticmethod
-    def empty(columns: int) -> ExactSums:
-        """Return the sums of no rows of so many columns, the last included."""
-        return ExactSums(columns, Dyadic.zeros(columns * (columns + 1) // 2))
-
-    @staticmethod
-    def of(*parts: Array, low: Array | None = None, weights: Array | None = None) -> ExactSums:
-        """Return the sums of some rows.
+    def of(parts: Sequence[Array], low: Array | None = None, weights: Array | None = None) -> ExactSums:
+        """Return what is kept of some rows, at least one; the sums of what is not finite mean nothing.
 
         Args:
-            parts: float64 (rows, columns), finite; the columns of several parts are side by side.
+            parts: float64 (rows, columns); the columns of several parts are side by side.
             low: float64 (rows, columns), what the parts round away; None where they are exact.
             weights: float64 (rows,); None without.
         """
-        beside = [np.ones((1, len(parts[0]))), *([] if weights is None else [weights[None, :]])]
-        high = np.concatenate([*(part.T for part in parts), *beside])
-        below = None if low is None else np.concatenate([low.T, *(each * 0.0 for each in beside)])
-        total = ExactSums.empty(len(high) - (weights is not None))
-        for grid, part in sums_of_slices(high, below, weighted=weights is not None):
-            total = total._with(grid, part)
-        return total
+        ranges: list[tuple[Array, Array]] = []
+        logs, heaviest = Exact.zeros(1), 1.0
+        if weights is not None:
+            logs, heaviest = ExactSums.of([log(weights)[:, None]]).totals(), float(weights.max())
+        sums = list(sums_of_products(_tiles(parts, low, weights, ranges), weighted=weights is not None))
+        columns = sum(part.shape[1] for part in parts)
+        minimum, maximum = (end([each[place][:columns] for each in ranges], axis=0) for place, end in _ENDS)
+        pairs = (columns + 1) * (columns + 2) // 2
+        return ExactSums(len(parts[0]), minimum, maximum, heaviest, logs, Exact.zeros(pairs))._with(sums)
 
-    def _with(self, grid: Grid, part: Part) -> ExactSums:
-        rows, sums = self.parts.get(grid, (0, None))
-        others = {each: held for each, held in self.parts.items() if each != grid}
-        if sums is not None and rows + part[0] <= grid.most_rows:
-            return ExactSums(self.columns, self.whole, {**others, grid: (rows + part[0], sums + part[1])})
-        whole = self.whole if sums is None else self.whole + Dyadic(*grid.whole(sums))
-        if len(others) == _MOST_GRIDS:
-            oldest, (_, held) = next(iter(others.items()))
-            whole = whole + Dyadic(*oldest.whole(held))
-            del others[oldest]
-        return ExactSums(self.columns, whole, {**others, grid: part})
+    @property
+    def is_finite(self) -> bool:
+        """Whether all values are."""
+        return bool(np.isfinite([self.minimum, self.maximum]).all())
+
+    def _with(self, sums: Iterable[Sums]) -> ExactSums:
+        whole, waiting = self.whole, {each.grid: each for each in self.waiting}
+        for each in sums:
+            there = waiting.pop(each.grid, None)
+            both = there and there.added(each)
+            if there and not both:
+                whole = whole + Exact(*there.whole())
+            waiting[each.grid] = both or each
+            if len(waiting) > _MOST_WAITING:
+                whole = whole + Exact(*waiting.pop(next(iter(waiting))).whole())
+        return replace(self, whole=whole, waiting=tuple(waiting.values()))
 
     def merge(self, other: ExactSums) -> ExactSums:
-        """Return the sums of the rows of both."""
-        found = ExactSums(self.columns, self.whole + other.whole, self.parts)
-        for grid, part in other.parts.items():
-            found = found._with(grid, part)
-        return found
+        """Return what is kept of the rows of both."""
+        both = ExactSums(
+            self.count + other.count,
+            np.minimum(self.minimum, other.minimum),
+            np.maximum(self.maximum, other.maximum),
+            max(self.heaviest, other.heaviest),
+            self.logs + other.logs,
+            self.whole + other.whole,
+            self.waiting,
+        )
+        return both._with(other.waiting)
 
-    def settled(self) -> ExactSums:
-        """Return the same with all sums in `whole`."""
-        whole = self.whole
-        for grid, (_, sums) in self.parts.items():
-            whole = whole + Dyadic(*grid.whole(sums))
-        return ExactSums(self.columns, whole)
+    def _settled(self) -> Exact:
+        return reduce(Exact.__add__, (Exact(*each.whole()) for each in self.waiting), self.whole)
 
-    def mapped(self, matrix: Array) -> ExactSums:
-        """Return the sums of the columns D matrix, whole numbers (columns, other columns), the last of them 1 again."""
+    def products(self) -> Exact:
+        """Return the sums of products (columns + 1, columns + 1), of 1 in the last row and column."""
+        settled, count = self._settled(), len(self.minimum) + 1
+        square, (first, second) = np.zeros((count, count), dtype=object), np.triu_indices(count)
+        square[first, second] = square[second, first] = settled.integers
+        return Exact(square, settled.exponent)
+
+    def totals(self) -> Exact:
+        """Return the sums of the columns (columns,)."""
+        products = self.products()
+        return Exact(products.integers[-1, :-1], products.exponent)
+
+    def mapped(self, matrix: Array, minimum: Array, maximum: Array) -> ExactSums:
+        """Return the same of the columns [D, 1] matrix, which has whole numbers, with these ranges, and of 1."""
         products, whole = self.products(), matrix.astype(np.int64).astype(object)
         square = whole.T.dot(products.integers.dot(whole))
-        pairs = square[np.triu_indices(len(square))]
-        return ExactSums(len(square), Dyadic(pairs, products.exponent))
-
-    def products(self) -> Dyadic:
-        """Return the sums (columns, columns); the last row has the sums of the columns, and of the weights."""
-        whole, square = self.settled().whole, np.zeros((self.columns, self.columns), dtype=object)
-        first, second = np.triu_indices(self.columns)
-        square[first, second] = square[second, first] = whole.integers
-        return Dyadic(square, whole.exponent)
-
-    def totals(self) -> Dyadic:
-        """Return the sums (columns - 1,) of the columns before the last."""
-        products = self.products()
-        return Dyadic(products.integers[-1, :-1], products.exponent)
+        pairs = Exact(square[np.triu_indices(len(square))], products.exponent)
+        return ExactSums(self.count, minimum, maximum, self.heaviest, self.logs, pairs)
 
     def arrays(self) -> dict[str, Array]:
-        """Return float64 arrays, the same ones for equal sums, as a checkpoint stores them; see `Dyadic.arrays`."""
-        return self.settled().whole.arrays()
+        """Return what moments do not have as float64 arrays, which are the same ones for equal rows."""
+        logs = {f"logs.{name}": array for name, array in self.logs.arrays().items()}
+        return self._settled().arrays() | logs | {"heaviest": np.array(self.heaviest)}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, Array]) -> ExactSums:
-        """Return the sums of `arrays`."""
-        whole = Dyadic.from_arrays(arrays)
-        return ExactSums(int((8 * len(whole.integers) + 1) ** 0.5 - 1) // 2, whole)
+    def from_arrays(arrays: Mapping[str, Array], count: int, minimum: Array, maximum: Array) -> ExactSums:
+        """Return what `arrays` and the moments have."""
+        whole, logs = (Exact.from_arrays(arrays[f"{part}exponent"], arrays[f"{part}digits"]) for part in ("", "logs."))
+        if len(whole.integers) != (len(minimum) + 1) * (len(minimum) + 2) // 2:
+            raise CheckpointError("its exact sums are damaged. Train the model again")
+        return ExactSums(count, minimum, maximum, float(arrays["heaviest"]), logs, whole)
+
+
+def _tiles(
+    parts: Sequence[Array], low: Array | None, weights: Array | None, ranges: list[tuple[Array, Array]]
+) -> Iterator[Tile]:
+    """Yield the columns, 1 and the weights in tiles, and append their ranges; stop where a value is not finite."""
+    ones = [np.ones((len(parts[0]), 1)), *([] if weights is None else [weights[:, None]])]
+    columns = [*parts, *ones]
+    below = None if low is None else [low, *(each * 0.0 for each in ones)]
+    room = np.empty((sum(each.shape[1] for each in columns), ROWS))  # new memory costs more than the copy
+    for start in range(0, len(parts[0]), ROWS):
+        rows = slice(start, start + ROWS)
+        high = np.concatenate([each[rows].T for each in columns], out=room[:, : len(ones[0][rows])])
+        ranges.append((high.min(axis=1) + 0.0, high.max(axis=1) + 0.0))  # 0.0 for -0.0
+        if not np.isfinite(ranges[-1]).all():
+            return
+        yield Tile(high, None if below is None else np.concatenate([each[rows].T for each in below]))

@@ -1,208 +1,196 @@
-"""Rows of float64 columns cut into integers of a few bits, whose products add up without rounding.
+"""Columns of float64 cut into integers of a few bits, whose sums of products are exact in float64.
 
-A matrix product of such slices is exact in float64, whatever a BLAS does first (Ozaki, Ogita, Oishi and Rump 2012,
-Numerical Algorithms 59: error-free transformation of matrix multiplication). Rows with values that end below the last
-slice are cut by themselves, in more slices.
+Whatever a BLAS adds first (Ozaki, Ogita, Oishi and Rump 2012, Numerical Algorithms 59: error-free transformation of
+matrix multiplication). Rows with digits below the last slice are cut by themselves, in more slices.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lr_trainer.arithmetic.arrays import Array, matmul
+from lr_trainer.arithmetic.arrays import matmul
 from lr_trainer.arithmetic.double_double import two_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-_NARROW = 32
-"""So many columns are taken more rows at a time, in slices of a bit less: a call costs more than few numbers."""
+    from lr_trainer.arithmetic.arrays import Array
+
+BITS = 22
+ROWS = 1 << 53 - 2 * (BITS - 1)
+"""A slice has at most 2^21 in size, so that float64 holds the sums of products of two over 2^11 rows."""
 
 _SAMPLED = 256
-"""Rows that choose the number of slices."""
+"""Rows that choose the number of slices, by what they cost for each row of which nothing is left."""
 
-_MOST_SLICES = 8
-"""Slices of a column: where it takes more, rows are split, for some of a like size. A single row has what it needs."""
-
-_MOST_OF_A_ROW = 200
-"""More bits than float64 has from its largest number to its smallest."""
+_MOST, _MOST_OF_A_ROW = 8, 200
+"""Where columns take more slices, rows are halved, until some are alike; 200 slices have the range of float64."""
 
 _ENOUGH = 0.125
-"""The least share of rows that one number of slices is to be enough for."""
+"""The least share of the rows that slices are to be enough for."""
 
-_STEP = 4
-"""Columns are cut from a power of 16 on, so that blocks of like columns are cut alike."""
+_STEP, _LEAST = 4, -970
+"""Columns are cut from a power of 16 on, so that most blocks are cut alike; from 2^-970 on at least, so that float64
+holds what they are multiplied by."""
 
-_LEAST_TOP = -970
-"""Columns of smaller numbers are multiplied by 2^992, which float64 holds."""
-
-_HELD = 62 - 44
-"""Products of two slices are at most 2^44: int64 holds 2^18 of them."""
+_HELD = 1 << 62 - 2 * (BITS - 1)
+"""So many products of two slices int64 holds the sum of."""
 
 
-class Grid(NamedTuple):
-    """What the sums of products of slices are in.
+class Tile(NamedTuple):
+    """Some rows: float64 (columns, rows), and what it rounds away; None where it is exact."""
+
+    high: Array
+    low: Array | None
+
+    def rows(self, chosen: NDArray[np.bool_] | slice) -> Tile:
+        """Return some of the rows."""
+        return Tile(self.high[:, chosen], None if self.low is None else self.low[:, chosen])
+
+
+class Sums(NamedTuple):
+    """Sums of products of slices.
 
     Attributes:
-        bits: of a slice.
-        left: the exponent of each column's first slice as the left factor, times the weight where rows have one.
-        right: the same as the right factor.
-        counts: the slices of a column on the left, and on the right.
+        left: the exponents of the columns' first slices, as the left factors, which have the weights.
+        right: the same as the right factors.
+        rows: how many rows there are.
+        total: int64 (left slices, columns, right slices, columns).
     """
 
-    bits: int
     left: tuple[int, ...]
     right: tuple[int, ...]
-    counts: tuple[int, int]
+    rows: int
+    total: NDArray[np.int64]
 
     @property
-    def most_rows(self) -> int:
-        """How many rows int64 holds the sums of, those of equal exponents together."""
-        return (1 << _HELD) // min(self.counts)
+    def grid(self) -> tuple[object, ...]:
+        """What sums have in common that can be added."""
+        return self.left, self.right, self.total.shape
 
-    def whole(self, total: NDArray[np.int64]) -> tuple[NDArray[np.object_], int]:
+    def added(self, other: Sums) -> Sums | None:
+        """Return the sums of both, of the same grid; None where int64 would not hold those of equal exponents."""
+        rows = self.rows + other.rows
+        is_held = rows * min(len(self.total), int(self.total.shape[2])) <= _HELD
+        return self._replace(rows=rows, total=self.total + other.total) if is_held else None
+
+    def whole(self) -> tuple[NDArray[np.object_], int]:
         """Return the sums of products of each column with itself and later ones as integers times a power of two."""
-        (left, right), columns = self.counts, len(self.left)
+        left, columns, right, _ = self.total.shape
         first, second = np.triu_indices(columns)
-        sums, whole = total.reshape(left, columns, right, columns), np.zeros(len(first), dtype=object)
+        whole = np.zeros(len(first), dtype=object)
         for order in range(left + right - 1):
             pairs = [(each, order - each) for each in range(max(0, order - right + 1), min(left, order + 1))]
-            part = np.sum([sums[one, first, other, second] for one, other in pairs], axis=0)
-            whole = (whole << self.bits) + part.astype(object)
-        exponents = np.array(self.left)[first] + np.array(self.right)[second] - self.bits * (left + right - 2)
+            part = np.sum([self.total[one, first, other, second] for one, other in pairs], axis=0)
+            whole = (whole << BITS) + part.astype(object)
+        exponents = np.array(self.left)[first] + np.array(self.right)[second] - BITS * (left + right - 2)
         low = int(exponents.min())
         return whole << (exponents - low).astype(object), low
 
 
-Part: TypeAlias = "tuple[int, NDArray[np.int64]]"
-"""A number of rows, and the sums of products of their slices (left slices and columns, right slices and columns)."""
-
-
-def sums_of_slices(high: Array, low: Array | None, *, weighted: bool) -> Iterator[tuple[Grid, Part]]:
-    """Yield the sums of products of columns high + low, float64 (columns, rows), from fewer rows than int64 holds.
+def sums_of_products(tiles: Iterable[Tile], *, weighted: bool) -> Iterator[Sums]:
+    """Yield the sums of products of columns, from tiles of at most `ROWS` rows.
 
     Where rows are `weighted`, the last column has the weights.
     """
-    rows, odd = high.shape[1], np.zeros(high.shape[1], dtype=np.bool_)
-    if not rows:
-        return
-    cut = _Cut.of(high)
-    count = cut.count(high, low)
-    if count is None:
-        for half in (slice(None, rows // 2), slice(rows // 2, None)):
-            yield from sums_of_slices(high[:, half], None if low is None else low[:, half], weighted=weighted)
-        return
-    found: tuple[Grid, Part] | None = None
-    for start in range(0, rows, cut.rows):
-        tile = slice(start, start + cut.rows)
-        slices, odd[tile] = cut.slices(high[:, tile], None if low is None else low[:, tile], count)
-        grid, part = cut.products(slices, weighted=weighted)
-        if found is not None and found[0] == grid and found[1][0] + part[0] <= grid.most_rows:
-            part = found[1][0] + part[0], np.add(found[1][1], part[1], out=part[1])
-        elif found is not None:
-            yield found
-        found = grid, part
-    if found is not None:
-        yield found
-    yield from sums_of_slices(high[:, odd], None if low is None else low[:, odd], weighted=weighted)
+    count, odd, room = 0, list[Tile](), np.empty((0, 0, 0))
+    for tile in tiles:
+        tops = _tops(tile.high)
+        count = count or _count(tile, tops)
+        if not count:
+            half = tile.high.shape[1] // 2
+            yield from sums_of_products(map(tile.rows, (slice(half), slice(half, None))), weighted=weighted)
+            continue
+        if room.shape != (count + 1, *tile.high.shape):
+            room = np.empty((count + 1, *tile.high.shape))  # new memory costs as much as the arithmetic
+        is_odd = (list(_cut(tile, tops, room))[-1] != 0).any(axis=0)
+        if is_odd.any():
+            room[:, :, is_odd] = 0.0
+            odd.append(tile.rows(is_odd))
+            count = count if is_odd.mean() <= _ENOUGH else 0
+        yield _products(room[:-1], tops, weighted=weighted)
+    if odd:
+        lows = [each.low for each in odd if each.low is not None]
+        rest = Tile(np.concatenate([each.high for each in odd], axis=1), np.concatenate(lows, axis=1) if lows else None)
+        parts = (rest.rows(slice(start, start + ROWS)) for start in range(0, rest.high.shape[1], ROWS))
+        yield from sums_of_products(parts, weighted=weighted)
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """How columns are cut.
+def _tops(high: Array) -> NDArray[np.int64]:
+    """Return exponents (columns,) of powers of two that no value reaches."""
+    exponents = np.frexp(np.maximum(high.max(axis=1), -high.min(axis=1)))[1].astype(np.int64)
+    return np.asarray(np.maximum(-(-exponents // _STEP) * _STEP, _LEAST))
 
-    Attributes:
-        bits: of a slice.
-        rows: how many rows the products of slices add up over exactly: 2 (bits - 1) + log2 rows = 53.
-        tops: int64 (columns,); no value reaches 2^top.
+
+def _count(tile: Tile, tops: NDArray[np.int64]) -> int:
+    """Return the number of slices that costs least for each row that it is enough for; 0 where it would be large."""
+    rows = tile.high.shape[1]
+    some = tile.rows(slice(None, None, max(1, rows // _SAMPLED)))
+    room = np.empty((1 + (_MOST if rows > 1 else _MOST_OF_A_ROW), *some.high.shape))
+    costs = dict[int, float]()
+    for count, rest in enumerate(_cut(some, tops, room), 1):
+        share = 1.0 - float((rest != 0).any(axis=0).mean())
+        if share > _ENOUGH:
+            costs[count] = count**2 / share
+        if share == 1.0:
+            break
+    return min(costs, key=costs.__getitem__, default=0)
+
+
+def _cut(tile: Tile, tops: NDArray[np.int64], room: Array) -> Iterator[Array]:
+    """Write slice after slice (columns, rows) into `room`; yield after each what is left of the values, in its unit.
+
+    The last place in `room` is for that.
     """
-
-    bits: int
-    rows: int
-    tops: NDArray[np.int64]
-
-    @staticmethod
-    def of(high: Array) -> _Cut:
-        bits = 22 if len(high) <= _NARROW else 23
-        largest = np.maximum(high.max(axis=1), -high.min(axis=1))
-        tops = -(-np.frexp(largest)[1].astype(np.int64) // _STEP) * _STEP
-        return _Cut(bits, 1 << 53 - 2 * (bits - 1), np.maximum(tops, _LEAST_TOP))
-
-    def _scaled(self, high: Array) -> tuple[Array, NDArray[np.bool_] | None]:
-        """Return the values with their first slices before the point, and which rows lost digits."""
-        scale = np.ldexp(1.0, self.bits - 1 - self.tops)[:, None]
-        try:
-            with np.errstate(under="raise"):
-                return high * scale, None
-        except FloatingPointError:
-            with np.errstate(under="ignore"):
-                scaled = high * scale
-            return scaled, (scaled / scale != high).any(axis=0)
-
-    def count(self, high: Array, low: Array | None) -> int | None:
-        """Return the number of slices that serve some of the rows at the least cost a row; None where it is large."""
-        rows = high.shape[1]
-        some = slice(None, None, max(1, rows // _SAMPLED))
-        most = _MOST_SLICES if rows > 1 else _MOST_OF_A_ROW
-        costs = dict[int, float]()
-        for count in range(1, most + 1):
-            _, odd = self.slices(high[:, some], None if low is None else low[:, some], count)
-            share = 1.0 - float(odd.mean())
-            if share >= _ENOUGH:
-                costs[count] = count**2 / share
-            if share == 1.0:
-                break
-        return min(costs, key=costs.__getitem__) if costs else None
-
-    def slices(self, high: Array, low: Array | None, count: int) -> tuple[Array, NDArray[np.bool_]]:
-        """Return the slices (count, columns, rows), 0 of odd rows, of which something is left, and which these are."""
-        room = np.empty((count, *high.shape))
-        rest, odd = self._scaled(high)
-        below, also = (None, None) if low is None else self._scaled(low)
-        for place, whole in enumerate(room):
-            if place:
-                rest *= 2.0**self.bits
-            np.rint(rest, out=whole)
-            np.subtract(rest, whole, out=rest)
-            if below is not None:
-                below *= 2.0**self.bits if place else 1.0
-                rest, below = two_sum(rest, below)
-        left = (rest != 0).any(axis=0)
-        for lost in (odd, also):
-            left = left if lost is None else left | lost
-        room[:, :, left] = 0.0
-        return room, left
-
-    def products(self, slices: Array, *, weighted: bool) -> tuple[Grid, Part]:
-        """Return the sums of products of slices."""
-        first = self.tops - (self.bits - 1)
-        if not weighted:
-            flat = slices.reshape(-1, slices.shape[2])
-            own, counts = tuple(first.tolist()), (len(slices), len(slices))
-            return Grid(self.bits, own, own, counts), (slices.shape[2], matmul(flat, flat.T).astype(np.int64))
-        right = np.ascontiguousarray(slices[:, :-1])
-        left = _times(right, slices[:, -1], self.bits)
-        exponents = first[:-1] + first[-1] + self.bits
-        grid = Grid(self.bits, tuple(exponents.tolist()), tuple(first[:-1].tolist()), (len(left), len(right)))
-        total = matmul(left.reshape(-1, left.shape[2]), right.reshape(-1, right.shape[2]).T)
-        return grid, (slices.shape[2], total.astype(np.int64))
+    scale = np.ldexp(1.0, BITS - 1 - tops)[:, None]
+    rest, below = _scaled(tile.high, scale, room[-1]), None if tile.low is None else _scaled(tile.low, scale)
+    for place, whole in enumerate(room[:-1]):
+        if place:
+            rest *= 2.0**BITS
+        np.rint(rest, out=whole)
+        np.subtract(rest, whole, out=rest)
+        if below is not None:
+            rest, below = two_sum(rest, below * 2.0**BITS if place else below)
+        yield rest
 
 
-def _times(slices: Array, weights: Array, bits: int) -> Array:
-    """Return slices of the products of columns and weights, of slices (count, columns, rows) and (count, rows)."""
+def _scaled(values: Array, scale: Array, room: Array | None = None) -> Array:
+    """Return values times powers of two, where asked in some room; NaN where that would round."""
+    try:
+        with np.errstate(under="raise"):
+            return np.multiply(values, scale, out=room)
+    except FloatingPointError:
+        with np.errstate(under="ignore"):
+            scaled = values * scale
+        return np.where(scaled / scale == values, scaled, np.nan)
+
+
+def _products(slices: Array, tops: NDArray[np.int64], *, weighted: bool) -> Sums:
+    """Return the sums of products of slices (count, columns, rows)."""
+    rows, right, of_right = slices.shape[2], slices, tops - (BITS - 1)
+    left, of_left = right, of_right
+    if weighted:
+        right, of_right = slices[:, :-1].copy(), of_right[:-1]
+        left, of_left = _times(right, slices[:, -1]), of_right + (tops[-1] + 1)
+    total = matmul(left.reshape(-1, rows), right.reshape(-1, rows).T).astype(np.int64)
+    shape = (len(left), len(of_left), len(right), len(of_right))
+    return Sums(tuple(of_left.tolist()), tuple(of_right.tolist()), rows, total.reshape(shape))
+
+
+def _times(slices: Array, weights: Array) -> Array:
+    """Return slices of columns times weights, of slices (count, columns, rows) and (count, rows), one place higher."""
     count = len(slices)
     found = np.zeros((2 * count, *slices.shape[1:]))
     for place, weight in enumerate(weights):
         if weight.any():
             found[1 + place : 1 + place + count] += weight * slices
     for place in range(2 * count - 1, 0, -1):
-        carry = np.rint(found[place] * 2.0**-bits)
-        found[place] -= carry * 2.0**bits
+        carry = np.rint(found[place] * 2.0**-BITS)
+        found[place] -= carry * 2.0**BITS
         found[place - 1] += carry
     while len(found) > 1 and not found[-1].any():
         found = found[:-1]

@@ -14,6 +14,7 @@ from lr_runtime.contract.equation import fitted_name
 from lr_runtime.contract.fit_report import RowCounts
 from lr_runtime.errors import FitError, escaped, listed
 from lr_runtime.tables.timed import timed
+from lr_trainer.arithmetic.exact_sums import ExactSums
 from lr_trainer.arithmetic.fixed_order import fixed_order
 from lr_trainer.choices import Device, FitOptions
 from lr_trainer.errors import CollinearError, IllConditionedError
@@ -22,7 +23,6 @@ from lr_trainer.fitting.levels import Levels, check_levels_apart, design_with, l
 from lr_trainer.formula.specification import Target
 from lr_trainer.model.design import Design
 from lr_trainer.moments.exact import moments_of
-from lr_trainer.moments.exact_rows import ExactRows
 from lr_trainer.moments.moments import Moments, joined, stacked
 from lr_trainer.moments.passes import take_moments
 from lr_trainer.moments.prepared import Prepared, survey_of
@@ -213,7 +213,7 @@ def together(parts: Sequence[TrainingData]) -> TrainingData:
     else:
         found, matrix = on_levels(parts, whole.design, whole.columns)
     if exact := [each.exact for each in found if each.exact is not None]:
-        moments = replace(found[0], exact=reduce(ExactRows.merge, exact))
+        moments = replace(found[0], exact=reduce(ExactSums.merge, exact))
     else:
         terms = len(whole.design.terms)
         moments = joined(stacked(found, terms), terms, matrix, intercept=first.intercept)
@@ -244,7 +244,8 @@ def _exactly_joined(checkpoint: Checkpoint, data: TrainingData, counts: RowCount
     data = replace(data, moments=moments_of(data.moments.exact, data.design, intercept=data.intercept))
     check_values(data)
     solved = solve(data.moments, data.design, data.names, _aim(checkpoint), intercept=data.intercept)
-    report = report_of_joined(data, solved, counts)._replace(bounds=checkpoint.report.bounds)
+    report = report_of_joined(data, solved, counts)
+    report = report._replace(collinear=(), bounds=checkpoint.report.bounds)
     return checkpoint_of(data, solved, report).with_units(_units(checkpoint))
 
 

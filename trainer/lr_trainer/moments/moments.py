@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lr_trainer.arithmetic.double_double import Extended, two_sum
+from lr_trainer.arithmetic.exact_sums import ExactSums
 from lr_trainer.arithmetic.rounding import varies
-from lr_trainer.moments.exact_rows import ExactRows
 from lr_trainer.moments.preconditioned import Joint, Preconditioned, total
 from lr_trainer.moments.preconditioner import preconditioner
 from lr_trainer.rows.blocks import one_thread
@@ -64,7 +64,7 @@ class Moments:
     maximum: Array
     fine: Preconditioned | None = None
     others: Array = field(default_factory=lambda: np.array(math.inf))
-    exact: ExactRows | None = None
+    exact: ExactSums | None = None
 
     @property
     def rows(self) -> int:
@@ -149,7 +149,7 @@ class Moments:
         is_known = f"{_FINE}.{names[0]}" in arrays
         fine = Preconditioned(**{name: arrays[f"{_FINE}.{name}"] for name in names}) if is_known else None
         sums = {name.removeprefix(f"{_EXACT}."): arrays[name] for name in arrays if name.startswith(f"{_EXACT}.")}
-        exact = ExactRows.from_arrays(sums, int(own["count"]), own["minimum"], own["maximum"]) if sums else None
+        exact = ExactSums.from_arrays(sums, int(own["count"]), own["minimum"], own["maximum"]) if sums else None
         return Moments(**own, fine=fine, exact=exact)
 
     def merge(self, other: Moments) -> Moments:

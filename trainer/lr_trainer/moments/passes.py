@@ -15,11 +15,11 @@ import numpy as np
 
 from lr_runtime.errors import TableError
 from lr_trainer.arithmetic.arrays import Array, host, on
+from lr_trainer.arithmetic.exact_sums import ExactSums
 from lr_trainer.choices import FitOptions
 from lr_trainer.moments.accuracy import mapped_back, preconditioned
 from lr_trainer.moments.blocks import block_moments, moments_about
-from lr_trainer.moments.exact import exact_rows, moments_of
-from lr_trainer.moments.exact_rows import ExactRows
+from lr_trainer.moments.exact import exact_sums, moments_of
 from lr_trainer.moments.moments import Moments, merged, merged_others
 from lr_trainer.moments.pilot import Pilot
 from lr_trainer.moments.prepared import BlockParts, Prepared, blocks_of, first_block, in_parts, labelled, width_of
@@ -162,7 +162,7 @@ def _taken_exactly(
     prepared: Prepared, source: _Source[B], digits: int, *, is_penalised: bool = False
 ) -> tuple[Folded | None, int]:
     """Return the moments of exact sums, by one pass; None of no rows. Those of what is infinite are not finite."""
-    by_fold: dict[int, ExactRows] = {}
+    by_fold: dict[int, ExactSums] = {}
     for found in prepared.rows.workers.gathered("the exact sums", lambda: _exactly_here(source)):
         if found is None:
             return _taken(prepared, source, digits, is_penalised=is_penalised)
@@ -172,15 +172,15 @@ def _taken_exactly(
         return None, 1
     rows_of = [by_fold[fold] for fold in sorted(by_fold)]
     folds = [moments(each) for each in rows_of] if len(rows_of) > 1 else []
-    others = (reduce(ExactRows.merge, rows_of[:place] + rows_of[place + 1 :]) for place in range(len(rows_of)))
+    others = (reduce(ExactSums.merge, rows_of[:place] + rows_of[place + 1 :]) for place in range(len(rows_of)))
     pairs = ((fold, moments(rest)) for fold, rest in zip(folds, others, strict=False))
-    whole = moments(reduce(ExactRows.merge, rows_of))
+    whole = moments(reduce(ExactSums.merge, rows_of))
     return Folded(whole, folds or [whole], pairs=pairs), 1
 
 
-def _exactly_here(source: _Source[B]) -> dict[int, ExactRows] | None:
+def _exactly_here(source: _Source[B]) -> dict[int, ExactSums] | None:
     """Return the exact sums of the rows of each fold that a worker reads; None where a value is not finite."""
-    by_fold: dict[int, ExactRows] = {}
+    by_fold: dict[int, ExactSums] = {}
     for block in over_blocks(partial(_kept, source), source.blocks()):
         if block is None:
             return None
@@ -188,15 +188,14 @@ def _exactly_here(source: _Source[B]) -> dict[int, ExactRows] | None:
     return by_fold
 
 
-def _add(by_fold: dict[int, ExactRows], more: Mapping[int, ExactRows]) -> None:
+def _add(by_fold: dict[int, ExactSums], more: Mapping[int, ExactSums]) -> None:
     for fold, rows in more.items():
         by_fold[fold] = by_fold[fold].merge(rows) if fold in by_fold else rows
 
 
-def _kept(source: _Source[B], block: B) -> dict[int, ExactRows] | None:
-    found = {fold: exact_rows(each) for fold, each in source.parts(block, True).items()}
-    kept = {fold: rows for fold, rows in found.items() if rows is not None}
-    return kept if len(kept) == len(found) else None
+def _kept(source: _Source[B], block: B) -> dict[int, ExactSums] | None:
+    found = {fold: exact_sums(each) for fold, each in source.parts(block, True).items()}
+    return found if all(each.is_finite for each in found.values()) else None
 
 
 @one_thread()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lr_trainer.arithmetic.exact_sums import Dyadic, ExactSums
+from lr_trainer.arithmetic.exact_sums import Exact, ExactSums
 from lr_trainer.rows.blocks import Block, joined, over_blocks
 from lr_trainer.rows.tree import Tree
 
@@ -43,7 +43,7 @@ class Sums:
     total: NDArray[np.float64]
     minimum: NDArray[np.float64]
     maximum: NDArray[np.float64]
-    exact: Dyadic | None = None
+    exact: Exact | None = None
 
     def merge(self, other: Sums) -> Sums:
         """Return those of the rows of both."""
@@ -56,7 +56,7 @@ class Sums:
         )
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return the arrays by the names of the fields, the exact sums by those of `Dyadic.arrays`."""
+        """Return the arrays by the names of the fields, the exact sums by those of `Exact.arrays`."""
         own = {name: each.astype(np.float64) for name, each in vars(self).items() if isinstance(each, np.ndarray)}
         return own if self.exact is None else own | self.exact.arrays()
 
@@ -64,7 +64,7 @@ class Sums:
     def from_arrays(arrays: Mapping[str, NDArray[np.float64]]) -> Sums:
         """Return the sums of `arrays`."""
         total, minimum, maximum = (arrays[name] for name in ("total", "minimum", "maximum"))
-        exact = Dyadic.from_arrays(arrays) if "digits" in arrays else None
+        exact = Exact.from_arrays(arrays["exponent"], arrays["digits"]) if "digits" in arrays else None
         return Sums(arrays["count"].astype(np.int64), total, minimum, maximum, exact)
 
 
@@ -99,7 +99,7 @@ def surveyed(trees: Sequence[Tree[Sums]], columns: int) -> Survey:
 
 def _one(block: Block, *, exact_sums: bool) -> Sums:
     rows = joined(block)
-    exact = ExactSums.of(np.where(np.isfinite(rows), rows, 0.0)).totals() if exact_sums else None
+    exact = ExactSums.of([np.where(np.isfinite(rows), rows, 0.0)]).totals() if exact_sums else None
     low, high = rows.min(axis=0), rows.max(axis=0)
     if not np.isnan(low).any():
         return Sums(np.full(len(low), len(rows)), rows.sum(axis=0), low, high, exact)
