@@ -11,7 +11,8 @@ Of a target with a function, y_k is that function of the target.
 The file also has the moments of the training rows (never a row itself, and no moments where there are fewer rows than
 coefficients), the contract, and the report of the fit; for a least-squares fit also the numbers of leverage and
 prediction interval, `leverage.constant`, `.mean`, `.factor` and `.shift` (`lr_runtime.contract.leverage`): where
-columns are nearly collinear, float64 moments have lost their digits.
+columns are nearly collinear, float64 moments have lost their digits. Fits by exact sums have these, too, as integers:
+`moments.exact.exponent` and `.digits` (`lr_trainer.arithmetic.exact_sums`).
 The header is JSON, so any JSON reader can tell what a checkpoint holds; nothing in it can run code.
 """
 
