@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from tests.trainer.exact_solution import digits_of_fit, exact_solutions
 from tests.trainer.ill_conditioned import design, targets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from lr_trainer.choices import Device
@@ -109,3 +113,15 @@ def test_tensors_on_the_device_take_every_option(asked: dict[str, Any]) -> None:
     y = x.sum(dim=1) + torch.randn(len(x), device=DEVICE)
     expected = fit(x.cpu(), y.cpu(), **{**asked, "device": "cpu"})
     np.testing.assert_allclose(fit(x, y, **asked).weight, expected.weight, rtol=1e-8)
+
+
+def test_a_worker_of_torchrun_fits_on_its_device(tmp_path: Path) -> None:
+    columns = readings()
+    np.savetxt(
+        tmp_path / "rows.csv", np.column_stack([*columns.values()]), "%.17g", ",", header=",".join(columns), comments=""
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "1", "-m", "lr_trainer"]
+    asked = ["rows.csv", "--target", "y", "--ignore", "z", "--device", DEVICE]
+    for command, name in (([*launch], "one"), ([sys.executable, "-m", "lr_trainer"], "alone")):
+        subprocess.run([*command, *asked, "-o", name, "--quiet"], cwd=tmp_path, check=True)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "alone").read_bytes()

@@ -32,7 +32,9 @@ _STARTED = "TORCHELASTIC_RUN_ID"
 """What torchrun tells its workers, and nothing else does."""
 
 _BACKEND = "gloo"
-"""What carries objects is of the CPU, whatever the device: they are pickled there."""
+"""Whatever the device: what is exchanged is small and lies in the host's memory, where nccl could not send it from."""
+
+_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 _SIGNALS = 128
 """Exit codes above this one are of signals."""
@@ -169,6 +171,7 @@ def launched() -> Iterator[Workers]:
         return
     voice = _Voice()
     voice.have(_number("RANK") == 0)
+    _see_one_device()
     group = _joined(voice)
     try:
         yield group
@@ -188,6 +191,13 @@ def launched() -> Iterator[Workers]:
         _left()
     if group.rank:
         os._exit(0)  # at once, as torchrun ends it, and says so, while the first one has failed
+
+
+def _see_one_device() -> None:
+    """Have this process see the CUDA device of its own alone, so that "cuda" is that one, in threads, too."""
+    seen, own = os.environ.get(_DEVICES), _number("LOCAL_RANK")
+    if seen != "":
+        os.environ[_DEVICES] = str(own) if seen is None else ",".join(seen.split(",")[own : own + 1])
 
 
 def _joined(voice: _Voice) -> ProcessGroup:
