@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from lr_trainer.rows.workers import Workers
 
     Say = Callable[[str], None]
+    Given = dict[str, Any]  # options by their names, as click has them
 
 _EPOCHS_BETWEEN_LINES = 100
 _OUTPUT = "model.safetensors"
@@ -202,7 +203,7 @@ def _remove(state: Path) -> None:
 
 def _descend(
     tables: tuple[str, ...],
-    chosen: dict[str, Any],
+    chosen: Given,
     options: TableOptions,
     device: Device,
     output: Path,
@@ -248,7 +249,7 @@ def _descend(
 
 def _fit(
     tables: tuple[str, ...],
-    chosen: dict[str, Any],
+    chosen: Given,
     options: TableOptions,
     device: Device,
     output: Path,
@@ -288,7 +289,7 @@ def _saving(output: Path, job: list[object], workers: Workers) -> Iterator[Saved
 
 
 def _asked(
-    tables: tuple[str, ...], chosen: dict[str, Any], options: TableOptions, device: Device, workers: Workers
+    tables: tuple[str, ...], chosen: Given, options: TableOptions, device: Device, workers: Workers
 ) -> tuple[Table, FitOptions]:
     """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
     if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
@@ -366,7 +367,7 @@ def _look(tables: tuple[str, ...], options: TableOptions, category: list[str], s
         raise TableError(seen.stopped)
 
 
-def _lesson(chosen: dict[str, Any], device: Device, *, silent: bool, say: Say) -> Checkpoint:
+def _lesson(chosen: Given, device: Device, *, silent: bool, say: Say) -> Checkpoint:
     from lr_runtime.contract.checkpoint import Checkpoint as Stored
 
     with needs_extra("train"):
