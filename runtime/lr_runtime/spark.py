@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lr_runtime.prediction.scorer import Scorer
-from lr_runtime.system.lazy import needs_extra
 from lr_runtime.system.text import composed
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import OnError
     from lr_runtime.prediction.predictor import Predictor
-
-__all__ = ["scorer"]
 
 _TYPES = {"float": "float", "double": "double", "bool": "boolean", "string": "string"}
 """What Spark calls the types of results and reasons, by the names that Arrow gives them."""
@@ -37,8 +34,7 @@ class PartitionScorer:
 
     def schema(self, dataframe: DataFrame) -> StructType:
         """Return the schema of what comes of a frame: the types that its own columns have, and those of the results."""
-        with needs_extra("tables"):
-            import pyarrow as pa
+        import pyarrow as pa  # which Spark itself needs for this
         from pyspark.sql.types import StructType
 
         given = {composed(field.name): field.dataType for field in dataframe.schema}

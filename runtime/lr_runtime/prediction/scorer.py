@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from lr_runtime.errors import InputError, LinedgeError, OptionError, RowError, escaped
+from lr_runtime.errors import InputError, OptionError, RowError, escaped
 from lr_runtime.prediction.predictor import Predictor
+from lr_runtime.prediction.table import Scoring
 from lr_runtime.system.lazy import needs_extra
-from lr_runtime.wording import worded
+from lr_runtime.tables.cells.options import TableOptions
+from lr_runtime.tables.notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from lr_runtime.choices import OnError
     from lr_runtime.prediction.batches import Predicted
-    from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables.arrow.table import Read
     from lr_runtime.tables.batch import Batch
 
@@ -114,19 +115,13 @@ class Scorer:
         return self(given.empty_table()).schema
 
     def _scored(self, schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from lr_runtime.prediction.table import Scoring
         from lr_runtime.tables.arrow.table import ArrowTable
-        from lr_runtime.tables.cells.options import TableOptions
-        from lr_runtime.tables.notices import Notices
 
         notices = Notices(None, for_fit=False)
         table = ArrowTable(partial(_records, schema, batches), "the batch", TableOptions(marks=True), notices, ())
         scoring = Scoring(self.model, table, keep=self._keep, on_error=self._on_error)
-
-        def placed(_: Batch, error: RowError) -> LinedgeError:
-            return RowError(scoring.tally.rows + error.row, error.what)
-
-        return (self._output(scoring, done) for done in scoring.predicted(placed))
+        predicted = scoring.predicted(lambda _, error: RowError(scoring.tally.rows + error.row, error.what))
+        return (self._output(scoring, done) for done in predicted)
 
     def _output(self, scoring: Scoring, done: Predicted[Batch]) -> pa.RecordBatch:
         import pyarrow as pa
@@ -144,11 +139,9 @@ class Scorer:
 
 def _said(done: Predicted[Batch]) -> list[str | None]:
     """Return what is wrong with each row, None of good ones."""
-    said: list[str | None] = [None] * len(done.prediction.values)
     bad = [] if done.empty is None else done.empty.nonzero()[0].tolist()
-    for row, error in zip(bad, done.faults, strict=True):
-        said[row] = worded(error.what) if isinstance(error, RowError) else str(error)
-    return said
+    said = {row: error.what for row, error in zip(bad, done.faults, strict=True) if isinstance(error, RowError)}
+    return [said.get(row) for row in range(len(done.prediction.values))]
 
 
 @contextmanager
