@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[click.Command, list[str]]] = {
     "lr-infer": (lr_infer, ["FILE", "4"]),
     "lr-infer --config": (lr_infer, [str(DATA / "golden.onnx"), "4", "--config", "FILE"]),
     "lr-train --update": (lr_train, ["t.csv", "--update", "FILE"]),
-    "lr-train --merge": (lr_train, ["--merge", "m.safetensors", "FILE"]),
+    "lr-train --merge": (lr_train, ["--merge", "FILE", "m.safetensors"]),
     "lr-train --init, the lesson": (lr_train, ["--init", "FILE"]),
     "lr-train --init, a table": (lr_train, ["t.csv", "--target", "y", "--solver", "descent", "--init", "FILE"]),
     "lr-train --resume": (

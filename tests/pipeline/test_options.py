@@ -23,6 +23,7 @@ from lr_export.import_cli import ImportOptions
 from lr_runtime import Predictor, predict_batches
 from lr_runtime.choices import LoadOptions
 from lr_runtime.options import options_in
+from lr_runtime.prediction.jobs import scored
 from lr_runtime.serving.options import Limits, ListenOptions
 from lr_runtime.tables import TableOptions
 from lr_runtime.wording import worded
@@ -52,7 +53,7 @@ RECORDS: dict[str, tuple[type, ...]] = {
     "lr-serve": (ListenOptions, Limits, LoadOptions),
 }
 FUNCTIONS: dict[type, tuple[Callable[..., Any], set[str]]] = {
-    FitOptions: (fit, {"source", "y", "options", "advance", "warn", "descent", "memory", "report"}),
+    FitOptions: (fit, {"source", "y", "options", "advance", "warn", "descent", "memory", "report", "saved", "workers"}),
     LessonOptions: (lesson, {"device", "report"}),
     ExportOptions: (export, {"checkpoint", "target", "format", "together"}),
     LoadOptions: (Predictor.load, {"path"}),
@@ -73,6 +74,7 @@ OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
     "--explain": (Predictor.explain, "x"),
     "--invert": (Predictor.invert, "reading"),
     "--ranges-from": (from_torch, "X"),
+    "--jobs": (scored, "jobs"),
 }
 """Options of no record, and the parameters that they are from Python."""
 
@@ -153,6 +155,7 @@ SAID: dict[str, Callable[[Path], Sequence[object]]] = {
     "lr-import --output": lambda _: ["model.safetensors"],
     "lr-train --on-error": lambda _: ["stop"],
     "lr-infer --on-error": lambda _: [default_of(predict_batches, "on_error")],
+    "--jobs": lambda _: [default_of(scored, "jobs")],
     "--format": lambda _: [default_of(export, "format")],
 }
 """Defaults that are not those of a record's field: what they come to, of which the help names each."""

@@ -22,7 +22,7 @@ from lr_runtime.tables.saving import table_writer
 from lr_runtime.tables.table import Cut
 from lr_runtime.tables.text import table as text
 from lr_runtime.tables.writing import JsonDocumentWriter
-from tests.optional import needs, optional
+from tests.optional import Absent, needs, optional
 from tests.runtime.tables.reading import table_file
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ LINES = st.one_of(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(LINES, max_size=25),
-    st.sampled_from(["csv", "jsonl", "json", *(["parquet", "arrow"] if pa else [])]),
+    st.sampled_from(["csv", "jsonl", "json", *([] if isinstance(pa, Absent) else ["parquet", "arrow"])]),
     st.sampled_from(["stop", "skip", "null"]),
     st.sampled_from([[], ["all"], ["note"]]),
     st.booleans(),

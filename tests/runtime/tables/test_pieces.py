@@ -84,6 +84,10 @@ def test_text_with_whatever_in_it(
     path = table_file(tmp_path_factory.mktemp("pieces"), b"\xef\xbb\xbf" * (size % 2) + content.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "BLOCK_BYTES", 16 if size % 3 else 4 << 20)
+        try:
+            open_table(path, options)
+        except TableError:  # what is no table is not cut
+            return
         hold(path, options, Cut(text=size), ["n"], ["t"])
 
 

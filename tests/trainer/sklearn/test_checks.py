@@ -55,6 +55,8 @@ EXPECTED = {
 }
 
 NO_PARAMETERS = {
+    "workers": "it is of several processes that make the same call",
+    "saved": "likewise",
     "source": "it is X",
     "y": "it is an argument of `fit`",
     "target": "it is y",

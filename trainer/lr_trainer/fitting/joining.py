@@ -352,9 +352,9 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
     for output in contract.outputs:
         facts[f"the units of {escaped(output.name)}"] = output.unit
     for column in contract.columns:
-        facts[f"the units of {escaped(column.name)}"] = column.unit
         facts[f"the values of {escaped(column.name)}"] = _KINDS[column.kind]
         facts[f"the instants of {escaped(column.name)}"] = column.time and column.time.words
+        facts[f"the units of {escaped(column.name)}"] = column.unit
         facts[f"the missing-value policy of {escaped(column.name)}"] = column.missing
     plain = [term for term in checkpoint.terms if term.level(contract.columns) is None]
     facts["the terms"] = [term.name(variables) for term in plain]
