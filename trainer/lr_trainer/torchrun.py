@@ -171,7 +171,10 @@ def launched() -> Iterator[Workers]:
         return
     voice = _Voice()
     voice.have(_number("RANK") == 0)
+    from lr_runtime.system.parallel import share_cores
+
     _see_one_device()
+    share_cores(_number("LOCAL_WORLD_SIZE"))
     group = _joined(voice)
     try:
         yield group

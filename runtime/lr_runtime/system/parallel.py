@@ -24,7 +24,7 @@ T = TypeVar("T")
 def share_cores(processes: int) -> None:
     """Have this process use its share of the cores, where so many work side by side."""
     global _cores  # noqa: PLW0603 - once in the life of a process
-    _cores = max(1, _cores // processes)
+    _cores = max(1, _cores // max(processes, 1))
 
 
 def in_order(

@@ -70,7 +70,7 @@ def main() -> None:
     with launched() as given:
         # Of each worker all threads are on one core, so that two have twice the machine that one has.
         os.sched_setaffinity(0, {int(os.environ["LOCAL_RANK"]) % (os.cpu_count() or 1)})
-        share_cores(os.cpu_count() or 1)
+        share_cores(os.cpu_count() or 1)  # for one worker, too
         workers = Timed(given)
         checkpoint = fit(open_table(table), target="y", workers=workers, exact_sums=bool(exact))
         if given.rank == 0:

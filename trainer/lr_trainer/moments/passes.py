@@ -212,11 +212,12 @@ def _taken(
     if not blocks:
         return None, 1
     (start,), is_whole, is_wide = starts, blocks == 1, source.held_out is not None and terms > _NARROW
-    sketch = workers.agreed("the pilot", lambda: _sketch(source, start.first[0]))
-    if sketch is None:
-        return None, 1
     share = 10.0**-digits
-    pilot = Pilot.sketched(sketch, terms, share, intercept=intercept, is_whole=is_whole and not is_wide)
+    sketched = partial(Pilot.sketched, terms=terms, share=share, intercept=intercept, is_whole=is_whole and not is_wide)
+    # One worker's pilots serve all: another processor would round them otherwise, and their moments would not add up.
+    pilot = workers.agreed("the pilot", lambda: _of_first(sketched, source, start.first[0]))
+    if pilot is None:
+        return None, 1
     rows = start.rows
     before = -math.inf
     for number in range(1, _MOST_PASSES + 1):
@@ -232,11 +233,13 @@ def _taken(
             pilot, found, terms, rounded=rounded, functions=functions, intercept=intercept
         )
         # A pass that gained less than a digit is the last that helps.
-        if expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms):
+        is_enough = expected >= digits or expected < before + 1 or (is_wide and is_penalised and found.rows <= terms)
+        is_last, before = is_enough or number == _MOST_PASSES, expected
+        refined = partial(pilot.refined, found, moments.mean, terms, share, intercept=intercept)
+        better = workers.agreed("a better pilot", lambda: None if is_last else refined())  # noqa: B023 - called here
+        if better is None:
             break
-        before = expected
-        rows = iter(start.first) if is_whole else source.blocks()
-        pilot = pilot.refined(found, moments.mean, terms, share, intercept=intercept)
+        rows, pilot = iter(start.first) if is_whole else source.blocks(), better
     each_fold = [mapped_back(pilot, each)[0] for each in folds]
     fine = partial(preconditioned, pilot, terms=terms, rounded=rounded, functions=functions, intercept=intercept)
     pairs = ((fine(fold)[0], fine(others)[0]) for fold, others in merged_others(folds))
@@ -249,12 +252,13 @@ def _begun(starts: list[_Start[B]], source: _Source[B]) -> int:
     return len(starts[0].first)
 
 
-def _sketch(source: _Source[B], first: B) -> Moments | None:
-    """Return the moments of the rows of the table's first block that train."""
+def _of_first(pilot_of: Callable[[Moments], Pilot], source: _Source[B], first: B) -> Pilot | None:
+    """Return the pilot that the rows of the table's first block give that train; None where none does."""
     (found,) = over_blocks(lambda block: source.parts(block, False), [first])
-    return merged(
+    sketch = merged(
         block_moments(*each.parts, weights=each.weights) for fold, each in found.items() if fold != source.held_out
     )
+    return None if sketch is None else pilot_of(sketch)
 
 
 def _gathered(
