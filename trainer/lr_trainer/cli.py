@@ -223,9 +223,7 @@ def _descend(
     every, resumes, log = (chosen.get(name) for name in _RESUME)
     count, most = restarts()
     if most and not (count or resumes or workers.rank):
-        _remove(
-            _state_of(output)
-        )  # that of another descent, which this one must not go on from when it is started again
+        _remove(_state_of(output))  # of another descent, from which this one must not go on when it is started again
     goes_on = bool(resumes or count)
     if is_stdout(output) and (resumes or every is not None):
         raise OptionError("--resume and --checkpoint-every need a file to keep the state beside: -o FILE")
