@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -40,7 +41,8 @@ class Thread:
         except Exception as error:
             self._room.failed[self.rank] = error
         self._room.barrier.wait(60)
-        found, failed = list(self._room.found), list(self._room.failed)
+        # Each has copies of its own, as of processes: a worker may change what it was given.
+        found, failed = pickle.loads(pickle.dumps(self._room.found)), list(self._room.failed)
         self._room.barrier.wait(60)
         for each in failed:
             if each is not None:

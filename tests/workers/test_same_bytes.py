@@ -101,6 +101,12 @@ def test_the_first_bad_row_is_named_whoever_reads_it(tmp_path: Path) -> None:
     assert str(several.value) == str(alone.value)
 
 
+@pytest.mark.parametrize("rows", [2, 3, 4])
+def test_workers_may_be_more_than_rows(tmp_path: Path, rows: int) -> None:
+    source = written(tmp_path / "rows.parquet", rows, rows)
+    assert of_workers(source, 5, {"features": ["a"]}) == of_workers(source, 1, {"features": ["a"]})
+
+
 def test_skipped_rows_are_those_of_one_process(tmp_path: Path) -> None:
     path, lines = tmp_path / "rows.csv", ["a,y"] + [f"{place % 7},{place}" for place in range(1000)]
     for place in (3, 400, 401, 998):
@@ -121,3 +127,4 @@ def test_shares_are_whole_blocks_of_all_rows(pieces: list[int], block: int, work
     assert cuts == sorted(cuts)
     assert (len(cuts), cuts[0], cuts[-1]) == (workers + 1, 0, starts[-1])
     assert all(cut % block == 0 or cut == starts[-1] for cut in cuts)
+    assert cuts[1] >= min(block, starts[-1])

@@ -117,11 +117,12 @@ def dealt(
 def _cuts(starts: Sequence[int], block: int, workers: int) -> list[int]:
     """Return where the workers' rows begin and the last ends; `starts` are those of the pieces, and the end.
 
-    Where it leaves the shares nearly even, a cut is where a piece begins, or the first block behind that.
+    Where it leaves the shares nearly even, a cut is where a piece begins, or the first block behind that. The first
+    worker has the first block, which the pilot is taken from, however few rows there are.
     """
     rows, cuts = starts[-1], [0]
     for worker in range(1, workers):
-        even = worker * rows // workers
+        even = -(-worker * rows // workers)
         near = min(starts, key=lambda start: abs(start - even))
         cut = near if abs(near - even) <= _NEAR * rows / workers else even
         cuts.append(min(rows, max(cuts[-1], -(-cut // block) * block)))
