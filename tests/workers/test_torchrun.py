@@ -52,3 +52,9 @@ def test_a_pipe_is_no_table_of_several_workers() -> None:
     failed = run("-", "--target", "y", workers=2, given="a,y\n1,2\n")
     assert failed.returncode == 1
     assert "lr-train: - is a pipe, which one process reads" in failed.stderr
+
+
+def test_what_one_process_does_is_left_to_the_first_worker(tmp_path: Path) -> None:
+    lesson = run("--epochs", "1", "-o", tmp_path / "model.safetensors", workers=2)
+    assert lesson.returncode == 0, lesson.stderr
+    assert f"wrote {tmp_path / 'model.safetensors'}" in lesson.stderr

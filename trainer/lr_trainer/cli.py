@@ -121,7 +121,8 @@ def main(
     _check_ways(way, options, update=update, dry_run=dry_run, manifest=manifest)
     workers: Workers = click.get_current_context().obj or ALONE
     if workers.rank and (dry_run or way != "fit"):
-        return  # the first worker does it
+        return  # the first worker does it, alone
+    workers = workers if way == "fit" else ALONE
     if dry_run:
         _look(tables, options, given["category"] or [], say, as_json=as_json)
         return
