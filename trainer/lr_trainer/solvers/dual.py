@@ -77,7 +77,8 @@ def _solved(gram: Array, target: Array, l2: float) -> tuple[Array, float]:
     inverse_condition = 0.0 if failed else linalg.lapack.dpocon(factor, np.abs(matrix).sum(axis=0).max())[0]
     if not inverse_condition:
         return target, math.inf
-    return linalg.lapack.dpotrs(factor, target)[0], 1 / inverse_condition
+    # An estimate, whose last bits depend on where the arrays lie in memory: a report has the same bytes each time.
+    return linalg.lapack.dpotrs(factor, target)[0], float(f"{1 / inverse_condition:.3g}")
 
 
 def _without_products(moments: MarginalMoments, *, intercept: bool) -> NormalEquations:
