@@ -49,8 +49,9 @@ _MODEL_TENSORS = ("weight", "bias", "origin", "scale", "fill")
 _MOMENTS_PREFIX = "moments."
 _LEVERAGE_TENSORS = tuple(f"leverage.{part.name}" for part in fields(Leverage))
 _HEADER_LIMIT = 64 << 20
-_DOUBTFUL = re.compile(r"\\u[dD]|NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
-"""Without these JSON holds no half of a character and no infinite number, and can be written again."""
+_LARGE, _DIGITS, _APART = re.compile(r"[eE][+0-9][0-9]{2}"), 40, 256
+"""The power of ten of a number that may be infinite; a number of 300 digits has so many of them at one of the places so
+far apart."""
 
 RUN_TRAINER = "Run lr-train first, or name a checkpoint"
 
@@ -211,7 +212,7 @@ class Checkpoint:
         try:
             described = json.loads(metadata[METADATA_KEY])
             contract, fit = Contract.from_fields(dict(described["contract"])), dict(described["fit"])
-            if _DOUBTFUL.search(metadata[METADATA_KEY]):
+            if _is_doubtful(metadata[METADATA_KEY]):
                 json.dumps(fit, ensure_ascii=False, allow_nan=False).encode()
             variables = contract.variables
             terms = tuple(read_term(term, variables) for term in described["terms"])
@@ -227,6 +228,13 @@ class Checkpoint:
             raise CheckpointError(f"its header is damaged ({error!r:.60}). Train the model again") from error
         moments = {name.removeprefix(_MOMENTS_PREFIX): tensor for name, tensor in tensors.items()}
         return cls(contract, **model, terms=terms, moments=moments, fit=fit, leverage=leverage)
+
+
+def _is_doubtful(text: str) -> bool:
+    """Whether JSON may hold half a character or a number that is not finite, and could not be written again."""
+    words = any(word in text for word in ("\\u", "NaN", "Infinity"))
+    long = any(text[place : place + _DIGITS].isdigit() for place in range(0, len(text), _APART))
+    return words or long or _LARGE.search(text) is not None
 
 
 def safetensors(tensors: Mapping[str, NDArray[np.float64]], metadata: Mapping[str, str]) -> bytes:
