@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -136,7 +136,7 @@ def main(
         checkpoint = _update(tables, update, options, device, min_rows, quiet=quiet)
     elif way == "fit":
         fitted = _descend if _descends(chosen) else _fit
-        checkpoint = fitted(tables, chosen, options, device, output, workers=workers, quiet=quiet)
+        checkpoint = fitted(_Typed(tables, chosen, options, device, output, workers, quiet))
     else:
         checkpoint = _lesson(chosen, device, silent=as_json, say=say)
     workers.gathered("the end of the fit", lambda: None)  # nothing is written where any worker has failed
@@ -202,20 +202,24 @@ def _remove(state: Path) -> None:
         note(f"lr-train: warning: {state}: cannot be removed ({error.strerror})", quiet=False)
 
 
-def _descend(
-    tables: tuple[str, ...],
-    chosen: Given,
-    options: TableOptions,
-    device: Device,
-    output: Path,
-    *,
-    workers: Workers,
-    quiet: bool,
-) -> Checkpoint:
+class _Typed(NamedTuple):
+    """What was typed of a fit of tables, and who fits them."""
+
+    tables: tuple[str, ...]
+    chosen: Given
+    options: TableOptions
+    device: Device
+    output: Path
+    workers: Workers
+    quiet: bool
+
+
+def _descend(typed: _Typed) -> Checkpoint:
+    _, chosen, _, _, output, workers, quiet = typed
     if not is_stdout(output):
         check_output(_state_of(output), option="-o")
     seed = chosen.pop("seed", None)
-    table, asked = _asked(tables, chosen, options, device, workers)
+    table, asked = _asked(typed)
     with needs_extra("train"):
         from lr_trainer.descent.progress import Log, watching
         from lr_trainer.descent.resume import Resume, interruptible
@@ -246,24 +250,15 @@ def _descend(
         )
 
 
-def _fit(
-    tables: tuple[str, ...],
-    chosen: Given,
-    options: TableOptions,
-    device: Device,
-    output: Path,
-    *,
-    workers: Workers,
-    quiet: bool,
-) -> Checkpoint:
-    table, asked = _asked(tables, chosen, options, device, workers)
+def _fit(typed: _Typed) -> Checkpoint:
+    table, asked = _asked(typed)
     with needs_extra("train"):
         from lr_trainer.fitting.table import fit
     with (
-        progress("reading", table.size, quiet=quiet) as advance,
-        _saving(output, [tables, table.size, options, asked], workers) as saved,
+        progress("reading", table.size, quiet=typed.quiet) as advance,
+        _saving(typed.output, [typed.tables, table.size, typed.options, asked], typed.workers) as saved,
     ):
-        return fit(table, **vars(asked), advance=advance, workers=workers, saved=saved)
+        return fit(table, **vars(asked), advance=advance, workers=typed.workers, saved=saved)
 
 
 @contextmanager
@@ -287,10 +282,9 @@ def _saving(output: Path, job: list[object], workers: Workers) -> Iterator[Saved
     _remove(path)
 
 
-def _asked(
-    tables: tuple[str, ...], chosen: Given, options: TableOptions, device: Device, workers: Workers
-) -> tuple[Table, FitOptions]:
+def _asked(typed: _Typed) -> tuple[Table, FitOptions]:
     """Return the open table and the options of its fit; what is wrong with its header is said before heavy imports."""
+    tables, chosen, options, device, _, workers, _ = typed
     if workers.count > 1 and (pipe := next((name for name in tables if name == "-" or Path(name).is_fifo()), None)):
         raise OptionError(f"{pipe} is a pipe, which one process reads. Write it to a file, or leave torchrun out")
 

@@ -30,11 +30,12 @@ from lr_runtime.system.text import composed
 from lr_runtime.tables import TableOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lr_runtime.prediction.jobs import Scored
     from lr_runtime.prediction.predictor import Predictor
+    from lr_runtime.prediction.table import Scoring
     from lr_runtime.tables.writing import OutputRows, TableWriter
 
 
@@ -107,12 +108,7 @@ def main(
         raise OptionError("--explain is of a prediction, not of --invert. Leave one of them out")
     to_format = _check_ways(of_tables, output, rows=tables is not None, explain=explain, as_json=as_json)
     by = list(dict.fromkeys(map(composed, partition_by or ())))
-    if output is not None and by:
-        from lr_runtime.system.replacement import check_new_folder
-
-        check_new_folder(output)
-    else:
-        check_output(output, model)  # a table may be replaced by what is kept of it and predictions
+    _check_place(output, model, is_folder=bool(by))
     predictor = _loaded(model, values_of(LoadOptions, given), quiet=quiet)
     if invert is not None:
         write_text([_inverse(predictor, invert, values, reading, as_json=as_json)], output)
@@ -139,13 +135,27 @@ def main(
             _write_folders(rows, output, to_format, by, reading)
         else:
             _write_rows(rows, output, None if as_json else to_format, predictor, flushes=follow)
+    _tell(scoring, on_error, say)
+
+
+def _tell(scoring: Scoring, on_error: OnError | None, say: Callable[..., None]) -> None:
+    """Say what became of columns and rows that are not among the results as they are."""
     for name, called in scoring.called.items():
         say(f"{escaped(name)} is kept as the table has it; its predictions are {escaped(called)}")
     if count := len(scoring.ignored):
-        say(f"{count} {'column' if count == 1 else 'columns'} of {table.name} not among the model's, ignored")
+        say(f"{count} {'column' if count == 1 else 'columns'} of {scoring.table.name} not among the model's, ignored")
     if bad := scoring.tally.bad:
         done = "left out" if on_error == "skip" else "without predictions"
         say(f"{bad} of {scoring.tally.rows} rows bad, {done}", quiet=False)
+
+
+def _check_place(output: Path | None, model: str, *, is_folder: bool) -> None:
+    if output is not None and is_folder:
+        from lr_runtime.system.replacement import check_new_folder
+
+        check_new_folder(output)
+    else:
+        check_output(output, model)  # a table may be replaced by what is kept of it and predictions
 
 
 def _tables(values: Sequence[str], *, follow: bool, named: bool) -> Sequence[str] | None:
